@@ -1,0 +1,105 @@
+"""What a supervisor does: the effects that `plan.step` returns and the engine performs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from actorq.core.ask import DueAsk, Position
+from actorq.core.model import Batch, Settlement
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """Be the parent of every effect."""
+
+
+class Claim(Effect, frozen=True):
+    """Claim up to `limit` jobs of a lane under the lease number given."""
+
+    lane: int
+    lease: int
+    limit: int
+    suspect: int = 0
+    frontier: dict[int, Position] = {}
+    min_n: int = 1
+    linger_s: float = 0.0
+
+
+class AskDue(Effect, frozen=True):
+    """Ask which lanes have something due, and when the next will be."""
+
+    asks: list[DueAsk]
+
+
+class GiveBack(Effect, frozen=True):
+    """Return the jobs of a lease that this supervisor does not hold, uncharged."""
+
+    lease: int
+
+
+class Send(Effect, frozen=True):
+    """Send a batch to an actor; `cut` says why it was cut where it was."""
+
+    actor: int
+    batch: Batch
+    cut: str
+
+
+class Recall(Effect, frozen=True):
+    """Ask an actor to hand a batch back unless it has begun it."""
+
+    actor: int
+    no: int
+
+
+class CancelJob(Effect, frozen=True):
+    """Tell an actor that the job at this position of its batch is to be cancelled."""
+
+    actor: int
+    no: int
+    position: int
+
+
+class Spawn(Effect, frozen=True):
+    """Start an actor process; `actor` is the number all later inputs name it by."""
+
+    actor: int
+    kind: str
+    index: int
+
+
+class StopActor(Effect, frozen=True):
+    """Ask an idle actor to tear down and leave."""
+
+    actor: int
+
+
+class KillActor(Effect, frozen=True):
+    """Kill an actor's process group."""
+
+    actor: int
+
+
+class Settle(Effect, frozen=True):
+    """Write a settlement; `Settled` follows when the commit is known."""
+
+    settlement: Settlement
+
+
+class Hunger(Effect, frozen=True):
+    """Declare which lanes want to be notified, and which no longer do."""
+
+    on: frozenset[int]
+    off: frozenset[int]
+
+
+class Emit(Effect, frozen=True):
+    """Publish an event: its name and flat fields."""
+
+    name: str
+    fields: dict[str, Any]
+
+
+class Finish(Effect, frozen=True):
+    """End the loop: everything is settled, or nothing more can be."""

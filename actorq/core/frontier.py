@@ -1,0 +1,57 @@
+"""Where in `ready`'s index the next claim of a lane begins.
+
+The head of that index fills with dead entries, which vacuum cannot remove while somebody holds
+a snapshot. A bounded claim therefore begins at the last row of the claim before it; an unbounded
+one begins at the head, finds what was committed late or given back, and is rationed by its cost.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from actorq.core.ask import Position
+
+UNBOUNDED_EVERY_S = 1.0
+"""A backlog that never ends would starve what lies behind the frontier for ever."""
+
+COST_FACTOR = 20
+"""An unbounded look may take at most 1/20 of the time: 38 ms each was measured behind 200 k dead
+entries, which at a hundred wake-ups a second would be four cores."""
+
+
+@dataclass(slots=True)
+class Frontier:
+    """Hold the last position claimed per priority, and when to look behind it."""
+
+    last: dict[int, Position] = field(default_factory=dict)
+    wanted: bool = True  # something may lie behind: look as soon as the ration allows
+    ended_at: float = -math.inf  # end of the last unbounded look
+    cost_s: float = 0.0  # what it took
+
+    def allowed_at(self) -> float:
+        """Return the first instant at which the ration allows an unbounded look."""
+        return self.ended_at + COST_FACTOR * self.cost_s
+
+    def unbounded(self, now: float) -> bool:
+        """Tell whether the next look should begin at the head of the index."""
+        if not self.last:
+            return True
+        routine = now >= self.ended_at + UNBOUNDED_EVERY_S
+        return now >= self.allowed_at() and (self.wanted or routine)
+
+    def bounds(self, now: float) -> dict[int, Position]:
+        """Return the position to begin at per priority; empty is the head."""
+        return {} if self.unbounded(now) else dict(self.last)
+
+    def looked(self, took_s: float, now: float) -> None:
+        """Account for an unbounded look that found all there was to find."""
+        self.ended_at, self.cost_s, self.wanted = now, took_s, False
+
+    def claimed(self, last: dict[int, Position], short: bool, unbounded: bool, took_s: float, now: float) -> None:
+        """Move to the last rows of a claim; an unbounded claim moves back as well as forth."""
+        self.last.update(last)
+        if unbounded:
+            self.looked(took_s, now)
+        elif short:
+            self.wanted = True

@@ -1,0 +1,130 @@
+"""What can happen to a supervisor: the inputs of `plan.step`, as plain values."""
+
+from __future__ import annotations
+
+import msgspec
+
+from actorq.core.ask import Due
+from actorq.core.ask import Claimed as ClaimReply
+from actorq.core.model import ErrorInfo, Settlement, Verdict
+
+
+class Input(msgspec.Struct, frozen=True):
+    """Be the parent of every input."""
+
+
+class Tick(Input, frozen=True):
+    """Time has passed; `taken` is the number of the batch each actor has last begun."""
+
+    taken: dict[int, int] = {}
+
+
+class Claimed(Input, frozen=True):
+    """A claim was answered. `took_s` is what the statement took."""
+
+    lane: int
+    lease: int
+    reply: ClaimReply
+    took_s: float
+
+
+class ClaimLost(Input, frozen=True):
+    """A claim has no known answer: its lease may or may not exist."""
+
+    lane: int
+    lease: int
+
+
+class DueKnown(Input, frozen=True):
+    """The due query was answered."""
+
+    dues: list[Due]
+    took_s: float
+
+
+class DueLost(Input, frozen=True):
+    """The due query has no answer."""
+
+
+class ActorReady(Input, frozen=True):
+    """An actor has set up and waits for work."""
+
+    actor: int
+
+
+class BootFailed(Input, frozen=True):
+    """An actor could not import or set up its handler; it will exit."""
+
+    actor: int
+    error: ErrorInfo
+
+
+class ActorDied(Input, frozen=True):
+    """An actor's process group is gone, and every frame it had sent has been delivered."""
+
+    actor: int
+    error: ErrorInfo
+    taken: int
+    begun: list[int]
+
+
+class Outcomes(Input, frozen=True):
+    """Outcomes of jobs of one batch; with `last`, every job not named in any is done."""
+
+    actor: int
+    no: int
+    done: list[int]
+    verdicts: list[Verdict]
+    last: bool
+
+
+class BatchFailed(Input, frozen=True):
+    """The handler raised, or broke the one-outcome-per-job rule; `begun` are the marked jobs."""
+
+    actor: int
+    no: int
+    error: ErrorInfo
+    begun: list[int]
+
+
+class Returned(Input, frozen=True):
+    """An actor answered a recall: it had not begun this batch and never will."""
+
+    actor: int
+    no: int
+
+
+class Settled(Input, frozen=True):
+    """A settle statement is known to have committed.
+
+    `applied` names the leases whose fence matched; `kept` are ids of applied leases that were
+    held by somebody's lock and stay under their lease, whose seq was bumped for them.
+    """
+
+    settlements: list[Settlement]
+    applied: frozenset[int]
+    kept: frozenset[int] = frozenset()
+
+
+class Woken(Input, frozen=True):
+    """Somebody enqueued into this lane, or gave jobs back to it."""
+
+    lane: int
+
+
+class CancelAsked(Input, frozen=True):
+    """Somebody wants a job cancelled that is under this lease."""
+
+    lease: int
+    job: int
+
+
+class Beaten(Input, frozen=True):
+    """The heartbeat came back: the leases the database has for this node, asked at `asked_at`."""
+
+    leases: frozenset[int]
+    asked_at: float
+
+
+class StopAsked(Input, frozen=True):
+    """Somebody asked to stop; asked again, a phase is skipped."""

@@ -1,0 +1,111 @@
+"""The values that travel between the rooms: batches, verdicts, settlements.
+
+Frozen or plain msgspec structs without behaviour; no I/O, clock or randomness.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Cause = Literal["error", "timeout", "signal", "exit", "oom", "lost", "args", "result", "poison"]
+"""Why an attempt failed. `exit` is a process that left by itself, `lost` a dead supervisor."""
+
+Final = Literal["completed", "failed", "cancelled"]
+State = Literal["pending", "completed", "failed", "cancelled"]
+Charge = Literal["none", "failed", "crashed"]
+
+
+class ErrorInfo(msgspec.Struct, frozen=True, array_like=True):
+    """Describe a failed attempt in text; sizes are capped where it is made (the actor)."""
+
+    type: str
+    message: str
+    traceback: str = ""
+    cause: Cause = "error"
+
+
+class Counts(msgspec.Struct, frozen=True, array_like=True):
+    """Hold the counters of a job as its row had them when it was claimed."""
+
+    attempt: int = 0
+    n_failed: int = 0
+    n_crashed: int = 0
+    n_lost: int = 0
+    max_attempts: int | None = None  # None: the kind's own
+
+
+FRESH = Counts()
+
+
+class Batch(msgspec.Struct):
+    """Hold one claimed batch: n ≥ 1 jobs of one lane, in claim order, under one lease.
+
+    `args` is one JSON array text of n values, cut out of the claim's reply and never
+    parsed by the supervisor; `lens[i]` is the byte length of the i-th value in it, so
+    value i starts at 1 + sum(lens[:i]) + i. `notes` names the jobs that are not fresh.
+    """
+
+    lease: int
+    lane: int
+    suspect: int  # 0, or the quarantine group these jobs were claimed from
+    ids: list[int]
+    lens: list[int]
+    args: bytes
+    notes: dict[int, Counts]  # position → counters; absent: FRESH
+    seq: int = 0  # bumped by every part-settle; half of the fence
+
+    @property
+    def n(self) -> int:
+        """Return how many jobs the batch has."""
+        return len(self.ids)
+
+
+class Verdict(msgspec.Struct, frozen=True, array_like=True):
+    """Report one job of a batch that is not a plain completion; `pos` is its position."""
+
+    pos: int
+    what: Literal["result", "error", "retry", "snooze", "fail", "cancel"]
+    after_s: float | None = None
+    result: bytes | None = None  # JSON text, with what == "result"
+    error: ErrorInfo | None = None
+
+
+class Row(msgspec.Struct, frozen=True):
+    """Say what one job's row becomes; built only by the constructors in core.settle.
+
+    With state "pending" the job returns to `ready`: after `retry_in_s` seconds, or at its
+    unchanged run_at where that is None; `suspect` is the quarantine group it returns to.
+    """
+
+    id: int
+    attempt: int  # the attempt the row must still have: part of the fence
+    state: State
+    charge: Charge = "none"  # which counter rises by one (attempt rises with it)
+    retry_in_s: float | None = None
+    suspect: int = 0
+    result: bytes | None = None
+    error: ErrorInfo | None = None  # a row of `failure`; final if state is "failed"
+    cause_final: bool = False  # error is the job's last (dead letter)
+
+
+class Settlement(msgspec.Struct):
+    """Say what becomes of (a part of) one leased batch, in one settle statement.
+
+    `done` are plain completions without a result, (id, attempt); `rows` everything else.
+    `closes` is true when no job of the batch remains under the lease; otherwise `open_bits`
+    has one bit per position (LSB first in each byte) that is still set for the remaining.
+    """
+
+    lease: int
+    seq: int
+    done: list[tuple[int, int]]
+    rows: list[Row]
+    closes: bool = True
+    open_bits: bytes | None = None
+
+    @property
+    def n(self) -> int:
+        """Return how many jobs this settles."""
+        return len(self.done) + len(self.rows)

@@ -1,0 +1,20 @@
+"""How long to wait before an actor is started again: a pure fold over its deaths."""
+
+from __future__ import annotations
+
+FREE_RESTARTS = 3
+"""A bisection kills an actor a few times in a row and must not be slowed down."""
+
+BASE_S, CAP_S = 0.5, 60.0
+
+
+def restart_delay_s(n_deaths: int, booted: bool) -> float:
+    """Return the wait before the next start, in seconds.
+
+    `n_deaths` counts deaths in a row without one finished batch. An actor that never became
+    ready is slowed from its first failure on: its kind is unavailable, not unlucky.
+    """
+    free = FREE_RESTARTS if booted else 0
+    if n_deaths <= free:
+        return 0.0 if booted else BASE_S
+    return float(min(CAP_S, BASE_S * 2 ** min(n_deaths - free, 16)))
