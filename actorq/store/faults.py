@@ -1,0 +1,113 @@
+"""What a database error means for whoever sent the statement.
+
+The driver's errors never leave the store: `translated` turns them into the errors below, each
+of which carries its `remedy`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import psycopg
+
+from actorq.errors import RowRefused, StoreError, StoreUnavailable
+
+Remedy = Literal["retry", "reconnect", "halve", "hold", "bisect", "fatal"]
+"""What to do: send it again; reconnect, then send it again; send less at once; keep everything
+and claim nothing until it goes away; find the refused row; stop claiming, somebody must act."""
+
+
+class Contended(StoreError):
+    """Say that a deadlock or another transaction got in the way: send it again."""
+
+
+class LockTimeout(Contended):
+    """Say that somebody else holds a lock for longer than `lock_timeout`."""
+
+
+class TooSlow(StoreError):
+    """Say that the statement ran into its time limit: send less at once."""
+
+
+class OnHold(StoreUnavailable):
+    """Say that the server cannot write now: full disk, read-only, out of connections."""
+
+
+class Forbidden(StoreError):
+    """Say that the server can never run the statement: rights, missing tables, bad login."""
+
+
+_ERRORS: dict[Remedy, type[StoreError]] = {
+    "retry": Contended,
+    "reconnect": StoreUnavailable,
+    "halve": TooSlow,
+    "hold": OnHold,
+    "bisect": RowRefused,
+    "fatal": Forbidden,
+}
+_BY_CODE: dict[str, Remedy] = {
+    "40001": "retry",
+    "40P01": "retry",
+    "55P03": "retry",
+    "57014": "halve",
+    "25006": "hold",
+    "0A000": "fatal",
+}
+_BY_CLASS: dict[str, Remedy] = {
+    "08": "reconnect",
+    "57": "reconnect",
+    "53": "hold",
+    "58": "hold",
+    "22": "bisect",
+    "23": "bisect",
+    "54": "bisect",
+    "42": "fatal",
+    "28": "fatal",
+    "0A": "fatal",
+    "3D": "fatal",
+    "3F": "fatal",
+}
+
+
+def remedy_of(exc: BaseException) -> Remedy:
+    """Return what to do about an error that the driver raised; the unknown is on hold."""
+    if isinstance(exc, UnicodeError):
+        return "bisect"
+    state = exc.sqlstate if isinstance(exc, psycopg.Error) else None
+    if state is not None:
+        return _BY_CODE.get(state) or _BY_CLASS.get(state[:2], "hold")
+    # A bystander of a crashed backend gets an error without any code.
+    if isinstance(exc, psycopg.OperationalError | psycopg.InterfaceError):
+        return "reconnect"
+    return "bisect" if isinstance(exc, psycopg.DataError) else "hold"
+
+
+def fault(exc: BaseException) -> StoreError:
+    """Return actorq's own error for one that the driver raised."""
+    state = exc.sqlstate if isinstance(exc, psycopg.Error) else None
+    kind = LockTimeout if state == "55P03" else _ERRORS[remedy_of(exc)]
+    return kind(_text(exc, state))
+
+
+def remedy(error: StoreError) -> Remedy:
+    """Return what to do about one of actorq's own store errors."""
+    for name, kind in _ERRORS.items():
+        if isinstance(error, kind) and (name != "reconnect" or type(error) is kind):
+            return name
+    return "hold"
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn whatever the driver raises inside into actorq's own errors."""
+    try:
+        yield
+    except (psycopg.Error, UnicodeError) as exc:
+        raise fault(exc) from exc
+
+
+def _text(exc: BaseException, state: str | None) -> str:
+    first = str(exc).strip().splitlines() or [type(exc).__name__]
+    return f"{first[0]} (SQLSTATE {state})" if state else first[0]
