@@ -1,0 +1,97 @@
+"""Events reach their subscribers, and become safe, bounded log lines."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from actorq import events
+from actorq.events import ActorExited, BatchClaimed, Event, Events, JobFailed, LogLines
+
+CLAIMED = BatchClaimed(queue="default", kind="embed", lease=7, n_jobs=256, cut="full")
+
+
+def failed(error: str = "ValueError: no", retry_in_s: float | None = 15.0) -> JobFailed:
+    return JobFailed("embed", 1, 1, "error", error, retry_in_s)
+
+
+def test_every_event_has_a_line_whose_fields_exist() -> None:
+    for kind_of_event in Event.__subclasses__():
+        level, text = events.LINES[kind_of_event]
+        text.format(**dict.fromkeys(kind_of_event.__struct_fields__, ""))
+        assert level in {logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR}
+
+
+def test_name_and_fields_are_flat() -> None:
+    assert CLAIMED.name == "batch_claimed"
+    assert CLAIMED.fields() == {
+        "queue": "default",
+        "kind": "embed",
+        "lease": 7,
+        "n_jobs": 256,
+        "cut": "full",
+    }
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), SystemExit(3)])
+def test_a_failing_subscriber_harms_neither_the_emitter_nor_the_others(
+    error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[Event] = []
+
+    def broken(event: Event) -> None:
+        raise error
+
+    bus = Events(broken)
+    bus.subscribe(seen.append)
+    bus.emit(CLAIMED)
+    assert seen == [CLAIMED]
+    assert "a subscriber failed on batch_claimed" in caplog.text
+
+
+def test_lines_never_contain_control_characters() -> None:
+    _, text = events.line(failed("\x1b[31mred\r\nfaked line\x9b\u202e"))
+    assert text.endswith(r"\x1b[31mred\r\nfaked line\x9b\u202e")
+    assert text.isprintable()
+
+
+def test_a_last_failure_is_an_error_and_one_with_a_retry_a_warning() -> None:
+    assert events.line(failed())[0] == logging.WARNING
+    assert events.line(failed(retry_in_s=None))[0] == logging.ERROR
+
+
+def test_a_planned_exit_is_no_warning() -> None:
+    gone = ActorExited("embed", 0, 42, "exit code 0", True)
+    assert events.line(gone) == (logging.INFO, "actor embed/0 exited: pid 42, exit code 0")
+
+
+def test_unwritten_outcomes_are_loud() -> None:
+    level, text = events.line(events.SupervisorStopped("n1", 3))
+    assert level == logging.ERROR
+    assert "3 OUTCOMES WERE NOT WRITTEN" in text
+
+
+def test_a_flood_of_one_type_and_kind_is_counted_instead_of_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    now = [0.0]
+    lines = LogLines(max_per_s=2, clock=lambda: now[0])
+    for _ in range(100):
+        lines(failed())
+    now[0] = 1.0
+    lines(failed())
+    texts = [record.getMessage() for record in caplog.records]
+    assert len(texts) == 4
+    assert texts[2] == "job_failed embed: 98 more lines left out"
+
+
+def test_the_event_itself_travels_with_its_record(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "actorq")
+    Events().emit(CLAIMED)
+    assert caplog.records[0].__dict__["actorq_event"] is CLAIMED
+
+
+def test_long_tuples_are_cut() -> None:
+    _, text = events.line(events.SettleMissed(tuple(range(5000))))
+    assert text.endswith("8, 9, and 4990 more")
