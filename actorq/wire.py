@@ -1,0 +1,224 @@
+"""What travels between a supervisor and its actors: messages, frames, and their reader.
+
+A frame is a header (mark, length, sequence number, CRC) and one message as msgpack. Nothing
+here does I/O, and nothing a peer can send raises anything but ProtocolError. After the first
+message to an actor, which says what it is to serve, no frame holds anything executable.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Annotated, TypeAlias
+
+import msgspec
+
+from actorq.core.model import Counts, ErrorInfo, Verdict
+from actorq.errors import ProtocolError
+
+MARK = b"aq\x01\n"
+HEADER = struct.Struct("<4sIII")  # mark, length of the body, sequence number, CRC-32 of the body
+
+MAX_FROM_ACTOR = 20 * 1024 * 1024
+"""The largest body a supervisor accepts: one result of 16 MB, the database's own limit, fits."""
+
+MAX_TO_ACTOR = 1 << 30
+"""The largest body an actor accepts; it trusts its supervisor, but not a damaged length."""
+
+CHUNK = 1024 * 1024
+"""How many bytes of results an actor puts into one frame before it starts another."""
+
+Position: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Boot(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="boot"):
+    """Tell a new actor whom it serves; sent once, before all else.
+
+    The handler is found as `qualname` in `module`, or in `pickled` where it has no such
+    place. `main` is the name or path by which the user's main module is loaded first.
+    """
+
+    kind: str
+    slot: int
+    module: str = ""
+    qualname: str = ""
+    pickled: bytes = b""
+    main_name: str = ""
+    main_path: str = ""
+    log_level: int = 20
+
+
+class Work(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="work"):
+    """Hand over a batch; `no` counts the batches of this actor from 1.
+
+    `args` is one JSON array of all the jobs' args, `lens` the byte length of each in it.
+    """
+
+    no: int
+    lease: int
+    ids: list[int]
+    lens: list[int]
+    args: bytes
+    notes: dict[int, Counts] = {}
+    cut: str = ""
+
+
+class Stop(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="stop"):
+    """Ask the actor to tear down and leave once it has answered what it was sent."""
+
+
+class Ready(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="ready"):
+    """Say that the handler is set up."""
+
+
+class BootFailed(
+    msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="boot_failed"
+):
+    """Say why the handler could not be imported or set up; the actor leaves."""
+
+    error: ErrorInfo
+
+
+class Outcomes(
+    msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="outcomes"
+):
+    """Report jobs of a batch. With `last`, all not named in any frame of it are plainly done."""
+
+    no: int
+    done: list[Position] = []
+    verdicts: list[Verdict] = []
+    last: bool = False
+
+
+class BatchFailed(
+    msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="batch_failed"
+):
+    """Say that the handler raised or broke the one-outcome rule; `begun` were running."""
+
+    no: int
+    error: ErrorInfo
+    begun: list[Position] = []
+
+
+class Returned(
+    msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="returned"
+):
+    """Answer a recall: this batch was not begun and never will be."""
+
+    no: int
+
+
+class Bye(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="bye"):
+    """Say that the handler is torn down and nothing more will come."""
+
+
+ToActor: TypeAlias = Boot | Work | Stop
+FromActor: TypeAlias = Ready | BootFailed | Outcomes | BatchFailed | Returned | Bye
+Message: TypeAlias = ToActor | FromActor
+
+_encoder = msgspec.msgpack.Encoder()
+_TO_ACTOR = msgspec.msgpack.Decoder(ToActor)
+_FROM_ACTOR = msgspec.msgpack.Decoder(FromActor)
+
+# What decoding hostile bytes can raise: msgspec lets some errors of the C level through.
+_HOSTILE = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError, MemoryError)
+
+
+class FrameWriter:
+    """Make the frames of one direction of one pipe, in order."""
+
+    def __init__(self) -> None:
+        self._sequence = 0
+
+    def frame(self, message: Message) -> bytearray:
+        """Return the next frame."""
+        frame = bytearray(HEADER.size)
+        _encoder.encode_into(message, frame, HEADER.size)
+        with memoryview(frame) as view:
+            crc = zlib.crc32(view[HEADER.size :])
+        HEADER.pack_into(frame, 0, MARK, len(frame) - HEADER.size, self._sequence, crc)
+        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
+        return frame
+
+
+class FrameReader:
+    """Turn the bytes of one direction of one pipe into messages, however they are split.
+
+    The first damage found ends it: it raises ProtocolError then, and every time it is asked
+    again, for nothing behind that point can be trusted.
+    """
+
+    def __init__(self, decoder: msgspec.msgpack.Decoder[Message], max_bytes: int) -> None:
+        self._decoder = decoder
+        self._max_bytes = max_bytes
+        self._buffer = bytearray()
+        self._at = 0  # where in the buffer the next frame starts
+        self._sequence = 0
+        self._damage = ""
+
+    @classmethod
+    def of_actor(cls, max_bytes: int = MAX_TO_ACTOR) -> FrameReader:
+        """Return the reader that an actor uses."""
+        return cls(_TO_ACTOR, max_bytes)
+
+    @classmethod
+    def of_supervisor(cls, max_bytes: int = MAX_FROM_ACTOR) -> FrameReader:
+        """Return the reader that a supervisor uses."""
+        return cls(_FROM_ACTOR, max_bytes)
+
+    @property
+    def n_pending(self) -> int:
+        """Return how many bytes of an incomplete frame are at hand."""
+        return len(self._buffer) - self._at
+
+    def feed(self, data: bytes | bytearray | memoryview) -> None:
+        """Take the next bytes that arrived."""
+        self._buffer += data
+
+    def messages(self) -> Iterator[Message]:
+        """Yield every message that is complete; raises ProtocolError at the first damage."""
+        while (message := self._next()) is not None:
+            yield message
+        del self._buffer[: self._at]
+        self._at = 0
+
+    def _next(self) -> Message | None:
+        """Return the next message, or None while it is incomplete."""
+        if self._damage:
+            raise ProtocolError(self._damage)
+        body_at = self._at + HEADER.size
+        if len(self._buffer) < body_at:
+            return None
+        mark, length, sequence, crc = HEADER.unpack_from(self._buffer, self._at)
+        self._check_header(mark, length, sequence)
+        if len(self._buffer) < body_at + length:
+            return None
+        with memoryview(self._buffer) as view, view[body_at : body_at + length] as body:
+            message = self._decoded(body, crc)
+        self._at = body_at + length
+        self._sequence = (sequence + 1) & 0xFFFFFFFF
+        return message
+
+    def _check_header(self, mark: bytes, length: int, sequence: int) -> None:
+        if mark != MARK:
+            raise self._broken(f"a frame begins with {mark.hex()} instead of {MARK.hex()}")
+        if not 0 < length <= self._max_bytes:
+            raise self._broken(f"a frame of {length:,} bytes: 1 to {self._max_bytes:,} are allowed")
+        if sequence != self._sequence:
+            raise self._broken(f"frame number {sequence} came where {self._sequence} was due")
+
+    def _decoded(self, body: memoryview, crc: int) -> Message:
+        if zlib.crc32(body) != crc:
+            raise self._broken("the body of a frame does not match its checksum")
+        try:
+            return self._decoder.decode(body)
+        except _HOSTILE as error:
+            raise self._broken(
+                f"a frame holds no message: {type(error).__name__}: {error}"
+            ) from None
+
+    def _broken(self, reason: str) -> ProtocolError:
+        """Return the error to raise, now and from now on."""
+        self._damage = reason
+        return ProtocolError(reason)

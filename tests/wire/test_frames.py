@@ -1,0 +1,178 @@
+"""Frames survive any split of the stream; anything else ends in ProtocolError."""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actorq import wire
+from actorq.core.model import Counts, ErrorInfo, Verdict
+from actorq.errors import ProtocolError
+from actorq.wire import HEADER, MARK, FrameReader, FrameWriter
+
+counts = st.builds(
+    Counts, *[st.integers(0, 2**31)] * 4, max_attempts=st.none() | st.integers(1, 2**15)
+)
+errors = st.builds(ErrorInfo, st.text(), st.text(), st.text(), st.sampled_from(["error", "args"]))
+positions = st.integers(0, 10_000)
+verdicts = st.builds(
+    Verdict,
+    positions,
+    st.sampled_from(["result", "error", "retry", "snooze", "fail", "cancel"]),
+    after_s=st.none() | st.floats(0, 1e9),
+    result=st.none() | st.binary(),
+    error=st.none() | errors,
+)
+ids = st.integers(-(2**63), 2**63 - 1)
+from_actor = st.one_of(
+    st.just(wire.Ready()),
+    st.just(wire.Bye()),
+    st.builds(wire.BootFailed, errors),
+    st.builds(wire.Returned, ids),
+    st.builds(wire.BatchFailed, ids, errors, st.lists(positions)),
+    st.builds(wire.Outcomes, ids, st.lists(positions), st.lists(verdicts), st.booleans()),
+)
+works = st.builds(
+    wire.Work,
+    ids,
+    ids,
+    st.lists(ids),
+    st.lists(st.integers(0, 2**31)),
+    st.binary(),
+    st.dictionaries(positions, counts),
+    st.sampled_from(["full", "bytes", "idle", "linger", "flush"]),
+)
+
+
+def frames(*messages):
+    writer = FrameWriter()
+    return b"".join(bytes(writer.frame(message)) for message in messages)
+
+
+def raw_frame(body: bytes, sequence: int = 0, mark: bytes = MARK, length: int | None = None):
+    size = len(body) if length is None else length
+    return HEADER.pack(mark, size, sequence, zlib.crc32(body)) + body
+
+
+def read(reader, data):
+    reader.feed(data)
+    return list(reader.messages())
+
+
+@given(st.lists(from_actor, max_size=5), st.data())
+def test_any_split_gives_the_same_messages(messages, data):
+    stream = frames(*messages)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
+    reader, got = FrameReader.of_supervisor(), []
+    for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        got += read(reader, stream[start:end])
+    assert got == messages
+    assert reader.n_pending == 0
+
+
+@given(works)
+def test_work_arrives_as_sent(work):
+    assert read(FrameReader.of_actor(), frames(work)) == [work]
+
+
+def test_a_dribble_of_single_bytes_is_read():
+    stream, reader = frames(wire.Ready(), wire.Outcomes(1, [], [], True)), FrameReader
+    reader, got = FrameReader.of_supervisor(), []
+    for i in range(len(stream)):
+        got += read(reader, stream[i : i + 1])
+    assert [type(message).__name__ for message in got] == ["Ready", "Outcomes"]
+
+
+@given(st.binary(max_size=200))
+def test_garbage_gives_protocol_error_and_nothing_else(data):
+    reader = FrameReader.of_supervisor()
+    try:
+        read(reader, data)
+    except ProtocolError:
+        with pytest.raises(ProtocolError):  # and keeps giving it
+            read(reader, frames(wire.Ready()))
+
+
+@given(st.binary(max_size=200))
+def test_a_sound_frame_around_garbage_gives_protocol_error(body):
+    with contextlib.suppress(ProtocolError):
+        read(FrameReader.of_supervisor(), raw_frame(body))
+
+
+@settings(max_examples=300)
+@given(st.lists(from_actor, min_size=1, max_size=3), st.data())
+def test_a_flipped_bit_is_never_taken_for_a_message(messages, data):
+    stream = bytearray(frames(*messages))
+    at = data.draw(st.integers(0, len(stream) - 1))
+    stream[at] ^= 1 << data.draw(st.integers(0, 7))
+    reader, got = FrameReader.of_supervisor(), []
+    reader.feed(stream)
+    with contextlib.suppress(ProtocolError):
+        for message in reader.messages():
+            got.append(message)
+    assert got == messages[: len(got)]
+    assert len(got) < len(messages)
+
+
+@pytest.mark.parametrize("length", [0, -5 & 0xFFFFFFFF, 2**31, wire.MAX_FROM_ACTOR + 1])
+def test_a_length_out_of_range_is_refused_before_its_bytes_come(length):
+    with pytest.raises(ProtocolError, match="bytes"):
+        read(FrameReader.of_supervisor(), raw_frame(b"", length=length))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\xdd\xff\xff\xff\xff",  # an array that claims 2**32-1 items
+        b"\xdf\xff\xff\xff\xff",
+        b"\xc6\xff\xff\xff\xff",
+        b"\xc7\x01\x05\x00",  # an extension type
+        b"\xa2\xff\xfe",  # a text that is not UTF-8
+        b"\x91" * 100_000,  # nested too deep
+        msgspec.msgpack.encode(["work", 1, 1, [], [], b""]),  # the wrong direction
+        msgspec.msgpack.encode(["outcomes", 1, [-1]]),  # a negative position
+        msgspec.msgpack.encode(["outcomes", 2**80 % 2**64, [], [], "yes"]),
+        msgspec.msgpack.encode(["ready", 1]),  # a field too many
+        msgspec.msgpack.encode(["no such"]),
+        msgspec.msgpack.encode(["ready"]) + b"\x00",  # trailing bytes
+    ],
+)
+def test_bodies_that_hold_no_message_are_protocol_errors(body):
+    with pytest.raises(ProtocolError):
+        read(FrameReader.of_supervisor(), raw_frame(body))
+
+
+def test_a_frame_out_of_sequence_is_refused():
+    ready = msgspec.msgpack.encode(wire.Ready())
+    with pytest.raises(ProtocolError, match="frame number 1"):
+        read(FrameReader.of_supervisor(), raw_frame(ready, sequence=1))
+    with pytest.raises(ProtocolError, match="frame number 0"):
+        read(FrameReader.of_supervisor(), raw_frame(ready) + raw_frame(ready))
+
+
+def test_messages_before_the_damage_are_delivered():
+    reader = FrameReader.of_supervisor()
+    reader.feed(frames(wire.Ready(), wire.Returned(7)) + b"garbage, sixteen bytes or more")
+    got = []
+    with contextlib.suppress(ProtocolError):
+        for message in reader.messages():
+            got.append(message)
+    assert got == [wire.Ready(), wire.Returned(7)]
+
+
+def test_a_frame_cut_at_any_byte_waits_in_silence():
+    stream = frames(wire.BootFailed(ErrorInfo("E", "text")))
+    for end in range(len(stream)):
+        assert read(FrameReader.of_supervisor(), stream[:end]) == []
+
+
+def test_sequence_numbers_wrap_around():
+    writer, reader = FrameWriter(), FrameReader.of_supervisor()
+    writer._sequence = reader._sequence = 0xFFFFFFFF
+    stream = bytes(writer.frame(wire.Ready())) + bytes(writer.frame(wire.Bye()))
+    assert read(reader, stream) == [wire.Ready(), wire.Bye()]
