@@ -48,7 +48,9 @@ class Frontier:
         """Account for an unbounded look that found all there was to find."""
         self.ended_at, self.cost_s, self.wanted = now, took_s, False
 
-    def claimed(self, last: dict[int, Position], short: bool, unbounded: bool, took_s: float, now: float) -> None:
+    def claimed(
+        self, last: dict[int, Position], short: bool, unbounded: bool, took_s: float, now: float
+    ) -> None:
         """Move to the last rows of a claim; an unbounded claim moves back as well as forth."""
         self.last.update(last)
         if unbounded:

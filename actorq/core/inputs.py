@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from actorq.core.ask import Due
 from actorq.core.ask import Claimed as ClaimReply
+from actorq.core.ask import Due
 from actorq.core.model import ErrorInfo, Settlement, Verdict
 
 
@@ -95,21 +95,23 @@ class Returned(Input, frozen=True):
 
 
 class Settled(Input, frozen=True):
-    """A settle statement is known to have committed.
+    """A settle is known to have committed, for all its jobs.
 
-    `applied` names the leases whose fence matched; `kept` are ids of applied leases that were
-    held by somebody's lock and stay under their lease, whose seq was bumped for them.
+    `applied` are the leases whose fence matched: what was sent for any other is void. `seqs`
+    has the sequence number of each lease that is still open.
     """
 
     settlements: list[Settlement]
     applied: frozenset[int]
-    kept: frozenset[int] = frozenset()
+    seqs: dict[int, int] = {}
 
 
 class Woken(Input, frozen=True):
-    """Somebody enqueued into this lane, or gave jobs back to it."""
+    """Somebody enqueued into this lane, or gave jobs back to it; `n` notifications at once."""
 
     lane: int
+    n: int = 1
+    behind: bool = False  # jobs were given back: they may lie behind the frontier
 
 
 class CancelAsked(Input, frozen=True):

@@ -1,0 +1,41 @@
+"""Who pays when a whole batch fails: only a job that was running, or that fails alone.
+
+Used alike for a batch that raises, breaks the one-outcome rule, dies or times out. `open_`
+are the positions that have no outcome yet, `begun` those that the actor marked as running.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """Divide the open positions of a failed batch into three kinds of fate."""
+
+    charged: tuple[int, ...] = ()  # at most one: it failed while running, or alone
+    suspects: tuple[tuple[int, ...], ...] = ()  # each group runs again by itself, uncharged
+    innocent: tuple[int, ...] = ()  # returned, uncharged
+
+
+def halves(group: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    """Cut a group of n ≥ 2 in two, the first half not smaller."""
+    middle = (len(group) + 1) // 2
+    return tuple(group[:middle]), tuple(group[middle:])
+
+
+def blame(open_: Sequence[int], begun: Sequence[int]) -> Blame:
+    """Decide who of the open positions is charged, suspected or innocent.
+
+    One begun job is the culprit. Of several begun (an async handler) or none (a vectorised
+    one) nobody is charged: they are bisected, unless only one is left to be it.
+    """
+    marked = tuple(p for p in open_ if p in set(begun))
+    suspects = marked or tuple(open_)
+    innocent = tuple(p for p in open_ if p not in set(suspects))
+    if not suspects:
+        return Blame()
+    if len(suspects) == 1:
+        return Blame(charged=suspects, innocent=innocent)
+    return Blame(suspects=halves(suspects), innocent=innocent)

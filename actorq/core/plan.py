@@ -1,0 +1,83 @@
+"""The whole supervisor as a reducer: step(view, input, now) → effects.
+
+No I/O, no clock: `now` is monotonic seconds, brought by the caller; randomness comes from the
+view's own seeded generator. The same inputs at the same times give the same effects, which is
+what the simulator in tests/sim relies on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any
+
+from actorq.core import inputs as i
+from actorq.core import plan_actors, plan_batches, plan_look, plan_stop
+from actorq.core.effects import Effect
+from actorq.core.policy import KindPolicy
+from actorq.core.view import Kind, Lane, Settings, Slot, View
+
+HANDLERS: dict[type[i.Input], Callable[[View, Any, float], None]] = {
+    i.Tick: plan_actors.tick,
+    i.Claimed: plan_batches.claimed,
+    i.ClaimLost: plan_look.claim_lost,
+    i.DueKnown: plan_look.due_known,
+    i.DueLost: plan_look.due_lost,
+    i.ActorReady: plan_actors.ready,
+    i.BootFailed: plan_actors.boot_failed,
+    i.ActorDied: plan_actors.died,
+    i.Outcomes: plan_batches.outcomes,
+    i.BatchFailed: plan_batches.failed,
+    i.Returned: plan_batches.returned,
+    i.Settled: plan_batches.settled,
+    i.Woken: plan_look.woken,
+    i.CancelAsked: plan_batches.cancel_asked,
+    i.Beaten: plan_batches.beaten,
+    i.StopAsked: plan_stop.asked,
+}
+
+
+def begin(
+    settings: Settings, kinds: Sequence[tuple[KindPolicy, dict[int, str]]], seed: int
+) -> View:
+    """Return the view of a supervisor that has just started.
+
+    `kinds` pairs each policy with its lanes: lane id → queue.
+    """
+    view = View(settings, {}, {}, Random(seed))
+    for policy, lanes in kinds:
+        slots = [Slot(index) for index in range(policy.actors)]
+        view.kinds[policy.name] = Kind(policy, slots, list(lanes))
+        for id_, queue in lanes.items():
+            view.lanes[id_] = Lane(id_, queue, policy.name, policy.weight)
+    return view
+
+
+def step(view: View, input_: i.Input, now: float) -> list[Effect]:
+    """Take one input in and return what is to be done; changes the view."""
+    HANDLERS[type(input_)](view, input_, now)
+    plan_actors.start(view, now)
+    plan_batches.dispatch(view, now)
+    plan_batches.write(view, now)
+    if view.phase == "running":
+        plan_look.look(view, now)
+        if view.settings.drain and plan_stop.drained(view):
+            plan_stop.begin(view, now)
+    if view.phase != "running":
+        plan_stop.proceed(view, now)
+    effects, view.out = view.out, []
+    return effects
+
+
+def deadline(view: View, now: float) -> float:
+    """Return the instant at which the next `Tick` is needed, at the latest."""
+    soon = min(now + view.settings.poll_s, view.stop_at)
+    if view.phase != "running":
+        return max(soon, now)
+    if view.due_asked is None:
+        soon = min(soon, view.due_at)
+    looks = (lane.look_at for lane in view.lanes.values() if not lane.claiming)
+    starts = (s.start_at for kind in view.kinds.values() for s in kind.slots if s.actor is None)
+    future = (at for at in (*looks, *starts) if at > now)
+    return max(now, min(soon, min(future, default=math.inf)))

@@ -1,0 +1,127 @@
+"""The life of actors: started, ready, too slow, dead. Part of `actorq.core.plan`."""
+
+from __future__ import annotations
+
+from actorq.core import inputs as i
+from actorq.core import plan_batches, plan_look
+from actorq.core.effects import KillActor, Spawn
+from actorq.core.model import ErrorInfo
+from actorq.core.restart import restart_delay_s
+from actorq.core.view import Actor, Held, Kind, Slot, View
+
+
+def start(view: View, now: float) -> None:
+    """Start an actor in every empty slot whose time has come."""
+    if view.phase != "running":
+        return
+    for name, kind in view.kinds.items():
+        for slot in kind.slots:
+            if slot.actor is None and now >= slot.start_at:
+                actor = Actor(view.next_actor, name, slot.index)
+                view.next_actor += 1
+                view.actors[actor.id] = actor
+                slot.actor = actor.id
+                view.do(Spawn(actor.id, name, slot.index))
+
+
+def ready(view: View, input_: i.ActorReady, now: float) -> None:
+    """Give an actor work from now on."""
+    actor = view.actors.get(input_.actor)
+    if actor is None:
+        return
+    actor.ready = True
+    kind = view.kinds[actor.kind]
+    if not kind.available:
+        kind.available = True
+        view.due_at = now
+        view.emit("kind_available", kind=actor.kind)
+    view.emit("actor_ready", kind=actor.kind, slot=actor.index)
+    plan_look.actor_idle(view, kind, now)
+
+
+def boot_failed(view: View, input_: i.BootFailed, now: float) -> None:
+    """Note that a handler cannot start; no job is charged for it."""
+    actor = view.actors.get(input_.actor)
+    if actor is not None:
+        error = input_.error
+        fields = {"error": error.type, "message": error.message, "traceback": error.traceback}
+        view.emit("actor_boot_failed", kind=actor.kind, slot=actor.index, **fields)
+
+
+def tick(view: View, input_: i.Tick, now: float) -> None:
+    """Note which batches have been begun; kill the actors whose batch took too long."""
+    for actor_id, no in input_.taken.items():
+        actor = view.actors.get(actor_id)
+        if actor is None:
+            continue
+        for held in actor.held:
+            if held.batch.lease == no and held.taken_at is None:
+                held.taken_at = now
+            _time_out(view, actor, held, now)
+
+
+def _time_out(view: View, actor: Actor, held: Held, now: float) -> None:
+    limit = view.kinds[held.kind].policy.batch_timeout_s
+    if limit is None or held.taken_at is None or actor.killed_for:
+        return
+    if now >= held.taken_at + limit:
+        actor.killed_for = "timeout"
+        view.emit("batch_timed_out", kind=held.kind, lease=held.batch.lease, limit_s=limit)
+        view.do(KillActor(actor.id))
+
+
+def died(view: View, input_: i.ActorDied, now: float) -> None:
+    """Bury an actor: blame what it was running, keep what it had not begun."""
+    actor = view.actors.pop(input_.actor, None)
+    if actor is None:
+        return
+    kind = view.kinds[actor.kind]
+    _vacate(view, kind, kind.slots[actor.index], actor, now)
+    error = _cause(view, actor, input_.error)
+    if not actor.leaving:
+        view.emit(
+            "actor_died",
+            kind=actor.kind,
+            slot=actor.index,
+            cause=error.cause,
+            message=error.message,
+        )
+    for held in reversed(actor.held):
+        if held.batch.lease not in view.held:
+            continue
+        if held.batch.lease != input_.taken and view.phase == "running":
+            held.actor, held.recalled = None, False
+            kind.spare.appendleft(held)
+        elif held.batch.lease != input_.taken or actor.killed_for == "stop":
+            plan_batches.give_back(view, held, now)
+        else:
+            plan_batches.charge(view, held, input_.begun, error, now, crashed=True)
+
+
+def _vacate(view: View, kind: Kind, slot: Slot, actor: Actor, now: float) -> None:
+    """Empty the slot, say when it is filled again, and whether the kind is still served."""
+    slot.actor = None
+    slot.n_deaths += 1
+    slot.start_at = now + restart_delay_s(slot.n_deaths, actor.ready)
+    if not actor.ready and not any(view.ready_actors(kind)) and kind.available is not False:
+        kind.available = False
+        view.emit("kind_unavailable", kind=actor.kind, retry_in_s=slot.start_at - now)
+    if kind.available is False:
+        _give_up_spare(view, kind, now)
+
+
+def _give_up_spare(view: View, kind: Kind, now: float) -> None:
+    """Return the batches that wait for an actor which cannot start."""
+    spare: list[Held] = list(kind.spare)
+    kind.spare.clear()
+    for held in spare:
+        plan_batches.give_back(view, held, now)
+
+
+def _cause(view: View, actor: Actor, error: ErrorInfo) -> ErrorInfo:
+    """Name our own reason for killing an actor rather than the signal that did it."""
+    if actor.killed_for != "timeout":
+        return error
+    limit = view.kinds[actor.kind].policy.batch_timeout_s
+    text = f"the batch ran longer than batch_timeout_s={limit}"
+    return ErrorInfo("Timeout", text, cause="timeout")

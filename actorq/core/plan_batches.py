@@ -1,0 +1,343 @@
+"""The way of a batch: claimed, sent, answered, written. Part of `actorq.core.plan`."""
+
+from __future__ import annotations
+
+import math
+
+from actorq.core import fair, plan_look, settle
+from actorq.core import inputs as i
+from actorq.core.blame import Blame, blame
+from actorq.core.effects import CancelJob, Claim, GiveBack, KillActor, Recall, Send, Settle
+from actorq.core.model import Batch, ErrorInfo, Row, Settlement
+from actorq.core.view import PIPE_DEPTH, Actor, Held, Kind, Lane, View
+
+RELEASED_S = 60.0
+"""A heartbeat may have been asked before a lease ended that it still lists."""
+
+MEAN_WEIGHT = 0.2
+"""How fast the mean bytes per job follow the last batch: five batches, roughly."""
+
+
+def claimed(view: View, input_: i.Claimed, now: float) -> None:
+    """Take in what a claim brought."""
+    claim, _ = view.claims.pop(input_.lease)
+    lane, reply = view.lanes[input_.lane], input_.reply
+    kind = view.kinds[lane.kind]
+    kind.n_claiming -= 1
+    lane.claiming = False
+    _look_again(lane, claim, input_, now)
+    if reply.batch is None:
+        return
+    cut = _cut(view, kind, claim, reply.n_taken)
+    held = Held(reply.batch, lane.kind, cut, unwritten=reply.batch.n, claimed_at=now)
+    view.held[reply.batch.lease] = held
+    kind.n_unwritten += reply.batch.n
+    _measure(lane, reply.batch)
+    level = min((o.pass_ for o in view.lanes.values() if o.claiming), default=lane.pass_)
+    fair.charge(lane, reply.batch.n, lane.weight, level)
+    view.emit("batch_claimed", kind=lane.kind, lease=input_.lease, n=reply.batch.n, cut=held.cut)
+    if not reply.batch.ids:
+        held.finished = True
+    elif view.phase == "running":
+        kind.spare.append(held)
+    else:
+        give_back(view, held, now)
+
+
+def _look_again(lane: Lane, claim: Claim, input_: i.Claimed, now: float) -> None:
+    """Decide when this lane is worth another claim."""
+    reply = input_.reply
+    if claim.suspect:
+        return
+    short, unbounded = reply.n_taken < claim.limit, not claim.frontier
+    lane.frontier.claimed(reply.last, short, unbounded, input_.took_s, now)
+    if reply.oldest_s is not None:
+        lane.look_at = now + max(claim.linger_s - reply.oldest_s, 0.001)
+    elif not short or lane.woken:
+        lane.look_at = now
+    elif unbounded:
+        lane.look_at, lane.empty = math.inf, True
+    else:
+        lane.look_at = lane.frontier.allowed_at()
+
+
+def _cut(view: View, kind: Kind, claim: Claim, n: int) -> str:
+    """Say why a batch ends where it ends."""
+    if claim.suspect:
+        return "suspects"
+    if n >= claim.limit:
+        return "full" if claim.limit >= kind.policy.max_batch else "bytes"
+    if view.settings.drain or view.phase != "running":
+        return "flush"
+    return "linger" if n < kind.policy.min_batch else "idle"
+
+
+def _measure(lane: Lane, batch: Batch) -> None:
+    if batch.ids:
+        mean = len(batch.args) / batch.n
+        lane.mean_bytes += MEAN_WEIGHT * (mean - lane.mean_bytes)
+        lane.mean_bytes = max(lane.mean_bytes, mean / 2)
+
+
+def dispatch(view: View, now: float) -> None:
+    """Send waiting batches to actors that have room, the idlest first."""
+    for kind in view.kinds.values():
+        while kind.spare:
+            actor = min(view.ready_actors(kind), key=lambda a: len(a.held), default=None)
+            if actor is None or len(actor.held) >= PIPE_DEPTH:
+                break
+            held = kind.spare.popleft()
+            held.actor = actor.id
+            actor.held.append(held)
+            view.do(Send(actor.id, held.batch, held.cut))
+
+
+def outcomes(view: View, input_: i.Outcomes, now: float) -> None:
+    """Take in outcomes of one batch; a duplicate or foreign one is the actor's fault."""
+    actor, held = _answering(view, input_.actor, input_.no)
+    if actor is None or held is None:
+        return
+    positions = [*input_.done, *(v.pos for v in input_.verdicts)]
+    if not _acceptable(held, positions):
+        _protocol_error(view, actor, held)
+        return
+    policy = view.kinds[held.kind].policy
+    batch = held.batch
+    for v in input_.verdicts:
+        u = view.random.random() if v.what in ("error", "retry") else 0.0
+        held.rows.append(settle.row_of(v, batch.ids[v.pos], held.counts(v.pos), policy, u))
+    held.done += input_.done
+    held.told.update(positions)
+    held.since = min(held.since, now)
+    if input_.last:
+        held.done += held.left() if held.told else range(batch.n)
+        _finish(view, actor, held, now)
+
+
+def _acceptable(held: Held, positions: list[int]) -> bool:
+    unique = set(positions)
+    legal = len(unique) == len(positions) and unique.isdisjoint(held.told)
+    return legal and all(0 <= p < held.batch.n for p in unique)
+
+
+def _protocol_error(view: View, actor: Actor, held: Held) -> None:
+    """Kill an actor that answers for a job twice, or for one that it was not given."""
+    view.emit("protocol_broken", kind=held.kind, actor=actor.index, lease=held.batch.lease)
+    actor.killed_for = "protocol"
+    view.do(KillActor(actor.id))
+
+
+def _answering(view: View, actor_id: int, no: int) -> tuple[Actor | None, Held | None]:
+    """Return the actor and the batch that it answers for; None for what is no longer known."""
+    actor = view.actors.get(actor_id)
+    if actor is None:
+        return None, None
+    return actor, next((h for h in actor.held if h.batch.lease == no), None)
+
+
+def _finish(view: View, actor: Actor, held: Held, now: float) -> None:
+    """Note that every job of a batch has its outcome: the actor has room again."""
+    held.finished = True
+    actor.held.remove(held)
+    kind = view.kinds[actor.kind]
+    kind.slots[actor.index].n_deaths = 0
+    if not actor.held:
+        plan_look.actor_idle(view, kind, now)
+    view.emit("batch_finished", kind=held.kind, lease=held.batch.lease, n=held.batch.n)
+
+
+def failed(view: View, input_: i.BatchFailed, now: float) -> None:
+    """Find out who pays for a batch whose handler raised or broke the rules."""
+    actor, held = _answering(view, input_.actor, input_.no)
+    if actor is None or held is None:
+        return
+    view.emit(
+        "batch_failed",
+        kind=held.kind,
+        lease=input_.no,
+        n=held.batch.n,
+        error=input_.error.type,
+        message=input_.error.message,
+    )
+    charge(view, held, input_.begun, input_.error, now, crashed=False)
+    _finish(view, actor, held, now)
+
+
+def charge(
+    view: View, held: Held, begun: list[int], error: ErrorInfo, now: float, *, crashed: bool
+) -> None:
+    """Give every job that has no outcome its share of the blame for a failed batch."""
+    verdict: Blame = blame(held.left(), begun)
+    policy, ids = view.kinds[held.kind].policy, held.batch.ids
+    for p in verdict.charged:
+        u, group = view.random.random(), view.group()
+        if crashed:
+            row = settle.crashed_attempt(ids[p], held.counts(p), error, policy, u, group)
+        else:
+            row = settle.failed_attempt(ids[p], held.counts(p), error, policy, u, suspect=group)
+        held.rows.append(row)
+    for positions in verdict.suspects:
+        group = view.group()
+        held.rows += [settle.returned(ids[p], held.counts(p), group) for p in positions]
+    held.rows += [settle.returned(ids[p], held.counts(p)) for p in verdict.innocent]
+    held.told.update(range(held.batch.n))
+    held.since = min(held.since, now)
+    held.finished = True
+
+
+def returned(view: View, input_: i.Returned, now: float) -> None:
+    """Give a recalled batch back to the queue, uncharged."""
+    actor, held = _answering(view, input_.actor, input_.no)
+    if actor is not None and held is not None:
+        actor.held.remove(held)
+        give_back(view, held, now)
+
+
+def give_back(view: View, held: Held, now: float) -> None:
+    """Return every job that has no outcome, uncharged and where it came from."""
+    suspect, ids = held.batch.suspect, held.batch.ids
+    held.rows += [settle.returned(ids[p], held.counts(p), suspect) for p in held.left()]
+    held.told.update(range(held.batch.n))
+    held.since = min(held.since, now)
+    held.finished = True
+
+
+def write(view: View, now: float) -> None:
+    """Settle finished batches at once, streamed outcomes of others after a while."""
+    for held in view.held.values():
+        if held.writing:
+            continue
+        if held.finished or now >= held.since + view.settings.part_settle_s:
+            view.do(Settle(_settlement(held)))
+
+
+def _settlement(held: Held) -> Settlement:
+    """Move the outcomes at hand into a settlement."""
+    batch, notes = held.batch, held.batch.notes
+    if notes:
+        done = [(batch.ids[p], held.counts(p).attempt) for p in held.done]
+    else:
+        done = [(batch.ids[p], 0) for p in held.done]
+    made = Settlement(batch.lease, batch.seq, done, held.rows, closes=held.finished)
+    if not held.finished:
+        made.open_bits = open_bits(batch.n, held.told)
+    held.done, held.rows, held.since, held.writing = [], [], math.inf, True
+    return made
+
+
+def open_bits(n: int, told: set[int]) -> bytes:
+    """Return one bit per position, set while it has no outcome; lowest bit first."""
+    bits = bytearray((n + 7) // 8)
+    for p in range(n):
+        if p not in told:
+            bits[p >> 3] |= 1 << (p & 7)
+    return bytes(bits)
+
+
+def settled(view: View, input_: i.Settled, now: float) -> None:
+    """Take in what was committed: publish it, make room, look for what came back."""
+    for settlement in input_.settlements:
+        held = view.held.get(settlement.lease)
+        if held is None:
+            continue
+        held.writing = False
+        if settlement.lease not in input_.applied:
+            lost(view, held, now)
+            continue
+        held.batch.seq = input_.seqs.get(settlement.lease, settlement.seq + 1)
+        held.unwritten -= settlement.n
+        view.kinds[held.kind].n_unwritten -= settlement.n
+        _publish(view, held, settlement)
+        lane = view.lanes[held.batch.lane]
+        for row in settlement.rows:
+            if row.state == "pending":
+                _came_back(lane, row, now)
+        if settlement.closes:
+            _release(view, held, now)
+
+
+def _release(view: View, held: Held, now: float) -> None:
+    del view.held[held.batch.lease]
+    view.released[held.batch.lease] = now
+
+
+def lost(view: View, held: Held, now: float) -> None:
+    """Forget a batch that was taken away: what its jobs do now is another's business.
+
+    Its actor goes on undisturbed; nothing that it says about this batch is written.
+    """
+    view.emit("lease_lost", kind=held.kind, lease=held.batch.lease, n=held.unwritten)
+    kind = view.kinds[held.kind]
+    kind.n_unwritten -= held.unwritten
+    if held in kind.spare:
+        kind.spare.remove(held)
+    actor = view.actors.get(held.actor or 0)
+    if actor is not None and held in actor.held:
+        recall(view, actor, held)
+    _release(view, held, now)
+
+
+def _publish(view: View, held: Held, settlement: Settlement) -> None:
+    """Publish what became of the jobs, after the commit that made it so."""
+    completed = len(settlement.done) + sum(r.state == "completed" for r in settlement.rows)
+    view.emit(
+        "settled", kind=held.kind, lease=settlement.lease, completed=completed, n=settlement.n
+    )
+    for row in settlement.rows:
+        if row.error is not None and row.charge != "none":
+            final = row.state == "failed"
+            view.emit(
+                "job_failed",
+                kind=held.kind,
+                job=row.id,
+                attempt=row.attempt + 1,
+                error=row.error.type,
+                message=row.error.message,
+                cause=row.error.cause,
+                final=final,
+            )
+
+
+def _came_back(lane: Lane, row: Row, now: float) -> None:
+    """Remember when a job that returned to the queue can be claimed."""
+    lane.empty = False
+    due_at = now + (row.retry_in_s or 0.0)
+    if row.suspect:
+        if row.retry_in_s is None and row.suspect not in lane.suspects:
+            lane.suspects.append(row.suspect)
+        return
+    if row.retry_in_s is None:
+        lane.frontier.wanted = True
+    lane.look_at = min(lane.look_at, due_at)
+
+
+def cancel_asked(view: View, input_: i.CancelAsked, now: float) -> None:
+    """Pass a cancel on to the actor that has the job."""
+    held = view.held.get(input_.lease)
+    if held is None or held.actor is None or input_.job not in held.batch.ids:
+        return
+    if not held.finished:
+        position = held.batch.ids.index(input_.job)
+        view.do(CancelJob(held.actor, held.batch.lease, position))
+
+
+def recall(view: View, actor: Actor, held: Held) -> None:
+    """Ask for a batch back, once."""
+    if not held.recalled:
+        held.recalled = True
+        view.do(Recall(actor.id, held.batch.lease))
+
+
+def beaten(view: View, input_: i.Beaten, now: float) -> None:
+    """Compare the leases that the database has for this node with those held here."""
+    for lease in input_.leases:
+        if lease not in view.held and lease not in view.claims and lease not in view.released:
+            view.emit("lease_found", lease=lease)
+            view.do(GiveBack(lease))
+    for lease, held in list(view.held.items()):
+        known_then = held.claimed_at < input_.asked_at
+        if known_then and lease not in input_.leases and not held.writing:
+            lost(view, held, now)
+    for lease, at in list(view.released.items()):
+        if at < now - RELEASED_S:
+            del view.released[lease]

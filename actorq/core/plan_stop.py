@@ -1,0 +1,89 @@
+"""Stopping, in named phases. Part of `actorq.core.plan`.
+
+draining   nothing is claimed; what no actor has begun goes back uncharged; running batches
+           have until the grace time
+killing    the actors that still run are killed; what they had not finished goes back uncharged
+leaving    everything is written; idle actors tear down, the slow ones are killed
+finished   no actor is left
+A second request to stop skips a phase.
+"""
+
+from __future__ import annotations
+
+import math
+
+from actorq.core import inputs as i
+from actorq.core import plan_batches
+from actorq.core.effects import Finish, KillActor, StopActor
+from actorq.core.view import View
+
+LEAVE_S = 5.0
+"""How long a `teardown` may take."""
+
+
+def asked(view: View, input_: i.StopAsked, now: float) -> None:
+    """Begin to stop, or stop harder."""
+    if view.phase == "running":
+        begin(view, now)
+    else:
+        view.stop_at = now
+
+
+def begin(view: View, now: float) -> None:
+    """Stop claiming and call back what has not begun."""
+    view.phase, view.stop_at = "draining", now + view.settings.grace_s
+    view.emit("stopping", grace_s=view.settings.grace_s)
+    for kind in view.kinds.values():
+        while kind.spare:
+            plan_batches.give_back(view, kind.spare.popleft(), now)
+    for actor in view.actors.values():
+        for held in actor.held:
+            plan_batches.recall(view, actor, held)
+    plan_batches.write(view, now)
+
+
+def proceed(view: View, now: float) -> None:
+    """Go on to the next phase when this one is over, or has taken too long."""
+    if view.phase == "draining" and now >= view.stop_at:
+        _kill(view)
+    if view.phase in ("draining", "killing") and not view.held and not view.claims:
+        _leave(view, now)
+    if view.phase == "leaving":
+        if now >= view.stop_at:
+            _kill_all(view)
+        if not view.actors:
+            view.phase, view.stop_at = "finished", math.inf
+            view.do(Finish())
+
+
+def _kill(view: View) -> None:
+    view.phase, view.stop_at = "killing", math.inf
+    busy = [actor for actor in view.actors.values() if actor.held]
+    view.emit("stop_killing", actors=len(busy))
+    for actor in busy:
+        actor.killed_for = "stop"
+        view.do(KillActor(actor.id))
+
+
+def _leave(view: View, now: float) -> None:
+    view.phase, view.stop_at = "leaving", now + LEAVE_S
+    for actor in view.actors.values():
+        actor.leaving = True
+        view.do(StopActor(actor.id) if actor.ready and not actor.held else KillActor(actor.id))
+
+
+def _kill_all(view: View) -> None:
+    view.stop_at = math.inf
+    for actor in view.actors.values():
+        view.do(KillActor(actor.id))
+
+
+def drained(view: View) -> bool:
+    """Tell whether nothing is due any more and everything is written."""
+    if view.held or view.claims:
+        return False
+    return all(
+        lane.empty and not lane.suspects
+        for lane in view.lanes.values()
+        if view.kinds[lane.kind].available is not False
+    )

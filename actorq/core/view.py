@@ -1,0 +1,161 @@
+"""All that a supervisor knows: one tree of plain state, owned by one thread.
+
+Only `actorq.core.plan*` changes it, one input at a time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
+from typing import Literal
+
+from actorq.core.effects import Claim, Effect, Emit
+from actorq.core.frontier import Frontier
+from actorq.core.model import FRESH, Batch, Counts, Row
+from actorq.core.policy import KindPolicy
+
+Phase = Literal["running", "draining", "killing", "leaving", "finished"]
+
+PIPE_DEPTH = 2
+"""One batch running and one waiting in each actor's pipe; nothing is hoarded beyond."""
+
+
+@dataclass(slots=True)
+class Settings:
+    """Hold what is the same for all kinds of one supervisor; durations in seconds."""
+
+    poll_s: float = 0.1
+    grace_s: float = 30.0
+    part_settle_s: float = 0.5  # a settle per job costs 360 × one per batch
+    notify: bool = True
+    drain: bool = False  # finish when nothing is due any more
+
+
+@dataclass(slots=True)
+class Held:
+    """Follow one leased batch from its claim to the commit of its last outcome."""
+
+    batch: Batch
+    kind: str
+    cut: str
+    unwritten: int  # jobs whose outcome is not known to be committed
+    claimed_at: float = 0.0
+    actor: int | None = None  # whose pipe it is in
+    taken_at: float | None = None
+    told: set[int] = field(default_factory=set)  # positions that have an outcome
+    done: list[int] = field(default_factory=list)  # plain completions not yet written
+    rows: list[Row] = field(default_factory=list)  # other outcomes not yet written
+    since: float = math.inf  # when the first of those came
+    finished: bool = False  # every job has its outcome
+    writing: bool = False  # a settlement of it is on its way
+    recalled: bool = False
+
+    def counts(self, position: int) -> Counts:
+        """Return the counters of the job at a position."""
+        return self.batch.notes.get(position, FRESH)
+
+    def left(self) -> list[int]:
+        """Return the positions that have no outcome yet, in order."""
+        return [p for p in range(self.batch.n) if p not in self.told]
+
+
+@dataclass(slots=True)
+class Actor:
+    """Follow one actor process."""
+
+    id: int
+    kind: str
+    index: int
+    ready: bool = False
+    held: list[Held] = field(default_factory=list)  # in its pipe, oldest first
+    killed_for: Literal["", "timeout", "stop", "protocol"] = ""
+    leaving: bool = False
+
+
+@dataclass(slots=True)
+class Slot:
+    """Follow one place for an actor: who sits there, and how often they died."""
+
+    index: int
+    actor: int | None = None
+    n_deaths: int = 0  # in a row, without one finished batch
+    start_at: float = 0.0
+
+
+@dataclass(slots=True)
+class Lane:
+    """Follow one (queue, kind) pair: what is known of its part of `ready`."""
+
+    id: int
+    queue: str
+    kind: str
+    weight: float
+    frontier: Frontier = field(default_factory=Frontier)
+    claiming: bool = False
+    look_at: float = 0.0  # when a claim is worth its while; inf: nothing known to be there
+    empty: bool = False  # an unbounded look found nothing due, and nothing came since
+    suspects: deque[int] = field(default_factory=deque)  # quarantine groups waiting
+    suspect_turn: bool = True  # quarantine and fresh batches take turns
+    mean_bytes: float = 4096.0  # of args per job, moving; until measured, a cautious guess
+    pass_: float = 0.0
+    woken: bool = False  # since the claim in flight was sent
+    hungry: bool = False
+    hunger_at: float = -math.inf  # when that was last changed
+    n_woken: int = 0
+    woken_since: float = -math.inf
+
+
+@dataclass(slots=True)
+class Kind:
+    """Follow one kind: its actors, and the batches that wait for one."""
+
+    policy: KindPolicy
+    slots: list[Slot]
+    lanes: list[int]
+    spare: deque[Held] = field(default_factory=deque)
+    available: bool | None = None  # None: starting; False: its actors cannot start
+    n_unwritten: int = 0  # jobs claimed and not yet settled
+    n_claiming: int = 0
+
+
+@dataclass(slots=True)
+class View:
+    """Hold the whole state of one supervisor."""
+
+    settings: Settings
+    kinds: dict[str, Kind]
+    lanes: dict[int, Lane]
+    random: Random
+    phase: Phase = "running"
+    stop_at: float = math.inf  # when the phase ends at the latest
+    actors: dict[int, Actor] = field(default_factory=dict)
+    held: dict[int, Held] = field(default_factory=dict)  # by lease number
+    claims: dict[int, tuple[Claim, float]] = field(default_factory=dict)  # in flight, since when
+    due_asked: frozenset[int] | None = None  # lanes asked without bound; None: no question out
+    due_at: float = 0.0
+    next_lease: int = 1
+    next_actor: int = 1
+    released: dict[int, float] = field(default_factory=dict)  # leases ended, for stale beats
+    out: list[Effect] = field(default_factory=list)
+
+    def do(self, effect: Effect) -> None:
+        """Add an effect to what this step returns."""
+        self.out.append(effect)
+
+    def emit(self, name: str, **fields: object) -> None:
+        """Add an event to what this step returns."""
+        self.out.append(Emit(name, fields))
+
+    def group(self) -> int:
+        """Draw a number for a new quarantine group: positive, 31 bits."""
+        return self.random.randrange(1, 2**31)
+
+    def ready_actors(self, kind: Kind) -> Iterator[Actor]:
+        """Yield the actors of a kind that can be given work."""
+        for slot in kind.slots:
+            actor = self.actors.get(slot.actor) if slot.actor is not None else None
+            if actor and actor.ready and not actor.killed_for and not actor.leaving:
+                yield actor
