@@ -15,7 +15,6 @@ import os
 import shutil
 import signal
 import stat
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -261,24 +260,10 @@ class Server:
         system.make_dir(fresh, 0o700, self._user)
         command = [str(self._binaries.bin / "initdb"), "-D", str(fresh), "-U", NAME]
         command += ["-A", "trust", "-E", "UTF8", "--no-locale"]
-        answer = self._run(command if self.durable else [*command, "--no-sync"])
+        answer = system.run_as(self._user, command if self.durable else [*command, "--no-sync"])
         if answer.returncode:
             raise EmbeddedError(f"initdb failed: {(answer.stderr or answer.stdout).strip()}")
         fresh.rename(self._data)
-
-    def _run(self, command: list[str], **more: int) -> subprocess.CompletedProcess[str]:
-        """Run a program of the server's as the server's user, apart from our terminal."""
-        who = {"user": self._user.uid, "group": self._user.gid} if self._user else {}
-        groups: dict[str, list[int]] = {"extra_groups": []} if self._user else {}
-        try:
-            return subprocess.run(
-                command, cwd="/", env={"PATH": os.defpath, "LC_ALL": "C"}, text=True, umask=0o077,
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=more.get("stderr", subprocess.PIPE),
-                start_new_session=True, check=False, **who, **groups,
-            )  # fmt: skip
-        except OSError as error:
-            raise EmbeddedError(f"cannot run {command[0]}: {error}") from error
 
     def _bring_up(self) -> None:
         """See to it that the server runs as wished; the caller holds the start lock."""
@@ -328,8 +313,8 @@ class Server:
         self._write("server.args", "\n".join(self._command()))
         fd = system.open_file(self._log, os.O_WRONLY | os.O_APPEND)
         try:
-            answer = self._run(["/bin/sh", "-c", '"$@" >&2 & echo $!', "sh", *self._command()],
-                               stderr=fd)  # fmt: skip
+            shell = ["/bin/sh", "-c", '"$@" >&2 & echo $!', "sh"]
+            answer = system.run_as(self._user, shell + self._command(), stderr=fd)
         finally:
             os.close(fd)
         return int(answer.stdout)

@@ -60,6 +60,30 @@ def _entry(uid: int) -> pwd.struct_passwd | None:
         return None
 
 
+def run_as(
+    user: ServerUser | None, command: list[str], stderr: int = subprocess.PIPE
+) -> subprocess.CompletedProcess[str]:
+    """Run a program of the server's as its user, out of reach of our terminal's Ctrl-C."""
+    try:
+        return subprocess.run(
+            command,
+            cwd="/",
+            env={"PATH": os.defpath, "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            check=False,
+            umask=0o077,
+            start_new_session=True,
+            user=user.uid if user else None,
+            group=user.gid if user else None,
+            extra_groups=[] if user else None,
+        )
+    except OSError as error:
+        raise EmbeddedError(f"cannot run {command[0]}: {error}") from error
+
+
 def make_dir(path: Path, mode: int, user: ServerUser | None = None) -> None:
     """Create one directory, its mode exact and its owner `user`; an existing one is kept."""
     try:

@@ -1,0 +1,58 @@
+"""Fixtures for every test: a server, a migrated database of one's own, a check for leaks.
+
+Nothing starts before a test asks for it: tests of pure code need no server. By default it
+is the embedded one; ACTORQ_TEST_DSN names another (a superuser's), ACTORQ_TEST_PG=15 takes
+the programs of that version that Debian has installed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from tests.support.server import database, dbname, running_server
+from tests.support.wait import wait_until
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """Return the connection string of a database server, for making databases on it."""
+    with running_server() as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="session")
+def template(server: str) -> Iterator[str]:
+    """Return the name of a migrated database that others are cloned from."""
+    from actorq.store.migrate import migrate
+
+    with database(server) as dsn:
+        migrate(dsn, "actorq")
+        yield dbname(dsn)
+
+
+@pytest.fixture
+def dsn(server: str, template: str) -> Iterator[str]:
+    """Return the connection string of a migrated, empty database of this test's own."""
+    with database(server, template) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def empty_dsn(server: str) -> Iterator[str]:
+    """Return the connection string of a database without actorq's schema."""
+    with database(server) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def no_leaks() -> Iterator[None]:
+    """Fail the test if it leaves a child process or an open file behind."""
+    me = psutil.Process(os.getpid())
+    children, n_fds = set(me.children(recursive=True)), me.num_fds()
+    yield
+    wait_until(lambda: set(me.children(recursive=True)) <= children, what="child processes to end")
+    wait_until(lambda: me.num_fds() <= n_fds, what=f"open files to fall back to {n_fds}")
