@@ -1,0 +1,126 @@
+"""What a kind asks of the supervisor: how its batches are cut, run and retried.
+
+A `KindPolicy` is checked when it is made, so everything behind it can rely on its numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from actorq.core import retry as retries
+from actorq.errors import ConfigError
+
+NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+"""What kinds and queues may be called; the database checks the same pattern."""
+
+DEFAULT_QUEUE = "default"
+MAX_BATCH_BYTES = 16 * 1024 * 1024
+
+
+class KindPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """Hold every setting of one kind; units are seconds and bytes.
+
+    A batch is cut at `max_batch` jobs or `max_batch_bytes` of args. Fewer than `min_batch`
+    jobs wait in the database until the oldest has been due for `linger_s`. `weight` is the
+    kind's share against other kinds of the same supervisor.
+    """
+
+    name: str
+    queue: str = DEFAULT_QUEUE
+    max_batch: int = 100
+    max_batch_bytes: int = 4 * 1024 * 1024
+    min_batch: int = 1
+    linger_s: float = 0.0
+    actors: int = 1
+    weight: float = 1.0
+    batch_timeout_s: float | None = None  # from the moment the actor takes the batch
+    max_attempts: int = 5  # counts failures of the handler
+    crash_budget: int = 3  # counts deaths of the process while it ran this job alone
+    retry: Any = retries.DEFAULT  # whatever `policy_of` takes; a RetryPolicy once made
+    store_results: bool = True
+    env: Mapping[str, str] = {}
+
+    def __post_init__(self) -> None:
+        """Refuse every value outside its range, by name, and read `retry` as a policy."""
+        check_name("kind", self.name)
+        check_name("queue", self.queue)
+        for field, (low, high) in _INTEGERS.items():
+            check_integer(field, getattr(self, field), low, high)
+        for field, (floor, ceiling) in _NUMBERS.items():
+            check_number(field, getattr(self, field), floor, ceiling)
+        if self.batch_timeout_s is not None:
+            check_number("batch_timeout_s", self.batch_timeout_s, 0.001, 7 * 86_400.0)
+        self._check_combinations()
+        check_env(self.env)
+        msgspec.structs.force_setattr(self, "retry", retries.policy_of(self.retry))
+
+    def _check_combinations(self) -> None:
+        if not isinstance(self.store_results, bool):
+            raise ConfigError(f"store_results={self.store_results!r} must be True or False")
+        if self.min_batch > self.max_batch:
+            raise ConfigError(
+                f"min_batch={self.min_batch} is more than max_batch={self.max_batch}: "
+                f"it must be 1 to {self.max_batch}"
+            )
+        if self.min_batch > 1 and self.linger_s == 0:
+            raise ConfigError(
+                f"min_batch={self.min_batch} needs linger_ms: without it no job ever waits "
+                "for others, and with it none waits longer"
+            )
+
+
+_INTEGERS = {
+    "max_batch": (1, 10_000),
+    "max_batch_bytes": (1, MAX_BATCH_BYTES),
+    "min_batch": (1, 10_000),
+    "actors": (1, 1_024),
+    "max_attempts": (1, 32_767),
+    "crash_budget": (1, 32_767),
+}
+_NUMBERS = {"linger_s": (0.0, 600.0), "weight": (0.001, 1_000.0)}
+
+
+def check_name(what: str, name: object) -> str:
+    """Return the name of a kind or queue, or raise a ConfigError that says what is legal."""
+    if isinstance(name, str) and NAME.fullmatch(name):
+        return name
+    raise ConfigError(
+        f"{what} {_shown(name)} is not a legal name: use 1 to 128 of the characters "
+        "A–Z a–z 0–9 _ . : -"
+    )
+
+
+def check_integer(name: str, value: object, low: int, high: int) -> int:
+    """Return the integer setting, or raise a ConfigError that names it and its range."""
+    if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+        return value
+    raise ConfigError(f"{name}={_shown(value)} must be a whole number from {low:,} to {high:,}")
+
+
+def check_number(name: str, value: object, low: float, high: float) -> float:
+    """Return the numeric setting, or raise a ConfigError that names it and its range."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and low <= value <= high:  # type: ignore[operator]  # false for NaN
+        return value  # type: ignore[return-value]
+    raise ConfigError(f"{name}={_shown(value)} must be a number from {low:g} to {high:g}")
+
+
+def check_env(env: object) -> None:
+    """Raise a ConfigError unless `env` can be put into a process's environment."""
+    if not isinstance(env, Mapping):
+        raise ConfigError(f"env={_shown(env)} must be a mapping of names to texts")
+    for name, value in env.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise ConfigError(f"env: {_shown(name)} and its value must both be text")
+        if not name or "=" in name or "\0" in name or "\0" in value:
+            raise ConfigError(f"env: {_shown(name)} cannot be an environment variable")
+
+
+def _shown(value: object) -> str:
+    """Return a short repr: a refused name may be a megabyte long."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"
