@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from actorq.core.ask import DueAsk, Position
+from actorq.core.event import Event
 from actorq.core.model import Batch, Settlement
 
 
@@ -95,10 +94,9 @@ class Hunger(Effect, frozen=True):
 
 
 class Emit(Effect, frozen=True):
-    """Publish an event: its name and flat fields."""
+    """Publish an event."""
 
-    name: str
-    fields: dict[str, Any]
+    event: Event
 
 
 class Finish(Effect, frozen=True):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from actorq.core import event, plan_batches, plan_look
 from actorq.core import inputs as i
-from actorq.core import plan_batches, plan_look
 from actorq.core.effects import KillActor, Spawn
 from actorq.core.model import ErrorInfo
 from actorq.core.restart import restart_delay_s
@@ -34,8 +34,8 @@ def ready(view: View, input_: i.ActorReady, now: float) -> None:
     if not kind.available:
         kind.available = True
         view.due_at = now
-        view.emit("kind_available", kind=actor.kind)
-    view.emit("actor_ready", kind=actor.kind, slot=actor.index)
+        view.emit(event.KindAvailable(actor.kind))
+    view.emit(event.ActorReady(actor.kind, actor.index))
     plan_look.actor_idle(view, kind, now)
 
 
@@ -44,8 +44,8 @@ def boot_failed(view: View, input_: i.BootFailed, now: float) -> None:
     actor = view.actors.get(input_.actor)
     if actor is not None:
         error = input_.error
-        fields = {"error": error.type, "message": error.message, "traceback": error.traceback}
-        view.emit("actor_boot_failed", kind=actor.kind, slot=actor.index, **fields)
+        text = f"{error.type}: {error.message}"
+        view.emit(event.ActorBootFailed(actor.kind, actor.index, text, error.traceback))
 
 
 def tick(view: View, input_: i.Tick, now: float) -> None:
@@ -66,7 +66,6 @@ def _time_out(view: View, actor: Actor, held: Held, now: float) -> None:
         return
     if now >= held.taken_at + limit:
         actor.killed_for = "timeout"
-        view.emit("batch_timed_out", kind=held.kind, lease=held.batch.lease, limit_s=limit)
         view.do(KillActor(actor.id))
 
 
@@ -78,14 +77,8 @@ def died(view: View, input_: i.ActorDied, now: float) -> None:
     kind = view.kinds[actor.kind]
     _vacate(view, kind, kind.slots[actor.index], actor, now)
     error = _cause(view, actor, input_.error)
-    if not actor.leaving:
-        view.emit(
-            "actor_died",
-            kind=actor.kind,
-            slot=actor.index,
-            cause=error.cause,
-            message=error.message,
-        )
+    planned = actor.leaving or actor.killed_for == "stop"
+    view.emit(event.ActorExited(actor.kind, actor.index, error.cause, error.message, planned))
     for held in reversed(actor.held):
         if held.batch.lease not in view.held:
             continue
@@ -105,7 +98,7 @@ def _vacate(view: View, kind: Kind, slot: Slot, actor: Actor, now: float) -> Non
     slot.start_at = now + restart_delay_s(slot.n_deaths, actor.ready)
     if not actor.ready and not any(view.ready_actors(kind)) and kind.available is not False:
         kind.available = False
-        view.emit("kind_unavailable", kind=actor.kind, retry_in_s=slot.start_at - now)
+        view.emit(event.KindUnavailable(actor.kind, slot.start_at - now))
     if kind.available is False:
         _give_up_spare(view, kind, now)
 

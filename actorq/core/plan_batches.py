@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from actorq.core import fair, plan_look, settle
+from actorq.core import event, fair, plan_look, settle
 from actorq.core import inputs as i
 from actorq.core.blame import Blame, blame
 from actorq.core.effects import CancelJob, Claim, GiveBack, KillActor, Recall, Send, Settle
@@ -35,7 +35,7 @@ def claimed(view: View, input_: i.Claimed, now: float) -> None:
     _measure(lane, reply.batch)
     level = min((o.pass_ for o in view.lanes.values() if o.claiming), default=lane.pass_)
     fair.charge(lane, reply.batch.n, lane.weight, level)
-    view.emit("batch_claimed", kind=lane.kind, lease=input_.lease, n=reply.batch.n, cut=held.cut)
+    view.emit(event.BatchClaimed(lane.queue, lane.kind, input_.lease, reply.batch.n, cut))
     if not reply.batch.ids:
         held.finished = True
     elif view.phase == "running":
@@ -122,7 +122,7 @@ def _acceptable(held: Held, positions: list[int]) -> bool:
 
 def _protocol_error(view: View, actor: Actor, held: Held) -> None:
     """Kill an actor that answers for a job twice, or for one that it was not given."""
-    view.emit("protocol_broken", kind=held.kind, actor=actor.index, lease=held.batch.lease)
+    view.emit(event.ProtocolBroken(held.kind, actor.index, held.batch.lease))
     actor.killed_for = "protocol"
     view.do(KillActor(actor.id))
 
@@ -143,7 +143,7 @@ def _finish(view: View, actor: Actor, held: Held, now: float) -> None:
     kind.slots[actor.index].n_deaths = 0
     if not actor.held:
         plan_look.actor_idle(view, kind, now)
-    view.emit("batch_finished", kind=held.kind, lease=held.batch.lease, n=held.batch.n)
+    view.emit(event.BatchFinished(held.kind, actor.index, held.batch.lease, held.batch.n))
 
 
 def failed(view: View, input_: i.BatchFailed, now: float) -> None:
@@ -151,14 +151,6 @@ def failed(view: View, input_: i.BatchFailed, now: float) -> None:
     actor, held = _answering(view, input_.actor, input_.no)
     if actor is None or held is None:
         return
-    view.emit(
-        "batch_failed",
-        kind=held.kind,
-        lease=input_.no,
-        n=held.batch.n,
-        error=input_.error.type,
-        message=input_.error.message,
-    )
     charge(view, held, input_.begun, input_.error, now, crashed=False)
     _finish(view, actor, held, now)
 
@@ -168,6 +160,18 @@ def charge(
 ) -> None:
     """Give every job that has no outcome its share of the blame for a failed batch."""
     verdict: Blame = blame(held.left(), begun)
+    slot = view.actors[held.actor].index if held.actor in view.actors else -1
+    view.emit(
+        event.BatchFailed(
+            held.kind,
+            slot,
+            held.batch.lease,
+            held.batch.n,
+            sum(map(len, verdict.suspects)),
+            error.cause,
+            f"{error.type}: {error.message}",
+        )
+    )
     policy, ids = view.kinds[held.kind].policy, held.batch.ids
     for p in verdict.charged:
         u, group = view.random.random(), view.group()
@@ -266,7 +270,7 @@ def lost(view: View, held: Held, now: float) -> None:
 
     Its actor goes on undisturbed; nothing that it says about this batch is written.
     """
-    view.emit("lease_lost", kind=held.kind, lease=held.batch.lease, n=held.unwritten)
+    view.emit(event.LeaseLost(held.kind, held.batch.lease, held.unwritten))
     kind = view.kinds[held.kind]
     kind.n_unwritten -= held.unwritten
     if held in kind.spare:
@@ -280,21 +284,18 @@ def lost(view: View, held: Held, now: float) -> None:
 def _publish(view: View, held: Held, settlement: Settlement) -> None:
     """Publish what became of the jobs, after the commit that made it so."""
     completed = len(settlement.done) + sum(r.state == "completed" for r in settlement.rows)
-    view.emit(
-        "settled", kind=held.kind, lease=settlement.lease, completed=completed, n=settlement.n
-    )
+    view.emit(event.Settled(held.kind, settlement.lease, settlement.n, completed))
     for row in settlement.rows:
         if row.error is not None and row.charge != "none":
-            final = row.state == "failed"
             view.emit(
-                "job_failed",
-                kind=held.kind,
-                job=row.id,
-                attempt=row.attempt + 1,
-                error=row.error.type,
-                message=row.error.message,
-                cause=row.error.cause,
-                final=final,
+                event.JobFailed(
+                    held.kind,
+                    row.id,
+                    row.attempt + 1,
+                    row.error.cause,
+                    f"{row.error.type}: {row.error.message}",
+                    row.retry_in_s,
+                )
             )
 
 
@@ -332,7 +333,7 @@ def beaten(view: View, input_: i.Beaten, now: float) -> None:
     """Compare the leases that the database has for this node with those held here."""
     for lease in input_.leases:
         if lease not in view.held and lease not in view.claims and lease not in view.released:
-            view.emit("lease_found", lease=lease)
+            view.emit(event.LeaseFound(lease))
             view.do(GiveBack(lease))
     for lease, held in list(view.held.items()):
         known_then = held.claimed_at < input_.asked_at

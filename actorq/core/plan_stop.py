@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import math
 
+from actorq.core import event, plan_batches
 from actorq.core import inputs as i
-from actorq.core import plan_batches
 from actorq.core.effects import Finish, KillActor, StopActor
 from actorq.core.view import View
 
@@ -32,7 +32,7 @@ def asked(view: View, input_: i.StopAsked, now: float) -> None:
 def begin(view: View, now: float) -> None:
     """Stop claiming and call back what has not begun."""
     view.phase, view.stop_at = "draining", now + view.settings.grace_s
-    view.emit("stopping", grace_s=view.settings.grace_s)
+    view.emit(event.SupervisorStopping("draining"))
     for kind in view.kinds.values():
         while kind.spare:
             plan_batches.give_back(view, kind.spare.popleft(), now)
@@ -59,7 +59,7 @@ def proceed(view: View, now: float) -> None:
 def _kill(view: View) -> None:
     view.phase, view.stop_at = "killing", math.inf
     busy = [actor for actor in view.actors.values() if actor.held]
-    view.emit("stop_killing", actors=len(busy))
+    view.emit(event.SupervisorStopping("killing"))
     for actor in busy:
         actor.killed_for = "stop"
         view.do(KillActor(actor.id))

@@ -13,6 +13,7 @@ from random import Random
 from typing import Literal
 
 from actorq.core.effects import Claim, Effect, Emit
+from actorq.core.event import Event
 from actorq.core.frontier import Frontier
 from actorq.core.model import FRESH, Batch, Counts, Row
 from actorq.core.policy import KindPolicy
@@ -145,9 +146,9 @@ class View:
         """Add an effect to what this step returns."""
         self.out.append(effect)
 
-    def emit(self, name: str, **fields: object) -> None:
+    def emit(self, event: Event) -> None:
         """Add an event to what this step returns."""
-        self.out.append(Emit(name, fields))
+        self.out.append(Emit(event))
 
     def group(self) -> int:
         """Draw a number for a new quarantine group: positive, 31 bits."""

@@ -1,0 +1,207 @@
+"""What happened: typed events with past-tense names and flat fields; the text is elsewhere."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Be the parent of every event."""
+
+    @property
+    def name(self) -> str:
+        """Return the event's name, as in `batch_claimed`."""
+        return _snake(type(self).__name__)
+
+    def fields(self) -> dict[str, Any]:
+        """Return the event as a flat dictionary."""
+        return {name: getattr(self, name) for name in self.__struct_fields__}
+
+
+class SupervisorStarted(Event, frozen=True):
+    """Say that a supervisor has registered its node and will claim."""
+
+    node: str
+    pid: int
+    kinds: tuple[str, ...]
+
+
+class SupervisorStopping(Event, frozen=True):
+    """Say which phase of its stop a supervisor has entered, and why."""
+
+    phase: str
+
+
+class SupervisorStopped(Event, frozen=True):
+    """Say that a supervisor is done; `n_unsettled` outcomes could not be written."""
+
+    node: str
+    n_unsettled: int
+
+
+class SupervisorDisowned(Event, frozen=True):
+    """Say that others have declared this supervisor dead; it starts over under `new_node`."""
+
+    node: str
+    new_node: str
+
+
+class KindAvailable(Event, frozen=True):
+    """Say that a kind has an actor that is ready for batches."""
+
+    kind: str
+
+
+class KindUnavailable(Event, frozen=True):
+    """Say that no actor of a kind can start; none of its jobs is claimed or charged."""
+
+    kind: str
+    retry_in_s: float
+
+
+class ActorReady(Event, frozen=True):
+    """Say that an actor's process has run its `setup` and waits for batches."""
+
+    kind: str
+    slot: int
+
+
+class ActorBootFailed(Event, frozen=True):
+    """Say that a handler could not be imported or set up; no job is charged for it."""
+
+    kind: str
+    slot: int
+    error: str
+    traceback: str
+
+
+class ActorExited(Event, frozen=True):
+    """Say how an actor's process ended; `planned` is a stop or a recycling."""
+
+    kind: str
+    slot: int
+    cause: str
+    exit: str
+    planned: bool
+
+
+class BatchClaimed(Event, frozen=True):
+    """Say that a batch was claimed, and what cut it."""
+
+    queue: str
+    kind: str
+    lease: int
+    n_jobs: int
+    cut: str
+
+
+class BatchFinished(Event, frozen=True):
+    """Say that an actor has answered for every job of a batch."""
+
+    kind: str
+    slot: int
+    lease: int
+    n_jobs: int
+
+
+class BatchFailed(Event, frozen=True):
+    """Say that a batch raised, timed out or lost its actor; `n_suspect` jobs run again alone."""
+
+    kind: str
+    slot: int
+    lease: int
+    n_jobs: int
+    n_suspect: int
+    cause: str
+    error: str
+
+
+class JobFailed(Event, frozen=True):
+    """Say that an attempt failed; `retry_in_s` is None where it was the last one."""
+
+    kind: str
+    id: int
+    attempt: int
+    cause: str
+    error: str
+    retry_in_s: float | None
+
+
+class Settled(Event, frozen=True):
+    """Say that the outcomes of `n_jobs` jobs of one batch are committed."""
+
+    kind: str
+    lease: int
+    n_jobs: int
+    n_completed: int
+
+
+class SettleDelayed(Event, frozen=True):
+    """Say that outcomes could not be written yet; they are kept and tried again."""
+
+    n_jobs: int
+    reason: str
+
+
+class SettleMissed(Event, frozen=True):
+    """Say that job rows did not take their outcome although their lease was this node's."""
+
+    ids: tuple[int, ...]
+
+
+class LeaseLost(Event, frozen=True):
+    """Say that a batch is no longer this supervisor's; its outcomes are dropped."""
+
+    kind: str
+    lease: int
+    n_jobs: int
+
+
+class LeaseFound(Event, frozen=True):
+    """Say that the database had a batch for this node that it did not hold: given back."""
+
+    lease: int
+
+
+class ProtocolBroken(Event, frozen=True):
+    """Say that an actor answered for a job twice, or for one it did not have; it is killed."""
+
+    kind: str
+    slot: int
+    lease: int
+
+
+class NodeReaped(Event, frozen=True):
+    """Say that a dead supervisor's jobs were given back."""
+
+    node: str
+    n_jobs: int
+
+
+class ConnectionLost(Event, frozen=True):
+    """Say that the database connection of one duty is gone; it is being made again."""
+
+    duty: str
+    error: str
+
+
+class ConnectionRestored(Event, frozen=True):
+    """Say that a lost connection is back."""
+
+    duty: str
+    down_s: float
+
+
+class ArgsTypeChanged(Event, frozen=True):
+    """Say that a kind's args have another type than the database remembers."""
+
+    kind: str
+    old: str
+    new: str
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
