@@ -62,8 +62,8 @@ def test_a_last_failure_is_an_error_and_one_with_a_retry_a_warning() -> None:
 
 
 def test_a_planned_exit_is_no_warning() -> None:
-    gone = ActorExited("embed", 0, 42, "exit code 0", True)
-    assert events.line(gone) == (logging.INFO, "actor embed/0 exited: pid 42, exit code 0")
+    gone = ActorExited("embed", 0, "exit", "code 0", True)
+    assert events.line(gone) == (logging.INFO, "actor embed/0 exited (exit): code 0")
 
 
 def test_unwritten_outcomes_are_loud() -> None:
