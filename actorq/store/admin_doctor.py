@@ -1,0 +1,256 @@
+"""Find what is wrong with a database, say what to do about it, and mend what can be mended.
+
+A check is a function of what was read and returns its findings; reading is done by the SQL
+files. Nothing here changes anything, except `repair`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+import msgspec
+import psycopg
+
+from actorq.store.admin import Conn, run
+from actorq.store.faults import translated
+
+Level = Literal["ok", "warn", "bad"]
+
+OLDEST_VERSION = 15
+LONG_SNAPSHOT_S = 600.0
+UNSERVED_S = 60.0
+MANY_DEAD = 100_000
+REPAIR_CHUNK = 1000
+LOCAL = ("localhost", "127.0.0.1", "::1", "")
+N_TRIGGERS = 3
+
+STRAYS = {
+    "lost": "pending, but neither waiting nor leased: they would never run",
+    "both": "waiting and leased at once: they would run twice",
+    "twice": "waiting twice: they would run twice",
+    "stale": "waiting, but final or gone",
+    "misplaced": "waiting in the wrong place: cancel would not find them",
+}
+
+
+class Check(msgspec.Struct, frozen=True):
+    """Hold one finding; `text` says what is so, and what to do where it is not well."""
+
+    name: str
+    level: Level
+    text: str
+
+
+class Repaired(msgspec.Struct, frozen=True):
+    """Count the rows that a repair took out of `ready` and put into it."""
+
+    n_removed: int
+    n_added: int
+
+
+def diagnose(conn: psycopg.Connection[Any], schema: str = "actorq") -> list[Check]:
+    """Run every check against a database whose schema is the expected one."""
+    facts = run(conn, schema, "admin_facts")[0]
+    checks = [check(facts) for check in _FACT_CHECKS]
+    return [
+        *checks,
+        check_connection(conn.info.backend_pid, _server_pid(conn)),
+        check_transport(conn.info.host, conn.info.get_parameters().get("sslmode", "prefer")),
+        check_tables(run(conn, schema, "admin_tables")),
+        check_nodes(run(conn, schema, "admin_nodes")),
+        check_orphans(run(conn, schema, "admin_orphans")[0]),
+        *check_unserved(run(conn, schema, "admin_unserved", UNSERVED_S)),
+        check_strays(strays(conn, schema)),
+    ]
+
+
+def strays(conn: Conn, schema: str = "actorq", limit: int = 100_000) -> dict[int, str]:
+    """Return jobs that are not in exactly one of `ready` and `lease`, with what is wrong."""
+    return {row["id"]: row["what"] for row in run(conn, schema, "admin_strays", limit)}
+
+
+def repair(conn: Conn, schema: str = "actorq") -> Repaired:
+    """Put every pending job into exactly one of `ready` and `lease`; safe beside a live queue.
+
+    A job that is leased stays leased: its supervisor, or the reaper, will give it back.
+    """
+    if run(conn, schema, "admin_facts")[0]["sequence_behind"]:
+        run(conn, schema, "admin_repair_sequence")
+    n_removed = n_added = 0
+    ids = list(strays(conn, schema))
+    for start in range(0, len(ids), REPAIR_CHUNK):
+        done = _repair_chunk(conn, schema, ids[start : start + REPAIR_CHUNK])
+        n_removed += done.n_removed
+        n_added += done.n_added
+    return Repaired(n_removed, n_added)
+
+
+def _repair_chunk(conn: Conn, schema: str, ids: list[int]) -> Repaired:
+    # Jobs first, then their rows in ready: from there on neither a settle nor a claim can move
+    # them, and the last statement's snapshot sees what those under way have done.
+    with translated(), conn.transaction():
+        for name in ("admin_repair_lanes", "admin_repair_lock_jobs", "admin_repair_lock_ready"):
+            run(conn, schema, name, ids)
+        return Repaired(**run(conn, schema, "admin_repair", ids)[0])
+
+
+def check_version(facts: dict[str, Any]) -> Check:
+    """Check that the server is new enough."""
+    found = f"PostgreSQL {facts['version_text']}"
+    if facts["version"] >= OLDEST_VERSION * 10_000:
+        return Check("server", "ok", found)
+    return Check("server", "bad", f"{found}: actorq needs {OLDEST_VERSION} or newer")
+
+
+def check_encoding(facts: dict[str, Any]) -> Check:
+    """Check that every text can be stored."""
+    if facts["encoding"] == "UTF8":
+        return Check("encoding", "ok", "UTF8")
+    return Check("encoding", "bad", f"{facts['encoding']}: create a database with UTF8")
+
+
+def check_durable(facts: dict[str, Any]) -> Check:
+    """Check that a committed job survives a crash of the machine."""
+    if facts["durable"]:
+        return Check("durability", "ok", "fsync and full_page_writes are on")
+    text = "fsync or full_page_writes is off: a crash of the machine can lose or ruin everything"
+    return Check("durability", "warn", text)
+
+
+def check_autovacuum(facts: dict[str, Any]) -> Check:
+    """Check that dead rows are removed at all."""
+    if facts["autovacuum"]:
+        return Check("autovacuum", "ok", "on")
+    return Check("autovacuum", "bad", "off: set autovacuum = on and track_counts = on")
+
+
+def check_snapshots(facts: dict[str, Any]) -> Check:
+    """Check that no old transaction keeps dead rows from being removed."""
+    ages = [facts["oldest_snapshot_s"] or 0.0, facts["oldest_prepared_s"] or 0.0]
+    text = f"the oldest transaction has been open for {max(ages):.0f} s"
+    if max(ages) < LONG_SNAPSHOT_S:
+        return Check("transactions", "ok", text)
+    return Check("transactions", "warn", f"{text}: dead rows stay meanwhile (pg_stat_activity)")
+
+
+def check_triggers(facts: dict[str, Any]) -> Check:
+    """Check that inserted jobs become ready."""
+    if facts["triggers_off"]:
+        text = f"disabled on table job: {facts['triggers_off']} (ALTER TABLE … ENABLE TRIGGER)"
+        return Check("triggers", "bad", text)
+    if facts["n_triggers"] < N_TRIGGERS:
+        return Check("triggers", "bad", "missing on table job: inserted jobs would never run")
+    return Check("triggers", "ok", "all enabled")
+
+
+def check_sequence(facts: dict[str, Any]) -> Check:
+    """Check that the next job's id is free."""
+    if facts["sequence_behind"]:
+        return Check("ids", "bad", "the sequence is behind the jobs: actorq doctor --repair")
+    return Check("ids", "ok", "the sequence is ahead of the jobs")
+
+
+_FACT_CHECKS: tuple[Callable[[dict[str, Any]], Check], ...] = (
+    check_version,
+    check_encoding,
+    check_durable,
+    check_autovacuum,
+    check_snapshots,
+    check_triggers,
+    check_sequence,
+)
+
+
+def check_connection(told_pid: int, server_pid: int) -> Check:
+    """Check that the connection is the server's own: a pooler hands out other process ids."""
+    if told_pid == server_pid:
+        return Check("connection", "ok", "direct")
+    text = "through a pooler: fine for enqueuing, but a supervisor needs a direct connection"
+    return Check("connection", "bad", text)
+
+
+def check_transport(host: str, sslmode: str) -> Check:
+    """Check that a distant server's identity is verified."""
+    if host.startswith("/") or host in LOCAL:
+        return Check("transport", "ok", "local")
+    if sslmode == "verify-full":
+        return Check("transport", "ok", "sslmode=verify-full")
+    text = f"sslmode={sslmode} to another host does not prove who answers: use verify-full"
+    return Check("transport", "warn", text)
+
+
+def check_tables(tables: list[dict[str, Any]]) -> Check:
+    """Check that vacuum keeps up with the tables that change most."""
+    text = ", ".join(f"{t['name']} {t['n_dead']:,} dead of {_n_rows(t):,}" for t in tables)
+    if any(t["n_dead"] > MANY_DEAD and t["n_dead"] > t["n_live"] for t in tables):
+        return Check("dead rows", "warn", f"{text}: vacuum does not keep up")
+    return Check("dead rows", "ok", text)
+
+
+def check_nodes(nodes: list[dict[str, Any]]) -> Check:
+    """Check that the supervisors give signs of life."""
+    late = [node for node in nodes if node["beat_age_s"] > 3 * node["ttl_s"]]
+    text = f"{len(nodes) - len(late)} live supervisors"
+    if not late:
+        return Check("supervisors", "ok", text)
+    names = ", ".join(f"{n['host']} pid {n['pid']} ({n['beat_age_s']:.0f} s)" for n in late[:5])
+    return Check("supervisors", "warn", f"{text}; dead, not cleared away yet: {names}")
+
+
+def check_orphans(orphans: dict[str, Any]) -> Check:
+    """Check that no lease is left without its supervisor."""
+    if not orphans["n_leases"]:
+        return Check("leases", "ok", "each has its supervisor")
+    text = (
+        f"{orphans['n_leases']} leases ({orphans['n_jobs']} jobs, oldest"
+        f" {orphans['oldest_s']:.0f} s) without supervisor: any running one gives them back"
+    )
+    return Check("leases", "warn", text)
+
+
+def check_unserved(lanes: list[dict[str, Any]]) -> list[Check]:
+    """Check that somebody works on what is due; one finding per lane that nobody serves."""
+    if not lanes:
+        return [Check("service", "ok", "no due job waits without a supervisor for it")]
+    return [
+        Check(
+            "service",
+            "warn",
+            f"no supervisor seems to serve kind {lane['kind']} in queue {lane['queue']}:"
+            f" {lane['n']:,} jobs due, the oldest for {lane['oldest_s']:.0f} s",
+        )
+        for lane in lanes
+    ]
+
+
+def check_strays(found: dict[int, str]) -> Check:
+    """Check that every pending job is in exactly one of `ready` and `lease`."""
+    if not found:
+        return Check("membership", "ok", "every pending job is either waiting or leased")
+    parts = [
+        f"{n:,} {STRAYS[what]} (job {_first(found, what)})"
+        for what, n in sorted(Counter(found.values()).items())
+    ]
+    return Check("membership", "bad", "; ".join(parts) + ". Mend with: actorq doctor --repair")
+
+
+def worst(checks: Iterable[Check]) -> Level:
+    """Return the worst level among the findings."""
+    levels = {check.level for check in checks}
+    return next((level for level in ("bad", "warn") if level in levels), "ok")
+
+
+def _first(found: dict[int, str], what: str) -> int:
+    return min(job for job, found_what in found.items() if found_what == what)
+
+
+def _n_rows(table: dict[str, Any]) -> int:
+    return int(table["n_live"] + table["n_dead"])
+
+
+def _server_pid(conn: Conn) -> int:
+    with translated():
+        row = conn.execute("SELECT pg_backend_pid()").fetchone()
+    return int(row[0]) if row else -1

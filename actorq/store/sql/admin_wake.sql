@@ -1,0 +1,5 @@
+-- Tell the supervisors that hunger for one of the lanes $1.
+SELECT pg_notify('actorq_' || c.relnamespace, a.id::text)
+FROM {schema}.lane a, pg_class c
+WHERE c.oid = '{schema}.job'::regclass
+  AND a.id = ANY($1::int4[]) AND a.id IN (SELECT h.lane FROM {schema}.hunger h);

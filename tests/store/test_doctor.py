@@ -1,0 +1,214 @@
+"""Doctor finds what is wrong, and repair puts every pending job into exactly one place."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from actorq.store import admin_doctor
+from actorq.store.admin import connect_admin
+from actorq.store.admin_doctor import Check, diagnose, repair, strays
+from actorq.store.connection import Session
+from tests.store.test_admin import blocked
+from tests.support.rows import NODE, claim, finish, insert, ready_ids, register
+from tests.support.wait import wait_until
+
+
+@pytest.fixture
+def conn(dsn: str) -> Iterator[Session]:
+    with connect_admin(dsn, "actorq") as conn:
+        yield conn
+
+
+def found(conn: Session, name: str) -> Check:
+    return next(check for check in diagnose(conn) if check.name == name)
+
+
+def test_a_healthy_database_has_nothing_bad(conn: Session) -> None:
+    register(conn)
+    ids = insert(conn, 20)
+    claim(conn, ids[:10])
+    finish(conn, insert(conn, 3), "failed")
+    checks = diagnose(conn)
+    assert [check for check in checks if check.level == "bad"] == []
+    assert len(checks) == 14
+
+
+def lose(conn: Session, job: int) -> None:
+    conn.execute("DELETE FROM actorq.ready WHERE id = %s", [job])
+
+
+def bypass_the_trigger(conn: Session, job: int) -> None:
+    lose(conn, job)
+    conn.execute("DELETE FROM actorq.lane WHERE kind = 'embed'")
+
+
+def put_both(conn: Session, job: int) -> None:
+    conn.execute(
+        "INSERT INTO actorq.lease (node, n, lane, suspect, jobs) "
+        "SELECT %s, 1, lane, 0, array[id] FROM actorq.ready WHERE id = %s",
+        [NODE, job],
+    )
+
+
+def double(conn: Session, job: int) -> None:
+    conn.execute(
+        "INSERT INTO actorq.ready SELECT id, run_at, lane, cost, 5, priority, key "
+        "FROM actorq.ready WHERE id = %s",
+        [job],
+    )
+
+
+def end(conn: Session, job: int) -> None:
+    conn.execute("UPDATE actorq.job SET state = 'completed' WHERE id = %s", [job])
+
+
+def misplace(conn: Session, job: int) -> None:
+    conn.execute("UPDATE actorq.job SET priority = 1 WHERE id = %s", [job])
+
+
+@pytest.mark.parametrize(
+    ("harm", "what", "left"),
+    [
+        (lose, "lost", 1),
+        (bypass_the_trigger, "lost", 1),
+        (put_both, "both", 0),
+        (double, "twice", 1),
+        (end, "stale", 0),
+        (misplace, "misplaced", 1),
+    ],
+)
+def test_strays_are_found_and_mended(
+    conn: Session, harm: Callable[[Session, int], None], what: str, left: int
+) -> None:
+    job, healthy = insert(conn)[0], insert(conn, kind="other")[0]
+    harm(conn, job)
+    assert strays(conn) == {job: what}
+    assert found(conn, "membership").level == "bad"
+    repair(conn)
+    assert strays(conn) == {}
+    assert sorted(ready_ids(conn)) == sorted([job] * left + [healthy])
+
+
+def test_repair_restores_the_place_that_the_trigger_would_have_chosen(conn: Session) -> None:
+    insert(conn, 5, priority=3, run_at="2999-01-01T00:00:00Z", args='{"a": 1}', key="k")
+    placed = conn.execute("SELECT * FROM actorq.ready ORDER BY id").fetchall()
+    conn.execute("DELETE FROM actorq.ready")
+    assert repair(conn) == admin_doctor.Repaired(n_removed=0, n_added=5)
+    assert conn.execute("SELECT * FROM actorq.ready ORDER BY id").fetchall() == placed
+
+
+def test_repair_keeps_a_suspect_in_its_group(conn: Session) -> None:
+    (job,) = insert(conn)
+    conn.execute("UPDATE actorq.ready SET suspect = 5")
+    assert strays(conn) == {}
+    repair(conn)
+    assert conn.execute("SELECT id, suspect FROM actorq.ready").fetchall() == [(job, 5)]
+
+
+def test_rows_loaded_past_the_triggers_are_repaired(conn: Session) -> None:
+    with conn.transaction():
+        conn.execute("SET LOCAL session_replication_role = replica")
+        ids = insert(conn, 1500, kind="loaded")
+    assert ready_ids(conn) == []
+    assert repair(conn).n_added == 1500
+    assert ready_ids(conn) == ids
+
+
+def test_a_claim_that_commits_during_a_repair_keeps_its_job(conn: Session, dsn: str) -> None:
+    """The repair waits for the claim, then sees its lease, and does not make the job ready."""
+    (job,) = insert(conn)
+    misplace(conn, job)
+    done: list[Any] = []
+
+    def mend() -> None:
+        with connect_admin(dsn, "actorq") as other:
+            done.append(repair(other))
+
+    with conn.transaction():
+        claim(conn, [job])
+        thread = threading.Thread(target=mend)
+        thread.start()
+        with psycopg.connect(dsn, autocommit=True) as watch:
+            wait_until(lambda: blocked(watch), what="the repair to wait for the claim")
+    thread.join()
+    assert done == [admin_doctor.Repaired(0, 0)]
+    assert ready_ids(conn) == []
+    assert strays(conn) == {}
+
+
+def test_a_job_settled_out_of_its_lease_is_no_stray(conn: Session) -> None:
+    ids = insert(conn, 2)
+    claim(conn, ids)
+    conn.execute("UPDATE actorq.lease SET open = '\\x02'")
+    assert strays(conn) == {ids[0]: "lost"}
+    finish(conn, ids[:1])
+    assert strays(conn) == {}
+
+
+def test_a_sequence_behind_the_jobs_is_found_and_moved(conn: Session) -> None:
+    conn.execute("INSERT INTO actorq.job (id, kind) VALUES (1000, 'embed')")
+    assert found(conn, "ids").level == "bad"
+    repair(conn)
+    assert found(conn, "ids").level == "ok"
+    assert insert(conn) == [1001]
+
+
+def test_a_disabled_or_missing_trigger_is_bad(conn: Session) -> None:
+    conn.execute("ALTER TABLE actorq.job DISABLE TRIGGER job_inserted")
+    assert found(conn, "triggers").level == "bad"
+    assert "job_inserted" in found(conn, "triggers").text
+    conn.execute("DROP TRIGGER job_inserted ON actorq.job")
+    assert "missing" in found(conn, "triggers").text
+
+
+def test_an_open_transaction_is_told_by_its_age(
+    conn: Session, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin_doctor, "LONG_SNAPSHOT_S", 0.0)
+    with psycopg.connect(dsn) as old:
+        old.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        old.execute("SELECT 1")
+        assert found(conn, "transactions").level == "warn"
+
+
+def test_dead_supervisors_orphaned_leases_and_unserved_kinds_are_warned_of(
+    conn: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(conn, age_s=1000)
+    ids = insert(conn, 3, run_at="2020-01-01T00:00:00Z")
+    assert found(conn, "supervisors").level == "warn"
+    assert "kind embed in queue default: 3 jobs due" in found(conn, "service").text
+    claim(conn, ids[:1])
+    assert found(conn, "service").level == "ok"
+    conn.execute("DELETE FROM actorq.node")
+    assert found(conn, "leases").level == "warn"
+    assert found(conn, "service").level == "warn"
+    conn.execute("INSERT INTO actorq.kind (name, paused_at) VALUES ('embed', now())")
+    assert found(conn, "service").level == "ok"
+
+
+@pytest.mark.parametrize(
+    ("check", "level"),
+    [
+        (admin_doctor.check_version({"version": 140011, "version_text": "14.11"}), "bad"),
+        (admin_doctor.check_encoding({"encoding": "SQL_ASCII"}), "bad"),
+        (admin_doctor.check_durable({"durable": False}), "warn"),
+        (admin_doctor.check_autovacuum({"autovacuum": False}), "bad"),
+        (admin_doctor.check_connection(17, 42), "bad"),
+        (admin_doctor.check_transport("db.example", "prefer"), "warn"),
+        (admin_doctor.check_transport("db.example", "verify-full"), "ok"),
+        (admin_doctor.check_transport("/run/postgresql", "prefer"), "ok"),
+        (
+            admin_doctor.check_tables([{"name": "ready", "n_dead": 200_000, "n_live": 10}]),
+            "warn",
+        ),
+    ],
+)
+def test_facts_of_the_surroundings_are_judged(check: Check, level: str) -> None:
+    assert check.level == level
+    assert admin_doctor.worst([check]) == level
