@@ -154,7 +154,7 @@ def _make(venv: Path, extras: set[str]) -> None:
     partial.replace(_stamp(venv))
 
 
-def _runs(python: str, test: str = "") -> bool:
+def _runs(python: str, test: str = "pass") -> bool:
     program = f"import sys; {test}; sys.exit(sys.version_info < {OLDEST})"
     return os.access(python, os.X_OK) and _quietly([python, "-c", program]).returncode == 0
 
