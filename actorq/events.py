@@ -34,6 +34,7 @@ from actorq.core.event import (
     SettleDelayed,
     SettleMissed,
     SupervisorDisowned,
+    SupervisorFailed,
     SupervisorStarted,
     SupervisorStopped,
     SupervisorStopping,
@@ -71,6 +72,7 @@ LINES: dict[type[Event], tuple[int, str]] = {
     SupervisorStarted: (INFO, "supervisor started: node {node}, pid {pid}, kinds {kinds}"),
     SupervisorStopping: (INFO, "supervisor stopping: {phase}"),
     SupervisorStopped: (INFO, "supervisor stopped: node {node}"),
+    SupervisorFailed: (ERROR, "supervisor cannot go on: {error}"),
     SupervisorDisowned: (
         ERROR,
         "node {node} was declared dead by others: its work is dropped, going on as {new_node}",

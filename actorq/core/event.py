@@ -42,6 +42,12 @@ class SupervisorStopped(Event, frozen=True):
     n_unsettled: int
 
 
+class SupervisorFailed(Event, frozen=True):
+    """Say why a supervisor cannot go on: somebody must act."""
+
+    error: str
+
+
 class SupervisorDisowned(Event, frozen=True):
     """Say that others have declared this supervisor dead; it starts over under `new_node`."""
 

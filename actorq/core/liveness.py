@@ -1,0 +1,48 @@
+"""Which supervisors are dead, as far as this one has seen for itself.
+
+A node is dead only if the same `beat_at` was seen for a whole ttl on one unbroken connection:
+after a database outage, in which nobody could beat, nobody reaps everybody. A node of the same
+host is dead at once when its process is gone, if boot, pid namespace and start time all match:
+containers share host names, but not process ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from actorq.core.ask import NodeInfo, NodeSeen
+
+StartOf = Callable[[int], str | None]
+"""Tells the start time of a local process by its id; None if there is no such process."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """Remember since when each node has shown its present `beat_at`."""
+
+    me: NodeInfo
+    since: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    def reconnected(self) -> None:
+        """Begin anew: nothing was seen while the connection was down."""
+        self.since.clear()
+
+    def dead(self, nodes: Sequence[NodeSeen], now: float, start_of: StartOf) -> list[NodeSeen]:
+        """Take in what the table says now; return the nodes that are dead, oneself never."""
+        others = [node for node in nodes if node.id != self.me.id]
+        self.since = {node.id: self._seen(node, now) for node in others}
+        return [node for node in others if self._silent(node, now) or self._gone(node, start_of)]
+
+    def _seen(self, node: NodeSeen, now: float) -> tuple[int, float]:
+        before = self.since.get(node.id)
+        return before if before and before[0] == node.beat_at else (node.beat_at, now)
+
+    def _silent(self, node: NodeSeen, now: float) -> bool:
+        return now - self.since[node.id][1] >= node.ttl_s
+
+    def _gone(self, node: NodeSeen, start_of: StartOf) -> bool:
+        mine = (self.me.boot_id, self.me.pid_ns)
+        if None in mine or mine != (node.boot_id, node.pid_ns) or node.pid_start is None:
+            return False
+        return start_of(node.pid) != node.pid_start

@@ -1,0 +1,92 @@
+"""The claimer's thread: claims, the due question, hunger, and giving back what is not held."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from actorq.core import effects as e
+from actorq.core import inputs as i
+from actorq.core.ask import Ask
+from actorq.errors import StoreError, StoreUnavailable
+from actorq.store.faults import Forbidden
+from actorq.supervisor.link import Fatal, Link, Open, Post, Stopping
+
+if TYPE_CHECKING:
+    from actorq.store.queue import QueueStore
+
+Order = e.Claim | e.AskDue | e.GiveBack | e.Hunger
+
+
+class Claimer(Link):
+    """Carry out one order after another, in the order they were given."""
+
+    def __init__(self, node: str, open_: Open, post: Post) -> None:
+        super().__init__("claimer", open_, post)
+        self._node = node
+        self._orders: SimpleQueue[Order | None] = SimpleQueue()
+        self._again: deque[Order] = deque()  # must be done, but the connection was lost
+
+    def order(self, order: Order) -> None:
+        """Queue an order."""
+        self._orders.put(order)
+
+    def stop(self) -> None:
+        """Leave after the orders given so far."""
+        super().stop()
+        self._orders.put(None)
+
+    def work(self, store: QueueStore) -> None:
+        """Carry out orders."""
+        while True:
+            order = self._again.popleft() if self._again else self._orders.get()
+            if order is None:
+                raise Stopping
+            try:
+                self._carry_out(store, order)
+            except StoreError as exc:
+                self._failed(order, exc)
+
+    def _carry_out(self, store: QueueStore, order: Order) -> None:
+        begun = time.monotonic()
+        match order:
+            case e.Claim():
+                reply = store.claim(self._ask(order))
+                took_s = time.monotonic() - begun
+                self.post(i.Claimed(order.lane, order.lease, reply, took_s))
+            case e.AskDue():
+                dues = store.due(order.asks)
+                self.post(i.DueKnown(dues, time.monotonic() - begun))
+            case e.GiveBack():
+                store.give_back(self._node, order.lease)
+            case e.Hunger():
+                store.hunger(self._node, set(order.on), set(order.off))
+
+    def _ask(self, order: e.Claim) -> Ask:
+        return Ask(
+            lane=order.lane,
+            limit=order.limit,
+            node=self._node,
+            lease=order.lease,
+            suspect=order.suspect,
+            frontier=order.frontier,
+            min_n=order.min_n,
+            linger_s=order.linger_s,
+        )
+
+    def _failed(self, order: Order, exc: StoreError) -> None:
+        """Answer for an order that was not carried out, as far as anybody knows."""
+        match order:
+            case e.Claim():
+                self.post(i.ClaimLost(order.lane, order.lease))
+            case e.AskDue():
+                self.post(i.DueLost())
+            case e.GiveBack() | e.Hunger():
+                self._again.append(order)
+        if isinstance(exc, Forbidden):
+            self.post(Fatal(exc))
+            raise Stopping from exc
+        if isinstance(exc, StoreUnavailable):
+            raise exc

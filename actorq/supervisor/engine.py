@@ -1,0 +1,258 @@
+"""The supervisor: one loop that feeds inputs to the plan and carries out its effects.
+
+This thread owns all state. Claimer, settler, heart, listener and pipes only do I/O and post
+what they have found; whatever is to be decided is decided in `actorq.core.plan`.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from queue import Empty, SimpleQueue
+from random import SystemRandom
+from typing import Any
+
+from actorq.core import effects as e
+from actorq.core import event, plan
+from actorq.core import inputs as i
+from actorq.core.view import Settings, View
+from actorq.errors import SchemaMismatch, StoreError
+from actorq.events import Events
+from actorq.supervisor import identity
+from actorq.supervisor.claimer import Claimer
+from actorq.supervisor.heart import Disowned, Heart
+from actorq.supervisor.link import Fatal, Link
+from actorq.supervisor.listener import Listener
+from actorq.supervisor.options import RunOptions
+from actorq.supervisor.settler import Settler
+from actorq.supervisor.stage import Stage
+
+OK, FAILED, UNREACHABLE, WRONG_SCHEMA = 0, 1, 3, 4
+"""Exit codes."""
+
+LAST_FLUSH_S = 10.0
+"""How long outcomes may still wait for the database after the grace time is over."""
+
+JOIN_S = 5.0
+
+
+class Engine:
+    """Run one supervisor, under as many identities in turn as it takes."""
+
+    def __init__(self, options: RunOptions, events: Events) -> None:
+        self._options = options
+        self._events = events
+        self._inbox: SimpleQueue[Any] = SimpleQueue()
+        self._code = OK
+        self._abort_at = math.inf
+
+    def stop(self) -> None:
+        """Ask the supervisor to stop; asked again, a phase is skipped. Safe in any thread."""
+        self._inbox.put(i.StopAsked())
+
+    def run(self) -> int:
+        """Serve until stopped or drained; returns the exit code.
+
+        Raises StoreError if the database cannot be used at the start.
+        """
+        with _signals(self.stop):
+            while True:
+                if _Life(self._options, self._events, self._inbox).live(self):
+                    return self._code
+
+
+class _Life:
+    """Be one identity: from registering the node to leaving, or being declared dead."""
+
+    def __init__(self, options: RunOptions, events: Events, inbox: SimpleQueue[Any]) -> None:
+        self._options = options
+        self._events = events
+        self._inbox = inbox
+        self._node = identity.me(options.ttl_s)
+        self._view = self._begin()
+        self._stage = Stage(options.kinds, inbox.put)
+        open_ = partial(_open, options)
+        post = inbox.put
+        self._claimer = Claimer(self._node.id, open_, post)
+        self._settler = Settler(self._node.id, open_, post, options.settle_rows)
+        self._heart = Heart(self._node, open_, post)
+        self._links: list[Link] = [self._claimer, self._settler, self._heart]
+        if options.notify:
+            self._links.append(Listener(self._node.id, open_, post))
+        self._ended = False
+        self._code = OK
+        self._abort_at = math.inf
+        self._next_tick = 0.0
+
+    def _begin(self) -> View:
+        """Register the node, learn the lanes, and make the first view."""
+        options = self._options
+        store = _open(options, "actorq start")
+        try:
+            pairs = [(q, kind.name) for kind in options.kinds for q in options.queues_of(kind)]
+            lanes = store.lanes(pairs)
+            for kind in options.kinds:
+                self._remember(store, kind)
+            store.register(self._node)
+        finally:
+            store.close()
+        settings = Settings(
+            poll_s=options.poll_s, grace_s=options.grace_s, notify=options.notify, drain=options.drain
+        )
+        kinds = [
+            (kind.policy, {lanes[q, kind.name]: q for q in options.queues_of(kind)})
+            for kind in options.kinds
+        ]
+        return plan.begin(settings, kinds, SystemRandom().getrandbits(64))
+
+    def _remember(self, store: Any, kind: Any) -> None:
+        """Say so if the database knows this kind with args of another type."""
+        new = kind.codec.fingerprint()
+        old = store.remember_kind(kind.name, new)
+        if old is not None and old != new:
+            self._events.emit(event.ArgsTypeChanged(kind.name, old, new))
+
+    def live(self, engine: Engine) -> bool:
+        """Serve; returns False if the node was declared dead and another life must follow."""
+        kinds = tuple(kind.name for kind in self._options.kinds)
+        self._events.emit(event.SupervisorStarted(self._node.id, self._node.pid, kinds))
+        try:
+            self._stage.start()
+            for link in self._links:
+                link.start()
+            self._loop()
+        finally:
+            self._end()
+        engine._code = self._code
+        return self._ended
+
+    def _loop(self) -> None:
+        self._step(i.Tick(), time.monotonic())
+        while not self._ended and self._code != FAILED:
+            item = self._next()
+            now = time.monotonic()
+            if item is not None and self._take(item, now):
+                return
+            if now >= self._next_tick:
+                self._next_tick = now + self._options.poll_s
+                self._step(i.Tick(self._stage.taken()), now)
+            if now >= self._abort_at:
+                self._code = FAILED
+
+    def _next(self) -> Any:
+        """Wait for something to happen, or for the time at which the plan wants to go on."""
+        now = time.monotonic()
+        until = min(plan.deadline(self._view, now), self._abort_at)
+        try:
+            return self._inbox.get(timeout=max(0.0, until - now))
+        except Empty:
+            self._next_tick = 0.0
+            return None
+
+    def _take(self, item: Any, now: float) -> bool:
+        """Take in one item of the inbox; returns True if this life is over."""
+        if isinstance(item, i.Input):
+            if isinstance(item, i.StopAsked):
+                self._stop_asked(now)
+            self._step(item, now)
+        elif isinstance(item, event.Event):
+            self._events.emit(item)
+        elif isinstance(item, Disowned):
+            return True
+        elif isinstance(item, Fatal):
+            self._fatal(item.error, now)
+        else:
+            translated = self._stage.translate(item)
+            if translated is not None:
+                self._step(translated, now)
+        return False
+
+    def _stop_asked(self, now: float) -> None:
+        grace_s = self._options.grace_s if math.isinf(self._abort_at) else 0.0
+        self._abort_at = min(self._abort_at, now + grace_s + LAST_FLUSH_S)
+
+    def _fatal(self, error: BaseException, now: float) -> None:
+        """Stop as far as that is possible: somebody must act before we can go on."""
+        self._events.emit(event.SupervisorFailed(str(error) or repr(error)))
+        if not isinstance(error, StoreError):
+            raise error
+        self._code = WRONG_SCHEMA if isinstance(error, SchemaMismatch) else UNREACHABLE
+        self._stop_asked(now)
+        if self._view.phase == "running":
+            self._step(i.StopAsked(), now)
+
+    def _step(self, input_: i.Input, now: float) -> None:
+        for effect in plan.step(self._view, input_, now):
+            self._perform(effect)
+
+    def _perform(self, effect: e.Effect) -> None:
+        match effect:
+            case e.Claim() | e.AskDue() | e.GiveBack() | e.Hunger():
+                self._claimer.order(effect)
+            case e.Settle(settlement):
+                self._heart.n_claimed += settlement.n
+                self._settler.order(settlement)
+            case e.Emit(happened):
+                self._events.emit(happened)
+            case e.Finish():
+                self._ended = True
+            case _:
+                self._stage.perform(effect)
+
+    def _end(self) -> None:
+        """Leave nothing behind: no actor, no thread, no row of this node."""
+        self._stage.close()
+        for link in self._links:
+            link.stop()
+        for link in self._links:
+            if link.ident is not None:
+                link.join(JOIN_S)
+        n_unsettled = sum(held.unwritten for held in self._view.held.values())
+        self._leave(n_unsettled)
+        self._events.emit(event.SupervisorStopped(self._node.id, n_unsettled))
+
+    def _leave(self, n_unsettled: int) -> None:
+        """Take the node's row away; whatever it still holds is reaped by others then."""
+        try:
+            store = _open(self._options, "actorq leave")
+        except StoreError:
+            return
+        try:
+            store.leave(self._node.id)
+        except StoreError as exc:
+            self._events.emit(event.ConnectionLost("leave", str(exc)))
+        finally:
+            store.close()
+
+
+def _open(options: RunOptions, name: str) -> Any:
+    from actorq.store.queue import QueueStore
+
+    return QueueStore.connect(options.dsn, options.schema, name)
+
+
+@contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Turn SIGTERM and SIGINT into requests to stop; outside the main thread, leave them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {
+        sig: signal.signal(sig, lambda *_: stop()) for sig in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield
+    finally:
+        for sig, handler in before.items():
+            signal.signal(sig, handler)
+
+
+def run(app: Any, **settings: Any) -> int:
+    """Serve an app's kinds until stopped; returns the exit code. See `RunOptions.of`."""
+    options = RunOptions.of(app, **settings)
+    return Engine(options, app.events).run()

@@ -1,0 +1,91 @@
+"""The heart's thread: beats for this node, watches the others, and reaps the dead.
+
+It has a connection of its own, so that neither a large settle nor a busy engine starves it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from actorq.core import event
+from actorq.core import inputs as i
+from actorq.core.ask import NodeInfo
+from actorq.core.liveness import Watch
+from actorq.supervisor.identity import start_of
+from actorq.supervisor.link import Link, Open, Post, Stopping
+
+if TYPE_CHECKING:
+    from actorq.store.queue import QueueStore
+
+BEATS_PER_TTL = 5
+WATCH_S = 0.5
+"""A supervisor killed on this host is to be noticed within a second."""
+
+REAP_CHUNK = 100
+LOST_BUDGET = 10
+"""Lost supervisors say little about a job, until it has run alone each time from the second on."""
+
+ALONE_AFTER = 2
+VACUUM_AFTER = 50_000
+"""Rows deleted from `ready` until this node vacuums it: autovacuum's nap is a minute long."""
+
+
+class Disowned:
+    """Tell the engine that others have declared this node dead."""
+
+
+class Heart(Link):
+    """Beat every fifth of the ttl, look at the other nodes twice a second."""
+
+    def __init__(self, me: NodeInfo, open_: Open, post: Post) -> None:
+        super().__init__("heart", open_, post)
+        self._me = me
+        self._watch = Watch(me)
+        self._beat_at = 0.0
+        self.n_claimed = 0  # written by the engine only, read here
+        self._n_vacuumed = 0
+
+    def work(self, store: QueueStore) -> None:
+        """Beat, watch, reap, vacuum; in between, wait."""
+        self._watch.reconnected()
+        while not self.stopping.is_set():
+            now = time.monotonic()
+            if now >= self._beat_at:
+                self._beat(store, now)
+            self._bury(store, now)
+            self._vacuum(store)
+            self.stopping.wait(WATCH_S)
+        raise Stopping
+
+    def _beat(self, store: QueueStore, now: float) -> None:
+        leases = store.beat(self._me.id)
+        if leases is None:
+            self.post(Disowned())
+            raise Stopping
+        self.post(i.Beaten(frozenset(leases), now))
+        self._beat_at = now + self._me.ttl_s / BEATS_PER_TTL
+        self._reap(store)
+
+    def _bury(self, store: QueueStore, now: float) -> None:
+        """Remove the rows of dead nodes; their leases are then nobody's, and reaped."""
+        for node in self._watch.dead(store.nodes(), now, start_of):
+            if store.bury(node.id, node.beat_at):
+                n_jobs = self._reap(store)
+                self.post(event.NodeReaped(node.id, n_jobs))
+
+    def _reap(self, store: QueueStore) -> int:
+        """Return the jobs of all leases without a live node; tell how many that were."""
+        n_jobs = 0
+        while True:
+            reaped = store.reap(REAP_CHUNK, LOST_BUDGET, ALONE_AFTER)
+            for lane in reaped.lanes:
+                self.post(i.Woken(lane, behind=True))
+            n_jobs += reaped.returned + reaped.failed + reaped.cancelled
+            if reaped.leases < REAP_CHUNK:
+                return n_jobs
+
+    def _vacuum(self, store: QueueStore) -> None:
+        if self.n_claimed - self._n_vacuumed >= VACUUM_AFTER:
+            self._n_vacuumed = self.n_claimed
+            store.vacuum_ready()

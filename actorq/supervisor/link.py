@@ -1,0 +1,106 @@
+"""A thread with a database connection of its own, which makes itself a new one when it is lost.
+
+It does I/O and decides nothing: orders come in, answers are posted to the engine.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from actorq.core import event
+from actorq.errors import SchemaMismatch, StoreError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from actorq.store.queue import QueueStore
+
+Post = Callable[[object], None]
+Open = Callable[[str], "QueueStore"]
+
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.05, 2.0
+"""A restarted server is back within 0.3 s; after an outage nobody should storm it."""
+
+
+class Fatal:
+    """Tell the engine that this supervisor cannot go on, and why."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+class Stopping(Exception):
+    """Leave the thread: the engine asked for it."""
+
+
+class Link(threading.Thread):
+    """Keep one connection for one duty, and reconnect as long as the engine wants it."""
+
+    def __init__(self, duty: str, open_: Open, post: Post) -> None:
+        super().__init__(name=f"actorq-{duty}", daemon=True)
+        self.duty = duty
+        self.post = post
+        self.stopping = threading.Event()
+        self._open = open_
+
+    def run(self) -> None:
+        """Work until stopped, across any number of connections."""
+        try:
+            while True:
+                self._once(self._connected())
+        except Stopping:
+            pass
+        except BaseException as exc:
+            self.post(Fatal(exc))
+
+    def _once(self, store: QueueStore) -> None:
+        """Work on one connection until it is lost."""
+        try:
+            self.work(store)
+        except StoreUnavailable as exc:
+            self.post(event.ConnectionLost(self.duty, str(exc)))
+            self._lost_at = time.monotonic()
+        finally:
+            store.close()
+
+    _lost_at: float | None = None
+
+    def _connected(self) -> QueueStore:
+        """Connect, however long it takes; waits grow, with jitter."""
+        wait_s = FIRST_WAIT_S
+        while True:
+            if self.stopping.is_set() and not self.busy():
+                raise Stopping
+            try:
+                store = self._open(f"actorq {self.duty}")
+            except SchemaMismatch:
+                raise
+            except StoreError:
+                self.stopping.wait(wait_s * random.uniform(0.5, 1.5))
+                wait_s = min(LONGEST_WAIT_S, wait_s * 2)
+                if self.stopping.is_set():
+                    time.sleep(FIRST_WAIT_S)
+                continue
+            self._report_restored()
+            return store
+
+    def _report_restored(self) -> None:
+        if self._lost_at is not None:
+            down_s = time.monotonic() - self._lost_at
+            self.post(event.ConnectionRestored(self.duty, down_s))
+            self._lost_at = None
+
+    def stop(self) -> None:
+        """Ask the thread to leave when it has nothing more to do."""
+        self.stopping.set()
+
+    def busy(self) -> bool:
+        """Tell whether there is something that must not be left undone."""
+        return False
+
+    @abstractmethod
+    def work(self, store: QueueStore) -> None:
+        """Do the duty on this connection; raises StoreUnavailable when it is lost."""

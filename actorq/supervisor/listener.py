@@ -1,0 +1,42 @@
+"""The listener's thread: turns notifications into hints for the engine."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from actorq.core import inputs as i
+from actorq.supervisor.link import Link, Open, Post, Stopping
+
+if TYPE_CHECKING:
+    from actorq.store.queue import QueueStore
+
+WAIT_S = 0.5
+
+
+class Listener(Link):
+    """Wait for notifications; what is lost with a connection, polling finds."""
+
+    def __init__(self, node: str, open_: Open, post: Post) -> None:
+        super().__init__("listener", open_, post)
+        self._node = node
+
+    def work(self, store: QueueStore) -> None:
+        """Listen, and pass on what comes: many wake-ups of one lane as one."""
+        store.listen()
+        while not self.stopping.is_set():
+            woken: Counter[int] = Counter()
+            for payload in store.notifications(WAIT_S):
+                self._read(payload, woken)
+            for lane, n in woken.items():
+                self.post(i.Woken(lane, n))
+        raise Stopping
+
+    def _read(self, payload: str, woken: Counter[int]) -> None:
+        """Read one payload; anybody may send anything on a channel, so the rest is ignored."""
+        match payload.split(" "):
+            case [lane] if lane.isdecimal():
+                woken[int(lane)] += 1
+            case ["cancel", node, lease, job] if lease.isdecimal() and job.isdecimal():
+                if node == self._node:
+                    self.post(i.CancelAsked(int(lease), int(job)))

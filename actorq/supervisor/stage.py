@@ -1,0 +1,137 @@
+"""The stage: where the plan's actors, known by number, meet the processes that play them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from actorq import wire
+from actorq.core import effects as e
+from actorq.core import inputs as i
+from actorq.supervisor.pipes import ActorDied, ActorSaid, Pipes
+from actorq.supervisor.pool import Actor, Pool
+
+if TYPE_CHECKING:
+    from actorq.kind import Kind
+
+CLOSE_S = 5.0
+
+
+@dataclass(slots=True)
+class Seat:
+    """Hold one process, and what its batches are called on either side of the pipe."""
+
+    number: int  # the plan's name for it
+    actor: Actor
+    last_no: int = 0
+    leases: dict[int, int] = field(default_factory=dict)  # no → lease
+    nos: dict[int, int] = field(default_factory=dict)  # lease → no
+
+    def enter(self, lease: int) -> int:
+        """Number a batch that is to be sent."""
+        self.last_no += 1
+        self.leases[self.last_no], self.nos[lease] = lease, self.last_no
+        return self.last_no
+
+    def forget(self, no: int) -> None:
+        """Drop a batch that is over."""
+        self.nos.pop(self.leases.pop(no, 0), None)
+
+
+class Stage:
+    """Carry out the effects that concern processes; translate what they say."""
+
+    def __init__(self, kinds: Sequence[Kind], post: Callable[[object], None]) -> None:
+        self._kinds = {kind.name: kind for kind in kinds}
+        self._pipes = Pipes(post)
+        self._pool = Pool(self._pipes)
+        self._by_number: dict[int, Seat] = {}
+        self._by_actor: dict[int, Seat] = {}
+
+    def start(self) -> None:
+        """Start the thread that reads and writes the pipes."""
+        self._pipes.start()
+
+    def close(self) -> None:
+        """Kill whatever is left, and wait until it is gone."""
+        for seat in self._by_number.values():
+            seat.actor.kill()
+        deadline = time.monotonic() + CLOSE_S
+        self._pipes.close(deadline)
+
+    def perform(self, effect: e.Effect) -> None:
+        """Carry out an effect."""
+        match effect:
+            case e.Spawn(number, kind, index):
+                self._spawn(number, kind, index)
+            case e.Send(number, batch, cut):
+                self._send(self._by_number[number], batch, cut)
+            case e.Recall(number, lease):
+                seat = self._by_number[number]
+                seat.actor.recall(seat.nos[lease])
+            case e.CancelJob(number, lease, position):
+                seat = self._by_number[number]
+                seat.actor.cancel(seat.nos[lease], position)
+            case e.StopActor(number):
+                self._by_number[number].actor.stop()
+            case e.KillActor(number):
+                if number in self._by_number:
+                    self._by_number[number].actor.kill()
+
+    def _spawn(self, number: int, kind: str, index: int) -> None:
+        actor = self._pool.spawn(self._kinds[kind], index)
+        seat = Seat(number, actor)
+        self._by_number[number] = self._by_actor[actor.id] = seat
+
+    def _send(self, seat: Seat, batch: Any, cut: str) -> None:
+        no = seat.enter(batch.lease)
+        seat.actor.send(
+            wire.Work(no, batch.lease, batch.ids, batch.lens, batch.args, batch.notes, cut)
+        )
+
+    def taken(self) -> dict[int, int]:
+        """Return the lease that each actor has last begun."""
+        found = {}
+        for seat in self._by_number.values():
+            lease = seat.leases.get(seat.actor.page.taken)
+            if lease is not None:
+                found[seat.number] = lease
+        return found
+
+    def translate(self, said: object) -> i.Input | None:
+        """Turn what an actor said, or its death, into an input of the plan."""
+        if isinstance(said, ActorDied):
+            return self._died(said)
+        if not isinstance(said, ActorSaid) or said.actor not in self._by_actor:
+            return None
+        seat, message = self._by_actor[said.actor], said.message
+        number = seat.number
+        match message:
+            case wire.Outcomes(no, done, verdicts, last):
+                lease = seat.leases.get(no, 0)
+                if last:
+                    seat.forget(no)
+                return i.Outcomes(number, lease, done, verdicts, last)
+            case wire.BatchFailed(no, error, begun):
+                lease = seat.leases.get(no, 0)
+                seat.forget(no)
+                return i.BatchFailed(number, lease, error, begun)
+            case wire.Returned(no):
+                lease = seat.leases.get(no, 0)
+                seat.forget(no)
+                return i.Returned(number, lease)
+            case wire.Ready():
+                return i.ActorReady(number)
+            case wire.BootFailed(error):
+                return i.BootFailed(number, error)
+        return None
+
+    def _died(self, said: ActorDied) -> i.Input | None:
+        seat = self._by_actor.pop(said.actor, None)
+        if seat is None:
+            return None
+        del self._by_number[seat.number]
+        taken = seat.leases.get(said.taken, 0)
+        return i.ActorDied(seat.number, said.exit.error(), taken, said.begun)

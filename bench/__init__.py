@@ -1,0 +1,1 @@
+"""Benchmarks: one scenario per file; files with a leading underscore are shared."""
