@@ -71,9 +71,7 @@ class ModelSingle:
 
     def handle(self, batch: actorq.Batch[Input]) -> list[NDArray[np.float32]]:
         """Return one row of scores per job."""
-        return [
-            self.weights.score(np.array([args.x], dtype=np.float32))[0] for args in batch.args
-        ]
+        return [self.weights.score(np.array([args.x], dtype=np.float32))[0] for args in batch.args]
 
 
 @app.actor("bench.sleep", max_batch=MAX_BATCH, actors=ACTORS)
