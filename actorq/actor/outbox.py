@@ -1,0 +1,176 @@
+"""What is known of one batch's outcomes and not yet told, and the rule of one per job.
+
+Outcomes are gathered: they leave when enough bytes are at hand, when somebody calls `flush`
+(the actor's gatherer does, some 20 ms after the first), and at the end of the batch.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from actorq import wire
+from actorq.actor.results import ResultRefused, Results, has_outcomes, refusal
+from actorq.actor.texts import head, shown
+from actorq.core.model import ErrorInfo, Verdict
+from actorq.core.outcome import Cancel, Done, Fail, Outcome, Retry, Snooze
+from actorq.errors import ActorqError
+
+Emit = Callable[[wire.FromActor], None]
+
+
+class WrongOutcomes(ActorqError):
+    """Say how a handler broke the rule of exactly one outcome for each job."""
+
+
+class Outbox:
+    """Collect the outcomes of one batch and emit them as messages.
+
+    Handlers may mark jobs from threads of their own, so everything that changes holds the
+    lock. `wake` is called when there is something to flush; set it before the handler runs.
+    """
+
+    def __init__(self, no: int, ids: Sequence[int], emit: Emit, results: Results) -> None:
+        self.results = results
+        self.wake: Callable[[], None] = _nothing
+        self._no, self._ids, self._emit = no, ids, emit
+        self._lock = threading.RLock()
+        self._told: set[int] = set()  # positions that have their outcome
+        self._done: list[int] = []  # … of those, what is not yet emitted
+        self._verdicts: list[Verdict] = []
+        self._n_bytes = 0
+        self._open = True
+
+    def is_told(self, position: int) -> bool:
+        """Return whether this job has its outcome."""
+        return position in self._told
+
+    def left(self, positions: Iterable[int]) -> list[int]:
+        """Return those of the positions that have no outcome yet."""
+        return [p for p in positions if p not in self._told] if self._told else list(positions)
+
+    def add(self, position: int, outcome: Any) -> None:
+        """Take the outcome of one job; any value that is no Outcome is its result.
+
+        Raises WrongOutcomes if the job has one already.
+        """
+        self.tell(position, self._verdict(position, outcome))
+
+    def add_results(self, positions: Sequence[int], values: Sequence[Any]) -> None:
+        """Take one outcome or plain result for each of the positions, in order."""
+        for position, value in zip(positions, values, strict=True) if self._told else ():
+            if value is not None and position in self._told:
+                raise WrongOutcomes(f"job {self._ids[position]} was marked and returned")
+        plain = not has_outcomes(values)
+        if plain and not self.results.store:
+            return  # whatever is not named is done
+        whole = plain and not any(value is None for value in values)
+        lines = self.results.many(values) if whole else None
+        if lines is None:
+            for position, value in zip(positions, values, strict=True):
+                if value is not None:
+                    self.add(position, value)
+            return
+        with self._lock:
+            for position, line in zip(positions, lines, strict=True):
+                self._take(position)
+                self._verdicts.append(Verdict(position, "result", None, line))
+                self._n_bytes += len(line)
+                if self._n_bytes >= wire.CHUNK:
+                    self.flush()
+
+    def tell(self, position: int, verdict: Verdict | None) -> None:
+        """Take a verdict, or None for a plain completion; raises WrongOutcomes."""
+        with self._lock:
+            self._take(position)
+            if verdict is None:
+                self._done.append(position)
+            else:
+                self._verdicts.append(verdict)
+                self._n_bytes += _size(verdict)
+                if self._n_bytes >= wire.CHUNK:
+                    self.flush()
+        self.wake()
+
+    def _take(self, position: int) -> None:
+        if position in self._told:
+            raise WrongOutcomes(f"job {self._ids[position]} already has an outcome")
+        if not self._open:
+            raise WrongOutcomes(f"the batch of job {self._ids[position]} has ended")
+        self._told.add(position)
+
+    def flush(self) -> None:
+        """Emit what is at hand, unless the batch has ended."""
+        with self._lock:
+            if self._open and (self._done or self._verdicts):
+                self._emit_all(last=False)
+
+    def finish(self) -> None:
+        """End the batch: every job without an outcome is done."""
+        with self._lock:
+            self._emit_all(last=True)
+            self._open = False
+
+    def fail(self, error: ErrorInfo, begun: list[int]) -> None:
+        """End the batch: the jobs without an outcome failed together."""
+        with self._lock:
+            self.flush()
+            self._emit(wire.BatchFailed(self._no, error, self.left(begun)))
+            self._open = False
+
+    def _emit_all(self, last: bool) -> None:
+        done, verdicts = self._done, self._verdicts
+        self._done, self._verdicts, self._n_bytes = [], [], 0
+        # With `last`, plain completions need not be named.
+        self._emit(wire.Outcomes(self._no, [] if last else done, verdicts, last))
+
+    def _verdict(self, position: int, outcome: Any) -> Verdict | None:
+        try:
+            return verdict_of(position, outcome, self.results)
+        except ResultRefused as error:
+            return Verdict(position, "fail", error=refusal(error))
+
+
+def _nothing() -> None:
+    """Wake nobody: the outcomes leave at the batch's end."""
+
+
+def verdict_of(position: int, outcome: Any, results: Results) -> Verdict | None:
+    """Return what an outcome means for a job, None for a plain completion.
+
+    Raises ResultRefused for a result or a delay that cannot be stored.
+    """
+    match outcome:
+        case Retry(after_s, reason):
+            return Verdict(position, "retry", _delay(after_s, True), None, _said(outcome, reason))
+        case Snooze(after_s, reason):
+            return Verdict(position, "snooze", _delay(after_s), None, _said(outcome, reason))
+        case Fail(reason):
+            return Verdict(position, "fail", error=_said(outcome, reason))
+        case Cancel(reason):
+            return Verdict(position, "cancel", error=_said(outcome, reason) if reason else None)
+    data = results.one(outcome.result if isinstance(outcome, Done) else outcome)
+    return None if data is None else Verdict(position, "result", None, data)
+
+
+def _size(verdict: Verdict) -> int:
+    """Return about how many bytes a verdict adds to its frame."""
+    error = verdict.error
+    text = len(error.message) + len(error.traceback) if error else 0
+    return 32 + 2 * text + len(verdict.result or b"")
+
+
+def _said(outcome: Outcome, reason: object) -> ErrorInfo:
+    text = reason if isinstance(reason, str) else f"(a {type(reason).__name__}, not a text)"
+    return ErrorInfo(type(outcome).__name__, head(text))
+
+
+def _delay(after_s: Any, optional: bool = False) -> float | None:
+    if after_s is None and optional:
+        return None
+    is_number = isinstance(after_s, int | float) and not isinstance(after_s, bool)
+    if is_number and math.isfinite(after_s) and after_s >= 0:
+        return float(after_s)
+    raise ResultRefused(f"after_s={shown(after_s)} must be a number of seconds, 0 or more")

@@ -1,0 +1,80 @@
+"""Run a handler's batch without a process, and read what it said about each job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from actorq.actor.adapters import adapter_of
+from actorq.actor.run import run_batch
+from actorq.args import ArgsCodec
+from actorq.core.model import Verdict
+from actorq.core.policy import KindPolicy
+from actorq.kind import Kind
+from actorq.page import Page
+from actorq.wire import BatchFailed, Outcomes, Work
+
+FIRST_ID = 7001  # far from any position, so that the two cannot be mixed up
+
+
+def kind_of(
+    handler: Any, shape: str = "batch", codec: ArgsCodec | None = None, **settings: Any
+) -> Kind:
+    """Return a kind; tests state its shape, for their handlers have no annotations."""
+    settings.setdefault("max_batch", 10_000)
+    if codec is None:
+        codec = ArgsCodec.of_function(handler) if shape == "job" else ArgsCodec()
+    kind = Kind(None, KindPolicy(name="k", **settings), codec)
+    kind.handler, kind.shape = handler, shape
+    return kind
+
+
+def work_of(args: list[Any], no: int = 1, **fields: Any) -> Work:
+    items = [a if isinstance(a, bytes) else msgspec.json.encode(a) for a in args]
+    ids = list(range(FIRST_ID, FIRST_ID + len(args)))
+    return Work(no, 5, ids, [len(i) for i in items], b"[" + b",".join(items) + b"]", **fields)
+
+
+class Ran:
+    """What came out of one batch."""
+
+    def __init__(self, messages: list[Any], page: Page, n: int) -> None:
+        self.messages, self.page = messages, page
+        self.failed = next((m for m in messages if isinstance(m, BatchFailed)), None)
+        outcomes = [m for m in messages if isinstance(m, Outcomes)]
+        self.verdicts: dict[int, Verdict] = {}
+        told: list[int] = []
+        for message in outcomes:
+            told += message.done + [v.pos for v in message.verdicts]
+            self.verdicts |= {v.pos: v for v in message.verdicts}
+        assert len(told) == len(set(told)), "a job was told twice"
+        assert set(told) <= set(range(n))
+        assert bool(outcomes and outcomes[-1].last) != bool(self.failed)
+        self.done = set(range(n)) - set(self.verdicts) if not self.failed else None
+        self.told = set(told)
+
+    @property
+    def whats(self) -> dict[int, str]:
+        return {pos: verdict.what for pos, verdict in sorted(self.verdicts.items())}
+
+    @property
+    def results(self) -> dict[int, Any]:
+        return {
+            pos: msgspec.json.decode(verdict.result)
+            for pos, verdict in sorted(self.verdicts.items())
+            if verdict.what == "result"
+        }
+
+
+def run(kind: Kind, args: list[Any], page: Page | None = None, opened=None, **fields: Any) -> Ran:
+    page = page or Page.private(max(1, len(args)))
+    adapter = adapter_of(kind)
+    adapter.setup(0)
+    messages: list[Any] = []
+    work = work_of(args, **fields)
+    try:
+        run_batch(adapter, work, kind.codec, page, messages.append, opened)
+    finally:
+        adapter.teardown()
+    return Ran(messages, page, len(args))
