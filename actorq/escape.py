@@ -1,4 +1,4 @@
-"""Make text from elsewhere fit to be shown: one line, no control characters, no password.
+"""Make text from elsewhere fit to be shown: one line, no control characters.
 
 Called by everything that prints or logs a string which the database, a handler or a user wrote.
 """
@@ -12,10 +12,6 @@ _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
 _BEYOND_ASCII = re.compile("[^\x20-\x7e]")
-_URL_PASSWORD = re.compile(r"(://[^:/@\s]*):[^@/\s]*@")
-_WORD_PASSWORD = re.compile(
-    r"""\b((?:ssl)?password)(\s*=\s*)('(?:\\.|[^'\\])*'|(?:\\.|[^\s&'])+)""", re.IGNORECASE
-)
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -33,15 +29,6 @@ def ascii_json(text: str) -> str:
     allowed; so line ends can become blanks and everything else can become an escape.
     """
     return _BEYOND_ASCII.sub(_json_escaped, text)
-
-
-def mask_password(text: str, *passwords: str | None) -> str:
-    """Return `text` with `***` for passwords in DSNs, and for each of `passwords`."""
-    for password in passwords:
-        if password:
-            text = text.replace(password, "***")
-    text = _URL_PASSWORD.sub(r"\1:***@", text)
-    return _WORD_PASSWORD.sub(r"\1\2***", text)
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -43,6 +43,7 @@ from actorq.escape import escape
 
 log = logging.getLogger("actorq")
 
+MAX_TRACEBACK_LINES = 60
 
 Subscriber = Callable[[Event], object]
 
@@ -126,7 +127,7 @@ def line(event: Event) -> tuple[int, str]:
             level, text = ERROR, _UNSETTLED
         case ActorExited(planned=True):
             level = INFO
-    return level, text.format(**{k: _shown(v) for k, v in event.fields().items()})
+    return level, text.format(**{k: _SHOWN.get(k, _shown)(v) for k, v in event.fields().items()})
 
 
 class LogLines:
@@ -169,3 +170,12 @@ def _shown(value: object) -> str:
         more = f", and {len(value) - 10} more" if len(value) > 10 else ""
         return escape(", ".join(map(str, value[:10])), 500) + more
     return escape(str(value), 500)
+
+
+def _indented(traceback: object) -> str:
+    """Keep the lines of a traceback apart: the last ones, each escaped and visibly not ours."""
+    lines = str(traceback).splitlines()[-MAX_TRACEBACK_LINES:]
+    return "\n".join(f"    {escape(line, 500)}" for line in lines)
+
+
+_SHOWN: dict[str, Callable[[object], str]] = {"traceback": _indented}

@@ -95,3 +95,8 @@ def test_the_event_itself_travels_with_its_record(caplog: pytest.LogCaptureFixtu
 def test_long_tuples_are_cut() -> None:
     _, text = events.line(events.SettleMissed(tuple(range(5000))))
     assert text.endswith("8, 9, and 4990 more")
+
+
+def test_a_traceback_keeps_its_lines_and_cannot_fake_one_of_ours() -> None:
+    boot = events.ActorBootFailed("embed", 0, "ValueError: no", "a\n\x1b[2Jb\n")
+    assert events.line(boot)[1].splitlines()[1:] == ["    a", r"    \x1b[2Jb"]

@@ -1,4 +1,4 @@
-"""Change what is there: retry dead letters, prune finished jobs, pause kinds.
+"""Change what is there: retry dead letters, prune finished jobs.
 
 Everything that can touch many jobs works in chunks, each a transaction of its own: what a
 chunk has done stays done if a later one fails.
@@ -71,11 +71,6 @@ def prune(
         after = row["last"]
         left -= row["n_deleted"]
         yield row["n_deleted"]
-
-
-def pause(conn: Conn, kind: str, on: bool, schema: str = "actorq") -> None:
-    """Pause a kind (nothing of it is claimed) or resume it."""
-    run(conn, schema, "admin_pause", kind, on)
 
 
 def _retry_chunk(conn: Conn, schema: str, ids: list[int]) -> list[int]:

@@ -28,7 +28,6 @@ class LaneStatus(msgspec.Struct, frozen=True):
     n_dead: int
     oldest_due_s: float | None
     next_in_s: float | None
-    paused: bool
 
     @property
     def n_pending(self) -> int:

@@ -41,7 +41,7 @@ def test_status_counts_every_pending_job_in_exactly_one_place(conn: Session) -> 
     lane = one_lane(conn)
     assert (lane.n_due, lane.n_scheduled, lane.n_suspect, lane.n_running) == (1, 2, 1, 2)
     assert lane.n_pending == len(due) + len(later)
-    assert (lane.n_batches, lane.n_dead, lane.paused) == (1, 3, False)
+    assert (lane.n_batches, lane.n_dead) == (1, 3)
     assert lane.oldest_due_s is not None
     assert lane.next_in_s is not None
     assert lane.next_in_s > 86_400
@@ -275,11 +275,3 @@ def test_only_final_states_can_be_pruned_or_retried(conn: Session, state: str) -
         list(admin_change.prune(conn, states=[state]))
     with pytest.raises(ConfigError, match="choose from"):
         admin_change.retry_matching(conn, state=state)
-
-
-def test_pause_and_resume_show_in_the_status(conn: Session) -> None:
-    insert(conn)
-    admin_change.pause(conn, "embed", True)
-    assert one_lane(conn).paused
-    admin_change.pause(conn, "embed", False)
-    assert not one_lane(conn).paused

@@ -39,13 +39,10 @@ SELECT l.queue, l.kind,
     coalesce(d.n, 0) AS n_dead,
     CASE WHEN w.first_at <= statement_timestamp()
         THEN extract(epoch FROM statement_timestamp() - w.first_at)::float8 END AS oldest_due_s,
-    extract(epoch FROM w.next_at - statement_timestamp())::float8 AS next_in_s,
-    k.paused_at IS NOT NULL OR q.paused_at IS NOT NULL AS paused
+    extract(epoch FROM w.next_at - statement_timestamp())::float8 AS next_in_s
 FROM {schema}.lane l
 LEFT JOIN waiting w ON w.lane = l.id
 LEFT JOIN retrying t ON t.lane = l.id
 LEFT JOIN running r ON r.lane = l.id
 LEFT JOIN dead d ON d.queue = l.queue AND d.kind = l.kind
-LEFT JOIN {schema}.kind k ON k.name = l.kind
-LEFT JOIN {schema}.queue q ON q.name = l.queue
 ORDER BY l.queue, l.kind;

@@ -9,10 +9,7 @@ FROM (
     GROUP BY r.lane
 ) w
 JOIN {schema}.lane a ON a.id = w.lane
-LEFT JOIN {schema}.kind k ON k.name = a.kind
-LEFT JOIN {schema}.queue q ON q.name = a.queue
-WHERE k.paused_at IS NULL AND q.paused_at IS NULL
-  AND NOT EXISTS (SELECT FROM {schema}.hunger h WHERE h.lane = a.id)
+WHERE NOT EXISTS (SELECT FROM {schema}.hunger h WHERE h.lane = a.id)
   AND NOT EXISTS (
       SELECT FROM {schema}.lease l JOIN {schema}.node n ON n.id = l.node WHERE l.lane = a.id
   )

@@ -1,0 +1,63 @@
+"""The command `actorq`.
+
+Importing this package is cheap, and has to be: every actor started by `actorq run` imports it
+once more. A command's own module, and the database driver with it, is imported when it is run.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from actorq import errors
+from actorq.config import masked
+from actorq.escape import escape
+
+OK, REFUSED, USAGE, UNREACHABLE, MISMATCH, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+_CODES: tuple[tuple[type[BaseException], int], ...] = (
+    (errors.StoreUnavailable, UNREACHABLE),
+    (errors.SchemaMismatch, MISMATCH),
+    (errors.ConfigError, USAGE),
+    (errors.ActorqError, REFUSED),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    from actorq.cli.parser import parse
+
+    _make_printable()
+    args = parse(argv)
+    try:
+        module, function = args.command.split(":")
+        command = getattr(importlib.import_module(f"actorq.cli.{module}"), function)
+        code = int(command(args))
+        sys.stdout.flush()
+    except errors.ActorqError as error:
+        complain(str(error))
+        return next(code for kind, code in _CODES if isinstance(error, kind))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Nothing may be flushed into the pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    return code
+
+
+def complain(text: str) -> None:
+    """Print an error: at most two lines, no control characters, no password."""
+    lines = [line.strip() for line in masked(text).splitlines() if line.strip()]
+    shown = "\n  ".join(escape(line, 500) for line in lines[:2])
+    print(f"actorq: {shown}", file=sys.stderr)
+
+
+def _make_printable() -> None:
+    """Let no character make printing fail, whatever the locale can show."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")

@@ -1,0 +1,65 @@
+"""Which database a command talks to, and the connection to it."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from psycopg import ProgrammingError, conninfo
+
+from actorq.config import find_dsn
+from actorq.store.admin import connect_admin
+from actorq.store.connection import Session
+from actorq.store.migrate import check, migrate
+
+if TYPE_CHECKING:
+    from actorq.app import App
+
+SCHEMA = "actorq"
+
+
+@contextmanager
+def database(args: Namespace) -> Iterator[tuple[Session, str]]:
+    """Yield a connection to a database whose schema is right, and the schema's name."""
+    with location(args) as (dsn, schema), connect_admin(dsn, schema) as conn:
+        check(conn, schema)
+        yield conn, schema
+
+
+@contextmanager
+def location(args: Namespace, app: App | None = None) -> Iterator[tuple[str, str]]:
+    """Yield the DSN and the schema: as typed, else the app's own, else from the environment.
+
+    With --embedded they are those of a private server, on which the schema is made.
+    """
+    schema = (app.schema if app else SCHEMA) if args.schema is None else args.schema
+    if args.embedded:
+        from actorq import embedded
+
+        with embedded.start() as server:
+            migrate(server.dsn, schema)
+            yield server.dsn, schema
+    else:
+        warn_of_password(args.dsn)
+        yield find_dsn(args.dsn) if args.dsn or app is None else app.dsn(), schema
+
+
+def warn_of_password(dsn: str | None) -> None:
+    """Say so if a password was typed where every user of the machine can read it."""
+    if dsn and has_password(dsn):
+        print(
+            "actorq: the password in --dsn can be seen in the list of processes: "
+            "use ACTORQ_DSN, PGPASSWORD or ~/.pgpass",
+            file=sys.stderr,
+        )
+
+
+def has_password(dsn: str) -> bool:
+    """Return whether a DSN contains a password."""
+    try:
+        return bool(conninfo.conninfo_to_dict(dsn).get("password"))
+    except ProgrammingError:
+        return False

@@ -1,0 +1,114 @@
+"""The command that makes jobs: enqueue."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import msgspec
+
+from actorq.app import App
+from actorq.args import ArgsCodec
+from actorq.cli import OK
+from actorq.cli.database import location
+from actorq.cli.load import load_app
+from actorq.cli.output import count, print_json
+from actorq.client import Client
+from actorq.core.policy import KindPolicy
+from actorq.errors import ArgsInvalid, ConfigError, UnknownKind
+from actorq.kind import Kind
+from actorq.options import Options
+
+if TYPE_CHECKING:
+    from actorq.job import Job
+
+
+def enqueue(args: Namespace) -> int:
+    """Enqueue one job, or one for each line of a file or of the standard input."""
+    app, name, source = _words(args.words)
+    kind = _kind(app, name)
+    options = Options(
+        queue=args.queue,
+        priority=args.priority,
+        delay_s=args.delay_s,
+        max_attempts=args.max_attempts,
+        unique_key=args.unique_key,
+    )
+    with location(args, app) as (dsn, schema):
+        client = Client(App(dsn=dsn, schema=schema))
+        try:
+            return _sent(client, kind, source, options, args.json)
+        finally:
+            client.close()
+
+
+def _words(words: list[str]) -> tuple[App | None, str, str]:
+    if len(words) == 2:
+        return None, words[0], words[1]
+    if len(words) == 3:
+        return load_app(words[0]), words[1], words[2]
+    raise ConfigError("enqueue: give [MODULE:APP], a kind, and its args as JSON, - or @FILE")
+
+
+def _kind(app: App | None, name: str) -> Kind:
+    """Return the app's kind, or one that takes any JSON where no app is given."""
+    if app is None:
+        return Kind(None, KindPolicy(name=name), ArgsCodec())
+    if name not in app.kinds:
+        known = ", ".join(sorted(app.kinds)) or "none"
+        raise UnknownKind(f"no kind {name[:128]!r} in this app; its kinds are: {known}")
+    return app.kinds[name]
+
+
+def _sent(client: Client, kind: Kind, source: str, options: Options, as_json: bool) -> int:
+    if source == "-" or source.startswith("@"):
+        if options.unique_key is not None:
+            raise ConfigError("--unique-key is for one job, not for a file of them")
+        with _opened(source) as file:
+            n = client.enqueue_many(kind, _values(file), options, ids=False)
+        _print_number(n, as_json)
+        return OK
+    value = kind.codec.arrange_item(_value(source.encode(), "the args"))
+    _print_job(client.enqueue(kind, value, options), as_json)
+    return OK
+
+
+def _print_number(n: Any, as_json: bool) -> None:
+    if as_json:
+        print_json({"enqueued": n})
+    else:
+        print(f"{count(n, 'job')} enqueued")
+
+
+def _print_job(job: Job, as_json: bool) -> None:
+    if as_json:
+        print_json({"id": job.id, "new": job.is_new})
+    elif job.is_new:
+        print(f"job {job.id} enqueued")
+    else:
+        print(f"job {job.id} has this unique key and is pending: nothing enqueued")
+
+
+def _opened(source: str) -> AbstractContextManager[BinaryIO]:
+    if source == "-":
+        return nullcontext(sys.stdin.buffer)
+    try:
+        return open(source[1:], "rb")
+    except OSError as error:
+        raise ConfigError(f"cannot read {source[1:]}: {error.strerror}") from None
+
+
+def _values(lines: Iterable[bytes]) -> Iterator[Any]:
+    for n, line in enumerate(lines, 1):
+        if line.strip():
+            yield _value(line, f"line {n}")
+
+
+def _value(text: bytes, where: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ArgsInvalid(f"{where}: not JSON: {error}") from None

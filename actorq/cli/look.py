@@ -1,0 +1,185 @@
+"""Commands that only look: status and jobs."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import Any
+
+import msgspec
+
+from actorq.cli import OK, REFUSED, complain
+from actorq.cli.database import database
+from actorq.cli.output import (
+    count,
+    duration,
+    print_fields,
+    print_json,
+    print_table,
+    print_text,
+    raw,
+)
+from actorq.escape import escape
+from actorq.store import admin_jobs, admin_status
+from actorq.store.admin_jobs import History, JobRow
+
+
+def status(args: Namespace) -> int:
+    """Show the counts of each kind, and the supervisors."""
+    with database(args) as (conn, schema):
+        found = admin_status.status(conn, schema)
+    if args.json:
+        print_json(found)
+        return OK
+    _print_lanes(found.lanes)
+    print()
+    _print_nodes(found.nodes)
+    print(f"about {count(found.n_stored, 'job')} stored, finished ones included")
+    return OK
+
+
+def jobs(args: Namespace) -> int:
+    """List jobs, or show one with its history."""
+    if args.id is not None:
+        return _one_job(args)
+    before = admin_jobs.LAST if args.before is None else args.before
+    with database(args) as (conn, schema):
+        ids = admin_jobs.job_ids(
+            conn, schema, state=args.state, kind=args.kind, queue=args.queue,
+            limit=args.limit, before=before,
+        )  # fmt: skip
+        found = admin_jobs.jobs(conn, ids, schema, args=args.args)
+    if args.json:
+        for job in found:
+            print_json(_job_object(job))
+    elif found:
+        _print_jobs(found, args.args)
+        if len(ids) == args.limit:
+            print(f"more: --before {ids[-1]}")
+    else:
+        print("no such jobs")
+    return OK
+
+
+def _one_job(args: Namespace) -> int:
+    with database(args) as (conn, schema):
+        found = admin_jobs.history(conn, args.id, schema, args=args.args)
+    if found is None:
+        complain(f"there is no job {args.id}")
+        return REFUSED
+    if args.json:
+        print_json(_history_object(found))
+    else:
+        _print_history(found)
+    return OK
+
+
+def _print_lanes(lanes: list[admin_status.LaneStatus]) -> None:
+    if not lanes:
+        print("no jobs yet")
+        return
+    headers = (
+        "queue", "kind", "due", "scheduled", "retrying", "suspect", "running", "dead",
+        "oldest", "next",
+    )  # fmt: skip
+    rows = [
+        (
+            lane.queue, lane.kind, lane.n_due, lane.n_scheduled, lane.n_retrying, lane.n_suspect,
+            lane.n_running, lane.n_dead, duration(lane.oldest_due_s), duration(lane.next_in_s),
+        )
+        for lane in lanes
+    ]  # fmt: skip
+    print_table(headers, rows)
+
+
+def _print_nodes(nodes: list[admin_status.NodeStatus]) -> None:
+    if not nodes:
+        print("no supervisor is running")
+        return
+    headers = ("supervisor", "host", "pid", "up", "last beat", "batches", "running")
+    rows = [
+        (
+            node.node[:8], node.host, str(node.pid), duration(node.up_s),
+            duration(node.beat_age_s) if node.alive else f"{duration(node.beat_age_s)} (dead?)",
+            node.n_batches, node.n_running,
+        )
+        for node in nodes
+    ]  # fmt: skip
+    print_table(headers, rows)
+
+
+def _print_jobs(found: list[JobRow], with_args: bool) -> None:
+    headers = ["id", "state", "kind", "queue", "prio", "attempt", "since", "error"]
+    rows: list[list[Any]] = [
+        [
+            str(job.id), job.state, job.kind, job.queue, str(job.priority), str(job.attempt),
+            duration(job.age_s), _error(job),
+        ]
+        for job in found
+    ]  # fmt: skip
+    if with_args:
+        headers.append("args")
+        rows = [[*row, job.args] for row, job in zip(rows, found, strict=True)]
+    print_table(headers, rows)
+
+
+def _print_history(history: History) -> None:
+    job = history.job
+    print_fields(
+        [
+            ("job", job.id),
+            ("state", "cancelling" if job.cancel_at and job.state == "running" else job.state),
+            ("kind", job.kind),
+            ("queue", job.queue),
+            ("priority", job.priority),
+            ("key", job.key or None),
+            ("tags", ", ".join(job.tags) or None),
+            ("created", job.created_at),
+            ("run at", job.run_at),
+            ("attempted", job.attempted_at),
+            ("finalized", job.finalized_at),
+            ("attempts", _attempts(job)),
+            ("held by", _held(history.held) if history.held else None),
+            ("args", job.args),
+            ("result", history.result),
+        ]
+    )
+    for failure in history.failures:
+        last = ", final" if failure.final else ""
+        print(f"\nattempt {failure.attempt} failed at {failure.failed_at} ({failure.cause}{last})")
+        print_text(f"{failure.type}: {failure.message}", "  ")
+        print_text(failure.traceback)
+
+
+def _attempts(job: JobRow) -> str:
+    most = "" if job.max_attempts is None else f", at most {job.max_attempts} failures"
+    counts = f"{job.n_failed} failed, {job.n_crashed} crashed, {job.n_lost} lost"
+    return f"{job.attempt} ({counts}{most})"
+
+
+def _held(held: admin_jobs.Held) -> str:
+    who = f"{held.host} pid {held.pid}" if held.host else "a supervisor that is gone"
+    return f"{who}, lease {held.lease} of node {held.node}, for {duration(held.held_s)}"
+
+
+def _error(job: JobRow) -> str | None:
+    if job.error_type is None:
+        return None
+    return escape(f"{job.error_type}: {job.error_message}")
+
+
+def _job_object(job: JobRow) -> dict[str, Any]:
+    fields = msgspec.structs.asdict(job)
+    if job.args is None:
+        del fields["args"]
+    else:
+        fields["args"] = raw(job.args)
+    return fields
+
+
+def _history_object(history: History) -> dict[str, Any]:
+    return {
+        **_job_object(history.job),
+        "held": history.held,
+        "result": raw(history.result),
+        "failures": history.failures,
+    }

@@ -1,0 +1,79 @@
+"""How things are printed: tables and lines for people, one JSON object per line for programs.
+
+Nothing that comes from the database reaches a terminal as it is: control characters are
+escaped in text, and JSON is pure ASCII.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from actorq.escape import ascii_json, escape
+
+MAX_CELL_CHARS = 60
+
+
+def print_json(value: Any) -> None:
+    """Print one object as one line of ASCII JSON."""
+    print(ascii_json(msgspec.json.encode(value).decode()))
+
+
+def raw(text: str | None) -> msgspec.Raw | None:
+    """Return JSON text as it is to stand in an object to be printed."""
+    return None if text is None else msgspec.Raw(text.encode())
+
+
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print aligned columns; numbers to the right, None as a dash."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(headers, *cells, strict=True)]
+    right = [_is_number(rows, i) for i in range(len(headers))]
+    for row in [list(headers), *cells]:
+        parts = (
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(row, widths, right, strict=True)
+        )
+        print("  ".join(parts).rstrip())
+
+
+def print_fields(pairs: Sequence[tuple[str, Any]]) -> None:
+    """Print named values, one per line; those that are None are left out."""
+    shown = [(name, value) for name, value in pairs if value is not None]
+    width = max(len(name) for name, _ in shown)
+    for name, value in shown:
+        print(f"{name.ljust(width)}  {escape(str(value), 4000)}")
+
+
+def print_text(text: str, indent: str = "    ") -> None:
+    """Print text of several lines, each escaped and indented."""
+    for line in text.splitlines():
+        print(f"{indent}{escape(line, 2000)}")
+
+
+def duration(seconds: float | None) -> str | None:
+    """Return a span of time in its largest sensible unit."""
+    if seconds is None:
+        return None
+    sign, seconds = ("-" if seconds < 0 else ""), abs(seconds)
+    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
+        if seconds >= 2 * size:
+            return f"{sign}{seconds / size:.0f}{unit}"
+    return f"{sign}{seconds:.1f}s"
+
+
+def count(n: int, what: str) -> str:
+    """Return a number with its noun in the right number."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else escape(str(value), MAX_CELL_CHARS)
+
+
+def _is_number(rows: Sequence[Sequence[Any]], i: int) -> bool:
+    return any(isinstance(row[i], int) for row in rows)

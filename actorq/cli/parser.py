@@ -1,0 +1,184 @@
+"""What can be typed: every command with its arguments, and nothing else."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, NoReturn
+
+from actorq.config import masked
+
+STATES = (
+    "pending", "ready", "scheduled", "retrying", "suspect", "running",
+    "completed", "failed", "cancelled",
+)  # fmt: skip
+EXIT_CODES = """exit codes: 0 done; 1 refused, or nothing of what was named is there; 2 wrong usage
+or settings; 3 the database cannot be reached; 4 its schema is missing, too old or too new"""
+DATABASE = """The database is taken from --dsn, else from ACTORQ_DSN, else from PGHOST,
+PGDATABASE and so on; keep passwords out of --dsn."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Be an argument parser that does not repeat a password in its complaints."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and the message, and exit with code 2."""
+        super().error(masked(message))
+
+
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the arguments; exits with code 2 where they make no sense."""
+    return build().parse_args(argv)
+
+
+def build() -> Parser:
+    """Return the parser of all commands."""
+    parser = Parser(
+        prog="actorq",
+        description="A PostgreSQL-backed job queue for work that is cheaper in batches.",
+        epilog=EXIT_CODES,
+    )
+    parser.add_argument("--version", action="version", version=f"actorq {_version()}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for add in (_migrate, _run, _enqueue, _status, _jobs, _retry, _cancel, _prune, _doctor, _demo):
+        add(commands)
+    return parser
+
+
+def _migrate(commands: Any) -> None:
+    command = _command(commands, "migrate", "setup:migrate", "make or upgrade the schema", out=True)
+    command.add_argument("--sql", action="store_true", help="print the SQL, run nothing")
+
+
+def _run(commands: Any) -> None:
+    command = _command(commands, "run", "run:run", "run the jobs of an app until told to stop")
+    command.add_argument("app", metavar="MODULE:APP", help="an App, or a function returning one")
+    command.add_argument("--kind", action="append", metavar="KIND", help="only these kinds")
+    command.add_argument("--queue", action="append", metavar="QUEUE", help="only these queues")
+    command.add_argument("--drain", action="store_true", help="stop when nothing is due")
+    command.add_argument("--poll-only", action="store_true", help="do without LISTEN/NOTIFY")
+    levels = ("debug", "info", "warning", "error")
+    command.add_argument("--log-level", choices=levels, default="info", help="default: info")
+
+
+def _enqueue(commands: Any) -> None:
+    command = _command(
+        commands, "enqueue", "enqueue:enqueue", "enqueue jobs, checked by an app if given", out=True
+    )
+    command.add_argument(
+        "words",
+        nargs="+",
+        metavar="[MODULE:APP] KIND JSON|-|@FILE",
+        help="the args of one job as JSON; or - or @FILE: one job's args per line",
+    )
+    command.add_argument("--queue", help="default: the kind's, or 'default'")
+    command.add_argument("--priority", type=_within(0, 9), metavar="0-9", help="0 first; default 5")
+    command.add_argument("--delay-s", type=_seconds, metavar="S", help="run no sooner")
+    command.add_argument("--max-attempts", type=_within(1, 32_767), metavar="N")
+    command.add_argument("--unique-key", metavar="KEY", help="skip while this key's job is pending")
+
+
+def _status(commands: Any) -> None:
+    _command(commands, "status", "look:status", "count what waits and runs, by kind", out=True)
+
+
+def _jobs(commands: Any) -> None:
+    command = _command(commands, "jobs", "look:jobs", "list jobs, or tell all about one", out=True)
+    command.add_argument("id", nargs="?", type=_job_id, metavar="ID", help="one job, with history")
+    _filters(command, STATES)
+    command.add_argument("--failed", action="store_const", const="failed", dest="state",
+                         help="dead letters: short for --state failed")  # fmt: skip
+    command.add_argument("--limit", type=_within(1, 10_000), default=50, help="default: 50")
+    command.add_argument("--before", type=_job_id, metavar="ID", help="the page below this id")
+    command.add_argument("--args", action="store_true", help="show the jobs' args too")
+
+
+def _retry(commands: Any) -> None:
+    command = _command(
+        commands, "retry", "change:retry", "run failed or cancelled jobs again", out=True
+    )
+    command.add_argument("ids", nargs="*", type=_job_id, metavar="ID")
+    _filters(command, ("failed", "cancelled"))
+    command.add_argument("--limit", type=_within(1, 1_000_000), help="with filters; default: 1000")
+
+
+def _cancel(commands: Any) -> None:
+    command = _command(commands, "cancel", "change:cancel", "cancel pending jobs", out=True)
+    command.add_argument("ids", nargs="+", type=_job_id, metavar="ID")
+
+
+def _prune(commands: Any) -> None:
+    command = _command(commands, "prune", "change:prune", "delete finished jobs", out=True)
+    command.add_argument("--older-than-s", type=_seconds, metavar="S", help="finished so long ago")
+    command.add_argument(
+        "--state",
+        action="append",
+        choices=("completed", "cancelled", "failed"),
+        help="may be repeated; default: completed and cancelled",
+    )
+    command.add_argument("--kind")
+    command.add_argument("--limit", type=_within(1, 2**62), help="delete at most so many")
+
+
+def _doctor(commands: Any) -> None:
+    command = _command(commands, "doctor", "setup:doctor", "look for trouble", out=True)
+    command.add_argument(
+        "--repair", action="store_true", help="put every pending job where it belongs"
+    )
+
+
+def _demo(commands: Any) -> None:
+    command = _command(commands, "demo", "setup:demo", "see it work on real input", out=True)
+    command.set_defaults(embedded=True)
+
+
+def _command(
+    commands: Any, name: str, function: str, about: str, out: bool = False
+) -> argparse.ArgumentParser:
+    """Add a command with what all of them take."""
+    made = commands.add_parser(
+        name, help=about, description=f"{about[0].upper()}{about[1:]}.", epilog=DATABASE
+    )
+    made.set_defaults(command=function)
+    if name != "demo":
+        made.add_argument("--dsn", help="the database, as a URL or key=value pairs")
+        made.add_argument("--schema", help="default: actorq")
+        made.add_argument("--embedded", action="store_true", help="use a private server")
+    if out:
+        made.add_argument("--json", action="store_true", help="print JSON, one object per line")
+    return made  # type: ignore[no-any-return]
+
+
+def _filters(command: argparse.ArgumentParser, states: Sequence[str]) -> None:
+    command.add_argument("--state", choices=states)
+    command.add_argument("--kind")
+    command.add_argument("--queue")
+
+
+def _within(low: int, high: int) -> Any:
+    def number(text: str) -> int:
+        value = int(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{value} is not within {low} to {high}")
+        return value
+
+    return number
+
+
+_job_id = _within(0, 2**63 - 1)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and 0 <= value <= 100 * 365.25 * 86_400):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds, at least 0")
+    return value
+
+
+def _version() -> str:
+    try:
+        return version("actorq")
+    except PackageNotFoundError:
+        return "(not installed)"

@@ -1,0 +1,46 @@
+"""The command that does the work: run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from actorq.cli.database import location
+from actorq.cli.load import load_app
+from actorq.config import VARIABLE
+from actorq.supervisor.engine import Engine
+from actorq.supervisor.options import RunOptions, chosen
+
+if TYPE_CHECKING:
+    from actorq.app import App
+
+LOG_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+
+
+def run(args: Namespace) -> int:
+    """Serve an app's kinds until a signal says stop, or until nothing is due."""
+    app = load_app(args.app)
+    _log_to_stderr(args.log_level)
+    with location(args, app) as (dsn, schema):
+        # A handler that enqueues more jobs finds the same database in its own process.
+        os.environ[VARIABLE] = dsn
+        return Engine(_options(args, app, dsn, schema), app.events).run()
+
+
+def _options(args: Namespace, app: App, dsn: str, schema: str) -> RunOptions:
+    return RunOptions(
+        dsn=dsn,
+        schema=schema,
+        kinds=tuple(chosen(app, args.kind)),
+        queues=tuple(args.queue or ()),
+        drain=args.drain,
+        notify=not args.poll_only,
+    )
+
+
+def _log_to_stderr(level: str) -> None:
+    """Log to the terminal, unless the user's own code has set up logging already."""
+    logging.basicConfig(level=level.upper(), format=LOG_FORMAT, stream=sys.stderr)

@@ -1,0 +1,22 @@
+"""Fixtures for the tests of the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from actorq.store.admin import connect_admin
+from actorq.store.connection import Session
+from tests.support.shell import Shell
+
+
+@pytest.fixture
+def conn(dsn: str) -> Iterator[Session]:
+    with connect_admin(dsn, "actorq") as conn:
+        yield conn
+
+
+@pytest.fixture
+def actorq(dsn: str, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(dsn, capsys)

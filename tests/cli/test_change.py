@@ -1,0 +1,61 @@
+"""The commands retry and prune."""
+
+from __future__ import annotations
+
+from actorq.store.connection import Session
+from tests.support.rows import claim, finish, insert, states
+from tests.support.shell import Shell
+
+
+def test_retry_by_id(actorq: Shell, conn: Session) -> None:
+    ids = insert(conn, 2)
+    finish(conn, ids, "failed")
+    ran = actorq("retry", *ids)
+    assert (ran.code, ran.out) == (0, "2 jobs will run again\n")
+    assert states(conn, ids) == ["retrying", "retrying"]
+
+
+def test_retry_says_which_jobs_it_refuses(actorq: Shell, conn: Session) -> None:
+    dead, alive = insert(conn, 2)
+    finish(conn, [dead], "failed")
+    ran = actorq("retry", dead, alive, "--json")
+    assert ran.code == 1
+    assert ran.objects == [{"retried": [dead], "refused": [alive]}]
+    assert str(alive) in ran.err
+
+
+def test_retry_by_filter_is_capped_and_says_so(actorq: Shell, conn: Session) -> None:
+    ids = insert(conn, 5)
+    finish(conn, ids, "failed")
+    ran = actorq("retry", "--kind", "embed", "--limit", 3)
+    assert ran.code == 0
+    assert ran.out.startswith("3 jobs will run again (as many as --limit allows")
+    assert actorq("retry", "--state", "failed").out == "2 jobs will run again\n"
+    assert actorq("retry", "--state", "failed").out == "0 jobs will run again\n"
+
+
+def test_retry_needs_either_ids_or_a_filter(actorq: Shell) -> None:
+    assert actorq("retry").code == 2
+    assert actorq("retry", 1, "--kind", "embed").code == 2
+
+
+def test_prune_deletes_what_is_asked_for_and_never_a_pending_job(
+    actorq: Shell, conn: Session
+) -> None:
+    done, dead, pending, running = insert(conn, 4)
+    finish(conn, [done], age_s=100)
+    finish(conn, [dead], "failed", age_s=100)
+    claim(conn, [running])
+    assert actorq("prune", "--older-than-s", 1000).out == "0 jobs deleted\n"
+    assert actorq("prune", "--older-than-s", 50, "--json").objects == [{"deleted": 1}]
+    assert actorq("prune", "--state", "failed").out == "1 job deleted\n"
+    assert states(conn, [done, dead, pending, running]) == ["ready", "running"]
+
+
+def test_prune_without_saying_what_is_refused(actorq: Shell, conn: Session) -> None:
+    finish(conn, insert(conn))
+    ran = actorq("prune")
+    assert ran.code == 2
+    assert "--older-than-s or --state" in ran.err
+    assert actorq("prune", "--state", "pending").code == 2
+    assert actorq("prune", "--older-than-s", "nan").code == 2

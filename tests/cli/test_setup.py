@@ -1,0 +1,142 @@
+"""The commands migrate and doctor, and what every command says when the database is not right."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import psycopg
+import pytest
+from psycopg import conninfo
+
+from actorq.store.connection import Session
+from tests.support.rows import insert
+from tests.support.shell import Shell, spawn
+
+NOBODY = "postgresql://me:s3cret@127.0.0.1:1/x"
+
+
+def test_migrate_makes_the_schema_once(empty_dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
+    actorq = Shell(empty_dsn, capsys)
+    assert "applied 0001_initial" in actorq("migrate").out
+    assert actorq("migrate").out == "schema actorq is up to date\n"
+    assert actorq("migrate", "--json").objects == [{"schema": "actorq", "applied": []}]
+    assert actorq("status").code == 0
+
+
+def test_migrate_into_another_schema(empty_dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
+    actorq = Shell(empty_dsn, capsys)
+    assert actorq("migrate", "--schema", "jobs2").code == 0
+    assert actorq("status", "--schema", "jobs2").code == 0
+    assert actorq("status").code == 4
+
+
+@pytest.mark.parametrize("schema", ["pg_temp", "public", "A b", '"x"', "a" * 70, ""])
+def test_schema_names_that_cannot_be_ours_are_refused(actorq: Shell, schema: str) -> None:
+    assert actorq("migrate", f"--schema={schema}").code == 2
+
+
+def test_the_printed_sql_makes_a_schema_that_works(empty_dsn: str) -> None:
+    printed = spawn("migrate", "--sql")
+    assert printed.code == 0
+    with psycopg.connect(empty_dsn, autocommit=True) as conn:
+        conn.execute(printed.out.encode())
+    assert spawn("doctor", ACTORQ_DSN=empty_dsn).code == 0
+
+
+def test_a_missing_schema_is_exit_code_4(
+    empty_dsn: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran = Shell(empty_dsn, capsys)("status")
+    assert ran.code == 4
+    assert "run: actorq migrate" in ran.err
+
+
+@pytest.mark.parametrize(
+    "words", [["status"], ["jobs"], ["jobs", "1"], ["retry", "1"], ["doctor"], ["migrate"]]
+)
+def test_an_unreachable_database_is_exit_code_3_without_traceback_or_password(
+    words: list[str],
+) -> None:
+    ran = spawn(*words, "--dsn", NOBODY)
+    assert ran.code == 3
+    assert "s3cret" not in ran.err
+    assert "Traceback" not in ran.err
+    assert "actorq: cannot connect to the database" in ran.err
+    assert len(ran.err.splitlines()) <= 3
+    assert "list of processes" in ran.err, "a password that was typed is visible to others"
+
+
+def test_no_database_is_exit_code_2_and_names_the_ways() -> None:
+    ran = spawn("status")
+    assert ran.code == 2
+    assert "ACTORQ_DSN" in ran.err
+
+
+@pytest.mark.parametrize(
+    "dsn", ["password=s3cret nonsense", "postgresql://a:s3cret@[", "host='x password=s3cret"]
+)
+def test_a_dsn_that_cannot_be_read_is_not_repeated(dsn: str) -> None:
+    ran = spawn("status", ACTORQ_DSN=dsn)
+    assert ran.code == 2
+    assert "s3cret" not in ran.err
+
+
+def test_usage_errors_do_not_repeat_a_password() -> None:
+    ran = spawn("status", "--dns", NOBODY)
+    assert ran.code == 2
+    assert "s3cret" not in ran.err
+
+
+def test_doctor_finds_and_mends(actorq: Shell, conn: Session) -> None:
+    insert(conn, 3)
+    assert actorq("doctor").code == 0
+    conn.execute("DELETE FROM actorq.ready")
+    ran = actorq("doctor")
+    assert ran.code == 1
+    assert "BAD   membership: 3 pending, but neither waiting nor leased" in ran.out
+    ran = actorq("doctor", "--repair")
+    assert ran.code == 0
+    assert "repaired: 3 rows added to ready" in ran.out
+
+
+def test_doctor_as_json(actorq: Shell) -> None:
+    (found,) = actorq("doctor", "--json").objects
+    assert found["verdict"] in {"ok", "warn"}
+    assert {"name": "encoding", "level": "ok", "text": "UTF8"} in found["checks"]
+    assert found["repaired"] is None
+
+
+def test_everything_prints_in_the_c_locale(dsn: str, conn: Session) -> None:
+    (job,) = insert(conn, args='{"text": "Ünïcödé ≠ 文"}')
+    for extra in ({}, {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}):
+        ran = spawn("jobs", job, "--args", ACTORQ_DSN=dsn, LC_ALL="C", **extra)
+        assert (ran.code, ran.err) == (0, "")
+        as_json = spawn("jobs", job, "--args", "--json", ACTORQ_DSN=dsn, LC_ALL="C", **extra)
+        assert as_json.objects[0]["args"] == {"text": "Ünïcödé ≠ 文"}
+
+
+def test_libpq_variables_name_the_database(dsn: str) -> None:
+    given = conninfo.conninfo_to_dict(dsn)
+    env = {f"PG{name.upper()}": str(value) for name, value in given.items() if name != "dbname"}
+    assert spawn("status", PGDATABASE=str(given["dbname"]), **env).code == 0
+
+
+def test_a_reader_that_leaves_is_no_error(dsn: str, conn: Session) -> None:
+    insert(conn, 5000)
+    command = f"{sys.executable} -m actorq jobs --limit 5000 --json | head -n 1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        env={**os.environ, "ACTORQ_DSN": dsn},
+        capture_output=True,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_help_and_version_need_no_database_driver() -> None:
+    code = "import sys, actorq.cli.parser as p; p.build().format_help(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "psycopg" not in done.stdout.split()
+    assert spawn("--version").out.startswith("actorq ")
+    assert "exit codes" in spawn("--help").out
