@@ -20,6 +20,7 @@ from actorq.store.statements import checked_schema
 T = TypeVar("T")
 
 CONNECT_TIMEOUT_S = 10
+NEVER = 2**31  # prepare by itself; None would also disable preparing on demand
 SETTINGS = {
     # Generic plans: a custom plan made from the statistics of an empty table is ten times slower.
     "plan_cache_mode": "force_generic_plan",
@@ -103,7 +104,7 @@ def _opened(dsn: str, name: str) -> Session:
         raise ConfigError("the database DSN cannot be read: check its quotes and '='") from exc
     params: dict[str, Any] = {**defaults, **given, "client_encoding": "UTF8"}
     try:
-        return Session.connect("", autocommit=True, prepare_threshold=None, **params)
+        return Session.connect("", autocommit=True, prepare_threshold=NEVER, **params)
     except psycopg.Error as exc:
         # A login that is refused now may be allowed later: always worth another try.
         raise StoreUnavailable(f"cannot connect to the database: {str(exc).strip()}") from exc

@@ -1,0 +1,76 @@
+"""Calling the statements: one session, one schema, texts prepared on the server.
+
+Numbers and arrays travel as text and are cast by the statement, so that the types that the
+server sees never change and each statement is prepared exactly once per connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from psycopg import RawCursor
+
+from actorq.store.connection import Session
+from actorq.store.faults import translated
+from actorq.store.statements import statement
+
+PLANNER = ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin")
+"""Off on a supervisor's connections: every statement is written for index lookups in a loop,
+and a plan made while a table was empty must still be right when it has millions of rows."""
+
+
+class Calls:
+    """Run the SQL files of this room on one session; not to be shared between threads."""
+
+    def __init__(self, session: Session, schema: str) -> None:
+        self.session = session
+        self.schema = schema
+        sets = "; ".join(f"SET {name} = off" for name in PLANNER)
+        with translated():
+            session.execute(sets.encode())
+        self._cursor: RawCursor[tuple[Any, ...]] = RawCursor(session)
+
+    def rows(self, name: str, *params: str | None) -> list[tuple[Any, ...]]:
+        """Run a statement and return its rows."""
+        with translated():
+            return self.run(statement(name, self.schema), params).fetchall()
+
+    def row(self, name: str, *params: str | None) -> tuple[Any, ...]:
+        """Run a statement and return its only row."""
+        return self.rows(name, *params)[0]
+
+    def do(self, name: str, *params: str | None) -> int:
+        """Run a statement and return how many rows it touched."""
+        with translated():
+            return self.run(statement(name, self.schema), params).rowcount
+
+    def run(self, text: str, params: Sequence[str | None]) -> RawCursor[tuple[Any, ...]]:
+        """Run a text; the driver's own errors come through."""
+        return self._cursor.execute(text.encode(), params, prepare=True, binary=True)
+
+    def transaction(self) -> AbstractContextManager[object, bool]:
+        """Open a transaction that several calls share."""
+        return self.session.transaction()
+
+
+def array(values: Iterable[object]) -> str:
+    """Return numbers, or None, as the text of a PostgreSQL array."""
+    return "{" + ",".join(["NULL" if v is None else str(v) for v in values]) + "}"
+
+
+def text_array(values: Iterable[str | None]) -> str:
+    """Return strings, or None, as the text of a PostgreSQL array."""
+    return "{" + ",".join([_element(value) for value in values]) + "}"
+
+
+def bytes_array(values: Iterable[bytes]) -> str:
+    """Return byte strings as the text of a PostgreSQL array of bytea."""
+    return "{" + ",".join(['"\\\\x' + value.hex() + '"' for value in values]) + "}"
+
+
+def _element(value: str | None) -> str:
+    if value is None:
+        return "NULL"
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

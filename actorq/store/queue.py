@@ -1,0 +1,165 @@
+"""The queue as a supervisor's thread sees it: one connection, one method per statement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from actorq.core.ask import Ask, Claimed, Due, DueAsk, NodeInfo, NodeSeen, Reaped, Settled
+from actorq.core.model import Batch, Settlement
+from actorq.store import claims, settles
+from actorq.store.calls import Calls, array, text_array
+from actorq.store.connection import Session, connect
+from actorq.store.faults import LockTimeout, translated
+from actorq.store.migrate import check
+from actorq.store.statements import quoted
+
+
+class QueueStore:
+    """Speak with the database over one connection; only one thread may use it.
+
+    Every method raises the errors of `store.faults`; after StoreUnavailable that is not OnHold
+    the connection is gone, and whether the last call was applied is not known.
+    """
+
+    def __init__(self, session: Session, schema: str) -> None:
+        self._session = session
+        self._calls = Calls(session, schema)
+        self._schema = schema
+
+    @classmethod
+    def connect(
+        cls, dsn: str, schema: str = "actorq", name: str = "actorq", **timeouts: Any
+    ) -> QueueStore:
+        """Connect, and make sure that the schema is the one this version expects."""
+        session = connect(dsn, name=name, schema=schema, **timeouts)
+        try:
+            check(session, schema)
+            return cls(session, schema)
+        except BaseException:
+            session.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection; safe to call twice."""
+        self._session.close()
+
+    @property
+    def alive(self) -> bool:
+        """Return whether the connection can still be used, as far as the client knows."""
+        return not (self._session.closed or self._session.broken)
+
+    # Nodes
+
+    def register(self, node: NodeInfo) -> None:
+        """Make a supervisor known under its fresh uuid."""
+        start = (node.boot_id, node.pid_ns, str(node.pid), node.pid_start, str(node.ttl_s))
+        self._calls.do("node_register", node.id, node.host, *start)
+
+    def beat(self, node: str) -> list[int] | None:
+        """Say that the node lives; return its leases, or None if it was declared dead."""
+        alive, leases = self._calls.row("node_beat", node)
+        return sorted(leases) if alive else None
+
+    def nodes(self) -> list[NodeSeen]:
+        """List the registered nodes."""
+        return [NodeSeen(*row) for row in self._calls.rows("node_list")]
+
+    def bury(self, node: str, beat_at: int) -> bool:
+        """Declare a node dead, unless it has beaten since; return whether that was done."""
+        return bool(self._calls.row("node_bury", node, str(beat_at))[0])
+
+    def leave(self, node: str) -> None:
+        """Take the node's own row away at a clean exit."""
+        self._calls.row("node_bury", node, None)
+
+    def settle_no(self, node: str) -> int | None:
+        """Return the number of the last settle of a node that was applied, None if it is dead."""
+        rows = self._calls.rows("settle_no", node)
+        return rows[0][0] if rows else None
+
+    # Jobs
+
+    def lanes(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        """Return the ids of the lanes (queue, kind), making those that do not exist."""
+        columns = text_array(q for q, _ in pairs), text_array(k for _, k in pairs)
+        self._calls.do("lanes", *columns)
+        return {(queue, kind): n for queue, kind, n in self._calls.rows("lanes_read", *columns)}
+
+    def claim(self, ask: Ask) -> Claimed:
+        """Take due jobs of one lane and put them under a lease."""
+        return claims.claim(self._calls, ask)
+
+    def due(self, asks: Sequence[DueAsk]) -> list[Due]:
+        """Ask for every lane at once what is due and when the next job is."""
+        return claims.due(self._calls, asks)
+
+    def adopt(self, node: str, n: int) -> Batch | None:
+        """Return the batch of a claim whose reply was lost; None: it can only be given back."""
+        return claims.adopt(self._calls, node, n)
+
+    def give_back(self, node: str, n: int, seq: int) -> bool:
+        """Return a leased batch to `ready`, uncharged; return whether the lease matched."""
+        return bool(self._calls.row("give_back", node, str(n), str(seq))[0])
+
+    def settle(self, node: str, settle_no: int, settlements: Sequence[Settlement]) -> Settled:
+        """Write what became of the jobs of any number of batches, in one statement.
+
+        Raises LockTimeout if somebody else holds one of the jobs, RowRefused if the database
+        refuses a value; nothing is written then.
+        """
+        return settles.settle(self._calls, node, settle_no, settlements)
+
+    def settle_around_locks(
+        self, node: str, settle_no: int, settlements: Sequence[Settlement]
+    ) -> Settled:
+        """Settle the jobs that nobody else holds a lock on; `kept` stay open under their lease."""
+        return settles.settle_around_locks(self._calls, node, settle_no, settlements)
+
+    def settle_refused(
+        self, node: str, settle_no: int, settlements: Sequence[Settlement], reason: str
+    ) -> Settled:
+        """Settle after RowRefused: fail the jobs whose outcome is refused, keep all others."""
+        return settles.settle_refused(self._calls, node, settle_no, settlements, reason)
+
+    def reap(self, limit: int, lost_budget: int, alone_after: int) -> Reaped:
+        """Return the jobs of at most `limit` leases that no live node owns.
+
+        A lease of which somebody else holds a job is left for the next round.
+        """
+        how = str(limit), str(lost_budget), str(alone_after)
+        try:
+            row = self._calls.row("reap", *how, "{}")
+        except LockTimeout:
+            spared = text_array(name for (name,) in self._calls.rows("reap_blocked"))
+            row = self._calls.row("reap", *how, spared)
+        return Reaped(*row)
+
+    # Wake-up
+
+    def hunger(self, node: str, on: set[int], off: set[int]) -> None:
+        """Ask to be notified of new jobs of some lanes, and no longer of others."""
+        if off:
+            self._calls.do("hunger_off", node, array(sorted(off)))
+        if on:
+            self._calls.do("hunger_on", node, array(sorted(on)))
+
+    def listen(self) -> None:
+        """Listen for wake-ups and cancels on the channel of this schema."""
+        with translated():
+            row = self._session.execute(
+                "SELECT 'actorq_' || to_regnamespace(%s)::oid", [quoted(self._schema)]
+            ).fetchone()
+            channel = row[0] if row else ""
+            self._session.execute(f'LISTEN "{channel}"'.encode())
+
+    def notifications(self, timeout_s: float) -> list[str]:
+        """Wait for at most `timeout_s` seconds and return the payloads that came."""
+        with translated():
+            return [n.payload for n in self._session.notifies(timeout=timeout_s, stop_after=1)]
+
+    def vacuum_ready(self) -> None:
+        """Remove the dead rows of `ready` and `lease` now; never truncates, so it never blocks."""
+        tables = f"{quoted(self._schema)}.ready, {quoted(self._schema)}.lease"
+        with translated():
+            self._session.execute(f"VACUUM (TRUNCATE off, SKIP_LOCKED) {tables}".encode())

@@ -1,0 +1,205 @@
+"""Writing outcomes: the settle, the settle around other people's locks, and refused rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from math import isfinite
+from operator import itemgetter
+
+import msgspec
+from psycopg import Rollback
+
+from actorq.core.ask import Settled
+from actorq.core.halve import culprits
+from actorq.core.model import ErrorInfo, Row, Settlement
+from actorq.errors import InternalError, RowRefused
+from actorq.store.calls import Calls, array, bytes_array, text_array
+from actorq.store.faults import translated
+from actorq.store.statements import statement
+
+MAX_DELAY_S = 30 * 86_400.0
+GROUPS = (1, 8, 64, 1024)  # the sizes that {rows} is padded to, each prepared on its own
+CHARGES = {"none": 0, "failed": 1, "crashed": 2}
+
+Group = tuple[int, int, str, str | None]
+Texts = tuple[str | None, ...]
+
+
+def settle(calls: Calls, node: str, settle_no: int, settlements: Sequence[Settlement]) -> Settled:
+    """Write what became of the jobs of any number of batches, in one statement."""
+    settlements = _closes_first(settlements)
+    groups, others = _groups(settlements), _others(settlements)
+    params: list[str | None] = [node, str(settle_no), *_leases(settlements), *others]
+    size = next((n for n in GROUPS if n >= len(groups)), len(groups))
+    first = len(params) + 1
+    padding: list[Group] = [(0, 0, "{}", None)] * (size - len(groups))
+    params += [str(v) if isinstance(v, int) else v for g in groups + padding for v in g]
+    text = statement("settle", calls.schema).replace("{rows}", _values(size, first))
+    with translated():
+        row = calls.run(text, params).fetchone()
+    if row is None:
+        raise InternalError("the settle returned no row")
+    return _settled(settlements, row[0], row[1])
+
+
+def settle_around_locks(
+    calls: Calls, node: str, settle_no: int, settlements: Sequence[Settlement]
+) -> Settled:
+    """Write the outcomes of the jobs that nobody else holds a lock on; keep the others open."""
+    ids = sorted(job for s in settlements for job in _ids(s))
+    with translated(), calls.transaction():
+        order = sorted((s.lease, s.seq) for s in settlements)
+        ns, seqs = array(n for n, _ in order), array(q for _, q in order)
+        leased: dict[int, list[int]] = dict(calls.rows("lock_leases", node, ns, seqs))
+        free = {row[0] for row in calls.rows("lock_jobs", array(ids))}
+        kept = {row[0] for row in calls.rows("pending_jobs", array(ids))} - free
+        mine = [_without(s, kept, leased[s.lease]) for s in settlements if s.lease in leased]
+        settled = settle(calls, node, settle_no, mine)
+    settled.kept = [job for s in settlements if s.lease in leased for job in _ids(s) if job in kept]
+    return settled
+
+
+def settle_refused(
+    calls: Calls, node: str, settle_no: int, settlements: Sequence[Settlement], reason: str
+) -> Settled:
+    """Write outcomes of which the database refused some: find those and fail their jobs.
+
+    Each try is rolled back, so that the fence is still whole for the next one.
+    """
+
+    def refuses(jobs: Sequence[int]) -> bool:
+        some = set(jobs)
+        try:
+            with translated(), calls.transaction():
+                settle(calls, node, settle_no, [_only(s, some) for s in settlements])
+                calls.session.execute("SET CONSTRAINTS ALL IMMEDIATE")
+                raise Rollback
+        except RowRefused:
+            return True
+        return False
+
+    bad = set(culprits([job for s in settlements for job in _ids(s)], refuses))
+    error = ErrorInfo("RowRefused", reason, cause="result")
+    settled = settle(calls, node, settle_no, [_failing(s, bad, error) for s in settlements])
+    settled.refused = sorted(bad)
+    return settled
+
+
+def _ids(s: Settlement) -> list[int]:
+    return [job for job, _ in s.done] + [row.id for row in s.rows]
+
+
+def _closes_first(settlements: Sequence[Settlement]) -> list[Settlement]:
+    ids = [job for s in settlements for job in _ids(s)]
+    if len(set(ids)) != len(ids):
+        raise InternalError("a settle names a job twice")
+    if len({s.lease for s in settlements}) != len(settlements):
+        raise InternalError("a settle names a lease twice")
+    return sorted(settlements, key=lambda s: (not s.closes, s.lease))
+
+
+def _leases(settlements: Sequence[Settlement]) -> list[str]:
+    closes = [s for s in settlements if s.closes]
+    bumps = [s for s in settlements if not s.closes]
+    return [
+        array(s.lease for s in closes),
+        array(s.seq for s in closes),
+        array(s.lease for s in bumps),
+        array(s.seq for s in bumps),
+        bytes_array(s.open_bits or b"" for s in bumps),
+    ]
+
+
+def _groups(settlements: Sequence[Settlement]) -> list[Group]:
+    """Gather completions by batch and attempt: a row of VALUES per job costs the planner most."""
+    groups: list[Group] = []
+    for k, s in enumerate(settlements, 1):
+        by_attempt = sorted(s.done, key=itemgetter(1))
+        for attempt, pairs in groupby(by_attempt, key=itemgetter(1)):
+            groups.append((k, attempt, array(job for job, _ in pairs), None))
+        with_result = sorted((r for r in s.rows if _is_result(r)), key=lambda r: r.attempt)
+        for attempt, rows in groupby(with_result, key=lambda r: r.attempt):
+            some = list(rows)
+            results = text_array(_text(r.result) for r in some)
+            groups.append((k, attempt, array(r.id for r in some), results))
+    return groups
+
+
+def _is_result(row: Row) -> bool:
+    return row.state == "completed" and row.error is None
+
+
+def _others(settlements: Sequence[Settlement]) -> list[str]:
+    rows = [(k, r) for k, s in enumerate(settlements, 1) for r in s.rows if not _is_result(r)]
+    errors = [_error(r) for _, r in rows]
+    return [
+        array(r.id for _, r in rows),
+        array(k for k, _ in rows),
+        array(r.attempt for _, r in rows),
+        text_array(r.state for _, r in rows),
+        array(CHARGES[r.charge] for _, r in rows),
+        array(_delay(r.retry_in_s) for _, r in rows),
+        array(r.suspect for _, r in rows),
+        text_array(_text(r.result) for _, r in rows),
+        *(text_array(column) for column in (zip(*errors, strict=True) if errors else [()] * 4)),
+    ]
+
+
+def _error(row: Row) -> Texts:
+    e = row.error
+    return (None,) * 4 if e is None else (e.cause, e.type, e.message, e.traceback)
+
+
+def _text(result: bytes | None) -> str | None:
+    return None if result is None else result.decode()
+
+
+def _delay(seconds: float | None) -> float | None:
+    if seconds is None:
+        return None
+    return min(max(seconds, 0.0), MAX_DELAY_S) if isfinite(seconds) else MAX_DELAY_S
+
+
+def _values(size: int, first: int) -> str:
+    places = range(first, first + 4 * size, 4)
+    return ", ".join(
+        f"(${n}::int4, ${n + 1}::int4, ${n + 2}::int8[], ${n + 3}::text[])" for n in places
+    )
+
+
+def _settled(sent: Sequence[Settlement], ks: Iterable[int], ids: Iterable[int]) -> Settled:
+    matched = [sent[k - 1] for k in ks]
+    expected = {job for s in matched for job in _ids(s)}
+    written = set(ids)
+    if written - expected:
+        raise InternalError("a settle wrote jobs of a lease that did not match")
+    seqs = {s.lease: s.seq + 1 for s in matched if not s.closes}
+    return Settled({s.lease for s in matched}, sorted(expected - written), seqs=seqs)
+
+
+def _only(s: Settlement, some: set[int]) -> Settlement:
+    done = [pair for pair in s.done if pair[0] in some]
+    return msgspec.structs.replace(s, done=done, rows=[r for r in s.rows if r.id in some])
+
+
+def _failing(s: Settlement, bad: set[int], error: ErrorInfo) -> Settlement:
+    failing = [(job, attempt) for job, attempt in s.done if job in bad]
+    failing += [(r.id, r.attempt) for r in s.rows if r.id in bad]
+    rest = _only(s, set(_ids(s)) - bad)
+    rest.rows += [Row(job, attempt, "failed", "failed", error=error) for job, attempt in failing]
+    return rest
+
+
+def _without(s: Settlement, kept: set[int], jobs: list[int]) -> Settlement:
+    """Take the jobs to keep out of a settlement and leave them open under the lease."""
+    places = [k for k, job in enumerate(jobs) if job in kept]
+    if not places:
+        return s
+    size = (len(jobs) + 7) // 8
+    bits = bytearray((s.open_bits or b"") if not s.closes else b"").ljust(size, b"\0")
+    for k in places:
+        bits[k >> 3] |= 1 << (k & 7)
+    rest = _only(s, set(_ids(s)) - kept)
+    rest.closes, rest.open_bits = False, bytes(bits)
+    return rest

@@ -1,0 +1,80 @@
+-- Take due jobs of one lane out of `ready` and put them under a lease, in one statement.
+-- $1 lane, $2 suspect, $3 key, $4 limit, $5 node, $6 lease counter, $7/$8 per priority from 0 to 9:
+-- the microseconds and the id behind which to look, $9 min_n, $10 linger_s.
+-- One index descent per priority; rows are locked one by one as they are taken, so that no row
+-- is locked that is not claimed. The last join is an outer one: a lease is never made in silence.
+WITH async AS MATERIALIZED (
+    -- A claim lost in a crash only returns its jobs: it need not wait for the disk.
+    SELECT set_config('synchronous_commit', 'off', true) AS setting
+), frontier AS MATERIALIZED (
+    SELECT (o - 1)::int2 AS priority, id,
+        timestamptz 'epoch' + us * interval '1 microsecond' AS run_at
+    FROM unnest($7::int8[], $8::int8[]) WITH ORDINALITY f (us, id, o)
+), waiting AS MATERIALIZED (
+    SELECT count(*) AS n,
+        extract(epoch FROM clock_timestamp() - min(w.run_at))::float8 AS oldest_s
+    FROM (
+        SELECT r.run_at
+        FROM frontier f, LATERAL (
+            SELECT r.run_at
+            FROM {schema}.ready r
+            WHERE r.lane = $1::int4 AND r.suspect = $2::int4 AND r.key = $3::text AND r.priority = f.priority
+              AND (r.run_at, r.id) > (f.run_at, f.id) AND r.run_at <= statement_timestamp()
+            ORDER BY r.run_at, r.id LIMIT $9::int8
+        ) r
+        LIMIT $9::int8
+    ) w
+), pick AS MATERIALIZED (
+    SELECT r.id, r.run_at, r.priority, r.place
+    FROM frontier f, LATERAL (
+        SELECT r.id, r.run_at, r.priority, r.ctid AS place
+        FROM {schema}.ready r
+        WHERE r.lane = $1::int4 AND r.suspect = $2::int4 AND r.key = $3::text AND r.priority = f.priority
+          AND (r.run_at, r.id) > (f.run_at, f.id) AND r.run_at <= statement_timestamp()
+        ORDER BY r.run_at, r.id LIMIT $4::int8
+        FOR UPDATE SKIP LOCKED
+    ) r
+    WHERE (SELECT setting FROM async) = 'off'
+      AND ($9::int8 <= 1 OR (SELECT n >= $9::int8 OR oldest_s >= $10::float8 FROM waiting))
+    LIMIT $4::int8
+), gone AS (
+    DELETE FROM {schema}.ready r USING pick p WHERE r.ctid = p.place
+), got AS MATERIALIZED (
+    SELECT count(*) AS n, array_agg(j.id) FILTER (WHERE j.id IS NOT NULL) AS ids,
+        array_agg(octet_length(j.args)) FILTER (WHERE j.id IS NOT NULL) AS lens,
+        string_agg(j.args, ',') AS args,
+        string_agg(j.note, ';') AS notes
+    FROM pick p
+    LEFT JOIN LATERAL (
+        SELECT j.id, j.args::text AS args,
+            CASE WHEN j.attempt <> 0 OR j.max_attempts IS NOT NULL OR j.n_lost <> 0
+                OR j.n_crashed <> 0 OR j.n_failed <> 0
+            THEN concat_ws(',', j.id, j.attempt, j.n_failed, j.n_crashed, j.n_lost,
+                coalesce(j.max_attempts, 0)) END AS note
+        FROM {schema}.job j
+        WHERE j.id = p.id AND j.state = 'pending'
+        OFFSET 0
+    ) j ON true
+), made AS (
+    INSERT INTO {schema}.lease (node, n, lane, suspect, jobs)
+    SELECT $5::uuid, $6::int8, $1::int4, $2::int4, ids FROM got WHERE ids IS NOT NULL
+)
+SELECT got.n, got.ids, got.lens, got.args, got.notes,
+    (
+        SELECT concat_ws(',', p.priority, (extract(epoch FROM p.run_at) * 1000000)::int8, p.id)
+        FROM pick p OFFSET greatest(got.n - 1, 0)
+    ) AS last,
+    (
+        -- The better priorities, each taken to its end: usually none.
+        SELECT string_agg(concat_ws(',', l.priority, l.us, l.id), ';')
+        FROM (
+            SELECT p.priority, (extract(epoch FROM p.run_at) * 1000000)::int8 AS us, p.id,
+                lead(p.priority) OVER () AS next
+            FROM pick p
+            WHERE p.priority < (SELECT max(priority) FROM pick)
+        ) l
+        WHERE l.next IS DISTINCT FROM l.priority
+    ) AS ended,
+    CASE WHEN got.n = 0 AND $9::int8 > 1 THEN (SELECT n FROM waiting) END AS n_waiting,
+    CASE WHEN got.n = 0 AND $9::int8 > 1 THEN (SELECT oldest_s FROM waiting) END AS oldest_s
+FROM got

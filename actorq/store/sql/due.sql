@@ -1,0 +1,49 @@
+-- Say for each lane whether something is due, when the next job is, and which groups of suspects
+-- have due jobs. $1 lanes; $2/$3 ten elements per lane: the positions behind which to look.
+SELECT l.lane,
+    EXISTS (
+        SELECT FROM generate_series(0, 9) p, LATERAL (
+            SELECT FROM {schema}.ready r
+            WHERE r.lane = l.lane AND r.suspect = 0 AND r.key = '' AND r.priority = p::int2
+              AND (r.run_at, r.id) > (
+                  timestamptz 'epoch' + ($2::int8[])[10 * l.o - 9 + p] * interval '1 microsecond',
+                  ($3::int8[])[10 * l.o - 9 + p]
+              )
+              AND r.run_at <= statement_timestamp()
+            LIMIT 1
+        ) r
+    ) AS due,
+    (
+        SELECT extract(epoch FROM min(r.run_at) - clock_timestamp())::float8
+        FROM generate_series(0, 9) p, LATERAL (
+            SELECT r.run_at FROM {schema}.ready r
+            WHERE r.lane = l.lane AND r.suspect = 0 AND r.key = '' AND r.priority = p::int2
+              AND r.run_at > statement_timestamp()
+            ORDER BY r.run_at LIMIT 1
+        ) r
+    ) AS next_in_s,
+    ARRAY(
+        WITH RECURSIVE present (suspect) AS (
+            (
+                SELECT r.suspect FROM {schema}.ready r
+                WHERE r.lane = l.lane ORDER BY r.suspect LIMIT 1
+            )
+            UNION ALL
+            SELECT (
+                SELECT r.suspect FROM {schema}.ready r
+                WHERE r.lane = l.lane AND r.suspect > s.suspect ORDER BY r.suspect LIMIT 1
+            )
+            FROM present s WHERE s.suspect IS NOT NULL
+        )
+        SELECT s.suspect FROM present s
+        WHERE s.suspect <> 0 AND EXISTS (
+            SELECT FROM generate_series(0, 9) p, LATERAL (
+                SELECT FROM {schema}.ready r
+                WHERE r.lane = l.lane AND r.suspect = s.suspect AND r.key = ''
+                  AND r.priority = p::int2 AND r.run_at <= statement_timestamp()
+                LIMIT 1
+            ) r
+        )
+        LIMIT 64
+    ) AS suspects
+FROM unnest($1::int4[]) WITH ORDINALITY l (lane, o)

@@ -1,0 +1,26 @@
+-- Return a leased batch to `ready`, uncharged. $1 node, $2 lease, $3 seq.
+WITH gone AS MATERIALIZED (
+    DELETE FROM {schema}.lease l
+    WHERE l.node = $1::uuid AND l.n = $2::int8 AND l.seq = $3::int4
+    RETURNING l.lane, l.suspect, l.open, l.jobs
+), back AS MATERIALIZED (
+    UPDATE {schema}.job j
+    SET state = CASE WHEN j.cancel_at IS NOT NULL THEN 'cancelled'
+            ELSE 'pending' END::{schema}.job_state,
+        finalized_at = CASE WHEN j.cancel_at IS NOT NULL THEN statement_timestamp() END
+    FROM (
+        SELECT u.id, g.lane, g.suspect
+        FROM gone g, unnest(g.jobs) WITH ORDINALITY u (id, k)
+        WHERE g.open IS NULL OR get_bit(g.open, u.k - 1) = 1
+        ORDER BY u.id
+    ) s
+    WHERE j.id = s.id AND j.state = 'pending'
+    RETURNING j.id, j.state, j.run_at, j.priority, j.key, s.lane, s.suspect,
+        coalesce(j.cost, octet_length(j.args::text)) AS cost
+), again AS (
+    INSERT INTO {schema}.ready (id, run_at, lane, cost, suspect, priority, key)
+    SELECT b.id, b.run_at, b.lane, b.cost, b.suspect, b.priority,
+        CASE WHEN (SELECT l.keyed FROM {schema}.lane l WHERE l.id = b.lane) THEN b.key ELSE '' END
+    FROM back b WHERE b.state = 'pending'
+)
+SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM back WHERE state = 'pending')

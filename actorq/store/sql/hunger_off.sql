@@ -1,0 +1,2 @@
+-- Ask not to be notified any more. $1 node, $2 lanes.
+DELETE FROM {schema}.hunger WHERE node = $1::uuid AND lane = ANY ($2::int4[])

@@ -1,0 +1,10 @@
+-- Make the lanes that do not exist yet; reading them is a statement of its own, for this one
+-- does not see what another session has just committed. $1 queues, $2 kinds.
+INSERT INTO {schema}.lane (queue, kind)
+SELECT DISTINCT p.queue, p.kind
+FROM unnest($1::text[], $2::text[]) p (queue, kind)
+WHERE NOT EXISTS (
+    SELECT FROM {schema}.lane l WHERE l.queue = p.queue AND l.kind = p.kind
+)
+ORDER BY 1, 2
+ON CONFLICT DO NOTHING

@@ -1,0 +1,10 @@
+-- Lock one's own node and leases, and read what is open under them. $1 node, $2/$3 (n, seq).
+WITH me AS MATERIALIZED (
+    SELECT id FROM {schema}.node WHERE id = $1::uuid FOR NO KEY UPDATE
+)
+SELECT l.n, l.jobs
+FROM unnest($2::int8[], $3::int4[]) v (n, seq), LATERAL (
+    SELECT l.n, l.jobs FROM {schema}.lease l
+    WHERE l.node = $1::uuid AND l.n = v.n AND l.seq = v.seq AND (SELECT count(*) FROM me) = 1
+    FOR UPDATE
+) l

@@ -1,0 +1,4 @@
+-- List the registered supervisors.
+SELECT id::text, host, pid, ttl_s::float8, boot_id, pid_ns, pid_start,
+    (extract(epoch FROM beat_at) * 1000000)::int8
+FROM {schema}.node

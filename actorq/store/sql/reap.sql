@@ -1,0 +1,50 @@
+-- Return the jobs of leases that no live node owns. $1 how many leases, $2 lost_budget,
+-- $3 alone_after, $4 leases to leave alone, each as 'node n'.
+-- Never by way of a dead node's own row: a claim may commit after that row is gone. Leases that
+-- a settle holds are passed over. A job that was lost often enough runs alone, in a group
+-- below zero that is its own.
+WITH lost AS MATERIALIZED (
+    SELECT l.node, l.n, l.lane, l.suspect, l.claimed_at, l.open, l.jobs
+    FROM {schema}.lease l
+    WHERE NOT EXISTS (SELECT FROM {schema}.node d WHERE d.id = l.node)
+      AND concat(l.node, ' ', l.n) <> ALL ($4::text[])
+    ORDER BY l.node, l.n
+    LIMIT $1::int8
+    FOR UPDATE OF l SKIP LOCKED
+), gone AS (
+    DELETE FROM {schema}.lease l USING lost o WHERE l.node = o.node AND l.n = o.n
+    RETURNING l.n
+), back AS MATERIALIZED (
+    UPDATE {schema}.job j
+    SET state = CASE WHEN j.cancel_at IS NOT NULL THEN 'cancelled'
+            WHEN j.n_lost >= $2::int4 THEN 'failed' ELSE 'pending' END::{schema}.job_state,
+        attempt = j.attempt + 1, n_lost = least(j.n_lost + 1, 32767), attempted_at = s.claimed_at,
+        finalized_at = CASE WHEN j.cancel_at IS NOT NULL OR j.n_lost >= $2::int4
+            THEN statement_timestamp() END
+    FROM (
+        SELECT u.id, l.lane, l.suspect, l.claimed_at
+        FROM lost l, unnest(l.jobs) WITH ORDINALITY u (id, k)
+        WHERE l.open IS NULL OR get_bit(l.open, u.k - 1) = 1
+        ORDER BY u.id
+    ) s
+    WHERE j.id = s.id AND j.state = 'pending'
+    RETURNING j.id, j.state, j.attempt, j.n_lost, j.run_at, j.priority, j.key, s.lane, s.suspect,
+        coalesce(j.cost, octet_length(j.args::text)) AS cost
+), again AS (
+    INSERT INTO {schema}.ready (id, run_at, lane, cost, suspect, priority, key)
+    SELECT b.id, b.run_at, b.lane, b.cost,
+        CASE WHEN b.n_lost >= $3::int4 THEN (-1 - b.id % 2147483647)::int4 ELSE b.suspect END,
+        b.priority,
+        CASE WHEN (SELECT l.keyed FROM {schema}.lane l WHERE l.id = b.lane) THEN b.key ELSE '' END
+    FROM back b WHERE b.state = 'pending'
+), failures AS (
+    INSERT INTO {schema}.failure (job, attempt, final, cause, type, message, traceback)
+    SELECT b.id, b.attempt, true, 'lost', 'SupervisorLost',
+        format('the supervisor died %s times while it held this job', b.n_lost), ''
+    FROM back b WHERE b.state = 'failed'
+)
+SELECT (SELECT count(*) FROM lost),
+    (SELECT count(*) FROM back WHERE state = 'pending'),
+    (SELECT count(*) FROM back WHERE state = 'failed'),
+    (SELECT count(*) FROM back WHERE state = 'cancelled'),
+    ARRAY(SELECT DISTINCT lane FROM lost)

@@ -1,0 +1,89 @@
+-- Write the outcomes of any number of batches, in one statement.
+-- $1 node, $2 settle_no; $3/$4 leases that end (n, seq); $5/$6/$7 leases that go on (n, seq, open);
+-- {rows}: completions, one row for the jobs of a batch that had the same attempt: (k, attempt,
+-- ids, results or NULL); $8 to $19: all other outcomes, one element each per job.
+-- k counts this statement's leases from 1: those that end first, then those that go on.
+-- Locks are taken in the order node, lease, job by id, ready: reading `held` in every later
+-- step is what makes the earlier ones come first. No step joins rows with another step's rows:
+-- the planner might do that by brute force, so what an insert needs is carried through.
+WITH me AS MATERIALIZED (
+    UPDATE {schema}.node SET settle_no = $2::int8 WHERE id = $1::uuid RETURNING id
+), closed AS MATERIALIZED (
+    DELETE FROM {schema}.lease l
+    USING unnest($3::int8[], $4::int4[]) WITH ORDINALITY v (n, seq, k)
+    WHERE l.node = $1::uuid AND l.n = v.n AND l.seq = v.seq AND (SELECT count(*) FROM me) = 1
+    RETURNING v.k, l.lane, l.claimed_at
+), bumped AS MATERIALIZED (
+    UPDATE {schema}.lease l SET seq = l.seq + 1, open = v.open
+    FROM unnest($5::int8[], $6::int4[], $7::bytea[]) WITH ORDINALITY v (n, seq, open, k)
+    WHERE l.node = $1::uuid AND l.n = v.n AND l.seq = v.seq AND (SELECT count(*) FROM me) = 1
+    RETURNING v.k + cardinality($3::int8[]) AS k, l.lane, l.claimed_at
+), held AS MATERIALIZED (
+    SELECT array_agg(lane ORDER BY k) AS lane, array_agg(at ORDER BY k) AS at
+    FROM (
+        SELECT k, max(lane) AS lane, max(at) AS at
+        FROM (
+            SELECT k, lane, claimed_at FROM closed
+            UNION ALL SELECT k, lane, claimed_at FROM bumped
+            UNION ALL SELECT k, 0, NULL
+            FROM generate_series(1, cardinality($3::int8[]) + cardinality($5::int8[])) k
+        ) l (k, lane, at)
+        GROUP BY k
+    ) l
+), done AS MATERIALIZED (
+    UPDATE {schema}.job j
+    SET state = 'completed', attempt = j.attempt + 1,
+        attempted_at = (SELECT at FROM held)[v.k], finalized_at = statement_timestamp()
+    FROM (
+        SELECT u.id, v.k, v.attempt, u.result
+        FROM (VALUES {rows}) v (k, attempt, ids, results), unnest(v.ids, v.results) u (id, result)
+        ORDER BY u.id
+    ) v
+    WHERE j.id = v.id AND j.attempt = v.attempt AND j.state = 'pending'
+      AND (SELECT lane FROM held)[v.k] > 0
+    RETURNING j.id, v.result
+), other AS MATERIALIZED (
+    UPDATE {schema}.job j
+    SET state = CASE WHEN v.state = 'pending' AND j.cancel_at IS NOT NULL THEN 'cancelled'
+            ELSE v.state::{schema}.job_state END,
+        attempt = j.attempt + (v.charge > 0 OR v.state = 'completed')::int4,
+        n_failed = least(j.n_failed + (v.charge = 1)::int4, 32767),
+        n_crashed = least(j.n_crashed + (v.charge = 2)::int4, 32767),
+        run_at = CASE WHEN v.retry_s IS NULL OR v.state <> 'pending' THEN j.run_at
+            ELSE clock_timestamp() + v.retry_s * interval '1 second' END,
+        attempted_at = (SELECT at FROM held)[v.k],
+        finalized_at = CASE WHEN v.state <> 'pending' OR j.cancel_at IS NOT NULL
+            THEN statement_timestamp() END
+    FROM (
+        SELECT * FROM unnest(
+            $8::int8[], $9::int4[], $10::int4[], $11::text[], $12::int2[], $13::float8[],
+            $14::int4[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[]
+        ) v (
+            id, k, attempt, state, charge, retry_s,
+            suspect, result, cause, type, message, traceback
+        )
+        ORDER BY v.id
+    ) v
+    WHERE j.id = v.id AND j.attempt = v.attempt AND j.state = 'pending'
+      AND (SELECT lane FROM held)[v.k] > 0
+    RETURNING j.id, j.state, j.attempt, j.run_at, j.priority, j.key, v.suspect, v.result,
+        (SELECT lane FROM held)[v.k] AS lane, coalesce(j.cost, octet_length(j.args::text)) AS cost,
+        v.cause, v.type, v.message, v.traceback
+), again AS (
+    INSERT INTO {schema}.ready (id, run_at, lane, cost, suspect, priority, key)
+    SELECT o.id, o.run_at, o.lane, o.cost, o.suspect, o.priority,
+        CASE WHEN (SELECT l.keyed FROM {schema}.lane l WHERE l.id = o.lane) THEN o.key ELSE '' END
+    FROM other o WHERE o.state = 'pending'
+), results AS (
+    INSERT INTO {schema}.result (job, value)
+    SELECT id, result::json FROM done WHERE result IS NOT NULL
+    UNION ALL
+    SELECT id, result::json FROM other WHERE result IS NOT NULL AND state = 'completed'
+    ON CONFLICT (job) DO UPDATE SET value = excluded.value
+), failures AS (
+    INSERT INTO {schema}.failure (job, attempt, final, cause, type, message, traceback)
+    SELECT id, attempt, state = 'failed', cause, type, message, traceback
+    FROM other WHERE cause IS NOT NULL
+)
+SELECT ARRAY(SELECT k FROM closed UNION ALL SELECT k FROM bumped),
+    ARRAY(SELECT id FROM done UNION ALL SELECT id FROM other)
