@@ -102,7 +102,10 @@ class _Life:
         finally:
             store.close()
         settings = Settings(
-            poll_s=options.poll_s, grace_s=options.grace_s, notify=options.notify, drain=options.drain
+            poll_s=options.poll_s,
+            grace_s=options.grace_s,
+            notify=options.notify,
+            drain=options.drain,
         )
         kinds = [
             (kind.policy, {lanes[q, kind.name]: q for q in options.queues_of(kind)})
@@ -242,9 +245,7 @@ def _signals(stop: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {
-        sig: signal.signal(sig, lambda *_: stop()) for sig in (signal.SIGTERM, signal.SIGINT)
-    }
+    before = {sig: signal.signal(sig, lambda *_: stop()) for sig in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:

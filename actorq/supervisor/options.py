@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from actorq.core.policy import check_integer, check_name, check_number
 from actorq.errors import ConfigError
 
 if TYPE_CHECKING:
     from actorq.app import App
+
     from actorq.kind import Kind
 
 
@@ -55,13 +56,13 @@ class RunOptions:
         *,
         kinds: Sequence[str] | None = None,
         queues: Sequence[str] | None = None,
-        **settings: object,
+        **settings: Any,
     ) -> RunOptions:
         """Choose from an app the kinds to serve; all that have a handler, unless named."""
         served = tuple(chosen(app, kinds))
         return cls(
             dsn=app.dsn(), schema=app.schema, kinds=served, queues=tuple(queues or ()), **settings
-        )  # type: ignore[arg-type]
+        )
 
 
 def chosen(app: App, names: Sequence[str] | None) -> list[Kind]:

@@ -14,8 +14,8 @@ from actorq.core import event
 from actorq.core import inputs as i
 from actorq.core.ask import Settled
 from actorq.core.model import Settlement
-from actorq.errors import StoreError, StoreUnavailable
-from actorq.store.faults import Forbidden, OnHold
+from actorq.errors import RowRefused, StoreError, StoreUnavailable
+from actorq.store.faults import Forbidden, LockTimeout, OnHold, TooSlow
 from actorq.supervisor.link import Fatal, Link, Open, Post, Stopping
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Settler(Link):
         self._node = node
         self._max_rows = max_rows
         self._inbox: SimpleQueue[Settlement | None] = SimpleQueue()
-        self._next: Settlement | None = None  # taken from the inbox, but did not fit any more
+        self._later: list[Settlement] = []  # taken from the inbox, but did not fit any more
         self._pending: list[Settlement] = []  # sent, commit not known
         self._no = 0  # of the statement that carries them
         self._kept: list[tuple[float, Settlement]] = []  # try again from then on
@@ -57,7 +57,7 @@ class Settler(Link):
 
     def busy(self) -> bool:
         """Tell whether outcomes are waiting to be written."""
-        return bool(self._pending or self._kept or self._next) or self._inbox.qsize() > 1
+        return bool(self._pending or self._kept or self._later) or self._inbox.qsize() > 1
 
     def work(self, store: QueueStore) -> None:
         """Write whatever arrives."""
@@ -73,25 +73,32 @@ class Settler(Link):
 
     def _gather(self) -> list[Settlement]:
         """Wait for a settlement, then take all that fit into one statement with it."""
-        first = self._next or self._due_kept() or self._wait()
-        self._next = None
+        first = self._at_hand() or self._wait()
         if first is None:
             return []
         taken, n, leases = [first], first.n, {first.lease}
         while n < self._max_rows:
-            try:
-                more = self._due_kept() or self._inbox.get_nowait()
-            except Empty:
-                break
+            more = self._at_hand()
             if more is None:
                 break
             if more.lease in leases or n + more.n > self._max_rows:
-                self._next = more
+                self._later.insert(0, more)
                 break
             taken.append(more)
             leases.add(more.lease)
             n += more.n
         return taken
+
+    def _at_hand(self) -> Settlement | None:
+        """Take what is there without waiting."""
+        if self._later:
+            return self._later.pop(0)
+        if self._kept and self._kept[0][0] <= time.monotonic():
+            return self._kept.pop(0)[1]
+        try:
+            return self._inbox.get_nowait()
+        except Empty:
+            return None
 
     def _wait(self) -> Settlement | None:
         timeout = None
@@ -102,16 +109,11 @@ class Settler(Link):
         except Empty:
             return None
 
-    def _due_kept(self) -> Settlement | None:
-        if self._kept and self._kept[0][0] <= time.monotonic():
-            return self._kept.pop(0)[1]
-        return None
-
     def _write(self, store: QueueStore) -> None:
         """Write what is pending until it is known to be written."""
         while self._pending:
             try:
-                reply = store.settle_safely(self._node, self._no, self._pending)
+                reply = self._send(store)
             except OnHold as exc:
                 self._delayed(exc)
                 self.stopping.wait(HOLD_WAIT_S)
@@ -126,6 +128,23 @@ class Settler(Link):
                 time.sleep(HOLD_WAIT_S)
             else:
                 self._report(reply)
+
+    def _send(self, store: QueueStore) -> Settled:
+        """Send what is pending in the cheapest way that the database accepts."""
+        sent = self._node, self._no, self._pending
+        try:
+            return store.settle(*sent)
+        except LockTimeout:
+            return store.settle_around_locks(*sent)
+        except RowRefused as exc:
+            return store.settle_refused(*sent, str(exc))
+        except TooSlow:
+            if len(self._pending) == 1:
+                raise
+        half = len(self._pending) // 2
+        self._later = self._pending[half:] + self._later
+        self._pending = self._pending[:half]
+        return self._send(store)
 
     def _resolve(self, store: QueueStore) -> None:
         """Find out whether the statement whose reply was lost had committed."""

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from actorq.supervisor.pipes import ActorDied, ActorSaid, Pipes
+from actorq.supervisor.pool import Actor, Pool
+
 from actorq import wire
 from actorq.core import effects as e
 from actorq.core import inputs as i
-from actorq.supervisor.pipes import ActorDied, ActorSaid, Pipes
-from actorq.supervisor.pool import Actor, Pool
 
 if TYPE_CHECKING:
     from actorq.kind import Kind
@@ -30,7 +31,7 @@ class Seat:
     nos: dict[int, int] = field(default_factory=dict)  # lease → no
 
     def enter(self, lease: int) -> int:
-        """Number a batch that is to be sent."""
+        """Give a number to a batch that is to be sent."""
         self.last_no += 1
         self.leases[self.last_no], self.nos[lease] = lease, self.last_no
         return self.last_no
