@@ -1,0 +1,184 @@
+"""The main thread of an actor: boot, say ready, run batches, leave.
+
+Everything a handler can do short of killing the process ends as a message to the supervisor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from io import TextIOWrapper
+from typing import Any, NoReturn
+
+from actorq import wire
+from actorq.actor import boot
+from actorq.actor.adapters import Adapter, Kind, adapter_of
+from actorq.actor.link import LOST, Link, leave
+from actorq.actor.outbox import Outbox
+from actorq.actor.run import run_batch
+from actorq.actor.texts import describe
+from actorq.page import Page
+
+GATHER_S = 0.02
+"""How long outcomes are gathered before they leave: a frame per job would cost 360 × as much."""
+
+LEVEL_MARK = "\x1e"
+"""Encloses the level at the start of a logged line, and stands for the line ends within it."""
+
+FAILED = 1
+"""The exit code of an actor whose handler could not be set up."""
+
+_IGNORED = (signal.SIGINT, signal.SIGTERM)
+_MAX_INHERITED = 256
+_PR_SET_PDEATHSIG = 1
+
+
+def main(fd: int, supervisor: int, page: Page) -> NoReturn:
+    """Be an actor until told to stop."""
+    try:
+        _die_with(supervisor)
+        _ignore_signals()
+        _keep_descriptors()
+        _serve(Link(fd), page)
+    except BaseException as error:  # beyond this, threads of the handler could hold us up
+        with contextlib.suppress(BaseException):
+            print(describe(error).traceback, file=sys.stderr, flush=True)
+    leave(LOST)
+
+
+def _serve(link: Link, page: Page) -> NoReturn:
+    link.watch()
+    messages = link.messages()
+    kind, adapter = _boot(next(messages), link)
+    link.send(wire.Ready())
+    gatherer = Gatherer()
+    while not isinstance(message := next(messages), wire.Stop):
+        assert isinstance(message, wire.Work)
+        if page.is_recalled(message.no):
+            link.send(wire.Returned(message.no))
+        else:
+            run_batch(adapter, message, kind.codec, page, link.send, gatherer.follow)
+    _tear_down(adapter)
+    link.send(wire.Bye())
+    leave(0)
+
+
+class Gatherer:
+    """Flush the outbox of the running batch a moment after it has something to tell."""
+
+    def __init__(self) -> None:
+        self._outbox: Outbox | None = None
+        self._pending = threading.Event()
+        threading.Thread(target=self._run, name="actorq-gather", daemon=True).start()
+
+    def follow(self, outbox: Outbox) -> None:
+        """Look after this outbox from now on."""
+        self._outbox = outbox
+        outbox.wake = self._wake
+
+    def _wake(self) -> None:
+        if not self._pending.is_set():
+            self._pending.set()
+
+    def _run(self) -> None:
+        while self._pending.wait():
+            time.sleep(GATHER_S)
+            self._pending.clear()
+            if self._outbox is not None:
+                self._outbox.flush()
+
+
+def _boot(first: wire.Message, link: Link) -> tuple[Kind, Adapter]:
+    """Return the kind and its adapter, set up; ends the process if that fails."""
+    assert isinstance(first, wire.Boot)
+    _prepare_output(first.log_level)
+    try:
+        kind = boot.load(first)
+        adapter = adapter_of(kind)
+        adapter.setup(first.slot)
+    except BaseException as error:  # sys.exit in a module is a failure like any other
+        link.send(wire.BootFailed(describe(error)))
+        _flush_output()
+        leave(FAILED)
+    return kind, adapter
+
+
+def _tear_down(adapter: Adapter) -> None:
+    try:
+        adapter.teardown()
+    except BaseException:  # all jobs are answered for; it only concerns the log
+        logging.getLogger("actorq.actor").exception("teardown failed")
+    _flush_output()
+
+
+def _die_with(supervisor: int) -> None:
+    """Have the kernel kill this process when the thread that started it is gone."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != supervisor:  # it went before that was in force
+        leave(FAILED)
+
+
+def _keep_descriptors() -> None:
+    """Have no program that is started from here inherit what this process was started with."""
+    for fd in range(3, _MAX_INHERITED):
+        with contextlib.suppress(OSError):
+            os.set_inheritable(fd, False)
+
+
+def _ignore_signals() -> None:
+    """Ignore what a terminal or a service manager sends to all: the supervisor decides.
+
+    By a handler, not by SIG_IGN, which programs started from here would inherit.
+    """
+    for number in _IGNORED:
+        signal.signal(number, lambda *_: None)
+    os.register_at_fork(after_in_child=_heed_signals)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _heed_signals() -> None:
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _prepare_output(level: int) -> None:
+    """Have what a handler prints leave line by line, whatever characters it has."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")
+    with contextlib.suppress(Exception):
+        faulthandler.enable()
+    logging.captureWarnings(True)
+    _log_to_output(level)
+
+
+def _log_to_output(level: int) -> None:
+    """Send log records to the supervisor; a handler's module may set up something else."""
+    stream = logging.StreamHandler()
+    stream.setFormatter(_LevelFirst("%(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(stream)
+    root.setLevel(level)
+
+
+class _LevelFirst(logging.Formatter):
+    """Write a record as one line that begins with its level, for the supervisor to read."""
+
+    def format(self, record: Any) -> str:
+        text = super().format(record).replace("\n", LEVEL_MARK)
+        return f"{LEVEL_MARK}{record.levelno}{LEVEL_MARK}{text}"
+
+
+def _flush_output() -> None:
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()

@@ -1,0 +1,1 @@
+"""The supervisor: it owns the database connections and the actor processes."""

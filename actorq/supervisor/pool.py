@@ -1,0 +1,197 @@
+"""Start actors, and speak to them without ever waiting for them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from multiprocess import get_context
+
+from actorq import wire
+from actorq.actor import loop
+from actorq.actor.adapters import Kind
+from actorq.actor.boot import boot_of, is_loading_main
+from actorq.errors import ConfigError, InternalError
+from actorq.page import MAX_IN_PIPE, Page
+from actorq.supervisor.exits import ExitInfo
+from actorq.supervisor.ledger import Ledger
+from actorq.supervisor.process import Child
+
+if TYPE_CHECKING:
+    from actorq.supervisor.pipes import Pipes
+
+THREAD_COUNTS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "BLIS_NUM_THREADS",
+)
+"""What numeric libraries read, once, when they are loaded."""
+
+_numbers = itertools.count(1)
+
+
+class Actor:
+    """Be the supervisor's view of one actor process."""
+
+    def __init__(self, kind: str, index: int, page: Page, ours: socket.socket, log_fd: int) -> None:
+        self.id = next(_numbers)
+        self.kind = kind
+        self.index = index
+        self.page = page
+        self.ledger = Ledger()
+        self.reader = wire.FrameReader.of_supervisor()
+        self.socket = ours
+        self.log_fd = log_fd
+        self.child: Child | None = None
+        self.problem = ""  # why we killed it
+        self._writer = wire.FrameWriter()
+        self._unsent: deque[memoryview] = deque()
+        self._lock = threading.Lock()
+        self._want_write: Callable[[], None] = _nothing
+
+    @property
+    def pid(self) -> int:
+        """Return the process id, 0 if no process could be started."""
+        return self.child.pid if self.child is not None else 0
+
+    def send(self, message: wire.ToActor) -> None:
+        """Send a message without ever waiting: what the pipe does not take goes later."""
+        if isinstance(message, wire.Work):
+            self._expect(message)
+        with self._lock:
+            waiting = bool(self._unsent)
+            self._unsent.append(memoryview(self._writer.frame(message)))
+            if waiting or self._write():
+                return
+        self._want_write()
+
+    def recall(self, no: int) -> None:
+        """Ask for a batch back unless it is begun; Returned or its outcomes answer."""
+        self.page.recall(no)
+
+    def cancel(self, no: int, position: int) -> None:
+        """Ask for one job of a batch to be cancelled."""
+        self.page.cancel(no, position)
+
+    def stop(self) -> None:
+        """Ask the actor to leave once it has answered what it was sent."""
+        self.send(wire.Stop())
+
+    def kill(self, problem: str = "") -> None:
+        """Kill the process and its group; ActorDied follows when they are gone."""
+        self.problem = self.problem or problem
+        if self.child is not None:
+            self.child.kill()
+
+    def write(self) -> bool:
+        """Send what the pipe takes now; returns whether nothing is left."""
+        with self._lock:
+            return self._write()
+
+    def on_want_write(self, call: Callable[[], None]) -> None:
+        """Have this called when there is something left to `write`."""
+        with self._lock:
+            self._want_write = call
+            left = bool(self._unsent)
+        if left:
+            call()
+
+    def _expect(self, work: wire.Work) -> None:
+        n = len(work.ids)
+        if not 0 < n <= self.page.capacity or self.ledger.n_open >= MAX_IN_PIPE:
+            raise InternalError(
+                f"batch {work.no} of {n} jobs for an actor with room for {self.page.capacity}, "
+                f"{self.ledger.n_open} batches before it"
+            )
+        self.page.expect(work.no)
+        self.ledger.sent(work.no, n)
+
+    def _write(self) -> bool:
+        while self._unsent:
+            data = self._unsent[0]
+            try:
+                n = self.socket.send(data)
+            except BlockingIOError:
+                return False
+            except OSError:  # it is dead or dying, which is noticed elsewhere
+                self._unsent.clear()
+                break
+            if n == len(data):
+                self._unsent.popleft()
+            else:
+                self._unsent[0] = data[n:]
+        return True
+
+
+class Pool:
+    """Start actor processes; every one is reported by `pipes` until it is dead.
+
+    `n_threads` is what numeric libraries in each actor are told to use, unless the
+    environment or the kind says otherwise.
+    """
+
+    def __init__(self, pipes: Pipes, n_threads: int = 1) -> None:
+        if is_loading_main():
+            raise ConfigError(
+                "a supervisor was started while an actor loads the main module: put the call "
+                "that runs it under  if __name__ == '__main__':"
+            )
+        self._pipes = pipes
+        self._n_threads = n_threads
+        self._context = get_context("spawn")
+
+    def spawn(self, kind: Kind, index: int) -> Actor:
+        """Start an actor for slot `index` of a kind.
+
+        Call it in a thread that lives as long as the actors should, the main thread at best:
+        the kernel ends them with it. Raises ConfigError for a handler that cannot be sent. If
+        the system refuses a process, its ActorDied says so.
+        """
+        boot = boot_of(kind, index)
+        page = Page.shared(self._context, kind.policy.max_batch)
+        ours, theirs = socket.socketpair()
+        log_fd, their_log = os.pipe()
+        ours.setblocking(False)
+        os.set_blocking(log_fd, False)
+        actor = Actor(kind.name, index, page, ours, log_fd)
+        try:
+            actor.child = self._start(kind, actor, theirs.fileno(), their_log)
+        except OSError as error:
+            self._pipes.stillborn(actor, ExitInfo(problem=f"it could not be started: {error}"))
+            return actor
+        finally:
+            theirs.close()
+            os.close(their_log)
+        self._pipes.add(actor)
+        actor.send(boot)
+        return actor
+
+    def _start(self, kind: Kind, actor: Actor, fd: int, log_fd: int) -> Child:
+        return Child.start(
+            loop.main,
+            (fd, os.getpid(), actor.page),
+            name=f"actorq {kind.name} {actor.index}",
+            env=environment(dict(os.environ), kind.policy.env, actor.index, self._n_threads),
+            log_fd=log_fd,
+            fds=[fd],
+        )
+
+
+def environment(
+    base: dict[str, str], own: dict[str, str], index: int, n_threads: int
+) -> dict[str, str]:
+    """Return the environment of an actor: the kind's own settings win, then those around us."""
+    threads = dict.fromkeys(THREAD_COUNTS, str(n_threads))
+    return {**threads, **base, "ACTORQ_SLOT": str(index), **own}
+
+
+def _nothing() -> None:
+    """Do nothing: nobody watches this actor yet, and who will looks first."""
