@@ -13,13 +13,14 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.support.server import database, dbname, running_server
 from tests.support.wait import wait_until
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     """Return the connection string of a database server, for making databases on it."""
+    from tests.support.server import running_server
+
     with running_server() as dsn:
         yield dsn
 
@@ -28,6 +29,7 @@ def server() -> Iterator[str]:
 def template(server: str) -> Iterator[str]:
     """Return the name of a migrated database that others are cloned from."""
     from actorq.store.migrate import migrate
+    from tests.support.server import database, dbname
 
     with database(server) as dsn:
         migrate(dsn, "actorq")
@@ -37,6 +39,8 @@ def template(server: str) -> Iterator[str]:
 @pytest.fixture
 def dsn(server: str, template: str) -> Iterator[str]:
     """Return the connection string of a migrated, empty database of this test's own."""
+    from tests.support.server import database
+
     with database(server, template) as dsn:
         yield dsn
 
@@ -44,6 +48,8 @@ def dsn(server: str, template: str) -> Iterator[str]:
 @pytest.fixture
 def empty_dsn(server: str) -> Iterator[str]:
     """Return the connection string of a database without actorq's schema."""
+    from tests.support.server import database
+
     with database(server) as dsn:
         yield dsn
 

@@ -1,0 +1,1 @@
+"""The demo: near-duplicates among the standard library's own docstrings and comments."""
