@@ -7,7 +7,6 @@ server sees never change and each statement is prepared exactly once per connect
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
 from psycopg import RawCursor
@@ -49,10 +48,6 @@ class Calls:
     def run(self, text: str, params: Sequence[str | None]) -> RawCursor[tuple[Any, ...]]:
         """Run a text; the driver's own errors come through."""
         return self._cursor.execute(text.encode(), params, prepare=True, binary=True)
-
-    def transaction(self) -> AbstractContextManager[object, bool]:
-        """Open a transaction that several calls share."""
-        return self.session.transaction()
 
 
 def array(values: Iterable[object]) -> str:

@@ -8,7 +8,6 @@ from math import isfinite
 from operator import itemgetter
 
 import msgspec
-from psycopg import Rollback
 
 from actorq.core.ask import Settled
 from actorq.core.halve import culprits
@@ -48,7 +47,7 @@ def settle_around_locks(
 ) -> Settled:
     """Write the outcomes of the jobs that nobody else holds a lock on; keep the others open."""
     ids = sorted(job for s in settlements for job in _ids(s))
-    with translated(), calls.transaction():
+    with translated(), calls.session.transaction():
         order = sorted((s.lease, s.seq) for s in settlements)
         ns, seqs = array(n for n, _ in order), array(q for _, q in order)
         leased: dict[int, list[int]] = dict(calls.rows("lock_leases", node, ns, seqs))
@@ -71,10 +70,9 @@ def settle_refused(
     def refuses(jobs: Sequence[int]) -> bool:
         some = set(jobs)
         try:
-            with translated(), calls.transaction():
+            with translated(), calls.session.transaction(force_rollback=True):
                 settle(calls, node, settle_no, [_only(s, some) for s in settlements])
                 calls.session.execute("SET CONSTRAINTS ALL IMMEDIATE")
-                raise Rollback
         except RowRefused:
             return True
         return False

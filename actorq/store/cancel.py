@@ -1,0 +1,75 @@
+"""Cancelling jobs: at once where they wait, by request where they run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import RawCursor
+
+from actorq.store.calls import array
+from actorq.store.faults import LockTimeout, translated
+from actorq.store.statements import statement
+
+CHUNK = 1000
+
+
+class Cancelled(msgspec.Struct, frozen=True):
+    """Say what became of the jobs named: `untouched` are final already, or not there.
+
+    `requested` are running: their supervisors were told, and they are cancelled unless they
+    finish first. `busy` are locked by somebody else: ask again.
+    """
+
+    cancelled: list[int]
+    requested: list[int]
+    busy: list[int]
+    untouched: list[int]
+
+
+def cancel(conn: psycopg.Connection[Any], ids: Sequence[int], schema: str = "actorq") -> Cancelled:
+    """Cancel jobs, a thousand in a transaction; those that are busy one by one after that.
+
+    Whoever holds several jobs never waits for another: that could be a deadlock.
+    """
+    order = sorted(set(ids))
+    found = Cancelled([], [], [], [])
+    for start in range(0, len(order), CHUNK):
+        with translated(), conn.transaction():
+            _cancel(RawCursor(conn), schema, order[start : start + CHUNK], found)
+    busy, found.busy[:] = list(found.busy), []
+    for job in busy:
+        _cancel_patiently(conn, schema, job, found)
+    return found
+
+
+def _cancel_patiently(
+    conn: psycopg.Connection[Any], schema: str, job: int, found: Cancelled
+) -> None:
+    cursor = RawCursor(conn)
+    try:
+        with translated(), conn.transaction():
+            cursor.execute(statement("cancel_wait", schema).encode(), [job])
+            _cancel(cursor, schema, [job], found)
+    except LockTimeout:
+        found.busy.append(job)
+
+
+def _cancel(cursor: RawCursor[Any], schema: str, ids: list[int], found: Cancelled) -> None:
+    def run(name: str, some: Sequence[int]) -> list[int]:
+        text = statement(name, schema).encode()
+        return [row[0] for row in cursor.execute(text, [array(some)]).fetchall()]
+
+    marked = sorted(run("cancel_mark", ids))
+    rest = sorted(set(ids) - set(marked))
+    busy = run("pending_jobs", rest) if rest else []
+    taken = run("cancel_take", marked) if marked else []
+    running = sorted(set(marked) - set(taken))
+    if running:
+        run("cancel_tell", running)
+    found.cancelled.extend(sorted(taken))
+    found.requested.extend(running)
+    found.busy.extend(sorted(busy))
+    found.untouched.extend(sorted(set(rest) - set(busy)))

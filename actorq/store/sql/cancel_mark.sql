@@ -1,0 +1,14 @@
+-- First step of a cancel: ask for it on the jobs' own rows, which makes it meet every outcome,
+-- retry and reap of them, in one order. $1 ids, in order. A job that somebody else holds just
+-- now is not waited for: two that wait for each other would be a deadlock.
+WITH mine AS MATERIALIZED (
+    SELECT j.id
+    FROM unnest($1::int8[]) v (id), LATERAL (
+        SELECT j.id FROM {schema}.job j
+        WHERE j.id = v.id AND j.state = 'pending'
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) j
+)
+UPDATE {schema}.job j SET cancel_at = coalesce(j.cancel_at, clock_timestamp())
+FROM mine m WHERE j.id = m.id AND j.state = 'pending'
+RETURNING j.id
