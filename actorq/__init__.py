@@ -1,1 +1,47 @@
 """actorq: a PostgreSQL-backed job queue for work that is cheaper in batches."""
+
+from actorq.actor.context import Batch
+from actorq.app import App
+from actorq.async_client import AsyncClient
+from actorq.client import Client
+from actorq.core.outcome import (
+    Cancel,
+    Done,
+    Fail,
+    Outcome,
+    Retry,
+    Snooze,
+    cancel,
+    done,
+    fail,
+    retry,
+    snooze,
+)
+from actorq.core.retry import exponential
+from actorq.errors import (
+    ActorqError,
+    ArgsInvalid,
+    ArgsTooLarge,
+    ConfigError,
+    EmbeddedError,
+    EnqueueError,
+    InternalError,
+    ProtocolError,
+    RowRefused,
+    SchemaMismatch,
+    StoreError,
+    StoreUnavailable,
+    UnknownKind,
+)
+from actorq.job import Job
+from actorq.kind import Kind
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ActorqError", "App", "ArgsInvalid", "ArgsTooLarge", "AsyncClient", "Batch", "Cancel",
+    "Client", "ConfigError", "Done", "EmbeddedError", "EnqueueError", "Fail", "InternalError",
+    "Job", "Kind", "Outcome", "ProtocolError", "Retry", "RowRefused", "SchemaMismatch", "Snooze",
+    "StoreError", "StoreUnavailable", "UnknownKind", "cancel", "done", "exponential", "fail",
+    "retry", "snooze",
+]  # fmt: skip

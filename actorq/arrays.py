@@ -51,3 +51,15 @@ def unpack(value: object) -> Any:
     if len(raw) != math.prod(shape) * kind.itemsize:
         raise ValueError("the data of an array does not have the length its shape says")
     return numpy.frombuffer(raw, dtype=kind).reshape(shape)
+
+
+def dec_hook(kind: Any, value: Any) -> Any:
+    """Return the value of a type that msgspec does not know."""
+    if is_array_type(kind):
+        return unpack(value)
+    raise NotImplementedError(kind)
+
+
+def schema_hook(kind: Any) -> dict[str, Any]:
+    """Return what stands for such a type in a JSON schema."""
+    return {"type": f"{kind.__module__}.{kind.__qualname__}"}

@@ -8,16 +8,28 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    TypedDict,
+    Unpack,
+    get_args,
+    get_origin,
+    get_type_hints,
+    overload,
+)
 
 import msgspec
 
+from actorq.actor.context import Batch
 from actorq.args import ArgsCodec
+from actorq.args_type import OPTIONS
 from actorq.core.policy import KindPolicy
 from actorq.errors import ConfigError
-from actorq.options import Options
+from actorq.options import Options, TextOf
 
 if TYPE_CHECKING:
     from actorq.app import App
@@ -25,6 +37,36 @@ if TYPE_CHECKING:
 
 Shape = Literal["batch", "job", "class"]
 """How a handler is called: with a batch, with one job's args, or as a class with `handle`."""
+
+
+class ActorSettings(TypedDict, total=False):
+    """Name the settings of an actor; None, like leaving one out, means its default."""
+
+    max_batch: int | None
+    max_batch_bytes: int | None
+    min_batch: int | None
+    linger_ms: float | None
+    actors: int | None
+    weight: float | None
+    batch_timeout_s: float | None
+    max_attempts: int | None
+    crash_budget: int | None
+    retry: Any
+    store_results: bool | None
+    env: Mapping[str, str] | None
+
+
+class Many(TypedDict, total=False):
+    """Name the options of a bulk enqueue, besides `conn` and `return_ids`."""
+
+    queue: str | None
+    priority: int | None
+    delay_s: float | None
+    run_at: datetime | None
+    max_attempts: int | None
+    key: TextOf
+    tags: Sequence[str]
+    unique_key: Callable[[Any], str] | None
 
 
 class Kind:
@@ -59,47 +101,57 @@ class Kind:
             raise ConfigError(f"kind {self.name!r} is not a function: enqueue it instead")
         return self.handler(*args, **kwargs)
 
-    def actor(
-        self,
-        *,
-        max_batch: int | None = None,
-        max_batch_bytes: int | None = None,
-        min_batch: int | None = None,
-        linger_ms: float | None = None,
-        actors: int | None = None,
-        weight: float | None = None,
-        batch_timeout_s: float | None = None,
-        max_attempts: int | None = None,
-        crash_budget: int | None = None,
-        retry: Any = None,
-        store_results: bool | None = None,
-        env: dict[str, str] | None = None,
-    ) -> Callable[[Any], Any]:
+    # ---- the handler ----------------------------------------------------------------------
+
+    def actor(self, **settings: Unpack[ActorSettings]) -> Callable[[Any], Any]:
         """Return the decorator that makes a class or function this kind's handler."""
-        settings = {name: value for name, value in locals().items() if name != "self"}
+        with_settings(self.policy, settings)  # refuse wrong ones on this very line
         return functools.partial(self.bind, settings=settings)
 
-    def bind(self, handler: Any, settings: dict[str, Any] | None = None) -> Any:
+    def bind(self, handler: Any, settings: ActorSettings | None = None) -> Any:
         """Make `handler` this kind's handler; returns what the decorated name becomes."""
-        if self.handler is not None and not _same(self.handler, handler):
+        if self.handler is not None and not same_handler(self.handler, handler):
             raise ConfigError(f"kind {self.name!r} has a handler already: {self.handler!r}")
         shape = shape_of(handler)
-        policy = with_settings(self.policy, settings or {})
         self._check_args_type(handler, shape)
-        self.handler, self.shape, self.policy = handler, shape, policy
+        self.policy = with_settings(self.policy, settings or {})
+        self.handler, self.shape = handler, shape
         if shape == "class":
             return self._mark_class(handler)
         functools.update_wrapper(self, handler, updated=())
         return self
 
+    def _check_args_type(self, handler: Any, shape: Shape) -> None:
+        if shape == "job":
+            if self.codec.function is not handler:
+                _check_one_parameter(handler, self)
+            return
+        wanted = handled_type(handler, shape)
+        if wanted in (Any, self.codec.type):
+            return
+        if ArgsCodec(wanted).fingerprint() != self.codec.fingerprint():
+            raise ConfigError(
+                f"kind {self.name!r} has args of type {self.codec.name}, "
+                f"its handler takes {getattr(wanted, '__name__', wanted)}"
+            )
+
+    def _mark_class(self, handler: Any) -> Any:
+        handler.__actorq_kind__ = self
+        for name in ("enqueue", "enqueue_many", "enqueue_async", "enqueue_many_async"):
+            if not hasattr(handler, name):
+                setattr(handler, name, staticmethod(getattr(self, name)))
+        return handler
+
+    # ---- enqueueing -----------------------------------------------------------------------
+
     def enqueue(
         self,
         *args: Any,
         conn: Any = None,
+        queue: str | None = None,
+        priority: int | None = None,
         delay_s: float | None = None,
         run_at: datetime | None = None,
-        priority: int | None = None,
-        queue: str | None = None,
         max_attempts: int | None = None,
         key: str = "",
         tags: Sequence[str] = (),
@@ -119,37 +171,85 @@ class Kind:
         value = self.codec.arrange(args, kwargs)
         return self._app().client.enqueue(self, value, options, conn)
 
+    async def enqueue_async(self, *args: Any, conn: Any = None, **kwargs: Any) -> Job:
+        """Do what `enqueue` does, without blocking the event loop; `conn` is asynchronous."""
+        options = Options(**{name: kwargs.pop(name) for name in OPTIONS & kwargs.keys()})
+        value = self.codec.arrange(args, kwargs)
+        return await self._app().async_client.enqueue(self, value, options, conn)
+
+    @overload
+    def enqueue_many(
+        self,
+        items: Iterable[Any],
+        *,
+        conn: Any = None,
+        return_ids: Literal[False] = False,
+        **options: Unpack[Many],
+    ) -> int: ...
+    @overload
+    def enqueue_many(
+        self,
+        items: Iterable[Any],
+        *,
+        conn: Any = None,
+        return_ids: Literal[True],
+        **options: Unpack[Many],
+    ) -> list[int]: ...
+    def enqueue_many(
+        self,
+        items: Iterable[Any],
+        *,
+        conn: Any = None,
+        return_ids: bool = False,
+        **options: Unpack[Many],
+    ) -> int | list[int]:
+        """Enqueue a job per item, all or none; return how many, or their ids in order.
+
+        Items are fetched and sent as a stream, unless `unique_key` is given. It, and `key` if
+        the jobs do not share one, are functions from an item to its text.
+        """
+        client = self._app().client
+        return client.enqueue_many(self, items, Options(**options), return_ids, conn)
+
+    async def enqueue_many_async(
+        self,
+        items: Iterable[Any] | AsyncIterable[Any],
+        *,
+        conn: Any = None,
+        return_ids: bool = False,
+        **options: Unpack[Many],
+    ) -> int | list[int]:
+        """Do what `enqueue_many` does, without blocking the event loop."""
+        client = self._app().async_client
+        return await client.enqueue_many(self, items, Options(**options), return_ids, conn)
+
     def _app(self) -> App:
         if self.app is None:
             raise ConfigError(f"kind {self.name!r} belongs to no app here: enqueue it by its app")
         return self.app
 
-    def _check_args_type(self, handler: Any, shape: Shape) -> None:
-        wanted = handled_type(handler, shape)
-        if wanted is None or self.codec.type in (wanted, Any) or self.codec.function is handler:
-            return
-        raise ConfigError(
-            f"kind {self.name!r} has args of type {self.codec.name}, "
-            f"its handler takes {getattr(wanted, '__name__', wanted)}"
-        )
 
-    def _mark_class(self, handler: Any) -> Any:
-        handler.__actorq_kind__ = self
-        for name in ("enqueue", "enqueue_many", "enqueue_async", "enqueue_many_async"):
-            if not hasattr(handler, name):
-                setattr(handler, name, staticmethod(getattr(self, name)))
-        return handler
-
-
-def with_settings(policy: KindPolicy, settings: dict[str, Any]) -> KindPolicy:
-    """Return the policy with the decorator's settings; None leaves a setting as it is."""
+def with_settings(policy: KindPolicy, settings: Mapping[str, Any]) -> KindPolicy:
+    """Return the policy with an actor's settings, or raise ConfigError for a wrong one."""
     given = {name: value for name, value in settings.items() if value is not None}
-    if "linger_ms" in given:
-        given["linger_s"] = _linger_s(given.pop("linger_ms"))
+    for name in given:
+        if name not in ActorSettings.__annotations__:
+            legal = ", ".join(ActorSettings.__annotations__)
+            raise ConfigError(f"kind {policy.name!r}: no setting {name!r}; there are {legal}")
     try:
+        if "linger_ms" in given:
+            given["linger_s"] = _linger_s(given.pop("linger_ms"))
         return msgspec.structs.replace(policy, **given)
     except ConfigError as error:
         raise ConfigError(f"kind {policy.name!r}: {error}") from None
+
+
+def codec_of(handler: Any, max_bytes: int) -> ArgsCodec:
+    """Return the codec that a handler's own annotations mean."""
+    shape = shape_of(handler)
+    if shape == "job":
+        return ArgsCodec.of_function(handler, max_bytes=max_bytes)
+    return ArgsCodec(handled_type(handler, shape), max_bytes=max_bytes)
 
 
 def shape_of(handler: Any) -> Shape:
@@ -166,11 +266,17 @@ def shape_of(handler: Any) -> Shape:
 
 
 def handled_type(handler: Any, shape: Shape) -> Any:
-    """Return the T of the handler's Batch[T] annotation, None where it says nothing."""
-    if shape == "job":
-        return None
+    """Return the T of a handler's Batch[T] annotation, Any where it says nothing."""
     annotation = _batch_parameter(handler.handle if shape == "class" else handler)
-    return next(iter(get_args(annotation)), None)
+    return next(iter(get_args(annotation)), Any)
+
+
+def same_handler(one: Any, other: Any) -> bool:
+    """Return whether two handlers are one, loaded again as by a reload."""
+    return one is other or (
+        one is not None
+        and (one.__module__, one.__qualname__) == (other.__module__, other.__qualname__)
+    )
 
 
 def _batch_parameter(function: Any) -> Any:
@@ -181,22 +287,21 @@ def _batch_parameter(function: Any) -> Any:
         name = getattr(function, "__qualname__", function)
         raise ConfigError(f"{name}(): a type hint cannot be read: {error}") from error
     hints.pop("return", None)
-    return next((hint for hint in hints.values() if _is_batch(hint)), None)
+    return next((hint for hint in hints.values() if (get_origin(hint) or hint) is Batch), None)
 
 
-def _is_batch(hint: Any) -> bool:
-    origin = get_origin(hint) or hint
-    module = getattr(origin, "__module__", "")
-    return getattr(origin, "__name__", "") == "Batch" and module.startswith("actorq.")
+def _check_one_parameter(handler: Any, kind: Kind) -> None:
+    try:
+        inspect.signature(handler).bind(None)
+    except TypeError:
+        raise ConfigError(
+            f"{handler.__name__}() must take one argument, the args of kind {kind.name!r}, "
+            "or a batch of them (annotated Batch[…])"
+        ) from None
 
 
 def _linger_s(linger_ms: Any) -> Any:
     legal = isinstance(linger_ms, int | float) and not isinstance(linger_ms, bool)
     if legal and 0 <= linger_ms <= 600_000:
         return linger_ms / 1000
-    raise ConfigError(f"linger_ms={linger_ms!r} must be a number from 0 to 600000")
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Return whether a module was merely loaded again, as a reload or a spawn does."""
-    return (one.__module__, one.__qualname__) == (other.__module__, other.__qualname__)
+    raise ConfigError(f"linger_ms={linger_ms!r} must be a number from 0 to 600,000")

@@ -56,8 +56,6 @@ RetryFunction = Callable[[int], float]
 
 RetryPolicy = Exponential | Table | RetryFunction
 
-DEFAULT = Exponential()
-
 
 def exponential(
     base_s: float = 15.0, *, factor: float = 2.0, cap_s: float = 3600.0, jitter: float = 0.2
@@ -147,3 +145,6 @@ def _is_number(value: object) -> bool:
 def _check_range(name: str, value: object, low: float, high: float) -> None:
     if not _is_number(value) or not low <= value <= high:  # type: ignore[operator]
         raise ConfigError(f"{name}={value!r} is out of range: it must be {low:g} to {high:g}")
+
+
+DEFAULT = Exponential()

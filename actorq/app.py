@@ -1,0 +1,253 @@
+"""The app: the kinds of a program, the database they live in, and the ways to run them."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Unpack
+
+from actorq.args import DEFAULT_MAX_BYTES, ArgsCodec
+from actorq.config import find_dsn, masked
+from actorq.core.policy import DEFAULT_QUEUE, KindPolicy, check_integer
+from actorq.errors import ConfigError, UnknownKind
+from actorq.kind import ActorSettings, Kind, codec_of, same_handler, with_settings
+from actorq.store.statements import checked_schema
+
+if TYPE_CHECKING:
+    from actorq.async_client import AsyncClient
+    from actorq.client import Client
+    from actorq.events import Events
+    from actorq.job import Job
+
+MAX_ARGS_BYTES = 16 * 1024 * 1024
+
+
+class App:
+    """Declare kinds, bind handlers, enqueue, run.
+
+    Making one opens nothing. The database is `dsn`, else ACTORQ_DSN, else libpq's PG*
+    variables; with `embedded`, a private server on this machine, started at the first use.
+    With `allow_undeclared`, `enqueue` by name takes names nobody declared. `pooler` says that
+    the DSN leads to a transaction pooler: enough to enqueue, never to run.
+    """
+
+    def __init__(
+        self,
+        dsn: str | None = None,
+        *,
+        schema: str = "actorq",
+        embedded: bool = False,
+        allow_undeclared: bool = False,
+        max_args_bytes: int = DEFAULT_MAX_BYTES,
+        pooler: bool = False,
+    ) -> None:
+        if dsn is not None and embedded:
+            raise ConfigError("dsn and embedded are both given: one of them decides")
+        self._dsn = None if dsn is None else find_dsn(dsn)
+        self._embedded = embedded
+        self._server: Any = None
+        self._lock = threading.Lock()
+        self.schema = checked_schema(schema)
+        self.allow_undeclared = allow_undeclared
+        self.max_args_bytes = check_integer("max_args_bytes", max_args_bytes, 1, MAX_ARGS_BYTES)
+        self.pooler = pooler
+        self.kinds: dict[str, Kind] = {}
+
+    def __repr__(self) -> str:
+        where = "embedded" if self._embedded else masked(self._dsn or "from the environment")
+        return f"App({where!r}, schema={self.schema!r}, kinds={sorted(self.kinds)})"
+
+    # ---- declaring ------------------------------------------------------------------------
+
+    def kind(self, name: str, *, args: Any = None, queue: str = DEFAULT_QUEUE) -> Kind:
+        """Declare a kind without its handler, for processes that only enqueue it.
+
+        `args` is the type of its args: a msgspec Struct, dataclass, TypedDict or anything
+        else JSON can hold; without it any JSON value is taken.
+        """
+        codec = ArgsCodec(args, max_bytes=self.max_args_bytes)
+        known = self.kinds.get(name)
+        if known is None:
+            return self._add(Kind(self, KindPolicy(name=name, queue=queue), codec))
+        if known.codec.fingerprint() != codec.fingerprint() or known.queue != queue:
+            raise ConfigError(
+                f"kind {name!r} is declared already, with args {known.codec.name} on queue "
+                f"{known.queue!r}; now it would have {codec.name} on {queue!r}"
+            )
+        return known
+
+    def actor(
+        self, name: str, *, queue: str = DEFAULT_QUEUE, **settings: Unpack[ActorSettings]
+    ) -> Callable[[Any], Any]:
+        """Return the decorator that declares a kind and binds its handler in one.
+
+        The args of a plain function are its own parameters, one job at a time. A function
+        with a parameter annotated Batch[T], or a class, is given whole batches.
+        """
+        policy = with_settings(KindPolicy(name=name, queue=queue), settings)
+        return functools.partial(self._declare, policy)
+
+    def _declare(self, policy: KindPolicy, handler: Any) -> Any:
+        kind = self.kinds.get(policy.name)
+        if kind is None or same_handler(kind.handler, handler):
+            codec = codec_of(handler, self.max_args_bytes)
+            kind = Kind(self, policy, codec)
+        elif kind.queue != policy.queue:
+            raise ConfigError(f"kind {kind.name!r} is declared already, on queue {kind.queue!r}")
+        kind.policy = policy if kind.handler is None else kind.policy
+        bound = kind.bind(handler)
+        self._add(kind)
+        return bound
+
+    def _add(self, kind: Kind) -> Kind:
+        self.kinds[kind.name] = kind
+        return kind
+
+    # ---- enqueueing -----------------------------------------------------------------------
+
+    def enqueue(self, kind: str | Kind, *args: Any, **options: Any) -> Job:
+        """Enqueue one job of a kind given by name; takes what `Kind.enqueue` takes."""
+        return self._kind(kind).enqueue(*args, **options)
+
+    def enqueue_many(
+        self, kind: str | Kind, items: Iterable[Any], **options: Any
+    ) -> int | list[int]:
+        """Enqueue a job per item; takes what `Kind.enqueue_many` takes."""
+        n_or_ids: int | list[int] = self._kind(kind).enqueue_many(items, **options)
+        return n_or_ids
+
+    async def enqueue_async(self, kind: str | Kind, *args: Any, **options: Any) -> Job:
+        """Do what `enqueue` does, without blocking the event loop."""
+        return await self._kind(kind).enqueue_async(*args, **options)
+
+    async def enqueue_many_async(
+        self, kind: str | Kind, items: Any, **options: Any
+    ) -> int | list[int]:
+        """Do what `enqueue_many` does, without blocking the event loop."""
+        return await self._kind(kind).enqueue_many_async(items, **options)
+
+    def job(self, id: int, kind: str = "") -> Job:
+        """Return the handle of a job whose id is known."""
+        from actorq.job import Job
+
+        return Job(self, id, kind)
+
+    def _kind(self, kind: str | Kind) -> Kind:
+        if isinstance(kind, Kind):
+            return kind
+        if isinstance(kind, str) and kind in self.kinds:
+            return self.kinds[kind]
+        codec = ArgsCodec(max_bytes=self.max_args_bytes)
+        undeclared = Kind(self, KindPolicy(name=kind), codec)  # checks the name
+        if self.allow_undeclared:
+            return undeclared
+        known = ", ".join(sorted(self.kinds)) or "none"
+        raise UnknownKind(
+            f"kind {kind!r} is not declared on this app; its kinds are: {known}. Declare it with "
+            f"app.kind({kind!r}, …), or take any name with App(allow_undeclared=True)"
+        )
+
+    # ---- running --------------------------------------------------------------------------
+
+    def run(
+        self,
+        *,
+        kinds: Sequence[str] | None = None,
+        queues: Sequence[str] | None = None,
+        drain: bool = False,
+    ) -> int:
+        """Run the kinds that have a handler here until told to stop; returns the exit code."""
+        from actorq.supervisor import engine
+
+        self._check_direct()
+        return engine.run(self, kinds=kinds, queues=queues, drain=drain)
+
+    def drain(
+        self, *, kinds: Sequence[str] | None = None, queues: Sequence[str] | None = None
+    ) -> int:
+        """Run until nothing is due any more; returns the exit code."""
+        return self.run(kinds=kinds, queues=queues, drain=True)
+
+    async def run_async(
+        self, *, kinds: Sequence[str] | None = None, queues: Sequence[str] | None = None
+    ) -> int:
+        """Run in a thread of its own; cancelling it stops the supervisor and waits for that."""
+        import asyncio
+
+        from actorq.supervisor.engine import Engine
+        from actorq.supervisor.options import RunOptions
+
+        self._check_direct()
+        engine = Engine(RunOptions.of(self, kinds=kinds, queues=queues), self.events)
+        running = asyncio.ensure_future(asyncio.to_thread(engine.run))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            engine.stop()
+            await running
+            raise
+
+    def _check_direct(self) -> None:
+        if self.pooler:
+            raise ConfigError("App(pooler=True) can only enqueue: to run, give a direct DSN")
+
+    # ---- the database ---------------------------------------------------------------------
+
+    def dsn(self) -> str:
+        """Return the DSN, starting the private server if that is what the app has."""
+        if not self._embedded:
+            return find_dsn(self._dsn)
+        with self._lock:
+            if self._server is None:
+                self._server = _private_server(self.schema)
+            return str(self._server.dsn)
+
+    @functools.cached_property
+    def client(self) -> Client:
+        """Return the client that sends this app's jobs."""
+        from actorq.client import Client
+
+        return Client(self)
+
+    @functools.cached_property
+    def async_client(self) -> AsyncClient:
+        """Return the client for asyncio."""
+        from actorq.async_client import AsyncClient
+
+        return AsyncClient(self)
+
+    @functools.cached_property
+    def events(self) -> Events:
+        """Return where this app's supervisor tells what happened."""
+        from actorq.events import Events
+
+        return Events()
+
+    def close(self) -> None:
+        """Close idle connections, and let go of the private server."""
+        if "client" in self.__dict__:
+            self.client.close()
+        with self._lock:
+            server, self._server = self._server, None
+        if server is not None:
+            server.close()
+
+    def __enter__(self) -> App:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def _private_server(schema: str) -> Any:
+    from actorq import embedded
+    from actorq.store.migrate import migrate
+
+    server = embedded.start()
+    try:
+        migrate(server.dsn, schema)
+    except BaseException:
+        server.close()
+        raise
+    return server

@@ -1,0 +1,265 @@
+"""The client: sends jobs to the database on a connection of its own or on the caller's.
+
+What is sent stands in `store.enqueue`; here it is decided what to send, and on what. Nothing
+here imports a database driver before the first call.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from actorq.errors import ActorqError, ConfigError, EnqueueError, SchemaMismatch, StoreUnavailable
+from actorq.job import Job
+from actorq.options import Options, checked_key, checked_unique_key
+
+if TYPE_CHECKING:
+    from actorq.app import App
+    from actorq.kind import Kind
+    from actorq.store.enqueue import Item, Shared, Steps, Transaction
+    from actorq.store.enqueue import Job as Row
+    from actorq.store.idle import IdleConnections
+
+T = TypeVar("T")
+
+_NO_SCHEMA = ("3F000", "42P01", "42703", "42883", "42704")
+_UNKNOWN = (
+    "the connection was lost before the answer: the job may or may not have been enqueued. "
+    "With a unique_key, enqueueing it again does no harm"
+)
+
+
+class Client:
+    """Enqueue jobs and read what became of them; safe to use from any thread."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def enqueue(self, kind: Kind, value: Any, options: Options, conn: Any = None) -> Job:
+        """Enqueue one job of a kind."""
+        return self.do(one(self._app, kind, value, options), driver_connection(conn))
+
+    def enqueue_many(
+        self, kind: Kind, items: Iterable[Any], options: Options, ids: bool, conn: Any = None
+    ) -> int | list[int]:
+        """Enqueue a job per item and return how many are new, or the ids in order."""
+        theirs = driver_connection(conn)
+        steps = many(self._app, kind, items, options, ids, around(theirs))
+        return self.do(steps, theirs)
+
+    def state(self, id_: int) -> str | None:
+        """Return a job's readable state, None if there is no such job."""
+        from actorq.store import enqueue
+
+        return self.do(enqueue.state(self._app.schema, id_))
+
+    def result(self, id_: int) -> str | None:
+        """Return a job's result as JSON text, None if there is none."""
+        from actorq.store import enqueue
+
+        return self.do(enqueue.result(self._app.schema, id_))
+
+    def close(self) -> None:
+        """Close the idle connections; the next call opens a new one."""
+        if made := vars(self).pop("connections", None):
+            made.close()
+
+    def do(self, steps: Steps[T], conn: Any = None) -> T:
+        """Do the steps on the caller's connection, or on one of our own."""
+        from psycopg import Connection, RawCursor
+        from psycopg.rows import tuple_row
+
+        from actorq.store import enqueue
+
+        if conn is None:
+            with self.connections.lent() as own:
+                return self.do(steps, own)
+        if not isinstance(conn, Connection):
+            raise ConfigError("conn is an asynchronous connection: use enqueue_async")
+        with explained(self._app.schema), RawCursor(conn, row_factory=tuple_row) as cursor:
+            return enqueue.run(cursor, steps)
+
+    @functools.cached_property
+    def connections(self) -> IdleConnections:
+        """Return the idle connections, made at the first use."""
+        from actorq.store.idle import IdleConnections
+
+        app = self._app
+        return IdleConnections(app.dsn(), app.schema, pooler=app.pooler)
+
+
+# ---- what to send -------------------------------------------------------------------------
+
+
+def one(app: App, kind: Kind, value: Any, options: Options) -> Steps[Job]:
+    """Return the steps that enqueue one job; its args are checked and encoded at once."""
+    from actorq.store import enqueue
+
+    if callable(options.key) or callable(options.unique_key):
+        raise EnqueueError("key and unique_key can be functions only in enqueue_many")
+    shared, args = _shared(app, kind, options), kind.codec.encode(value)
+    if options.unique_key is None:
+        return _handle(app, kind.name, enqueue.one(shared, args))
+    row = enqueue.Job(args, options.key, options.unique_key)
+    return _unique_handle(app, kind.name, enqueue.unique_one(shared, row))
+
+
+def many(
+    app: App, kind: Kind, items: Iterable[Any], options: Options, ids: bool, around: Transaction
+) -> Steps[int | list[int]]:
+    """Return the steps that enqueue a job per item; items are encoded while they are sent."""
+    from actorq.store import enqueue
+
+    shared = _shared(app, kind, options)
+    if options.unique_key is not None:
+        if not callable(options.unique_key):
+            raise EnqueueError("unique_key must be a function of the args in enqueue_many")
+        rows = list(_rows(kind, items, options))
+        return _unique_many(enqueue.unique_many(shared, rows, around), ids)
+    encoded: Iterator[Item] = _encoded(kind, items)
+    if callable(options.key):
+        encoded = _rows(kind, items, options)
+    if ids:
+        return enqueue.many_with_ids(shared, encoded, around)
+    if shared.is_now:
+        return enqueue.many(shared, encoded, around)
+    return _counted(enqueue.many_with_ids(shared, encoded, around))
+
+
+def _shared(app: App, kind: Kind, options: Options) -> Shared:
+    from actorq.store import enqueue
+
+    return enqueue.Shared(
+        schema=app.schema,
+        kind=kind.name,
+        queue=options.queue or kind.queue,
+        priority=5 if options.priority is None else options.priority,
+        run_at=options.run_at,
+        delay_s=options.delay_s or 0.0,
+        max_attempts=options.max_attempts,
+        tags=options.tags,
+        key="" if callable(options.key) else options.key,
+    )
+
+
+def _encoded(kind: Kind, items: Iterable[Any]) -> Iterator[bytes]:
+    encode, arrange = kind.codec.encode, kind.codec.arrange_item
+    plain = kind.codec.function is None
+    for n, item in enumerate(items):
+        try:
+            args = encode(item if plain else arrange(item))
+        except EnqueueError as error:
+            raise _of_item(n, error) from None
+        yield args
+
+
+def _rows(kind: Kind, items: Iterable[Any], options: Options) -> Iterator[Row]:
+    """Encode items that have keys of their own, made by the caller's functions."""
+    from actorq.store import enqueue
+
+    codec = kind.codec
+    for n, item in enumerate(items):
+        key, unique_key = options.key, ""
+        try:
+            if callable(options.key):
+                key = checked_key(options.key(item))
+            if options.unique_key is not None:
+                unique_key = checked_unique_key(options.unique_key(item))
+            row = enqueue.Job(codec.encode(codec.arrange_item(item)), key, unique_key)
+        except EnqueueError as error:
+            raise _of_item(n, error) from None
+        yield row
+
+
+def _of_item(n: int, error: EnqueueError) -> EnqueueError:
+    return type(error)(f"item {n}: {error}; none of the call's jobs is enqueued")
+
+
+def _handle(app: App, kind: str, steps: Steps[int]) -> Steps[Job]:
+    return Job(app, (yield from steps), kind)
+
+
+def _unique_handle(app: App, kind: str, steps: Steps[tuple[int, bool]]) -> Steps[Job]:
+    id_, is_new = yield from steps
+    return Job(app, id_, kind, is_new)
+
+
+def _unique_many(steps: Steps[list[tuple[int, bool]]], ids: bool) -> Steps[int | list[int]]:
+    held = yield from steps
+    return [id_ for id_, _ in held] if ids else sum(is_new for _, is_new in held)
+
+
+def _counted(steps: Steps[list[int]]) -> Steps[int]:
+    return len((yield from steps))
+
+
+# ---- on which connection ------------------------------------------------------------------
+
+
+def around(conn: Any) -> Transaction:
+    """Return what makes several statements one: a transaction, or in the caller's a savepoint."""
+    from psycopg.pq import TransactionStatus
+
+    from actorq.store import enqueue
+
+    if conn is None:
+        return enqueue.OWN
+    idle = conn.info.transaction_status == TransactionStatus.IDLE
+    return enqueue.OWN if conn.autocommit and idle else enqueue.CALLERS
+
+
+def driver_connection(conn: Any) -> Any:
+    """Return the psycopg connection behind what the caller gave as `conn`, or None for None.
+
+    Knows psycopg's own connections and cursors, SQLAlchemy's connections and sessions, and
+    Django's `django.db.connection`. Raises ConfigError for anything else.
+    """
+    if conn is None:
+        return None
+    from psycopg import AsyncConnection, Connection
+
+    found = conn
+    for _ in range(5):
+        if isinstance(found, Connection | AsyncConnection):
+            return found
+        found = _inner(found)
+    raise ConfigError(
+        f"conn is {type(conn).__module__}.{type(conn).__qualname__}, behind which there is no "
+        "psycopg 3 connection. Give one of psycopg, SQLAlchemy or Django; with another driver, "
+        "INSERT INTO the table job yourself"
+    )
+
+
+def _inner(conn: Any) -> Any:
+    if callable(connect := getattr(conn, "ensure_connection", None)):  # Django connects late
+        connect()
+    for name in ("driver_connection", "sync_connection", "connection"):
+        inner = getattr(conn, name, None)
+        if inner is not None:
+            return inner() if callable(inner) else inner
+    return None
+
+
+@contextlib.contextmanager
+def explained(schema: str) -> Iterator[None]:
+    """Turn the driver's errors into actorq's, with what to do about them."""
+    import psycopg
+
+    from actorq.store.faults import fault
+
+    try:
+        yield
+    except ActorqError:
+        raise
+    except psycopg.Error as error:
+        if error.sqlstate in _NO_SCHEMA:
+            raise SchemaMismatch(
+                f"the schema {schema!r} is missing or of another version in this database "
+                f"({str(error).strip().splitlines()[0]}): run actorq migrate"
+            ) from error
+        mapped = fault(error)
+        if type(mapped) is StoreUnavailable:
+            raise StoreUnavailable(f"{_UNKNOWN} ({mapped})") from error
+        raise mapped from error

@@ -1,0 +1,51 @@
+"""Where the database is: argument, then ACTORQ_DSN, then the PG* variables of libpq."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+
+from actorq.errors import ConfigError
+
+VARIABLE = "ACTORQ_DSN"
+_LIBPQ = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE", "PGSERVICEFILE")
+
+_IN_URL = re.compile(r"(?<=://)([^/?#@:]*):([^/?#]*)@")
+_AS_SETTING = re.compile(r"(?i)\b((?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'?|(?:\\.|[^\s&\\])+)")
+
+
+def find_dsn(dsn: str | None = None, environ: Mapping[str, str] | None = None) -> str:
+    """Return the DSN to use; an empty one leaves everything to the PG* variables.
+
+    Raises ConfigError if nothing says where the database is: a private empty one in its
+    place would take jobs that nobody ever sees.
+    """
+    if dsn is not None:
+        return _checked(dsn, "dsn")
+    variables = os.environ if environ is None else environ
+    if variables.get(VARIABLE):
+        return _checked(variables[VARIABLE], VARIABLE)
+    if any(variables.get(name) for name in _LIBPQ):
+        return ""
+    raise ConfigError(
+        "no database is configured. Name one in any of three ways: "
+        f"App(dsn='postgresql://…'), the environment variable {VARIABLE}, or libpq's own "
+        "variables (PGHOST, PGDATABASE, …). For a private server on this machine: "
+        "App(embedded=True)"
+    )
+
+
+def masked(dsn: str) -> str:
+    """Return a DSN without its passwords, for messages and logs."""
+    return _AS_SETTING.sub(r"\1***", _IN_URL.sub(r"\1:***@", dsn))
+
+
+def _checked(dsn: object, name: str) -> str:
+    if not isinstance(dsn, str):
+        raise ConfigError(f"{name} must be text, not {type(dsn).__name__}")
+    if not dsn.strip():
+        raise ConfigError(f"{name} is empty: give a DSN like postgresql://user@host/database")
+    if "\0" in dsn:
+        raise ConfigError(f"{name} holds a NUL character")
+    return dsn

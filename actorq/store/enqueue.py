@@ -1,0 +1,364 @@
+"""Enqueueing: what is sent for one job, for many, and for jobs with a unique key.
+
+Each procedure is a generator that yields the steps it wants done and receives their rows, so
+that it is written once for synchronous and asynchronous connections: `run` and `run_async`
+do the steps on whichever connection is at hand. A procedure starts no transaction of its own
+unless it needs more than one statement, and inside the caller's it uses a savepoint.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import chain, islice
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+from actorq.errors import StoreError
+from actorq.store.statements import statement
+
+T = TypeVar("T")
+
+COPY_ROWS = 10_000
+PIECE_ROWS = 500
+PIECE_BYTES = 256 * 1024
+UNIQUE_ROWS = 5_000
+MAX_TRIES = 10
+
+
+class Shared(msgspec.Struct, frozen=True, kw_only=True):
+    """Hold what all jobs of one call have in common."""
+
+    schema: str
+    kind: str
+    queue: str
+    priority: int = 5
+    run_at: datetime | None = None
+    delay_s: float = 0.0
+    max_attempts: int | None = None
+    tags: Sequence[str] = ()
+    key: str = ""
+
+    @property
+    def is_now(self) -> bool:
+        """Return whether the jobs are due at once."""
+        return self.run_at is None and self.delay_s == 0.0
+
+
+class Job(NamedTuple):
+    """Hold what differs from job to job; `args` is JSON."""
+
+    args: bytes
+    key: str = ""
+    unique_key: str = ""
+
+
+Item = bytes | Job
+"""The args of a job that shares its key with the others, or a job with its own keys."""
+
+I = TypeVar("I", bytes, Job, Item)  # noqa: E741
+
+
+class Run(NamedTuple):
+    """Ask for one statement; its rows are sent back."""
+
+    sql: str
+    params: Sequence[Any] | None = None
+
+
+class Copy(NamedTuple):
+    """Ask for one COPY; its data may still be in the making."""
+
+    sql: str
+    pieces: Iterable[bytes]
+
+
+Step = Run | Copy
+Rows = list[tuple[Any, ...]]
+Steps = Generator[Step, Rows, T]
+
+
+class Transaction(NamedTuple):
+    """Name the statements around several others that must be one."""
+
+    begin: str
+    commit: str
+    rollback: str
+
+
+OWN = Transaction(
+    # A slow source of jobs keeps its transaction idle.
+    "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0",
+    "COMMIT",
+    "ROLLBACK",
+)
+CALLERS = Transaction(
+    "SAVEPOINT actorq_enqueue",
+    "RELEASE SAVEPOINT actorq_enqueue",
+    "ROLLBACK TO SAVEPOINT actorq_enqueue",
+)
+
+
+def one(shared: Shared, args: bytes) -> Steps[int]:
+    """Insert one job and return its id, in one round trip."""
+    s = shared
+    rows = yield Run(
+        statement("enqueue_one", s.schema),
+        (
+            s.queue, s.kind, s.key, s.priority, s.run_at, s.delay_s,
+            s.max_attempts, list(s.tags) or None, args.decode(),
+        ),
+    )  # fmt: skip
+    return int(rows[0][0])
+
+
+def many(shared: Shared, items: Iterable[Item], around: Transaction) -> Steps[int]:
+    """Insert jobs as they come and return how many; all of them or none."""
+    pieces = _Pieces(shared, items)
+    first = list(islice(pieces, 2))
+    if len(first) == 2:
+        yield from _atomic(around, _copies(shared.schema, chain(first, pieces)))
+    elif first:  # one statement is a transaction of its own
+        yield Copy(statement("enqueue_copy", shared.schema), first)
+    return pieces.n_rows
+
+
+def many_with_ids(shared: Shared, items: Iterable[Item], around: Transaction) -> Steps[list[int]]:
+    """Insert jobs and return their ids in order; all of them or none."""
+    return (yield from _atomic(around, _copies_with_ids(shared, items)))
+
+
+def unique_one(shared: Shared, job: Job) -> Steps[tuple[int, bool]]:
+    """Insert a job unless its unique key is held; return the id and whether it is new."""
+    held = yield from _take(shared, [job])
+    return held[job.unique_key]
+
+
+def unique_many(
+    shared: Shared, jobs: Sequence[Job], around: Transaction
+) -> Steps[list[tuple[int, bool]]]:
+    """Do the same for many jobs, in the order given; of equal keys the first one counts."""
+    firsts: dict[str, Job] = {}
+    for job in jobs:
+        firsts.setdefault(job.unique_key, job)
+    ordered = sorted(firsts.values(), key=lambda job: job.unique_key.encode())
+    held = yield from _atomic(around, _take_all(shared, ordered))
+    return [_once(held, job.unique_key) for job in jobs]
+
+
+def state(schema: str, id_: int) -> Steps[str | None]:
+    """Return a job's readable state, None if there is no such job."""
+    rows = yield Run(statement("enqueue_state", schema), (id_,))
+    return str(rows[0][0]) if rows else None
+
+
+def result(schema: str, id_: int) -> Steps[str | None]:
+    """Return a job's result as JSON text, None if none is stored."""
+    rows = yield Run(statement("enqueue_result", schema), (id_,))
+    return str(rows[0][0]) if rows else None
+
+
+# ---- parts of the procedures --------------------------------------------------------------
+
+
+def _atomic(around: Transaction, steps: Steps[T]) -> Steps[T]:
+    yield Run(around.begin)
+    try:
+        value = yield from steps
+    except BaseException:
+        with contextlib.suppress(Exception):  # the first error says more
+            yield Run(around.rollback)
+        raise
+    yield Run(around.commit)
+    return value
+
+
+def _copies(schema: str, pieces: Iterator[bytes]) -> Steps[None]:
+    sql = statement("enqueue_copy", schema)
+    for piece in pieces:
+        yield Copy(sql, chain((piece,), islice(pieces, COPY_ROWS // PIECE_ROWS - 1)))
+
+
+def _copies_with_ids(shared: Shared, items: Iterable[Item]) -> Steps[list[int]]:
+    ask, copy = statement("enqueue_ids", shared.schema), statement("enqueue_copy_at", shared.schema)
+    ids: list[int] = []
+    run_at: Any = shared.run_at
+    for chunk in _chunks(items, COPY_ROWS, 16 * PIECE_BYTES):
+        ((run_at, new),) = yield Run(ask, (len(chunk), run_at, shared.delay_s))
+        yield Copy(copy, [_with_ids(shared, run_at, new, chunk)])
+        ids += new
+    return ids
+
+
+def _take_all(shared: Shared, jobs: Sequence[Job]) -> Steps[dict[str, tuple[int, bool]]]:
+    held: dict[str, tuple[int, bool]] = {}
+    for chunk in _chunks(jobs, UNIQUE_ROWS, 16 * PIECE_BYTES):
+        held |= yield from _take(shared, chunk)
+    return held
+
+
+def _take(shared: Shared, jobs: Sequence[Job]) -> Steps[dict[str, tuple[int, bool]]]:
+    """Insert what has a free key; return per key its job and whether that is new."""
+    held: dict[str, tuple[int, bool]] = {}
+    left, gone = list(jobs), list[int]()
+    for _ in range(MAX_TRIES):
+        made = yield _unique_insert(shared, left, gone)
+        held |= {key: (id_, True) for key, id_ in made}
+        skipped = [job.unique_key for job in left if job.unique_key not in held]
+        if not skipped:
+            return held
+        holders = yield Run(statement("unique_holders", shared.schema), (shared.kind, skipped))
+        held |= {key: (id_, False) for key, id_, exists in holders if exists}
+        gone = [id_ for _, id_, exists in holders if not exists]
+        left = [job for job in left if job.unique_key not in held]
+        if not left:
+            return held
+    raise StoreError(
+        f"{len(left)} unique keys of kind {shared.kind!r} changed hands at every try; "
+        "nothing is wrong with them: enqueue again"
+    )
+
+
+def _unique_insert(shared: Shared, jobs: Sequence[Job], gone: list[int]) -> Run:
+    s = shared
+    columns = (
+        [job.unique_key for job in jobs],
+        [job.key for job in jobs],
+        [job.args.decode() for job in jobs],
+    )
+    given = (s.queue, s.kind, s.priority, s.run_at, s.delay_s, s.max_attempts, list(s.tags) or None)
+    return Run(statement("unique_insert", s.schema), (*given, *columns, gone))
+
+
+def _once(held: dict[str, tuple[int, bool]], key: str) -> tuple[int, bool]:
+    """Return a key's job; it is new only the first time it is asked for."""
+    id_, is_new = held[key]
+    held[key] = (id_, False)
+    return id_, is_new
+
+
+# ---- COPY in text form --------------------------------------------------------------------
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_QUOTED = re.compile(r'(["\\])')
+
+
+class _Pieces(Iterator[bytes]):
+    """Turn jobs into COPY data, some hundred rows at a time; counts them."""
+
+    def __init__(self, shared: Shared, items: Iterable[Item]) -> None:
+        self.n_rows = 0
+        self._constants = _constants(shared)
+        self._key = _field(shared.key or "")
+        self._chunks = _chunks(items, PIECE_ROWS, PIECE_BYTES)
+
+    def __next__(self) -> bytes:
+        chunk = next(self._chunks)
+        self.n_rows += len(chunk)
+        if isinstance(chunk[0], Job):
+            return b"".join([self._constants + _row(item, b"") for item in chunk])
+        # JSON as it is written here has no raw control characters: only backslashes need an
+        # escape, and one pass in C does it for the whole piece.
+        start = b"%b%b\t" % (self._constants, self._key)
+        rows = b"\n".join(chunk).replace(b"\\", b"\\\\")  # type: ignore[arg-type]
+        return start + rows.replace(b"\n", b"\n" + start) + b"\n"
+
+
+def _chunks(items: Iterable[I], max_rows: int, max_bytes: int) -> Iterator[list[I]]:
+    chunk: list[I] = []
+    size = 0
+    for item in items:
+        chunk.append(item)
+        size += len(item.args) if isinstance(item, Job) else len(item)
+        if len(chunk) == max_rows or size >= max_bytes:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _with_ids(shared: Shared, at: str, ids: Sequence[int], items: Sequence[Item]) -> bytes:
+    constants = b"%b\t%b" % (at.encode(), _constants(shared))
+    key = _field(shared.key or "")
+    rows = zip(ids, items, strict=True)
+    return b"".join([b"%d\t%b%b" % (id_, constants, _row(item, key)) for id_, item in rows])
+
+
+def _constants(shared: Shared) -> bytes:
+    attempts = rb"\N" if shared.max_attempts is None else b"%d" % shared.max_attempts
+    fields = (_field(shared.queue), _field(shared.kind), b"%d" % shared.priority, attempts)
+    return b"\t".join((*fields, _array(shared.tags), b""))
+
+
+def _row(item: Item, key: bytes) -> bytes:
+    args = item
+    if isinstance(item, Job):
+        key, args = _field(item.key), item.args
+    return b"%b\t%b\n" % (key, args.replace(b"\\", b"\\\\"))  # type: ignore[union-attr]
+
+
+def _field(text: str) -> bytes:
+    return text.translate(_ESCAPES).encode()
+
+
+def _array(texts: Sequence[str]) -> bytes:
+    if not texts:
+        return rb"\N"
+    quoted = ",".join('"' + _QUOTED.sub(r"\\\1", text) + '"' for text in texts)
+    return _field("{" + quoted + "}")
+
+
+# ---- doing the steps ----------------------------------------------------------------------
+
+
+def run(cursor: Any, steps: Steps[T]) -> T:
+    """Do the steps on a synchronous RawCursor and return what they come to."""
+    try:
+        step = next(steps)
+        while True:
+            try:
+                rows = _do(cursor, step)
+            except BaseException as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(rows)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
+
+
+async def run_async(cursor: Any, steps: Steps[T]) -> T:
+    """Do the steps on an asynchronous RawCursor and return what they come to."""
+    try:
+        step = next(steps)
+        while True:
+            try:
+                rows = await _do_async(cursor, step)
+            except BaseException as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(rows)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
+
+
+def _do(cursor: Any, step: Step) -> Rows:
+    if isinstance(step, Run):
+        cursor.execute(step.sql, step.params)
+        return cursor.fetchall() if cursor.description else []
+    with cursor.copy(step.sql) as copy:
+        for piece in step.pieces:
+            copy.write(piece)
+    return []
+
+
+async def _do_async(cursor: Any, step: Step) -> Rows:
+    if isinstance(step, Run):
+        await cursor.execute(step.sql, step.params)
+        return await cursor.fetchall() if cursor.description else []
+    async with cursor.copy(step.sql) as copy:
+        for piece in step.pieces:
+            await copy.write(piece)
+    return []
