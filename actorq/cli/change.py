@@ -9,6 +9,7 @@ from actorq.cli.database import database
 from actorq.cli.output import count, print_json
 from actorq.errors import ConfigError
 from actorq.store import admin_change
+from actorq.store import cancel as store_cancel
 
 DEFAULT_LIMIT = 1000
 
@@ -51,6 +52,24 @@ def _retry_matching(args: Namespace) -> int:
         more = " (as many as --limit allows; there may be more)" if full else ""
         print(f"{count(len(taken), 'job')} will run again{more}")
     return OK
+
+
+def cancel(args: Namespace) -> int:
+    """Cancel waiting jobs, and ask for the cancelling of running ones."""
+    with database(args) as (conn, schema):
+        found = store_cancel.cancel(conn, args.ids, schema)
+    if args.json:
+        print_json(found)
+    else:
+        print(f"{count(len(found.cancelled), 'job')} cancelled")
+        if found.requested:
+            asked = _listed(found.requested)
+            print(f"running, cancelled unless they finish first: {asked}")
+    if found.busy:
+        complain(f"locked by another transaction, try again: {_listed(found.busy)}")
+    if found.untouched:
+        complain(f"final already, or not there: {_listed(found.untouched)}")
+    return REFUSED if found.busy or found.untouched else OK
 
 
 def prune(args: Namespace) -> int:

@@ -110,5 +110,5 @@ def _values(lines: Iterable[bytes]) -> Iterator[Any]:
 def _value(text: bytes, where: str) -> Any:
     try:
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ArgsInvalid(f"{where}: not JSON: {error}") from None

@@ -1,4 +1,4 @@
-"""The commands retry and prune."""
+"""The commands retry, cancel and prune."""
 
 from __future__ import annotations
 
@@ -59,3 +59,24 @@ def test_prune_without_saying_what_is_refused(actorq: Shell, conn: Session) -> N
     assert "--older-than-s or --state" in ran.err
     assert actorq("prune", "--state", "pending").code == 2
     assert actorq("prune", "--older-than-s", "nan").code == 2
+
+
+def test_cancel_takes_waiting_jobs_and_asks_for_running_ones(actorq: Shell, conn: Session) -> None:
+    waiting, running = insert(conn, 2)
+    claim(conn, [running])
+    ran = actorq("cancel", waiting, running)
+    assert ran.code == 0
+    assert ran.out.startswith("1 job cancelled\nrunning, cancelled unless")
+    assert states(conn, [waiting, running]) == ["cancelled", "running"]
+    assert "cancelling" in actorq("jobs", running).out
+
+
+def test_cancel_says_which_jobs_it_cannot(actorq: Shell, conn: Session) -> None:
+    (job,) = insert(conn)
+    finish(conn, [job])
+    ran = actorq("cancel", job, 10**15, "--json")
+    assert ran.code == 1
+    assert ran.objects == [
+        {"cancelled": [], "requested": [], "busy": [], "untouched": [job, 10**15]}
+    ]
+    assert f"{job}, {10**15}" in ran.err
