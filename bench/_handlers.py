@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +24,7 @@ app = actorq.App()
 
 
 @app.actor("bench.noop", max_batch=MAX_BATCH, actors=ACTORS)
-def noop(batch: actorq.Batch[dict[str, object]]) -> None:
+def noop(batch: actorq.Batch[dict[str, Any]]) -> None:
     """Do nothing with a whole batch."""
 
 
@@ -41,13 +43,13 @@ class Weights:
         return x
 
 
-class Input(actorq.Struct):
+class Input(msgspec.Struct):
     """Carry one input of the model as a JSON list."""
 
     x: list[float]
 
 
-@app.actor("bench.model", args=Input, max_batch=MAX_BATCH, actors=ACTORS)
+@app.actor("bench.model", max_batch=MAX_BATCH, actors=ACTORS)
 class Model:
     """Score a batch in one go."""
 
@@ -61,7 +63,7 @@ class Model:
         return self.weights.score(x)
 
 
-@app.actor("bench.model_single", args=Input, max_batch=MAX_BATCH, actors=ACTORS)
+@app.actor("bench.model_single", max_batch=MAX_BATCH, actors=ACTORS)
 class ModelSingle:
     """Score one job at a time, whatever size the claimed batch has."""
 
@@ -75,6 +77,6 @@ class ModelSingle:
 
 
 @app.actor("bench.sleep", max_batch=MAX_BATCH, actors=ACTORS)
-def sleep(batch: actorq.Batch[dict[str, object]]) -> None:
+def sleep(batch: actorq.Batch[dict[str, Any]]) -> None:
     """Wait 1 ms per call, like a request to a service that takes lists."""
     time.sleep(0.001)

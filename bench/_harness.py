@@ -23,7 +23,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from actorq import embedded
+from actorq import App, embedded
 from actorq.store.migrate import migrate
 
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
@@ -71,11 +71,26 @@ def database(host: Server) -> Iterator[str]:
             conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def settle_down(dsn: str) -> None:
-    """Vacuum, analyse and checkpoint, so that no run pays for the one before."""
+def use(dsn: str, app: App) -> None:
+    """Make an app enqueue into this database."""
+    app.client.close()
+    os.environ["ACTORQ_DSN"] = dsn
+
+
+def checkpoint(dsn: str) -> None:
+    """Checkpoint, so that none falls into the run by chance and no run pays for another.
+
+    To be called before the enqueue: the first change to a page after a checkpoint logs the
+    whole page, and a checkpoint between enqueue and drain would count that twice.
+    """
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("CHECKPOINT")
+
+
+def analyze(dsn: str) -> None:
+    """Do what autovacuum does within a minute."""
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute("VACUUM (ANALYZE) actorq.job, actorq.ready")
-        conn.execute("CHECKPOINT")
 
 
 def wal(dsn: str) -> int:

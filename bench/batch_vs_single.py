@@ -26,10 +26,10 @@ def once(host: h.Server, way: str, jobs: int, batch: int, actors: int) -> float:
     n = max(1, int(jobs * share))
     rng = random.Random(1)
     with h.database(host) as dsn:
-        app.connect_to(dsn)
+        h.use(dsn, app)
         target = app.kinds[kind]
         target.enqueue_many({"x": [round(rng.random(), 4) for _ in range(WIDTH)]} for _ in range(n))
-        h.settle_down(dsn)
+        h.analyze(dsn)
         size = batch if batched else 1
         rows = 1000 if batched else 1
         run = h.supervise(dsn, kind, n, batch=size, actors=actors, settle_rows=rows)

@@ -6,12 +6,12 @@ import itertools
 from typing import Any
 
 from bench import _harness as h
-from bench._handlers import noop
+from bench._handlers import app, noop
 
 
 def fill(dsn: str, jobs: int) -> None:
     """Enqueue jobs with about 100 bytes of args each."""
-    noop.app.connect_to(dsn)
+    h.use(dsn, app)
     text = "x" * 80
     noop.enqueue_many({"n": n, "s": text} for n in range(jobs))
 
@@ -19,11 +19,11 @@ def fill(dsn: str, jobs: int) -> None:
 def once(host: h.Server, jobs: int, batch: int, actors: int) -> dict[str, float]:
     """Fill a fresh database, drain it, and return the figures of this run."""
     with h.database(host) as dsn:
-        h.settle_down(dsn)
+        h.checkpoint(dsn)
         wal = [h.wal(dsn)]
         fill(dsn, jobs)
         wal.append(h.wal(dsn))
-        h.settle_down(dsn)
+        h.analyze(dsn)
         wal.append(h.wal(dsn))
         before = host.cpu_s()
         run = h.supervise(dsn, "bench.noop", jobs, batch=batch, actors=actors)

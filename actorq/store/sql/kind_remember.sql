@@ -1,0 +1,11 @@
+-- Remember the type of a kind's args. $1 kind, $2 fingerprint. Returns the one before, or NULL.
+-- Writes only what has changed: supervisors start often, and types change rarely.
+WITH old AS MATERIALIZED (
+    SELECT k.fingerprint FROM {schema}.kind k WHERE k.name = $1
+), new AS (
+    INSERT INTO {schema}.kind AS k (name, fingerprint) VALUES ($1, $2)
+    ON CONFLICT (name) DO UPDATE
+    SET fingerprint = excluded.fingerprint, declared_at = statement_timestamp()
+    WHERE k.fingerprint IS DISTINCT FROM excluded.fingerprint
+)
+SELECT (SELECT fingerprint FROM old)
