@@ -35,6 +35,9 @@ READ_SIZE = 1 << 18
 RECHECK_S = 0.002
 """How soon to look again whether a killed group is gone; mostly it is at once."""
 
+LEAVE_S = 1.0
+"""How long a process may live on without its pipe: one that exits closes that first."""
+
 
 class ActorSaid(msgspec.Struct, frozen=True):
     """Carry a message of an actor."""
@@ -61,6 +64,7 @@ class _Watched:
     code: int | None = None
     is_dead: bool = False
     is_broken: bool = False  # nothing more it says is listened to
+    kill_at: float = math.inf  # when to end it if it has not ended by itself
 
 
 class Pipes(threading.Thread):
@@ -77,7 +81,7 @@ class Pipes(threading.Thread):
         self._selector.register(self._wake_r, selectors.EVENT_READ, self._on_wake)
         self._watched: dict[int, _Watched] = {}
         self._oom = OomCounter()
-        self._close_at: float | None = None
+        self._is_closing = False
 
     # ---- called from other threads ----
 
@@ -116,14 +120,13 @@ class Pipes(threading.Thread):
         self._wake_w.close()
 
     def _is_over(self) -> bool:
-        return self._close_at is not None and not self._watched and not self._orders
+        return self._is_closing and not self._watched and not self._orders
 
     def _timeout(self) -> float | None:
         if any(watched.is_dead for watched in self._watched.values()):
             return RECHECK_S
-        if self._close_at is None or math.isinf(self._close_at):
-            return None
-        return max(0.0, self._close_at - time.monotonic())
+        kill_at = min((watched.kill_at for watched in self._watched.values()), default=math.inf)
+        return None if math.isinf(kill_at) else max(0.0, kill_at - time.monotonic())
 
     def _on_wake(self, events: int) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -152,8 +155,9 @@ class Pipes(threading.Thread):
     def _on_pipe(self, watched: _Watched, events: int) -> None:
         if events & selectors.EVENT_WRITE and watched.actor.write():
             self._listen(watched, selectors.EVENT_READ)
-        if events & selectors.EVENT_READ and not self._read(watched):
-            self._break(watched, "it closed its pipe")
+        if events & selectors.EVENT_READ and self._read(watched) is False:
+            self._deafen(watched)
+            watched.kill_at = time.monotonic() + LEAVE_S
 
     def _read(self, watched: _Watched) -> bool | None:
         """Deliver what has arrived; None if nothing had, False at the end of the pipe."""
@@ -174,13 +178,16 @@ class Pipes(threading.Thread):
         return bool(data)
 
     def _break(self, watched: _Watched, problem: str) -> None:
-        """Listen no more to an actor that cannot be understood, and end it."""
-        if watched.is_broken:
-            return
-        watched.is_broken = True
+        """End an actor that cannot be understood."""
+        self._deafen(watched)
         if not watched.is_dead:
-            self._selector.unregister(watched.actor.socket)
             watched.actor.kill(problem)
+
+    def _deafen(self, watched: _Watched) -> None:
+        """Listen no more to what an actor says."""
+        if not watched.is_broken and not watched.is_dead:
+            self._selector.unregister(watched.actor.socket)
+        watched.is_broken = True
 
     def _on_log(self, watched: _Watched) -> bool:
         """Log what was printed; returns whether there was anything."""
@@ -214,15 +221,19 @@ class Pipes(threading.Thread):
         watched.is_dead = True
 
     def _bury(self) -> None:
-        """Report the actors of whose groups nothing is left."""
-        if self._close_at is not None and time.monotonic() >= self._close_at:
-            self._close_at = math.inf
-            for watched in self._watched.values():
-                watched.actor.kill("the supervisor ends")
-        for watched in [w for w in self._watched.values() if w.is_dead]:
-            assert watched.actor.child is not None
-            if watched.actor.child.is_group_gone():
-                self._report(watched)
+        """End those who overstay; report those of whose groups nothing is left."""
+        now = time.monotonic()
+        for watched in list(self._watched.values()):
+            child = watched.actor.child
+            assert child is not None
+            if watched.is_dead:
+                if child.is_group_gone():
+                    self._report(watched)
+            elif now >= watched.kill_at:
+                watched.kill_at = math.inf
+                watched.actor.kill(
+                    "it closed its pipe" if watched.is_broken else "the supervisor ends"
+                )
 
     def _report(self, watched: _Watched) -> None:
         actor = watched.actor
@@ -247,4 +258,6 @@ class Pipes(threading.Thread):
         actor.child.close()
 
     def _close(self, deadline: float) -> None:
-        self._close_at = deadline
+        self._is_closing = True
+        for watched in self._watched.values():
+            watched.kill_at = min(watched.kill_at, deadline)

@@ -1,0 +1,173 @@
+"""Handlers that do as their args say, and report on the process they run in."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+
+def touch(path: str) -> None:
+    Path(path).touch()
+
+
+def wait_for(path: str) -> None:
+    """Wait in small steps: a test says when to go on by making a file."""
+    while not Path(path).exists():
+        time.sleep(0.002)
+
+
+def descriptors() -> dict[int, str]:
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
+    return found
+
+
+def facts() -> dict[str, Any]:
+    numeric = {name: value for name, value in os.environ.items() if name.endswith("_THREADS")}
+    return {
+        "env": numeric | {name: os.environ.get(name) for name in ("ACTORQ_SLOT", "EXTRA")},
+        "pid": os.getpid(),
+        "group": os.getpgid(0),
+        "modules": sorted(sys.modules),
+        "descriptors": descriptors(),
+        "stdin": sys.stdin.read(),
+        "blocked": [int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, ())],
+    }
+
+
+def act(command: Any) -> Any:
+    """Carry out one command: a name, or a list of a name and its arguments."""
+    name, *rest = command if isinstance(command, list) else [command]
+    return COMMANDS[name](*rest) if name in COMMANDS else command
+
+
+def _raise(name: str) -> None:
+    import asyncio
+    import builtins
+
+    raise asyncio.CancelledError if name == "CancelledError" else getattr(builtins, name)("told so")
+
+
+def _child(path: str, *, how: str) -> int:
+    """Start a process that outlives the handler; its number goes into a file."""
+    if how == "orphan":
+        code = "import os,sys,time\nif os.fork(): os._exit(0)\n"
+    else:
+        code = "import os,sys,time\n"
+    code += "open(sys.argv[1]+'~','w').write(str(os.getpid()))\n"
+    code += "os.rename(sys.argv[1]+'~',sys.argv[1])\ntime.sleep(1000)"
+    subprocess.Popen([sys.executable, "-c", code, path])
+    wait_for(path)
+    return int(Path(path).read_text())
+
+
+def _close_all() -> str:
+    os.closerange(0, 1024)
+    return "closed"
+
+
+def _take_over(path: str) -> str:
+    """Close every descriptor and put a file in the place of each."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT)
+    for other in descriptors():
+        if other != fd:
+            with contextlib.suppress(OSError):
+                os.dup2(fd, other)
+    return "taken over"
+
+
+def _speak_out_of_turn(data: str) -> None:
+    fd = next(fd for fd, what in descriptors().items() if fd > 1024 and what.startswith("socket"))
+    os.write(fd, data.encode())
+    time.sleep(1000)
+
+
+def _thread() -> str:
+    threading.Thread(target=time.sleep, args=(1000,), daemon=False).start()
+    return "started"
+
+
+def _print(text: str) -> None:
+    print(text)
+
+
+COMMANDS = {
+    "facts": facts,
+    "raise": _raise,
+    "exit": os._exit,
+    "sys.exit": sys.exit,
+    "kill": lambda number: os.kill(os.getpid(), number),
+    "crash": lambda: ctypes.string_at(0),
+    "touch": touch,
+    "wait": wait_for,
+    "sleep": time.sleep,
+    "grandchild": lambda path: _child(path, how="plain"),
+    "orphan": lambda path: _child(path, how="orphan"),
+    "close": _close_all,
+    "take over": _take_over,
+    "speak": _speak_out_of_turn,
+    "thread": _thread,
+    "print": _print,
+    "write": lambda fd, text, times: [os.write(fd, text.encode("latin-1")) for _ in range(times)][
+        :0
+    ],
+    "no stdout": lambda: setattr(sys, "stdout", None),
+    "log": lambda level, text: logging.getLogger("mine").log(level, text),
+    "many": lambda n: "x" * n,
+}
+
+
+def by_job(batch: Any) -> None:
+    """Do what each job says, one after the other."""
+    for job in batch:
+        result = act(job.args)
+        if result is not None:
+            job.done(result)
+
+
+def at_once(batch: Any) -> list[Any]:
+    """Do what each job says, marking none."""
+    return [act(args) for args in batch.args]
+
+
+class Recording:
+    """Write down what happens to it."""
+
+    def __init__(self) -> None:
+        self.path = Path(os.environ["EXTRA"])
+
+    def note(self, text: str) -> None:
+        with self.path.open("a") as file:
+            file.write(text + "\n")
+
+    def setup(self, slot: int) -> None:
+        self.note(f"setup {slot} in {os.getpid()}")
+
+    def handle(self, batch: Any) -> list[Any]:
+        self.note(f"handle {len(batch)}")
+        return [act(args) for args in batch.args]
+
+    def teardown(self) -> None:
+        self.note("teardown")
+
+
+class BadSetup:
+    """Fail as the environment says."""
+
+    def setup(self) -> None:
+        act(msgspec.json.decode(os.environ["EXTRA"]))
+
+    def handle(self, batch: Any) -> None: ...

@@ -1,0 +1,161 @@
+"""An actor is a process of its own: set up once, told apart by its slot, gone when told."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from actorq.wire import BootFailed, Bye, Ready
+from tests.actor.support import kind_of
+from tests.process import handlers, threads
+from tests.process.support import work
+
+
+def facts_of(actors, kind, index=0):
+    actor = actors.start(kind, index)
+    [message] = actors.run(actor, ["facts"])
+    return actor, msgspec.json.decode(message.verdicts[0].result)
+
+
+@pytest.fixture
+def at_once():
+    return kind_of(handlers.at_once)
+
+
+def test_setup_runs_once_before_ready_and_teardown_after_stop(actors, tmp_path):
+    path = tmp_path / "notes"
+    kind = kind_of(handlers.Recording, "class", env={"EXTRA": str(path)})
+    actor = actors.start(kind, 3)
+    assert path.read_text() == f"setup 3 in {actor.pid}\n"
+    actors.run(actor, [1, 2], 1)
+    actors.run(actor, [1], 2)
+    actor.stop()
+    actors.said(Bye, actor)
+    assert path.read_text().splitlines()[1:] == ["handle 2", "handle 1", "teardown"]
+    assert actors.died(actor).exit.code == 0
+
+
+def test_the_environment_is_the_slots_own(actors, monkeypatch):
+    monkeypatch.setenv("MKL_NUM_THREADS", "7")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    before = dict(os.environ)
+    kind = kind_of(handlers.at_once, env={"EXTRA": "e", "NUMEXPR_NUM_THREADS": "9"})
+    _, facts = facts_of(actors, kind, 5)
+    env = facts["env"]
+    assert (env["ACTORQ_SLOT"], env["EXTRA"]) == ("5", "e")
+    assert env["OMP_NUM_THREADS"] == env["OPENBLAS_NUM_THREADS"] == "1"  # the default
+    assert env["MKL_NUM_THREADS"] == "7"  # what the supervisor was given wins over that
+    assert env["NUMEXPR_NUM_THREADS"] == "9"  # what the kind says wins over all
+    assert dict(os.environ) == before
+
+
+def test_numeric_libraries_see_their_thread_count_when_they_are_loaded(actors):
+    actor = actors.start(kind_of(threads.n_blas_threads))
+    [message] = actors.run(actor, [None])
+    assert msgspec.json.decode(message.verdicts[0].result) == 1
+
+
+def test_an_actor_leads_a_group_of_its_own_and_is_no_daemon(actors, at_once):
+    actor, facts = facts_of(actors, at_once)
+    assert facts["pid"] == facts["group"] == actor.pid
+    assert os.getpgid(0) != actor.pid
+    assert facts["blocked"] == []
+
+
+def test_no_database_driver_is_imported(actors, at_once):
+    _, facts = facts_of(actors, at_once)
+    assert [name for name in facts["modules"] if name.startswith("psycopg")] == []
+
+
+def test_an_actor_has_no_descriptor_but_its_own(actors, at_once, tmp_path):
+    with (tmp_path / "open").open("w") as file:
+        os.set_inheritable(file.fileno(), False)
+        others = [actors.start(at_once, i) for i in range(2)]
+        _, facts = facts_of(actors, at_once, 2)
+    found = {int(fd): what for fd, what in facts["descriptors"].items()}
+    assert found[0] == "/dev/null"
+    assert found[1] == found[2]
+    assert found[1].startswith("pipe:")
+    rest = [what for fd, what in found.items() if fd > 2 and "/proc/" not in what]
+    assert len([what for what in rest if what.startswith("socket:")]) == 1
+    # The spawn method's own: the parent's life, this one's life, the tracker of resources.
+    assert len([what for what in rest if what.startswith("pipe:")]) <= 3
+    files = {what for what in rest if not what.startswith(("socket:", "pipe:", "/dev/null"))}
+    assert len(files) == 1, files  # the shared page
+    assert all(other.pid for other in others)
+
+
+def test_standard_input_is_empty(actors, at_once):
+    assert facts_of(actors, at_once)[1]["stdin"] == ""
+
+
+def test_programs_started_by_a_handler_inherit_nothing_of_ours(actors, tmp_path):
+    actor = actors.start(kind_of(handlers.at_once))
+    path = tmp_path / "pid"
+    actors.run(actor, [["grandchild", str(path)]])
+    found = [os.readlink(p) for p in Path(f"/proc/{path.read_text()}/fd").iterdir()]
+    assert [what for what in found if what.startswith("socket:")] == []
+    assert len([what for what in found if what.startswith("pipe:")]) == 2  # its output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_to_the_group_do_not_disturb_a_batch(actors, at_once, tmp_path, number):
+    actor = actors.start(at_once)
+    path = tmp_path / "go"
+    actor.send(work([["touch", str(tmp_path / "on")], ["wait", str(path)]]))
+    handlers.wait_for(str(tmp_path / "on"))
+    os.killpg(actor.pid, number)
+    path.touch()
+    [message] = actors.answer(actor, 1)
+    assert message.last
+
+
+def test_programs_started_by_a_handler_heed_sigterm(actors, tmp_path):
+    actor = actors.start(kind_of(handlers.at_once))
+    path = tmp_path / "pid"
+    actors.run(actor, [["grandchild", str(path)]])
+    status = Path(f"/proc/{path.read_text()}/status").read_text()
+    ignored = int(next(x for x in status.splitlines() if x.startswith("SigIgn")).split()[1], 16)
+    blocked = int(next(x for x in status.splitlines() if x.startswith("SigBlk")).split()[1], 16)
+    bits = (1 << (signal.SIGTERM - 1)) | (1 << (signal.SIGINT - 1))
+    assert ignored & bits == 0
+    assert blocked & bits == 0
+
+
+@pytest.mark.parametrize(
+    ("how", "text"),
+    [
+        (["raise", "ValueError"], "ValueError"),
+        (["sys.exit", 0], "SystemExit"),
+        (["raise", "KeyboardInterrupt"], "KeyboardInterrupt"),
+        (["raise", "GeneratorExit"], "GeneratorExit"),
+    ],
+)
+def test_a_setup_that_fails_says_so_before_it_goes(actors, how, text):
+    env = {"EXTRA": msgspec.json.encode(how).decode()}
+    actor = actors.pool.spawn(kind_of(handlers.BadSetup, "class", env=env), 0)
+    failed = actors.said(BootFailed, actor)
+    assert failed.error.type == text
+    assert "in setup" in failed.error.traceback
+    assert actors.died(actor).exit.code == 1
+    assert not any(isinstance(getattr(e, "message", None), Ready) for e in actors.seen)
+
+
+def test_a_setup_that_ends_the_process_is_a_death_without_ready(actors):
+    kind = kind_of(handlers.BadSetup, "class", env={"EXTRA": '["exit", 7]'})
+    actor = actors.pool.spawn(kind, 0)
+    assert actors.died(actor).exit.code == 7
+
+
+def test_a_stop_waits_for_the_batches_before_it(actors, at_once):
+    actor = actors.start(at_once)
+    for no in (1, 2, 3):
+        actor.send(work([1], no))
+    actor.stop()
+    answers = [actors.answer(actor, no)[-1] for no in (1, 2, 3)]
+    assert all(answer.last for answer in answers)
+    assert actors.died(actor).exit.code == 0
