@@ -86,6 +86,11 @@ class QueueStore:
         self._calls.do("lanes", *columns)
         return {(queue, kind): n for queue, kind, n in self._calls.rows("lanes_read", *columns)}
 
+    def remember_kind(self, name: str, fingerprint: str) -> str | None:
+        """Remember the type of a kind's args; return the one remembered before."""
+        before: str | None = self._calls.row("kind_remember", name, fingerprint)[0]
+        return before
+
     def claim(self, ask: Ask) -> Claimed:
         """Take due jobs of one lane and put them under a lease."""
         return claims.claim(self._calls, ask)
