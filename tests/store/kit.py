@@ -1,0 +1,175 @@
+"""What the store's tests share: jobs, claims, settles, and a look at where every job is."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from actorq.core.ask import Ask, Claimed, NodeInfo
+from actorq.core.model import Batch, ErrorInfo, Row, Settlement
+from actorq.store.queue import QueueStore
+from tests.support.wait import wait_until
+
+ERROR = ErrorInfo("ValueError", "no", "Traceback …")
+
+
+class Kit:
+    """Hold an observer's connection to a database and make stores, nodes and jobs in it."""
+
+    def __init__(self, dsn: str) -> None:
+        self.dsn = dsn
+        self.conn = psycopg.connect(dsn, autocommit=True)
+        self._stores: list[QueueStore] = []
+        self.store = self.open()
+        self.node = self.register()
+        self.lane = self.store.lanes([("default", "k")])["default", "k"]
+
+    def open(self, **timeouts: Any) -> QueueStore:
+        """Return a store of its own connection, closed with the kit."""
+        store = QueueStore.connect(self.dsn, name="test", **timeouts)
+        self._stores.append(store)
+        return store
+
+    def close(self) -> None:
+        """Close every connection."""
+        for store in self._stores:
+            store.close()
+        self.conn.close()
+
+    def register(self) -> str:
+        """Register a node and return its id."""
+        node = str(uuid.uuid4())
+        self.store.register(NodeInfo(node, "host", 1))
+        return node
+
+    def enqueue(self, n: int, args: str = "{}", **columns: Any) -> list[int]:
+        """Insert n jobs of kind k and return their ids."""
+        names = "".join(f", {name}" for name in columns)
+        places = "".join(", %s" for _ in columns)
+        rows = self.conn.execute(
+            f"INSERT INTO actorq.job (kind, args{names})"
+            f" SELECT 'k', %s::json{places} FROM generate_series(1, %s) RETURNING id".encode(),
+            [args, *columns.values(), n],
+        )
+        return [row[0] for row in rows]
+
+    def claim(self, n: int, limit: int = 1000, **ask: Any) -> Claimed:
+        """Claim jobs of the lane under lease n of the kit's node."""
+        return self.store.claim(
+            Ask(**{"lane": self.lane, "limit": limit, "node": self.node, "lease": n, **ask})
+        )
+
+    def batch(self, n: int, limit: int = 1000, **ask: Any) -> Batch:
+        """Claim jobs that are certainly there."""
+        batch = self.claim(n, limit, **ask).batch
+        assert batch is not None
+        return batch
+
+    def rows(self, sql: str, *params: object) -> list[tuple[Any, ...]]:
+        """Return the rows of any query."""
+        return self.conn.execute(sql.encode(), params).fetchall()
+
+    def one(self, sql: str, *params: object) -> Any:
+        """Return the only value of a query."""
+        ((value,),) = self.rows(sql, *params)
+        return value
+
+    def states(self) -> dict[int, str]:
+        """Return the readable state of every job."""
+        return dict(self.rows("SELECT id, state FROM actorq.jobs ORDER BY id"))
+
+    def check_places(self) -> None:
+        """Assert that every pending job is ready or leased, exactly once, and no other job is."""
+        wrong = self.rows(
+            """
+            SELECT j.id, j.state, count(p.id) FROM actorq.job j
+            LEFT JOIN (
+                SELECT id FROM actorq.ready
+                UNION ALL
+                SELECT u.id FROM actorq.lease l, unnest(l.jobs) WITH ORDINALITY u (id, k)
+                WHERE l.open IS NULL OR get_bit(l.open, u.k - 1) = 1
+            ) p ON p.id = j.id
+            GROUP BY j.id HAVING count(p.id) <> (j.state = 'pending')::int
+            """
+        )
+        assert wrong == []
+        moved = self.rows(
+            "SELECT r.id FROM actorq.ready r JOIN actorq.job j ON j.id = r.id"
+            " WHERE (j.run_at, j.priority) <> (r.run_at, r.priority)"
+        )
+        assert moved == []
+
+
+def done(batch: Batch) -> Settlement:
+    """Return the settlement that completes every job of a batch."""
+    return Settlement(
+        batch.lease, batch.seq, [(job, attempt_of(batch, job)) for job in batch.ids], []
+    )
+
+
+def attempt_of(batch: Batch, job: int) -> int:
+    """Return the attempt that a job had when it was claimed."""
+    note = batch.notes.get(batch.ids.index(job))
+    return note.attempt if note else 0
+
+
+def part(batch: Batch, rows: Sequence[Row]) -> Settlement:
+    """Return the settlement of some rows of a batch that leaves all other jobs open."""
+    settled = {row.id for row in rows}
+    bits = bytearray((batch.n + 7) // 8)
+    for k, job in enumerate(batch.ids):
+        if job not in settled:
+            bits[k >> 3] |= 1 << (k & 7)
+    return Settlement(batch.lease, batch.seq, [], list(rows), False, bytes(bits))
+
+
+class Second(threading.Thread):
+    """Run something in a thread; tell when it ended, or waits for another session."""
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        super().__init__(daemon=True)
+        self.call = call
+        self.value: Any = None
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Call it and keep what it returned or raised."""
+        try:
+            self.value = self.call()
+        except BaseException as error:
+            self.error = error
+
+    def result(self) -> Any:
+        """Return what the call returned; raise what it raised."""
+        self.join(20)
+        assert not self.is_alive(), "the second session still waits"
+        if self.error:
+            raise self.error
+        return self.value
+
+
+def pid(store: QueueStore) -> int:
+    """Return the server's process that serves a store."""
+    return store._session.info.backend_pid
+
+
+@contextmanager
+def beside(
+    kit: Kit, first: QueueStore, second: QueueStore, call: Callable[[], object]
+) -> Iterator[Second]:
+    """Start a call on the second store and go on once it ended or waits for the first one."""
+    thread = Second(call)
+    thread.start()
+    wait_until(
+        lambda: (
+            not thread.is_alive()
+            or kit.one("SELECT %s = ANY (pg_blocking_pids(%s))", pid(first), pid(second))
+        ),
+        what="the second session to end or to wait",
+    )
+    yield thread

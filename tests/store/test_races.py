@@ -1,0 +1,114 @@
+"""Every pair of statements at once, in both orders: whatever the first one does in the end, the
+second one waits or passes by, and each job stands in one place and ends once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from actorq.core.ask import Ask
+from actorq.core.model import Row
+from actorq.store.cancel import cancel
+from actorq.store.queue import QueueStore
+from tests.store.kit import ERROR, Kit, beside, done, part
+
+Op = Callable[["Scene", QueueStore], object]
+
+
+class Scene:
+    """Hold six jobs: four of them leased by a node, two still ready."""
+
+    def __init__(self, kit: Kit) -> None:
+        self.kit = kit
+        kit.conn.execute(
+            """
+            CREATE TABLE public.ended (job bigint, state actorq.job_state);
+            CREATE FUNCTION public.note_end() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN INSERT INTO public.ended VALUES (NEW.id, NEW.state); RETURN NULL; END $$;
+            CREATE TRIGGER note_end AFTER UPDATE OF state ON actorq.job FOR EACH ROW
+            WHEN (NEW.state <> 'pending') EXECUTE FUNCTION public.note_end();
+            """
+        )
+        self.ids = kit.enqueue(6)
+        self.batch = kit.batch(1, 4)
+        self.other = kit.register()
+
+    def rest(self) -> list[Row]:
+        """Return outcomes of the first two jobs: one ended, one to be run again."""
+        first, second = self.ids[:2]
+        return [
+            Row(first, 0, "failed", "failed", error=ERROR),
+            Row(second, 0, "pending", "failed", retry_in_s=0.0, error=ERROR),
+        ]
+
+
+def claims(scene: Scene, store: QueueStore) -> object:
+    return store.claim(Ask(scene.kit.lane, 10, scene.other, 1))
+
+
+def settles(scene: Scene, store: QueueStore) -> object:
+    return store.settle(scene.kit.node, 1, [done(scene.batch)])
+
+
+def settles_part(scene: Scene, store: QueueStore) -> object:
+    return store.settle(scene.kit.node, 1, [part(scene.batch, scene.rest())])
+
+
+def settles_around_locks(scene: Scene, store: QueueStore) -> object:
+    return store.settle_around_locks(scene.kit.node, 1, [done(scene.batch)])
+
+
+def reaps(scene: Scene, store: QueueStore) -> object:
+    store.leave(scene.kit.node)
+    return store.reap(10, 2, 2)
+
+
+def beats(scene: Scene, store: QueueStore) -> object:
+    return store.beat(scene.kit.node)
+
+
+def cancels(scene: Scene, store: QueueStore) -> object:
+    return cancel(store._session, [scene.ids[1], scene.ids[4]])
+
+
+def gives_back(scene: Scene, store: QueueStore) -> object:
+    return store.give_back(scene.kit.node, 1, 0)
+
+
+OPS: list[Op] = [
+    claims, settles, settles_part, settles_around_locks, reaps, beats, cancels, gives_back,
+]  # fmt: skip
+
+
+def finish(scene: Scene) -> None:
+    """Let everybody die, and run what is left to its end."""
+    kit = scene.kit
+    kit.store.leave(kit.node)
+    kit.store.leave(scene.other)
+    kit.store.reap(10, 9, 9)
+    kit.node = kit.register()
+    for n in range(1, 4):
+        batch = kit.claim(n).batch
+        if batch:
+            assert kit.store.settle(kit.node, n, [done(batch)]).missing == []
+
+
+@pytest.mark.parametrize("ending", ["COMMIT", "ROLLBACK"])
+@pytest.mark.parametrize("second", OPS, ids=lambda op: op.__name__)
+@pytest.mark.parametrize("first", OPS, ids=lambda op: op.__name__)
+def test_two_at_once_leave_each_job_in_one_place(
+    kit: Kit, first: Op, second: Op, ending: str
+) -> None:
+    scene = Scene(kit)
+    a, b = kit.open(), kit.open(lock_timeout_s=10)
+    a._session.execute("BEGIN")
+    first(scene, a)
+    with beside(kit, a, b, lambda: second(scene, b)) as thread:
+        a._session.execute(ending.encode())
+    thread.result()
+    kit.check_places()
+    finish(scene)
+    kit.check_places()
+    ended = kit.rows("SELECT job FROM public.ended ORDER BY job")
+    assert [job for (job,) in ended] == scene.ids, "each job ends exactly once"
