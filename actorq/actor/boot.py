@@ -6,6 +6,7 @@ travels as bytes made by dill, once, at the start; after that nothing executable
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -40,7 +41,9 @@ def load(boot: Boot) -> Kind:
     if boot.main_name or boot.main_path:
         _load_main(boot)
     if boot.pickled:
-        kind: Kind = dill.loads(boot.pickled)
+        reader = dill.Unpickler(io.BytesIO(boot.pickled))
+        reader._main = sys.modules[MAIN]  # dill's own is the one that was there at its import
+        kind: Kind = reader.load()
         return kind
     __import__(boot.module)
     found = _place(boot.module, boot.qualname, boot.kind)

@@ -1,0 +1,261 @@
+"""Handlers get into an actor from wherever they are defined, or a clear error says why not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import msgspec
+import pytest
+
+from actorq.args import ArgsCodec
+from actorq.core.policy import KindPolicy
+from actorq.errors import ConfigError
+from actorq.kind import Kind
+from actorq.supervisor.pool import boot_of
+from actorq.wire import BootFailed
+from tests.actor.support import kind_of
+from tests.process import handlers
+
+ROOT = os.getcwd()
+
+SCRIPT = """
+    import sys
+    from actorq.args import ArgsCodec
+    from actorq.core.policy import KindPolicy
+    from actorq.kind import Kind
+    from tests.process.support import troupe
+
+    def declare(handler, shape="batch"):
+        kind = Kind(None, KindPolicy(name="k"), ArgsCodec())
+        kind.handler, kind.shape = handler, shape
+        return kind
+
+    def run(kind):
+        with troupe() as actors:
+            actor = actors.start(kind)
+            [message] = actors.run(actor, [1, 2])
+            print([verdict.result.decode() for verdict in message.verdicts])
+"""
+
+
+def script(body: str) -> str:
+    return textwrap.dedent(SCRIPT) + textwrap.dedent(body)
+
+
+def python(*args: str, **options):
+    env = {**os.environ, "PYTHONPATH": ROOT}
+    return subprocess.run(
+        [sys.executable, *args], capture_output=True, text=True, timeout=50, env=env, **options
+    )
+
+
+IN_MAIN = """
+    WORD = "main"
+
+    class Named:
+        def handle(self, batch):
+            return [f"{WORD}{args}" for args in batch.args]
+
+    def function(batch):
+        return [f"{WORD}{args}" for args in batch.args]
+
+    def closure(prefix):
+        return lambda batch: [f"{prefix}{args}" for args in batch.args]
+
+    kinds = {
+        "class": declare(Named, "class"),
+        "function": declare(function),
+        "lambda": declare(lambda batch: [f"{WORD}{args}" for args in batch.args]),
+        "closure": declare(closure("main")),
+    }
+    Named.__actorq_kind__ = kinds["class"]
+    if __name__ == "__main__":
+        run(kinds[sys.argv[1]])
+"""
+
+
+@pytest.mark.parametrize("which", ["class", "function", "lambda", "closure"])
+def test_a_handler_in_a_script_is_found(tmp_path, which):
+    path = tmp_path / "my script.py"
+    path.write_text(script(IN_MAIN))
+    ran = python(str(path), which, cwd=tmp_path)
+    assert ran.stdout.strip() == """['"main1"', '"main2"']""", ran.stderr
+
+
+def test_a_handler_in_a_module_run_by_name_is_found(tmp_path):
+    (tmp_path / "mymodule.py").write_text(script(IN_MAIN))
+    ran = python("-m", "mymodule", "class", cwd=tmp_path)
+    assert ran.stdout.strip() == """['"main1"', '"main2"']""", ran.stderr
+
+
+NO_FILE = """
+    def function(batch):
+        return [0 for args in batch.args]
+    run(declare(function))
+"""
+
+
+def assert_says_what_to_do(ran):
+    assert ran.returncode == 1
+    last = ran.stderr.strip().splitlines()[-1]
+    assert "ConfigError" in last
+    assert "put the handler into a module of its own" in last
+
+
+def test_a_handler_on_standard_input_is_refused_with_advice():
+    ran = python("-", input=script(NO_FILE), cwd=ROOT)
+    assert_says_what_to_do(ran)
+    assert "no file" in ran.stderr
+
+
+def test_a_handler_in_a_command_line_is_refused_with_advice():
+    assert_says_what_to_do(python("-c", script(NO_FILE), cwd=ROOT))
+
+
+def test_a_handler_in_the_main_module_of_a_package_is_refused_with_advice(tmp_path):
+    (tmp_path / "mypackage").mkdir()
+    (tmp_path / "mypackage" / "__main__.py").write_text(script(NO_FILE))
+    assert_says_what_to_do(python("-m", "mypackage", cwd=tmp_path))
+
+
+@pytest.mark.parametrize("how", ["-", "-c"])
+def test_without_a_file_a_handler_elsewhere_still_runs(how):
+    body = script(
+        """
+        from tests.process.handlers import at_once
+        run(declare(at_once))
+        """
+    )
+    ran = python("-", input=body, cwd=ROOT) if how == "-" else python("-c", body, cwd=ROOT)
+    assert ran.stdout.strip() == "['1', '2']", ran.stderr
+
+
+def test_a_script_without_a_guard_is_told_so(tmp_path):
+    path = tmp_path / "unguarded.py"
+    path.write_text(script(NO_FILE))
+    ran = python(str(path), cwd=tmp_path)
+    assert ran.returncode == 1
+    assert "put the call that runs it under  if __name__ == '__main__':" in ran.stderr
+
+
+def test_the_main_module_is_not_run_where_the_handler_is_elsewhere(tmp_path):
+    path = tmp_path / "elsewhere.py"
+    path.write_text(
+        script(
+            """
+            from tests.process.handlers import at_once
+            print("main ran")
+            run(declare(at_once))  # no guard needed
+            """
+        )
+    )
+    ran = python(str(path), cwd=tmp_path)
+    assert ran.stdout.split("\n", 1) == ["main ran", "['1', '2']\n"], ran.stderr
+
+
+# ---- handlers with a place, and without ----
+
+decorated = Kind(None, KindPolicy(name="decorated"), ArgsCodec(int))
+
+
+@decorated.actor(max_batch=7)
+def doubled(n: int) -> int:
+    return 2 * n
+
+
+by_class = Kind(None, KindPolicy(name="by_class"), ArgsCodec(int))
+
+
+@by_class.actor()
+class Tripled:
+    def handle(self, batch):
+        return [3 * n for n in batch.args]
+
+
+@pytest.mark.parametrize(("kind", "factor"), [(decorated, 2), (by_class, 3)])
+def test_a_decorated_handler_is_imported_and_not_pickled(actors, kind, factor):
+    boot = boot_of(kind, 0)
+    assert (boot.pickled, boot.main_name, boot.main_path) == (b"", "", "")
+    actor = actors.start(kind)
+    [message] = actors.run(actor, [1, 2])
+    results = [msgspec.json.decode(verdict.result) for verdict in message.verdicts]
+    assert results == [factor, 2 * factor]
+
+
+def test_a_handler_defined_in_a_function_travels_as_bytes(actors):
+    offset = 40
+
+    class Local:
+        def handle(self, batch):
+            return [offset + n for n in batch.args]
+
+    actor = actors.start(kind_of(Local, "class"))
+    [message] = actors.run(actor, [2])
+    assert message.verdicts[0].result == b"42"
+
+
+def test_a_large_handler_does_not_block_its_start(actors):
+    table = os.urandom(3_000_000)
+    actor = actors.start(kind_of(lambda batch: [len(table)] * len(batch)))
+    [message] = actors.run(actor, [0])
+    assert message.verdicts[0].result == b"3000000"
+
+
+def test_a_handler_that_cannot_be_sent_is_refused():
+    lines = (line for line in ["a generator cannot be pickled"])
+    with pytest.raises(ConfigError, match="at the top level of a module"):
+        boot_of(kind_of(lambda batch: next(lines)), 0)
+
+
+def test_a_kind_without_a_handler_is_refused():
+    with pytest.raises(ConfigError, match="no handler"):
+        boot_of(kind_of(None), 0)
+
+
+def test_a_module_that_fails_at_import_says_so(actors, tmp_path, monkeypatch):
+    (tmp_path / "fragile_handlers.py").write_text(
+        "import os\n"
+        "from actorq.args import ArgsCodec\n"
+        "from actorq.core.policy import KindPolicy\n"
+        "from actorq.kind import Kind\n"
+        "if 'ACTORQ_SLOT' in os.environ: raise OSError('no such model')\n"
+        "kind = Kind(None, KindPolicy(name='fragile'), ArgsCodec())\n"
+        "@kind.actor()\n"
+        "def handler(n: int) -> None: ...\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    import fragile_handlers
+
+    actor = actors.pool.spawn(fragile_handlers.handler, 0)
+    failed = actors.said(BootFailed, actor)
+    assert (failed.error.type, failed.error.message) == ("OSError", "no such model")
+    assert "fragile_handlers.py" in failed.error.traceback
+    assert actors.died(actor).exit.code == 1
+
+
+def test_a_handler_bound_by_a_later_call_is_explained(actors, tmp_path, monkeypatch):
+    (tmp_path / "unbound_handlers.py").write_text("class H:\n    def handle(self, b): ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import unbound_handlers
+
+    kind = Kind(None, KindPolicy(name="late"), ArgsCodec())
+    kind.bind(unbound_handlers.H)
+    actor = actors.pool.spawn(kind, 0)
+    failed = actors.said(BootFailed, actor)
+    assert "declare the handler where it is defined" in failed.error.message
+
+
+def test_a_process_the_system_refuses_is_reported_as_a_death(actors, monkeypatch):
+    from actorq.supervisor import process
+
+    def refuse(*args, **kwargs):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(process.subprocess, "Popen", refuse)
+    actor = actors.pool.spawn(kind_of(handlers.at_once), 0)
+    died = actors.died(actor)
+    assert (actor.pid, died.taken, died.begun) == (0, 0, [])
+    assert "could not be started: [Errno 11]" in died.exit.text
