@@ -1,0 +1,181 @@
+"""Run every block of the README, section by section, as a reader would.
+
+A section has a database and a directory of its own. Python blocks that begin with the name of a
+file become that file, for this section and all later ones; other Python blocks are run. In
+console blocks the lines after `$` are run by bash, and what stands below a command must be in
+its output, where … stands for anything. SQL blocks are executed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+import pytest
+
+from tests.support.shell import ROOT
+
+TEXT = (ROOT / "README.md").read_text("utf-8")
+NOT_RUN = "<!-- not run here"
+EMPTY = "<!-- begins with an empty database -->"
+FILE = re.compile(r"# (\w+\.py)\n")
+DEADLINE_S = 50
+
+
+class Block(NamedTuple):
+    """Hold one fenced block and the line before it."""
+
+    language: str
+    body: str
+    before: str
+
+    @property
+    def file(self) -> str | None:
+        """Return the name of the file that a Python block is."""
+        named = FILE.match(self.body) if self.language == "python" else None
+        return named.group(1) if named else None
+
+
+def sections() -> dict[str, str]:
+    """Return the README's sections by heading."""
+    parts = re.split(r"^## (.+)$", TEXT, flags=re.M)
+    return dict(zip(["", *parts[1::2]], parts[::2], strict=True))
+
+
+def blocks(text: str) -> list[Block]:
+    """Return the fenced blocks of a section."""
+    found = re.finditer(r"(?:^([^\n]*)\n)?^```(\w*)\n(.*?)^```$", text, re.M | re.S)
+    return [Block(m.group(2), m.group(3), (m.group(1) or "")) for m in found]
+
+
+SECTIONS = {name: blocks(text) for name, text in sections().items() if blocks(text)}
+
+
+def files_until(section: str) -> dict[str, str]:
+    """Return the files made by all blocks up to the end of a section."""
+    files: dict[str, str] = {}
+    for name, found in SECTIONS.items():
+        files |= {block.file: block.body for block in found if block.file}
+        if name == section:
+            return files
+    raise KeyError(section)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_block_of_the_section_works(
+    section: str, dsn: str, empty_dsn: str, tmp_path: Path
+) -> None:
+    if EMPTY in sections()[section]:
+        dsn = empty_dsn
+    for name, body in files_until(section).items():
+        (tmp_path / name).write_text(body, "utf-8")
+    for block in SECTIONS[section]:
+        if block.before.startswith(NOT_RUN):
+            for command, _ in commands(block.body):
+                assert os.access(ROOT / command, os.X_OK)
+        else:
+            run(block, dsn, tmp_path)
+
+
+def run(block: Block, dsn: str, directory: Path) -> None:
+    if block.language == "console":
+        for command, expected in commands(block.body):
+            check(shell(command, dsn, directory), expected)
+    elif block.language == "sql":
+        with psycopg.connect(dsn) as conn:
+            conn.execute(block.body.encode())
+    elif block.file:
+        compile(block.body, block.file, "exec")
+    else:
+        assert block.language == "python", f"no way to run a block of {block.language!r}"
+        (directory / "block.py").write_text(block.body, "utf-8")
+        shell("python block.py", dsn, directory)
+
+
+def commands(body: str) -> list[tuple[str, list[str]]]:
+    """Split a console block into commands, each with the lines shown below it."""
+    parts = re.split(r"^\$ (.+)\n", body, flags=re.M)
+    assert parts[0] == "", "a console block begins with a command"
+    return [(parts[i], parts[i + 1].splitlines()) for i in range(1, len(parts), 2)]
+
+
+def shell(command: str, dsn: str, directory: Path) -> str:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = {**os.environ, "ACTORQ_DSN": dsn, "PATH": path, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command],
+        cwd=directory,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def check(output: str, expected: list[str]) -> None:
+    """Find the shown lines in the output, in order."""
+    rest = output.splitlines()
+    for shown in (line for line in expected if line.strip() != "…"):
+        pattern = re.compile(re.sub(r"\s+", r"\\s+", re.escape(shown).replace(r"\ ", " ")
+                                    .replace("…", ".*")))  # fmt: skip
+        while rest and not pattern.fullmatch(rest[0].strip()):
+            rest.pop(0)
+        assert rest, f"not in the output: {shown}\n{output}"
+        rest.pop(0)
+
+
+def table(name: str) -> dict[str, str]:
+    """Return the settings and defaults of the table marked with a name."""
+    text = TEXT.split(f"<!-- settings: {name} -->\n")[1].split("\n\n")[0]
+    rows = [[cell.strip() for cell in line.split("|")] for line in text.splitlines()[2:]]
+    return {row[1].strip("`"): row[2] for row in rows}
+
+
+def as_text(value: object) -> str:
+    if value is None or value == {}:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:,}" if isinstance(value, int) else f"{value}".removesuffix(".0")
+
+
+def test_every_setting_of_a_kind_is_listed_with_its_default() -> None:
+    from actorq.core.policy import KindPolicy
+
+    policy = KindPolicy(name="x")
+    listed = table("kind")
+    settings = set(KindPolicy.__struct_fields__) - {"name", "queue", "linger_s"} | {"linger_ms"}
+    assert set(listed) == settings
+    for name in settings - {"retry", "linger_ms", "weight"}:
+        assert listed[name] == as_text(getattr(policy, name)), name
+    assert float(listed["weight"]) == policy.weight
+    assert float(listed["linger_ms"]) == policy.linger_s * 1000
+
+
+def test_every_setting_of_a_supervisor_is_listed_with_its_default() -> None:
+    from dataclasses import MISSING, fields
+
+    from actorq.supervisor.options import RunOptions
+
+    listed = table("run")
+    options = {f.name: f.default for f in fields(RunOptions)}
+    assert set(listed) == set(options) - {"dsn", "schema", "drain"}
+    for name, default in options.items():
+        if name in listed and default not in (MISSING, ()):
+            assert listed[name] == as_text(default), name
+
+
+def test_every_command_is_listed() -> None:
+    from actorq.cli.parser import build
+
+    usage = build().format_help()
+    listed = set(re.findall(r"^\| `actorq (\w+)", TEXT, re.M))
+    there = set(re.findall(r"^    (\w+) {2,}", usage, re.M)) - {"COMMAND"}
+    assert listed == there
