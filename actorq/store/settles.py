@@ -150,7 +150,10 @@ def _error(row: Row) -> Texts:
 
 
 def _text(result: bytes | None) -> str | None:
-    return None if result is None else result.decode()
+    try:
+        return None if result is None else result.decode()
+    except UnicodeDecodeError as exc:
+        raise RowRefused(f"a result is not UTF-8: {exc.reason}") from exc
 
 
 def _delay(seconds: float | None) -> float | None:

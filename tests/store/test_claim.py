@@ -1,0 +1,238 @@
+"""The claim: what it takes, in which order, and what it says about it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import product
+
+import msgspec
+import pytest
+
+from actorq.core.ask import Ask, DueAsk
+from actorq.core.model import Counts, Row
+from tests.store.kit import ERROR, Kit, beside, done, part
+
+PLANNER = ["hashjoin", "mergejoin", "nestloop", "indexscan", "sort", "material"]
+
+
+def test_jobs_come_by_priority_then_time_then_id(kit: Kit) -> None:
+    late = kit.enqueue(2)
+    early = kit.enqueue(1, run_at=datetime(2020, 1, 1, tzinfo=UTC))
+    first = kit.enqueue(1, priority=0)
+    last = kit.enqueue(1, priority=9, run_at=datetime(2019, 1, 1, tzinfo=UTC))
+    assert kit.batch(1).ids == first + early + late + last
+
+
+def test_args_are_one_array_in_the_order_of_the_ids(kit: Kit) -> None:
+    for text in ['{"a": "é,[]"}', "1e400", '"]"', '{"a":1,"a":2}']:
+        kit.enqueue(1, text)
+    batch = kit.batch(1)
+    assert batch.args == '[{"a": "é,[]"},1e400,"]",{"a":1,"a":2}]'.encode()
+    starts = [1 + sum(batch.lens[:k]) + k for k in range(batch.n)]
+    assert batch.args[starts[1] :][: batch.lens[1]] == b"1e400"
+
+
+def test_only_jobs_that_are_not_fresh_have_notes(kit: Kit) -> None:
+    a, b, c = kit.enqueue(1) + kit.enqueue(1, max_attempts=9) + kit.enqueue(1)
+    batch = kit.batch(1)
+    assert batch.notes == {1: Counts(max_attempts=9)}
+    row = Row(c, 0, "pending", "crashed", retry_in_s=0.0)
+    kit.store.settle(kit.node, 1, [part(batch, [row])])
+    assert kit.batch(2).notes == {0: Counts(attempt=1, n_crashed=1)}
+    assert {a, b, c} == set(batch.ids)
+
+
+def test_scheduled_jobs_other_lanes_and_suspects_are_left_alone(kit: Kit) -> None:
+    kit.enqueue(1, run_at=datetime.now(UTC) + timedelta(hours=1))
+    kit.conn.execute("INSERT INTO actorq.job (kind) VALUES ('other')")
+    kit.conn.execute("INSERT INTO actorq.job (kind, queue) VALUES ('k', 'other')")
+    kit.conn.execute("UPDATE actorq.ready SET suspect = 3 WHERE id = %s", kit.enqueue(1))
+    assert kit.claim(1).n_taken == 0
+    assert kit.claim(1, suspect=3).n_taken == 1
+
+
+def test_a_claim_of_nothing_makes_no_lease(kit: Kit) -> None:
+    claimed = kit.claim(1)
+    assert (claimed.batch, claimed.n_taken, claimed.last) == (None, 0, {})
+    assert kit.store.beat(kit.node) == []
+
+
+def test_a_claim_says_where_each_priority_ended(kit: Kit) -> None:
+    for priority in (2, 5, 7):
+        kit.enqueue(3, priority=priority)
+    claimed = kit.claim(1, 8)
+    assert claimed.batch is not None
+    ids = claimed.batch.ids
+    assert {p: job for p, (_, job) in claimed.last.items()} == {2: ids[2], 5: ids[5], 7: ids[7]}
+    us = kit.one(
+        "SELECT (extract(epoch FROM run_at) * 1e6)::int8 FROM actorq.job WHERE id = %s", ids[7]
+    )
+    assert claimed.last[7][0] == us
+
+
+def test_a_claim_looks_behind_its_frontier_only(kit: Kit) -> None:
+    kit.enqueue(4)
+    urgent = kit.enqueue(1, priority=1)
+    frontier = kit.claim(1, 3).last
+    behind = kit.enqueue(1, run_at=datetime(2020, 1, 1, tzinfo=UTC))
+    rest = kit.batch(2, frontier=frontier)
+    assert rest.n == 2
+    assert kit.batch(3).ids == behind
+    assert urgent[0] not in rest.ids
+
+
+def test_waiting_for_a_full_batch_takes_nothing_and_says_how_long_it_waited(kit: Kit) -> None:
+    kit.enqueue(3)
+    held = kit.claim(1, min_n=4, linger_s=60.0)
+    assert (held.n_taken, held.n_waiting) == (0, 3)
+    assert held.oldest_s is not None
+    assert 0 <= held.oldest_s < 60
+    assert kit.claim(1, min_n=4, linger_s=0.0).n_taken == 3
+
+
+def test_enough_jobs_are_taken_at_once_however_young(kit: Kit) -> None:
+    kit.enqueue(4)
+    assert kit.claim(1, 100, min_n=4, linger_s=60.0).n_taken == 4
+
+
+def test_a_job_that_is_gone_or_final_is_taken_but_not_leased(kit: Kit) -> None:
+    gone, final, good = kit.enqueue(3)
+    kit.conn.execute("ALTER TABLE actorq.job DISABLE TRIGGER USER")
+    kit.conn.execute("DELETE FROM actorq.job WHERE id = %s", [gone])
+    kit.conn.execute("UPDATE actorq.job SET state = 'completed' WHERE id = %s", [final])
+    claimed = kit.claim(1)
+    assert claimed.n_taken == 3
+    assert claimed.batch is not None
+    assert claimed.batch.ids == [good]
+    assert kit.rows("SELECT jobs FROM actorq.lease") == [([good],)]
+
+
+def test_if_all_are_gone_no_lease_stays_behind(kit: Kit) -> None:
+    kit.enqueue(2)
+    kit.conn.execute("ALTER TABLE actorq.job DISABLE TRIGGER USER")
+    kit.conn.execute("DELETE FROM actorq.job")
+    claimed = kit.claim(1)
+    assert (claimed.n_taken, claimed.batch) == (2, None)
+    assert kit.one("SELECT count(*) FROM actorq.lease") == 0
+
+
+def test_two_claims_at_once_share_the_jobs_without_waiting(kit: Kit) -> None:
+    kit.enqueue(10)
+    first, second = kit.open(), kit.open()
+    first._session.execute("BEGIN")
+    ask = Ask(kit.lane, 6, kit.node, 1)
+    mine = first.claim(ask)
+    call = lambda: second.claim(msgspec.structs.replace(ask, lease=2))  # noqa: E731
+    with beside(kit, first, second, call) as thread:
+        assert thread.result().n_taken == 4
+    first._session.execute("COMMIT")
+    assert mine.n_taken == 6
+    kit.check_places()
+
+
+def test_no_planner_setting_makes_a_claim_take_more_than_its_limit(kit: Kit) -> None:
+    kit.conn.execute("ANALYZE actorq.ready, actorq.job")
+    kit.enqueue(800)
+    store = kit.open()
+    for n, switches in enumerate(product(("on", "off"), repeat=len(PLANNER)), 1):
+        for name, value in zip(PLANNER, switches, strict=True):
+            store._session.execute(f"SET enable_{name} = {value}".encode())
+        store._session.execute("DISCARD PLANS")
+        claimed = store.claim(Ask(kit.lane, 10, kit.node, n))
+        assert claimed.batch is not None
+        assert claimed.batch.ids == sorted(claimed.batch.ids)
+        assert claimed.n_taken == claimed.batch.n == 10
+    kit.check_places()
+
+
+def test_a_claim_does_not_wait_for_the_disk(kit: Kit) -> None:
+    kit.enqueue(1)
+    kit.store._session.execute("BEGIN")
+    kit.claim(1)
+    row = kit.store._session.execute("SHOW synchronous_commit").fetchone()
+    kit.store._session.execute("COMMIT")
+    assert row == ("off",)
+    assert kit.store._session.execute("SHOW synchronous_commit").fetchone() == ("on",)
+
+
+def test_a_claim_whose_reply_was_lost_is_adopted_with_the_same_jobs(kit: Kit) -> None:
+    kit.enqueue(2)
+    kit.enqueue(1, max_attempts=2)
+    claimed = kit.batch(7)
+    assert kit.store.beat(kit.node) == [7]
+    assert kit.store.adopt(kit.node, 7) == claimed
+    assert kit.store.adopt(kit.node, 8) is None
+
+
+def test_a_lease_settled_in_part_is_given_back_and_not_adopted(kit: Kit) -> None:
+    ids = kit.enqueue(3)
+    batch = kit.batch(1)
+    kit.store.settle(kit.node, 1, [part(batch, [Row(ids[0], 0, "failed", "failed", error=ERROR)])])
+    assert kit.store.adopt(kit.node, 1) is None
+    assert not kit.store.give_back(kit.node, 1, 0)
+    assert kit.store.give_back(kit.node, 1, 1)
+    kit.check_places()
+    assert kit.batch(2).ids == ids[1:]
+
+
+def test_giving_back_charges_nothing_and_keeps_the_place(kit: Kit) -> None:
+    kit.enqueue(3)
+    before = kit.rows("SELECT * FROM actorq.ready ORDER BY id")
+    kit.batch(1)
+    kit.store.give_back(kit.node, 1, 0)
+    assert kit.rows("SELECT * FROM actorq.ready ORDER BY id") == before
+    assert kit.one("SELECT max(attempt) FROM actorq.job") == 0
+
+
+def test_due_says_what_is_there_what_comes_and_who_is_suspect(kit: Kit) -> None:
+    (other,) = kit.store.lanes([("default", "other")]).values()
+    soon = datetime.now(UTC) + timedelta(minutes=1)
+    kit.enqueue(1, run_at=soon, priority=3)
+    first, second = kit.store.due([DueAsk(other), DueAsk(kit.lane)])
+    assert (first.lane, first.due, first.next_in_s, first.suspects) == (other, False, None, [])
+    assert (second.lane, second.due) == (kit.lane, False)
+    assert second.next_in_s is not None
+    assert 0 < second.next_in_s <= 60
+    ids = kit.enqueue(3)
+    kit.conn.execute("UPDATE actorq.ready SET suspect = id WHERE id = ANY (%s)", [ids[:2]])
+    (due,) = kit.store.due([DueAsk(kit.lane)])
+    assert (due.due, due.suspects) == (True, ids[:2])
+
+
+def test_due_looks_behind_the_frontier_only(kit: Kit) -> None:
+    kit.enqueue(2)
+    frontier = kit.claim(1).last
+    kit.enqueue(1, run_at=datetime(2020, 1, 1, tzinfo=UTC))
+    assert not kit.store.due([DueAsk(kit.lane, frontier)])[0].due
+    assert kit.store.due([DueAsk(kit.lane)])[0].due
+
+
+def test_suspects_that_are_not_due_hide_nobody(kit: Kit) -> None:
+    later = datetime.now(UTC) + timedelta(hours=1)
+    waiting = kit.enqueue(70, run_at=later)
+    (ready,) = kit.enqueue(1)
+    kit.conn.execute(
+        "UPDATE actorq.ready SET suspect = 1000000 + id WHERE id = ANY (%s)", [[*waiting, ready]]
+    )
+    assert kit.store.due([DueAsk(kit.lane)])[0].suspects == [1000000 + ready]
+
+
+def test_the_types_of_what_is_sent_never_change(kit: Kit) -> None:
+    """Each change would plan the statement again, and keep another plan for ever."""
+    for n, big in enumerate([1, 2**15, 2**31, 2**40]):
+        kit.enqueue(3)
+        frontier = {5: (0, 0)} if n % 2 else {}
+        batch = kit.batch(big, 3 - n % 2, frontier=frontier)
+        kit.store.settle(kit.node, big, [done(batch)])
+        kit.store.due([DueAsk(kit.lane, frontier)])
+        kit.store.beat(kit.node)
+    session = kit.store._session
+    rows = session.execute("SELECT statement FROM pg_prepared_statements").fetchall()
+    texts = [text for (text,) in rows]
+    assert len(texts) == len(set(texts))
+
+
+@pytest.mark.parametrize("limit", [0, 1])
+def test_a_limit_is_a_limit(kit: Kit, limit: int) -> None:
+    kit.enqueue(2)
+    assert kit.claim(1, limit).n_taken == limit
