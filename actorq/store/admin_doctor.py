@@ -22,6 +22,7 @@ OLDEST_VERSION = 15
 LONG_SNAPSHOT_S = 600.0
 UNSERVED_S = 60.0
 MANY_DEAD = 100_000
+MAX_STRAYS = 100_000
 REPAIR_CHUNK = 1000
 LOCAL = ("localhost", "127.0.0.1", "::1", "")
 N_TRIGGERS = 3
@@ -66,8 +67,8 @@ def diagnose(conn: psycopg.Connection[Any], schema: str = "actorq") -> list[Chec
     ]
 
 
-def strays(conn: Conn, schema: str = "actorq", limit: int = 100_000) -> dict[int, str]:
-    """Return jobs that are not in exactly one of `ready` and `lease`, with what is wrong."""
+def strays(conn: Conn, schema: str = "actorq", limit: int = MAX_STRAYS) -> dict[int, str]:
+    """Return up to `limit` jobs that are not where they belong, with what is wrong."""
     return {row["id"]: row["what"] for row in run(conn, schema, "admin_strays", limit)}
 
 
@@ -78,13 +79,19 @@ def repair(conn: Conn, schema: str = "actorq") -> Repaired:
     """
     if run(conn, schema, "admin_facts")[0]["sequence_behind"]:
         run(conn, schema, "admin_repair_sequence")
-    n_removed = n_added = 0
-    ids = list(strays(conn, schema))
-    for start in range(0, len(ids), REPAIR_CHUNK):
-        done = _repair_chunk(conn, schema, ids[start : start + REPAIR_CHUNK])
-        n_removed += done.n_removed
-        n_added += done.n_added
-    return Repaired(n_removed, n_added)
+    total = Repaired(0, 0)
+    while ids := list(strays(conn, schema, MAX_STRAYS)):
+        done = _repair_all(conn, schema, ids)
+        total = Repaired(total.n_removed + done.n_removed, total.n_added + done.n_added)
+        if len(ids) < MAX_STRAYS or done == Repaired(0, 0):
+            break
+    return total
+
+
+def _repair_all(conn: Conn, schema: str, ids: list[int]) -> Repaired:
+    chunks = [ids[start : start + REPAIR_CHUNK] for start in range(0, len(ids), REPAIR_CHUNK)]
+    done = [_repair_chunk(conn, schema, chunk) for chunk in chunks]
+    return Repaired(sum(d.n_removed for d in done), sum(d.n_added for d in done))
 
 
 def _repair_chunk(conn: Conn, schema: str, ids: list[int]) -> Repaired:

@@ -119,6 +119,15 @@ def test_rows_loaded_past_the_triggers_are_repaired(conn: Session) -> None:
     assert ready_ids(conn) == ids
 
 
+def test_more_strays_than_are_read_at_once_are_all_mended(
+    conn: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin_doctor, "MAX_STRAYS", 10)
+    insert(conn, 25)
+    conn.execute("DELETE FROM actorq.ready")
+    assert repair(conn) == admin_doctor.Repaired(0, 25)
+
+
 def test_a_claim_that_commits_during_a_repair_keeps_its_job(conn: Session, dsn: str) -> None:
     """The repair waits for the claim, then sees its lease, and does not make the job ready."""
     (job,) = insert(conn)
