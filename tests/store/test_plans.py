@@ -1,0 +1,135 @@
+"""Plans: lookups by index in a loop, also if they were made when the tables were empty."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from actorq.core.ask import DueAsk, Position
+from actorq.store.queue import QueueStore
+from actorq.store.statements import statement
+from tests.store.kit import Kit, done
+
+BACKLOG = 150_000
+TABLES = {"job", "ready", "lease"}
+NODE = "'7e57c0de-0000-4000-8000-000000000001'"
+TEN = "'{0,0,0,0,0,0,0,0,0,0}'"
+CALLS = {
+    "claim": ["1", "0", "''", "1000", NODE, "1", TEN, TEN, "1", "0"],
+    "due": ["'{1}'", TEN, TEN],
+    "settle": [
+        NODE, "1", "'{1}'", "'{0}'", "'{2}'", "'{0}'", "'{\"\"}'", *["'{1}'"] * 3, "'{pending}'",
+        *["'{0}'"] * 8, "1", "0", "'{1,2,3}'", "NULL",
+    ],
+    "reap": ["10", "2", "2", "'{}'"],
+    "give_back": [NODE, "1", "0"],
+    "adopt": [NODE, "1"],
+    "lock_leases": [NODE, "'{1}'", "'{0}'"],
+    "lock_jobs": ["'{1,2,3}'"],
+    "pending_jobs": ["'{1,2,3}'"],
+    "node_beat": [NODE],
+}  # fmt: skip
+
+
+def plan(store: QueueStore, name: str) -> dict[str, Any]:
+    """Return the plan that a prepared statement of a supervisor has by now."""
+    params = CALLS[name]
+    execute = f"EXPLAIN (FORMAT JSON) EXECUTE {name} ({', '.join(params)})"
+    row = store._session.execute(execute.encode()).fetchone()
+    assert row is not None
+    found = json.loads(row[0]) if isinstance(row[0], str) else row[0]
+    top: dict[str, Any] = found[0]["Plan"]
+    return top
+
+
+def prepare(store: QueueStore, name: str) -> None:
+    text = statement(name, "actorq").replace(
+        "{rows}", "($20::int4, $21::int4, $22::int8[], $23::text[])"
+    )
+    store._session.execute(f"PREPARE {name} AS {text}".encode())
+
+
+def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a node of a plan and everything below it."""
+    yield node
+    for child in node.get("Plans", []):
+        yield from nodes(child)
+
+
+def relations(node: dict[str, Any]) -> set[str]:
+    """Return the big tables that are read in or below a node."""
+    return {n["Relation Name"] for n in nodes(node) if n.get("Relation Name") in TABLES}
+
+
+def check_plan(top: dict[str, Any]) -> None:
+    for node in nodes(top):
+        kind = node["Node Type"]
+        if node.get("Relation Name") in TABLES - {"lease"}:
+            assert kind in ("Index Scan", "Index Only Scan", "Tid Scan", "ModifyTable"), node
+        if kind in ("Sort", "Incremental Sort", "Hash", "Materialize"):
+            assert "ready" not in relations(node), node
+        assert kind not in ("Hash Join", "Merge Join"), node
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_plans_made_on_empty_tables_look_up_by_index(kit: Kit, name: str) -> None:
+    kit.conn.execute("ANALYZE actorq.job, actorq.ready, actorq.lease")
+    prepare(kit.store, name)
+    check_plan(plan(kit.store, name))
+
+
+@pytest.fixture
+def filled(kit: Kit) -> Kit:
+    """Fill tables whose statistics still say that they are empty."""
+    tables = ("job", "ready", "lease", "node", "lane")
+    kit.conn.execute(b"ANALYZE " + ", ".join(f"actorq.{t}" for t in tables).encode())
+    for table in tables[:3]:
+        kit.conn.execute(f"ALTER TABLE actorq.{table} SET (autovacuum_enabled = off)".encode())
+    kit.enqueue(BACKLOG)
+    return kit
+
+
+def test_plans_stay_when_the_tables_fill_before_and_after_they_are_analysed(filled: Kit) -> None:
+    for analyse in (False, True):
+        if analyse:
+            filled.conn.execute("ANALYZE actorq.job, actorq.ready")
+        store = filled.open()
+        for name in CALLS:
+            prepare(store, name)
+            check_plan(plan(store, name))
+
+
+def test_many_executions_read_only_what_they_take(filled: Kit) -> None:
+    """The first five plans and the later ones, on a backlog that the statistics do not know."""
+    kit = filled
+    frontier: dict[int, Position] = {}
+    n_taken = 0
+    before = reads(kit)
+    for n in range(1, 51):
+        claimed = kit.claim(n, 200, frontier=frontier)
+        assert claimed.batch is not None
+        frontier = claimed.last
+        n_taken += claimed.n_taken
+        kit.store.due([DueAsk(kit.lane, frontier)])
+        kit.store.settle(kit.node, n, [done(claimed.batch)])
+    after = reads(kit)
+    assert n_taken == 50 * 200
+    for table in ("job", "ready"):
+        assert after[table][0] == before[table][0], f"rows of {table} read by sequential scans"
+    assert after["job"][1] - before["job"][1] <= 3 * n_taken
+    assert after["ready"][1] - before["ready"][1] <= 3 * n_taken
+
+
+def reads(kit: Kit) -> dict[str, tuple[int, int]]:
+    """Return per table how many rows were read by sequential scans and by index."""
+    kit.store._session.execute("SELECT pg_stat_force_next_flush()")
+    kit.store.beat(kit.node)
+    kit.conn.execute("SELECT pg_stat_clear_snapshot()")
+    rows = kit.rows(
+        "SELECT relname, seq_tup_read, idx_tup_fetch FROM pg_stat_user_tables"
+        " WHERE schemaname = 'actorq'"
+    )
+    return {name: (by_scan, by_index or 0) for name, by_scan, by_index in rows}
