@@ -1,0 +1,68 @@
+"""Output of actors becomes bounded, printable log lines."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actorq.supervisor.loglines import MAX_LINE, MAX_LINES_PER_S, LogLines
+
+
+def texts(lines):
+    return [text for _, text in lines]
+
+
+@given(st.text(st.characters(codec="ascii", categories="LN"), min_size=1), st.data())
+def test_lines_are_the_same_however_they_are_split(word, data):
+    stream = f"{word}\n\n{word} 2\n{word} 3".encode()
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=5)))
+    lines, got = LogLines(), []
+    for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        got += texts(lines.feed(stream[start:end], 0.0))
+    got += texts(lines.end(0.0))
+    assert got == [word, f"{word} 2", f"{word} 3"]
+
+
+@given(st.lists(st.binary(max_size=300), max_size=20))
+def test_any_bytes_become_printable_bounded_lines(chunks):
+    lines, got = LogLines(), []
+    for chunk in chunks:
+        got += lines.feed(chunk, 0.0)
+    for level, text in got + lines.end(0.0):
+        assert level in (10, 20, 30, 40, 50)
+        assert not any(unicodedata.category(char) in ("Cc", "Zl", "Zp") for char in text)
+        assert len(text) <= MAX_LINE * 4
+
+
+def test_a_line_without_end_is_cut_once_and_skipped_to_its_end():
+    lines = LogLines()
+    got = texts(lines.feed(b"x" * 1_000_000, 0.0))
+    got += texts(lines.feed(b"y" * 1_000_000, 0.0))
+    got += texts(lines.feed(b"tail\nnext\n", 0.0))
+    assert [len(text) for text in got] == [MAX_LINE, 4]
+    assert got[1] == "next"
+
+
+def test_a_flood_is_dropped_and_counted():
+    lines = LogLines()
+    flood = b"line\n" * (MAX_LINES_PER_S * 3)
+    assert len(lines.feed(flood, 0.0)) == MAX_LINES_PER_S
+    assert lines.feed(flood, 0.9) == []
+    [(level, text), (_, after)] = lines.feed(b"after\n", 1.1)
+    assert (level, text, after) == (30, "(5,000 lines were dropped)", "after")
+
+
+def test_dropped_lines_are_counted_at_the_end():
+    lines = LogLines()
+    lines.feed(b"line\n" * (MAX_LINES_PER_S + 7), 0.0)
+    assert texts(lines.end(0.1)) == ["(7 lines were dropped)"]
+
+
+def test_levels_are_read_and_nothing_else_is_believed():
+    lines = LogLines()
+    got = lines.feed(b"\x1e40\x1ename: a\x1eb\n\x1e99\x1eodd\n\x1e\x1e\x1e\n\x1e\nplain\n", 0.0)
+    assert got[0] == (40, "name: a\\nb")
+    assert got[1] == (20, "odd")
+    assert got[-1] == (20, "plain")

@@ -1,0 +1,65 @@
+"""No actor outlives its supervisor, whatever it is doing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import psutil
+
+from tests.actor.support import kind_of
+from tests.process import handlers
+from tests.process.handlers import wait_for
+from tests.process.orphans import in_python
+from tests.process.support import troupe, work
+from tests.support.wait import wait_until
+
+
+def test_actors_go_when_their_supervisor_is_killed(tmp_path):
+    marks = [str(tmp_path / name) for name in ("a", "b")]
+    supervisor = subprocess.Popen(
+        [sys.executable, "-m", "tests.process.orphans", *marks],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=os.getcwd(),
+    )
+    with supervisor:
+        pids = [int(word) for word in supervisor.stdout.readline().split()]
+        for mark in marks:
+            wait_for(mark)
+        supervisor.kill()
+    assert len(pids) == 2
+    wait_until(lambda: not any(map(is_running, pids)), 10)
+
+
+def test_an_actor_that_the_kernel_does_not_end_sees_the_end_of_its_pipe(tmp_path):
+    # A supervisor that only closes its end looks like one that has gone.
+    with troupe() as actors:
+        actor = actors.start(kind_of(in_python))
+        actor.send(work([str(tmp_path / "on")]))
+        wait_for(str(tmp_path / "on"))
+        actor.socket.shutdown(2)
+        assert actors.died(actor).exit.signal == "SIGKILL"  # it has killed its own group
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_a_stranger_in_another_group_is_left_alone():
+    stranger = subprocess.Popen(["sleep", "1000"])
+    try:
+        with troupe() as actors:
+            actor = actors.start(kind_of(handlers.at_once))
+            actor.kill()
+            actors.died(actor)
+            actor.kill()  # long after it is buried: whoever has its number now is not hit
+        assert is_running(stranger.pid)
+    finally:
+        os.kill(stranger.pid, signal.SIGKILL)
+        stranger.wait()
