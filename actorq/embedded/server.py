@@ -267,14 +267,9 @@ class Server:
 
     def _bring_up(self) -> None:
         """See to it that the server runs as wished; the caller holds the start lock."""
-        if self.pid and not self._same_as_running():
-            if self._alone():
-                self.stop()
-            elif self.durable:
-                raise EmbeddedError(
-                    f"the server in {self.home} runs with other settings for another process:"
-                    " end that one first, or use another data directory"
-                )
+        running_as = self._running_as()
+        if running_as not in (None, "\n".join(self._command())):
+            self._change(running_as or "")
         deadline = time.monotonic() + START_S
         leftovers_until = time.monotonic() + LEFTOVERS_S
         while time.monotonic() < deadline:
@@ -288,11 +283,26 @@ class Server:
             time.sleep(0.1)
         raise EmbeddedError(f"PostgreSQL did not answer within {START_S:.0f} s; see {self._log}")
 
-    def _same_as_running(self) -> bool:
+    def _running_as(self) -> str | None:
+        """Return the command line that the running server was started with, if one runs."""
+        if not self.pid:
+            return None
         try:
-            return (self.home / "server.args").read_text() == "\n".join(self._command())
+            return (self.home / "server.args").read_text()
         except OSError:
-            return False
+            return ""
+
+    def _change(self, running_as: str) -> None:
+        """Stop a server with other settings if it is ours alone; else make do with it."""
+        if self._alone():
+            self.stop()
+        elif self.durable and "fsync=off" in running_as:
+            raise EmbeddedError(
+                f"the server in {self.home} runs for another process, and is not durable:"
+                " end that one first, or use another data directory"
+            )
+        else:
+            log.info("the server in %s runs with the settings of another process", self.home)
 
     def _start_or_join(self, deadline: float) -> str | None:
         """Wait until a server answers: None; or until it has ended: what it said."""

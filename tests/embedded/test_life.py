@@ -169,8 +169,10 @@ def processes_naming(word: str) -> list[int]:
 def test_other_settings_restart_a_server_that_nobody_else_uses(home: Path) -> None:
     holder = Holder(home, "relaxed")
     pid = holder.wait_for_server()
-    with pytest.raises(EmbeddedError, match="other settings for another process"):
+    with pytest.raises(EmbeddedError, match="for another process, and is not durable"):
         embedded.start(home)
+    with embedded.start(home, durable=False, settings={"work_mem": "8MB"}) as server:
+        assert server.pid == pid
     holder.kill()
     with embedded.start(home) as server, psycopg.connect(server.dsn) as conn:
         assert server.pid != pid
