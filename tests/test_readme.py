@@ -159,14 +159,23 @@ def test_every_setting_of_a_kind_is_listed_with_its_default() -> None:
     assert float(listed["linger_ms"]) == policy.linger_s * 1000
 
 
-def test_every_setting_of_a_supervisor_is_listed_with_its_default() -> None:
+def test_every_setting_of_an_app_is_listed_with_its_default() -> None:
+    from inspect import signature
+
+    from actorq import App
+
+    there = {name: as_text(p.default) for name, p in signature(App).parameters.items()}
+    assert table("app") == there
+
+
+def test_every_number_of_a_supervisor_is_listed() -> None:
     from dataclasses import MISSING, fields
 
     from actorq.supervisor.options import RunOptions
 
     listed = table("run")
     options = {f.name: f.default for f in fields(RunOptions)}
-    assert set(listed) == set(options) - {"dsn", "schema", "drain"}
+    assert set(listed) == set(options) - {"dsn", "schema", "drain", "kinds", "queues"}
     for name, default in options.items():
         if name in listed and default not in (MISSING, ()):
             assert listed[name] == as_text(default), name

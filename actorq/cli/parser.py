@@ -131,18 +131,22 @@ def _doctor(commands: Any) -> None:
 
 def _demo(commands: Any) -> None:
     command = _command(commands, "demo", "setup:demo", "see it work on real input", out=True)
-    command.set_defaults(embedded=True)
+    command.add_argument("--jobs", type=_within(1, 1_000_000), metavar="N", help="at most so many")
 
 
 def _command(
     commands: Any, name: str, function: str, about: str, out: bool = False
 ) -> argparse.ArgumentParser:
     """Add a command with what all of them take."""
+    is_private = name == "demo"  # it brings its own server
     made = commands.add_parser(
-        name, help=about, description=f"{about[0].upper()}{about[1:]}.", epilog=DATABASE
+        name,
+        help=about,
+        description=f"{about[0].upper()}{about[1:]}.",
+        epilog=None if is_private else DATABASE,
     )
     made.set_defaults(command=function)
-    if name != "demo":
+    if not is_private:
         made.add_argument("--dsn", help="the database, as a URL or key=value pairs")
         made.add_argument("--schema", help="default: actorq")
         made.add_argument("--embedded", action="store_true", help="use a private server")

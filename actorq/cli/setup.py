@@ -7,6 +7,7 @@ from argparse import Namespace
 from actorq.cli import OK, REFUSED
 from actorq.cli.database import SCHEMA, database, location
 from actorq.cli.output import count, print_json
+from actorq.errors import ConfigError
 from actorq.escape import escape
 from actorq.store import admin_doctor
 from actorq.store.migrate import migrate as apply_migrations
@@ -46,3 +47,14 @@ def doctor(args: Namespace) -> int:
         for check in checks:
             print(f"{_MARKS[check.level]}  {check.name}: {escape(check.text, 1000)}")
     return REFUSED if worst == "bad" else OK
+
+
+def demo(args: Namespace) -> int:
+    """Run the demo on a private server."""
+    try:
+        from actorq.demo.run import run
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"the demo needs {error.name}: pip install 'actorq[embedded,cli,demo]'"
+        ) from None
+    return run(args.json, args.jobs)

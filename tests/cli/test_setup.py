@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import conninfo
 
+from actorq import embedded
+from actorq.cli import main
 from actorq.store.connection import Session
 from tests.support.rows import insert
 from tests.support.shell import Shell, spawn
@@ -140,3 +145,34 @@ def test_help_and_version_need_no_database_driver() -> None:
     assert "psycopg" not in done.stdout.split()
     assert spawn("--version").out.startswith("actorq ")
     assert "exit codes" in spawn("--help").out
+
+
+def test_demo_passes_its_options_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[object, ...]] = []
+    monkeypatch.setattr("actorq.demo.run.run", lambda *given: asked.append(given) or 0)
+    assert main(["demo", "--json", "--jobs", "5"]) == 0
+    assert asked == [(True, 5)]
+
+
+def test_demo_says_what_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("actorq.demo")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    assert main(["demo"]) == 2
+    assert "the demo needs numpy: pip install" in capsys.readouterr().err
+
+
+def test_embedded_needs_no_dsn_and_keeps_its_data() -> None:
+    home = Path(tempfile.mkdtemp(prefix="actorq cli "))  # pytest's own are closed to other users
+    home.chmod(0o711)
+    try:
+        made = spawn("enqueue", "any", "1", "--embedded", "--json", XDG_DATA_HOME=str(home))
+        assert made.code == 0, made.err
+        there = spawn("jobs", "--embedded", "--json", XDG_DATA_HOME=str(home))
+        assert [job["id"] for job in there.objects] == [made.objects[0]["id"]]
+    finally:
+        for entry in home.iterdir():
+            embedded.remove(entry)
+        shutil.rmtree(home)
