@@ -14,7 +14,8 @@ from actorq.store.migrate import migrate
 
 MEASURE = """
 SELECT count(*) FILTER (WHERE state = 'completed'),
-       count(*) FILTER (WHERE state <> 'completed'),
+       count(*) FILTER (WHERE state = 'failed'),
+       count(*) FILTER (WHERE state = 'pending'),
        coalesce(extract(epoch FROM max(finalized_at) - min(attempted_at)), 0)::float8,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY took),
        percentile_cont(0.99) WITHIN GROUP (ORDER BY took)
@@ -32,6 +33,7 @@ class Outcome(NamedTuple):
 
     n_completed: int
     n_failed: int
+    n_pending: int
     took_s: float  # from the first claim to the last settle
     p50_s: float  # from enqueue to done
     p99_s: float
@@ -61,7 +63,7 @@ def outcome_of(dsn: str, kind: str) -> Outcome:
     with psycopg.connect(dsn) as conn:
         row = conn.execute(MEASURE, (kind,)).fetchone()
     assert row
-    return Outcome(row[0], row[1], row[2], row[3] or 0.0, row[4] or 0.0)
+    return Outcome(row[0], row[1], row[2], row[3], row[4] or 0.0, row[5] or 0.0)
 
 
 def results_of(dsn: str, kind: str) -> list[str | None]:

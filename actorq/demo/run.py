@@ -110,8 +110,10 @@ def _measure(out: TextIO, dsn: str, way: Way, found: Sequence[Text]) -> Measured
             dsn=dsn, schema="actorq", kinds=(way.kind,), drain=True, settle_rows=way.settle_rows
         )
         Engine(options, Events(follow)).run()
-    outcome, results = outcome_of(dsn, way.kind.name), results_of(dsn, way.kind.name)
-    return Measured(way, outcome, statistics.fmean(sizes or [0]), results)
+    outcome = outcome_of(dsn, way.kind.name)
+    if outcome.n_pending:  # the supervisor was told to stop: so are we
+        raise KeyboardInterrupt
+    return Measured(way, outcome, statistics.fmean(sizes or [0]), results_of(dsn, way.kind.name))
 
 
 def _is_right(measured: Sequence[Measured]) -> bool:

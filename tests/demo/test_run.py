@@ -61,7 +61,7 @@ def test_the_command_prints_its_figures_as_the_last_line(data_home: Path) -> Non
 
 def test_a_failed_job_or_another_result_makes_the_demo_fail() -> None:
     def measured(n_failed: int, *results: str) -> run.Measured:
-        outcome = Outcome(len(results), n_failed, 1.0, 0.1, 0.2)
+        outcome = Outcome(len(results), n_failed, 0, 1.0, 0.1, 0.2)
         return run.Measured(run.WAYS[0], outcome, 1.0, list(results))
 
     good = measured(0, "a", "b")
