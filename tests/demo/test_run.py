@@ -45,7 +45,7 @@ def data_home() -> Iterator[Path]:
 
 def test_the_command_prints_its_figures_as_the_last_line(data_home: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "actorq.demo", "--json", "--jobs", str(LIMIT)],
+        [sys.executable, "-m", "actorq", "demo", "--json", "--jobs", str(LIMIT)],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
         env={**os.environ, "XDG_DATA_HOME": str(data_home)},
     )  # fmt: skip
