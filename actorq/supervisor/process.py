@@ -21,7 +21,7 @@ from typing import Any
 from multiprocess import popen_spawn_posix, process, reduction, resource_tracker, spawn
 from multiprocess.context import SpawnProcess, set_spawning_popen
 
-_HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_HELD_BACK = (signal.SIGINT, signal.SIGTERM)
 
 
 class _Launcher(popen_spawn_posix.Popen):  # type: ignore[misc]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from multiprocess import get_context
 
 
 def touch(path: str) -> None:
@@ -100,8 +101,34 @@ def _thread() -> str:
     return "started"
 
 
+def _own_child() -> int:
+    """Start a process by the library that started this one."""
+    child = get_context("fork").Process(target=time.monotonic)
+    child.start()
+    child.join()
+    return child.exitcode
+
+
+def _forked_and_ended() -> int:
+    """Fork, end the child as libraries end theirs, and return the signal that did it."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.write(writer, b"x")
+        time.sleep(1000)
+    os.read(reader, 1)
+    os.kill(pid, signal.SIGTERM)
+    return os.WTERMSIG(os.waitpid(pid, 0)[1])
+
+
 def _print(text: str) -> None:
     print(text)
+
+
+def _write(fd: int, text: str, times: int) -> str:
+    for _ in range(times):
+        os.write(fd, text.encode("latin-1"))
+    return "written"
 
 
 COMMANDS = {
@@ -120,10 +147,10 @@ COMMANDS = {
     "take over": _take_over,
     "speak": _speak_out_of_turn,
     "thread": _thread,
+    "own child": _own_child,
+    "forked": _forked_and_ended,
     "print": _print,
-    "write": lambda fd, text, times: [os.write(fd, text.encode("latin-1")) for _ in range(times)][
-        :0
-    ],
+    "write": _write,
     "no stdout": lambda: setattr(sys, "stdout", None),
     "log": lambda level, text: logging.getLogger("mine").log(level, text),
     "many": lambda n: "x" * n,

@@ -114,6 +114,27 @@ def test_signals_to_the_group_do_not_disturb_a_batch(actors, at_once, tmp_path, 
     assert message.last
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_at_the_very_start_do_not_end_an_actor(actors, at_once, number):
+    actor = actors.pool.spawn(at_once, 0)
+    os.kill(actor.pid, number)
+    actors.said(Ready, actor)
+
+
+def test_an_actor_killed_while_it_starts_is_reported(actors, at_once):
+    actor = actors.pool.spawn(at_once, 0)
+    actor.kill()
+    died = actors.died(actor)
+    assert (died.exit.signal, died.taken, died.begun) == ("SIGKILL", 0, [])
+
+
+def test_handlers_may_start_processes_and_end_them(actors, at_once):
+    actor = actors.start(at_once)
+    [message] = actors.run(actor, ["own child", "forked"])
+    results = [msgspec.json.decode(verdict.result) for verdict in message.verdicts]
+    assert results == [0, signal.SIGTERM]
+
+
 def test_programs_started_by_a_handler_heed_sigterm(actors, tmp_path):
     actor = actors.start(kind_of(handlers.at_once))
     path = tmp_path / "pid"

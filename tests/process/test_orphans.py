@@ -34,6 +34,27 @@ def test_actors_go_when_their_supervisor_is_killed(tmp_path):
     wait_until(lambda: not any(map(is_running, pids)), 10)
 
 
+def test_a_supervisor_that_ends_does_not_wait_for_its_actors(tmp_path):
+    script = tmp_path / "ends.py"
+    script.write_text(
+        "from tests.process.support import *\n"
+        "from tests.process.orphans import in_python\n"
+        "from tests.actor.support import kind_of\n"
+        "it = Troupe()\n"
+        "it.pipes.start()\n"
+        "actor = it.start(kind_of(in_python))\n"
+        f"actor.send(work([{str(tmp_path / 'on')!r}]))\n"
+        "print(actor.pid)\n"
+    )
+    env = {**os.environ, "PYTHONPATH": os.getcwd()}
+    ran = subprocess.run(
+        [sys.executable, str(script)], env=env, capture_output=True, text=True, timeout=30
+    )
+    assert ran.returncode == 0, ran.stderr
+    pid = int(ran.stdout)
+    wait_until(lambda: not is_running(pid), 10)
+
+
 def test_an_actor_that_the_kernel_does_not_end_sees_the_end_of_its_pipe(tmp_path):
     # A supervisor that only closes its end looks like one that has gone.
     with troupe() as actors:
