@@ -31,9 +31,12 @@ def blame(open_: Sequence[int], begun: Sequence[int]) -> Blame:
     One begun job is the culprit. Of several begun (an async handler) or none (a vectorised
     one) nobody is charged: they are bisected, unless only one is left to be it.
     """
-    marked = tuple(p for p in open_ if p in set(begun))
-    suspects = marked or tuple(open_)
-    innocent = tuple(p for p in open_ if p not in set(suspects))
+    running = frozenset(begun)
+    suspects = tuple(p for p in open_ if p in running)
+    if suspects:
+        innocent = tuple(p for p in open_ if p not in running)
+    else:
+        suspects, innocent = tuple(open_), ()
     if not suspects:
         return Blame()
     if len(suspects) == 1:

@@ -1,8 +1,8 @@
 """Which lane is served next: stride scheduling by weight, aged.
 
 Each lane carries a pass value that grows by jobs ÷ weight as it is served; the lowest goes first.
-A lane that rested rejoins at the level of the others, so that it is neither owed nor charged for
-the time it had nothing to do (Waldspurger and Weihl, Stride Scheduling, 1995).
+No lane may lag more than a few batches behind the level of the others: one that rested, or had no
+room, is neither owed nor charged for that time (Waldspurger and Weihl, Stride Scheduling, 1995).
 """
 
 from __future__ import annotations
@@ -25,6 +25,12 @@ def pick(candidates: Iterable[S]) -> S | None:
     return min(candidates, key=lambda c: c.pass_, default=None)
 
 
-def charge(served: Served, n: int, weight: float, level: float) -> None:
-    """Charge a lane for n jobs; `level` is the pass that a rested lane is lifted to."""
-    served.pass_ = max(served.pass_, level) + max(n, 1) / weight
+def join(served: Served, level: float, slack: float) -> float:
+    """Lift a lane that lags more than `slack` behind; returns the level with it served."""
+    served.pass_ = max(served.pass_, level - slack)
+    return max(level, served.pass_)
+
+
+def charge(served: Served, n: int, weight: float) -> None:
+    """Charge a lane for n jobs."""
+    served.pass_ += max(n, 1) / weight

@@ -7,7 +7,6 @@ what the simulator in tests/sim relies on.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
@@ -61,9 +60,10 @@ def step(view: View, input_: i.Input, now: float) -> list[Effect]:
     plan_batches.dispatch(view, now)
     plan_batches.write(view, now)
     if view.phase == "running":
-        plan_look.look(view, now)
-        if view.settings.drain and plan_stop.drained(view):
+        if view.settings.drain and plan_stop.drained(view, now):
             plan_stop.begin(view, now)
+        else:
+            plan_look.look(view, now)
     if view.phase != "running":
         plan_stop.proceed(view, now)
     effects, view.out = view.out, []
@@ -77,7 +77,7 @@ def deadline(view: View, now: float) -> float:
         return max(soon, now)
     if view.due_asked is None:
         soon = min(soon, view.due_at)
-    looks = (lane.look_at for lane in view.lanes.values() if not lane.claiming)
-    starts = (s.start_at for kind in view.kinds.values() for s in kind.slots if s.actor is None)
-    future = (at for at in (*looks, *starts) if at > now)
-    return max(now, min(soon, min(future, default=math.inf)))
+    for lane in view.lanes.values():
+        if now < lane.look_at < soon and not lane.claiming:
+            soon = lane.look_at
+    return max(now, min(soon, view.start_at))

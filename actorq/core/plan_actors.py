@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from actorq.core import event, plan_batches, plan_look
 from actorq.core import inputs as i
 from actorq.core.effects import KillActor, Spawn
@@ -12,8 +14,9 @@ from actorq.core.view import Actor, Held, Kind, Slot, View
 
 def start(view: View, now: float) -> None:
     """Start an actor in every empty slot whose time has come."""
-    if view.phase != "running":
+    if view.phase != "running" or now < view.start_at:
         return
+    view.start_at = math.inf
     for name, kind in view.kinds.items():
         for slot in kind.slots:
             if slot.actor is None and now >= slot.start_at:
@@ -22,6 +25,8 @@ def start(view: View, now: float) -> None:
                 view.actors[actor.id] = actor
                 slot.actor = actor.id
                 view.do(Spawn(actor.id, name, slot.index))
+            elif slot.actor is None:
+                view.start_at = min(view.start_at, slot.start_at)
 
 
 def ready(view: View, input_: i.ActorReady, now: float) -> None:
@@ -65,7 +70,7 @@ def _time_out(view: View, actor: Actor, held: Held, now: float) -> None:
     if limit is None or held.taken_at is None or actor.killed_for:
         return
     if now >= held.taken_at + limit:
-        actor.killed_for = "timeout"
+        actor.killed_for, actor.killed_no = "timeout", held.batch.lease
         view.do(KillActor(actor.id))
 
 
@@ -75,20 +80,23 @@ def died(view: View, input_: i.ActorDied, now: float) -> None:
     if actor is None:
         return
     kind = view.kinds[actor.kind]
-    _vacate(view, kind, kind.slots[actor.index], actor, now)
     error = _cause(view, actor, input_.error)
     planned = actor.leaving or actor.killed_for == "stop"
     view.emit(event.ActorExited(actor.kind, actor.index, error.cause, error.message, planned))
     for held in reversed(actor.held):
         if held.batch.lease not in view.held:
             continue
-        if held.batch.lease != input_.taken and view.phase == "running":
-            held.actor, held.recalled = None, False
+        begun = held.batch.lease == input_.taken or bool(held.told)
+        if begun and actor.killed_for != "stop" and actor.killed_no in (0, held.batch.lease):
+            plan_batches.charge(
+                view, held, input_.begun, error, now, slot=actor.index, crashed=True
+            )
+        elif view.phase == "running" and not held.told:
+            held.actor, held.taken_at, held.recalled = None, None, False
             kind.spare.appendleft(held)
-        elif held.batch.lease != input_.taken or actor.killed_for == "stop":
-            plan_batches.give_back(view, held, now)
         else:
-            plan_batches.charge(view, held, input_.begun, error, now, crashed=True)
+            plan_batches.give_back(view, held, now)
+    _vacate(view, kind, kind.slots[actor.index], actor, now)
 
 
 def _vacate(view: View, kind: Kind, slot: Slot, actor: Actor, now: float) -> None:
@@ -96,15 +104,19 @@ def _vacate(view: View, kind: Kind, slot: Slot, actor: Actor, now: float) -> Non
     slot.actor = None
     slot.n_deaths += 1
     slot.start_at = now + restart_delay_s(slot.n_deaths, actor.ready)
-    if not actor.ready and not any(view.ready_actors(kind)) and kind.available is not False:
+    view.start_at = min(view.start_at, slot.start_at)
+    served = any(view.ready_actors(kind))
+    hopeful = any(s.actor is not None and s.n_deaths == 0 for s in kind.slots)
+    if not actor.ready and not served and not hopeful and kind.available is not False:
         kind.available = False
         view.emit(event.KindUnavailable(actor.kind, slot.start_at - now))
-    if kind.available is False:
+    nobody = all(s.actor is None and s.start_at > now for s in kind.slots)
+    if kind.available is False or nobody:
         _give_up_spare(view, kind, now)
 
 
 def _give_up_spare(view: View, kind: Kind, now: float) -> None:
-    """Return the batches that wait for an actor which cannot start."""
+    """Return the batches that wait for an actor which will not start soon."""
     spare: list[Held] = list(kind.spare)
     kind.spare.clear()
     for held in spare:

@@ -14,6 +14,13 @@ from actorq.core.view import PIPE_DEPTH, Actor, Held, Kind, Lane, View
 RELEASED_S = 60.0
 """A heartbeat may have been asked before a lease ended that it still lists."""
 
+HELD_S = 0.005
+"""The least wait after a claim that `min_batch` held back: jobs that have waited long enough and
+are still not taken are locked by somebody."""
+
+SOON_S = 0.05
+"""A job that returns to run this soon may lie behind claims that began while it was written."""
+
 MEAN_WEIGHT = 0.2
 """How fast the mean bytes per job follow the last batch: five batches, roughly."""
 
@@ -25,7 +32,8 @@ def claimed(view: View, input_: i.Claimed, now: float) -> None:
     kind = view.kinds[lane.kind]
     kind.n_claiming -= 1
     lane.claiming = False
-    _look_again(lane, claim, input_, now)
+    early = view.early.pop(input_.lease, [])
+    _look_again(view, lane, claim, input_, now)
     if reply.batch is None:
         return
     cut = _cut(view, kind, claim, reply.n_taken)
@@ -33,8 +41,7 @@ def claimed(view: View, input_: i.Claimed, now: float) -> None:
     view.held[reply.batch.lease] = held
     kind.n_unwritten += reply.batch.n
     _measure(lane, reply.batch)
-    level = min((o.pass_ for o in view.lanes.values() if o.claiming), default=lane.pass_)
-    fair.charge(lane, reply.batch.n, lane.weight, level)
+    fair.charge(lane, reply.batch.n, lane.weight)
     view.emit(event.BatchClaimed(lane.queue, lane.kind, input_.lease, reply.batch.n, cut))
     if not reply.batch.ids:
         held.finished = True
@@ -42,23 +49,29 @@ def claimed(view: View, input_: i.Claimed, now: float) -> None:
         kind.spare.append(held)
     else:
         give_back(view, held, now)
+    held.cancels = [p for p, id_ in enumerate(reply.batch.ids) if id_ in early] if early else []
 
 
-def _look_again(lane: Lane, claim: Claim, input_: i.Claimed, now: float) -> None:
+def _look_again(view: View, lane: Lane, claim: Claim, input_: i.Claimed, now: float) -> None:
     """Decide when this lane is worth another claim."""
     reply = input_.reply
-    if claim.suspect:
-        return
     short, unbounded = reply.n_taken < claim.limit, not claim.frontier
+    if claim.suspect:
+        if not short and claim.suspect not in lane.suspects:
+            lane.suspects.append(claim.suspect)
+        return
     lane.frontier.claimed(reply.last, short, unbounded, input_.took_s, now)
+    if lane.stirred:
+        lane.frontier.wanted = True
     if reply.oldest_s is not None:
-        lane.look_at = now + max(claim.linger_s - reply.oldest_s, 0.001)
-    elif not short or lane.woken:
+        lane.look_at = min(lane.look_at, now + max(claim.linger_s - reply.oldest_s, HELD_S))
+    elif not short:
         lane.look_at = now
     elif unbounded:
-        lane.look_at, lane.empty = math.inf, True
+        lane.empty = not lane.stirred
+        plan_look.rested(view, now)
     else:
-        lane.look_at = lane.frontier.allowed_at()
+        lane.look_at = min(lane.look_at, lane.frontier.allowed_at())
 
 
 def _cut(view: View, kind: Kind, claim: Claim, n: int) -> str:
@@ -90,6 +103,8 @@ def dispatch(view: View, now: float) -> None:
             held.actor = actor.id
             actor.held.append(held)
             view.do(Send(actor.id, held.batch, held.cut))
+            for position in held.cancels:
+                view.do(CancelJob(actor.id, held.batch.lease, position))
 
 
 def outcomes(view: View, input_: i.Outcomes, now: float) -> None:
@@ -123,14 +138,15 @@ def _acceptable(held: Held, positions: list[int]) -> bool:
 def _protocol_error(view: View, actor: Actor, held: Held) -> None:
     """Kill an actor that answers for a job twice, or for one that it was not given."""
     view.emit(event.ProtocolBroken(held.kind, actor.index, held.batch.lease))
-    actor.killed_for = "protocol"
-    view.do(KillActor(actor.id))
+    if not actor.killed_for:
+        view.do(KillActor(actor.id))
+    actor.killed_for, actor.killed_no = "protocol", held.batch.lease
 
 
 def _answering(view: View, actor_id: int, no: int) -> tuple[Actor | None, Held | None]:
-    """Return the actor and the batch that it answers for; None for what is no longer known."""
+    """Return the actor and the batch that it answers for; None for what is not to be heard."""
     actor = view.actors.get(actor_id)
-    if actor is None:
+    if actor is None or actor.killed_for == "protocol":
         return None, None
     return actor, next((h for h in actor.held if h.batch.lease == no), None)
 
@@ -151,16 +167,22 @@ def failed(view: View, input_: i.BatchFailed, now: float) -> None:
     actor, held = _answering(view, input_.actor, input_.no)
     if actor is None or held is None:
         return
-    charge(view, held, input_.begun, input_.error, now, crashed=False)
+    charge(view, held, input_.begun, input_.error, now, slot=actor.index, crashed=False)
     _finish(view, actor, held, now)
 
 
 def charge(
-    view: View, held: Held, begun: list[int], error: ErrorInfo, now: float, *, crashed: bool
+    view: View,
+    held: Held,
+    begun: list[int],
+    error: ErrorInfo,
+    now: float,
+    *,
+    slot: int,
+    crashed: bool,
 ) -> None:
     """Give every job that has no outcome its share of the blame for a failed batch."""
     verdict: Blame = blame(held.left(), begun)
-    slot = view.actors[held.actor].index if held.actor in view.actors else -1
     view.emit(
         event.BatchFailed(
             held.kind,
@@ -255,12 +277,13 @@ def settled(view: View, input_: i.Settled, now: float) -> None:
         lane = view.lanes[held.batch.lane]
         for row in settlement.rows:
             if row.state == "pending":
-                _came_back(lane, row, now)
+                _came_back(view, lane, row, now)
         if settlement.closes:
             _release(view, held, now)
 
 
 def _release(view: View, held: Held, now: float) -> None:
+    view.kinds[held.kind].n_unwritten -= held.unwritten
     del view.held[held.batch.lease]
     view.released[held.batch.lease] = now
 
@@ -272,7 +295,6 @@ def lost(view: View, held: Held, now: float) -> None:
     """
     view.emit(event.LeaseLost(held.kind, held.batch.lease, held.unwritten))
     kind = view.kinds[held.kind]
-    kind.n_unwritten -= held.unwritten
     if held in kind.spare:
         kind.spare.remove(held)
     actor = view.actors.get(held.actor or 0)
@@ -299,26 +321,30 @@ def _publish(view: View, held: Held, settlement: Settlement) -> None:
             )
 
 
-def _came_back(lane: Lane, row: Row, now: float) -> None:
+def _came_back(view: View, lane: Lane, row: Row, now: float) -> None:
     """Remember when a job that returned to the queue can be claimed."""
-    lane.empty = False
-    due_at = now + (row.retry_in_s or 0.0)
+    wait_s = row.retry_in_s or 0.0
     if row.suspect:
         if row.retry_in_s is None and row.suspect not in lane.suspects:
             lane.suspects.append(row.suspect)
+        view.answered(lane)
         return
-    if row.retry_in_s is None:
+    if wait_s < SOON_S:
+        view.stir(lane)
         lane.frontier.wanted = True
-    lane.look_at = min(lane.look_at, due_at)
+    plan_look.later(lane, now + wait_s)
 
 
 def cancel_asked(view: View, input_: i.CancelAsked, now: float) -> None:
     """Pass a cancel on to the actor that has the job."""
+    if input_.lease in view.claims:
+        view.early.setdefault(input_.lease, []).append(input_.job)
     held = view.held.get(input_.lease)
-    if held is None or held.actor is None or input_.job not in held.batch.ids:
+    if held is None or held.finished or input_.job not in held.batch.ids:
         return
-    if not held.finished:
-        position = held.batch.ids.index(input_.job)
+    position = held.batch.ids.index(input_.job)
+    held.cancels.append(position)
+    if held.actor is not None:
         view.do(CancelJob(held.actor, held.batch.lease, position))
 
 

@@ -8,7 +8,7 @@ from actorq.core import fair
 from actorq.core import inputs as i
 from actorq.core.ask import DueAsk
 from actorq.core.effects import AskDue, Claim, GiveBack, Hunger
-from actorq.core.view import PIPE_DEPTH, Kind, Lane, View
+from actorq.core.view import PIPE_DEPTH, Kind, Lane, Question, View
 
 CLAIMS_IN_FLIGHT = 2
 """One runs in the database, the next is on its way: the claimer's connection never waits."""
@@ -25,8 +25,13 @@ BUSY_DUE_S = 1.0
 HUNGER_S = 1.0
 """A hunger flag changes at most once a second, or its own dead rows would slow every insert."""
 
+HUNGER_CHECK_S = 0.01
+
 FLOOD_PER_S = 200
 """Notifications a second above which they cost more than they bring."""
+
+LAG_BATCHES = 4
+"""How far a lane that rested may lag behind the others, and so be served before them."""
 
 
 def look(view: View, now: float) -> None:
@@ -43,19 +48,15 @@ def look(view: View, now: float) -> None:
 
 
 def _worth(view: View, lane: Lane, now: float) -> bool:
-    if lane.claiming or not (lane.suspects or _may_look(view, lane, now)):
+    if lane.claiming or not (lane.suspects or now >= lane.look_at):
         return False
     return _room(view, view.kinds[lane.kind])
 
 
-def _may_look(view: View, lane: Lane, now: float) -> bool:
-    if view.settings.drain and not lane.empty:
-        return now >= min(lane.look_at, lane.frontier.allowed_at())
-    return now >= lane.look_at
-
-
 def _room(view: View, kind: Kind) -> bool:
     """Tell whether a batch more could go into a pipe, and its outcomes be written soon."""
+    if not kind.available:
+        return False
     actors = list(view.ready_actors(kind))
     places = sum(PIPE_DEPTH - len(actor.held) for actor in actors)
     if places - len(kind.spare) - kind.n_claiming <= 0:
@@ -68,8 +69,8 @@ def _claim(view: View, lane: Lane, now: float) -> None:
     """Claim from a quarantine group or from the fresh jobs of a lane, in turns."""
     kind, policy = view.kinds[lane.kind], view.kinds[lane.kind].policy
     lease, view.next_lease = view.next_lease, view.next_lease + 1
-    fresh = _may_look(view, lane, now)
-    if lane.suspects and (lane.suspect_turn or not fresh):
+    view.level = fair.join(lane, view.level, LAG_BATCHES * policy.max_batch / lane.weight)
+    if lane.suspects and (lane.suspect_turn or now < lane.look_at):
         claim = Claim(lane.id, lease, policy.max_batch, suspect=lane.suspects.popleft())
         lane.suspect_turn = False
     else:
@@ -83,7 +84,11 @@ def _claim(view: View, lane: Lane, now: float) -> None:
             min_n=1 if flush else policy.min_batch,
             linger_s=0.0 if flush else policy.linger_s,
         )
-        lane.suspect_turn, lane.woken = True, False
+        lane.suspect_turn, lane.stirred = True, False
+        if lane.next_at <= now:
+            lane.next_at = math.inf
+        lane.look_at = lane.next_at
+        view.answered(lane)
     lane.claiming = True
     kind.n_claiming += 1
     view.claims[lease] = (claim, now)
@@ -93,10 +98,12 @@ def _claim(view: View, lane: Lane, now: float) -> None:
 def claim_lost(view: View, input_: i.ClaimLost, now: float) -> None:
     """Give up a claim whose answer never came: its lease, if there is one, goes back."""
     view.claims.pop(input_.lease)
+    view.early.pop(input_.lease, None)
     lane = view.lanes[input_.lane]
     lane.claiming = False
-    lane.frontier.wanted, lane.empty = True, False
-    lane.look_at = now + view.settings.poll_s
+    view.stir(lane)
+    lane.frontier.wanted = True
+    lane.look_at = min(lane.look_at, now + view.settings.poll_s)
     view.kinds[lane.kind].n_claiming -= 1
     view.do(GiveBack(input_.lease))
 
@@ -108,25 +115,29 @@ def _ask_due(view: View, now: float) -> None:
         view.due_at = now + view.settings.poll_s
         return
     asks = [DueAsk(lane.id, lane.frontier.bounds(now)) for lane in lanes]
-    view.due_asked = frozenset(ask.lane for ask in asks if not ask.frontier)
+    view.due_asked = Question(
+        {ask.lane for ask in asks if not ask.frontier and not view.lanes[ask.lane].claiming},
+        {lane.id for lane in lanes if lane.empty},
+    )
+    view.due_last = now
     view.do(AskDue(asks))
 
 
 def due_known(view: View, input_: i.DueKnown, now: float) -> None:
     """Look where something is due; sleep until the next instant that is known."""
-    unbounded = view.due_asked or frozenset()
+    question, view.due_asked = view.due_asked or Question(set(), set()), None
     for due in input_.dues:
         lane = view.lanes[due.lane]
         _suspects_found(view, lane, due.suspects)
+        lane.checked = lane.id in question.empty and not due.due and not due.suspects
         if due.due:
-            lane.empty = False
+            view.stir(lane)
             lane.look_at = min(lane.look_at, _eager(view, lane, now))
-            continue
-        if due.lane in unbounded and not lane.claiming and not lane.woken:
+        elif lane.id in question.unbounded:
             lane.frontier.looked(input_.took_s, now)
-            lane.empty, lane.look_at = True, math.inf
+            lane.stirred, lane.empty, lane.look_at = False, True, lane.next_at
         if due.next_in_s is not None:
-            lane.look_at = min(lane.look_at, now + due.next_in_s)
+            later(lane, now + due.next_in_s)
     _next_due(view, now)
 
 
@@ -142,15 +153,28 @@ def due_lost(view: View, input_: i.DueLost, now: float) -> None:
     _next_due(view, now)
 
 
+def later(lane: Lane, at: float) -> None:
+    """Remember that a job of this lane becomes due."""
+    lane.next_at = min(lane.next_at, at)
+    lane.look_at = min(lane.look_at, at)
+
+
+def rested(view: View, now: float) -> None:
+    """Ask soon when a lane has nothing to do: only the answer tells of what is yet to come."""
+    view.due_at = min(view.due_at, max(now, view.due_last + view.settings.poll_s))
+
+
 def _next_due(view: View, now: float) -> None:
     view.due_asked = None
-    idle = any(lane.look_at > now for lane in view.lanes.values())
+    idle = any(lane.look_at > now and not lane.claiming for lane in view.lanes.values())
     view.due_at = now + (view.settings.poll_s if idle else max(BUSY_DUE_S, view.settings.poll_s))
 
 
 def _eager(view: View, lane: Lane, now: float) -> float:
     """Return when to claim what just came: at once for an idle actor, else after the linger."""
     kind = view.kinds[lane.kind]
+    if view.settings.drain:
+        return now
     idle = any(not actor.held for actor in view.ready_actors(kind))
     return now if idle and not kind.spare else now + kind.policy.linger_s
 
@@ -161,25 +185,27 @@ def woken(view: View, input_: i.Woken, now: float) -> None:
     if lane is None:
         return
     lane.n_woken += input_.n
-    lane.woken, lane.empty = True, False
+    view.stir(lane)
     lane.frontier.wanted = True
-    if not lane.claiming:
-        lane.look_at = min(lane.look_at, _eager(view, lane, now))
+    lane.look_at = min(lane.look_at, now if input_.behind else _eager(view, lane, now))
 
 
 def actor_idle(view: View, kind: Kind, now: float) -> None:
     """Stop lingering: an idle actor takes what is there at once."""
     for id_ in kind.lanes:
         lane = view.lanes[id_]
-        if lane.woken and not lane.claiming and kind.policy.min_batch == 1:
+        if lane.stirred and kind.policy.min_batch == 1:
             lane.look_at = min(lane.look_at, now)
 
 
 def _declare_hunger(view: View, now: float) -> None:
+    if now < view.hunger_at:
+        return
+    view.hunger_at = now + HUNGER_CHECK_S
     on, off = set(), set()
     for lane in view.lanes.values():
         flooded = _flooded(lane, now)
-        if now < lane.hunger_at + HUNGER_S:
+        if now < lane.hunger_at + HUNGER_S or lane.claiming:
             continue
         if not lane.hungry and lane.look_at > now and view.kinds[lane.kind].available:
             on.add(lane.id)

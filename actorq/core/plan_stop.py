@@ -2,7 +2,8 @@
 
 draining   nothing is claimed; what no actor has begun goes back uncharged; running batches
            have until the grace time
-killing    the actors that still run are killed; what they had not finished goes back uncharged
+killing    the actors that still run are killed; what they had not finished goes back uncharged;
+           ends when all outcomes are written, or at the next request to stop
 leaving    everything is written; idle actors tear down, the slow ones are killed
 finished   no actor is left
 A second request to stop skips a phase.
@@ -17,6 +18,9 @@ from actorq.core import inputs as i
 from actorq.core.effects import Finish, KillActor, StopActor
 from actorq.core.view import View
 
+CHECK_S = 0.01
+"""How soon a drain that has found nothing may ask again whether really nothing is due."""
+
 LEAVE_S = 5.0
 """How long a `teardown` may take."""
 
@@ -25,7 +29,9 @@ def asked(view: View, input_: i.StopAsked, now: float) -> None:
     """Begin to stop, or stop harder."""
     if view.phase == "running":
         begin(view, now)
-    else:
+    elif view.phase == "killing":
+        _leave(view, now)
+    elif view.phase != "finished":
         view.stop_at = now
 
 
@@ -39,7 +45,6 @@ def begin(view: View, now: float) -> None:
     for actor in view.actors.values():
         for held in actor.held:
             plan_batches.recall(view, actor, held)
-    plan_batches.write(view, now)
 
 
 def proceed(view: View, now: float) -> None:
@@ -61,8 +66,9 @@ def _kill(view: View) -> None:
     busy = [actor for actor in view.actors.values() if actor.held]
     view.emit(event.SupervisorStopping("killing"))
     for actor in busy:
-        actor.killed_for = "stop"
-        view.do(KillActor(actor.id))
+        if not actor.killed_for:
+            actor.killed_for = "stop"
+            view.do(KillActor(actor.id))
 
 
 def _leave(view: View, now: float) -> None:
@@ -78,12 +84,15 @@ def _kill_all(view: View) -> None:
         view.do(KillActor(actor.id))
 
 
-def drained(view: View) -> bool:
-    """Tell whether nothing is due any more and everything is written."""
+def drained(view: View, now: float) -> bool:
+    """Tell whether nothing is due any more and everything is written.
+
+    The claims have to say so, and the due query asked after them: it alone sees suspects.
+    """
     if view.held or view.claims:
         return False
-    return all(
-        lane.empty and not lane.suspects
-        for lane in view.lanes.values()
-        if view.kinds[lane.kind].available is not False
-    )
+    lanes = [o for o in view.lanes.values() if view.kinds[o.kind].available is not False]
+    if not all(lane.empty and not lane.suspects for lane in lanes):
+        return False
+    view.due_at = min(view.due_at, max(now, view.due_last + CHECK_S))
+    return all(lane.checked for lane in lanes)

@@ -16,5 +16,5 @@ def restart_delay_s(n_deaths: int, booted: bool) -> float:
     """
     free = FREE_RESTARTS if booted else 0
     if n_deaths <= free:
-        return 0.0 if booted else BASE_S
+        return 0.0
     return float(min(CAP_S, BASE_S * 2 ** min(n_deaths - free, 16)))

@@ -35,7 +35,7 @@ class Settings:
     drain: bool = False  # finish when nothing is due any more
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Held:
     """Follow one leased batch from its claim to the commit of its last outcome."""
 
@@ -53,6 +53,7 @@ class Held:
     finished: bool = False  # every job has its outcome
     writing: bool = False  # a settlement of it is on its way
     recalled: bool = False
+    cancels: list[int] = field(default_factory=list)  # positions somebody wants cancelled
 
     def counts(self, position: int) -> Counts:
         """Return the counters of the job at a position."""
@@ -63,7 +64,7 @@ class Held:
         return [p for p in range(self.batch.n) if p not in self.told]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Actor:
     """Follow one actor process."""
 
@@ -73,6 +74,7 @@ class Actor:
     ready: bool = False
     held: list[Held] = field(default_factory=list)  # in its pipe, oldest first
     killed_for: Literal["", "timeout", "stop", "protocol"] = ""
+    killed_no: int = 0  # the batch that it is killed for; 0: none, or all that it runs
     leaving: bool = False
 
 
@@ -97,12 +99,14 @@ class Lane:
     frontier: Frontier = field(default_factory=Frontier)
     claiming: bool = False
     look_at: float = 0.0  # when a claim is worth its while; inf: nothing known to be there
+    next_at: float = math.inf  # when the next delayed job that is known of is due
+    stirred: bool = False  # something may have come since the last claim was sent
     empty: bool = False  # an unbounded look found nothing due, and nothing came since
+    checked: bool = False  # the due query, asked since then, found nothing either, nor suspects
     suspects: deque[int] = field(default_factory=deque)  # quarantine groups waiting
     suspect_turn: bool = True  # quarantine and fresh batches take turns
     mean_bytes: float = 4096.0  # of args per job, moving; until measured, a cautious guess
     pass_: float = 0.0
-    woken: bool = False  # since the claim in flight was sent
     hungry: bool = False
     hunger_at: float = -math.inf  # when that was last changed
     n_woken: int = 0
@@ -123,6 +127,17 @@ class Kind:
 
 
 @dataclass(slots=True)
+class Question:
+    """Remember of a due query which lanes an answer of *nothing* is conclusive for.
+
+    A lane leaves these sets as soon as anything happens to it: the answer may be older.
+    """
+
+    unbounded: set[int]  # asked from the head of their index
+    empty: set[int]  # where claims had already found nothing
+
+
+@dataclass(slots=True)
 class View:
     """Hold the whole state of one supervisor."""
 
@@ -135,8 +150,13 @@ class View:
     actors: dict[int, Actor] = field(default_factory=dict)
     held: dict[int, Held] = field(default_factory=dict)  # by lease number
     claims: dict[int, tuple[Claim, float]] = field(default_factory=dict)  # in flight, since when
-    due_asked: frozenset[int] | None = None  # lanes asked without bound; None: no question out
-    due_at: float = 0.0
+    due_asked: Question | None = None  # None: no question is out
+    due_at: float = 0.0  # when to ask next
+    due_last: float = -math.inf  # when it was last asked
+    start_at: float = 0.0  # when the next empty slot wants an actor
+    hunger_at: float = 0.0  # when to look for hungry lanes next
+    level: float = 0.0  # the pass value of the lane served last
+    early: dict[int, list[int]] = field(default_factory=dict)  # claim in flight → jobs to cancel
     next_lease: int = 1
     next_actor: int = 1
     released: dict[int, float] = field(default_factory=dict)  # leases ended, for stale beats
@@ -149,6 +169,17 @@ class View:
     def emit(self, event: Event) -> None:
         """Add an event to what this step returns."""
         self.out.append(Emit(event))
+
+    def stir(self, lane: Lane) -> None:
+        """Note that something may be due in a lane, whatever was known or asked before."""
+        lane.stirred, lane.empty, lane.checked = True, False, False
+        self.answered(lane)
+
+    def answered(self, lane: Lane) -> None:
+        """Discard what the due query that is out will say of this lane being empty."""
+        if self.due_asked is not None:
+            self.due_asked.unbounded.discard(lane.id)
+            self.due_asked.empty.discard(lane.id)
 
     def group(self) -> int:
         """Draw a number for a new quarantine group: positive, 31 bits."""

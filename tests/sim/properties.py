@@ -1,0 +1,237 @@
+"""What must hold whatever happens: checked at every step, at intervals, and at the end."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from actorq.core import effects as e
+from actorq.core import event
+from actorq.core import inputs as i
+from actorq.core.plan_look import CLAIMS_IN_FLIGHT, UNWRITTEN_BATCHES, UNWRITTEN_JOBS
+from actorq.core.plan_stop import LEAVE_S
+from actorq.core.view import PIPE_DEPTH, Kind
+from tests.sim.scenario import CHARGED, Scenario
+from tests.sim.table import READY, Violation
+
+if TYPE_CHECKING:
+    from tests.sim.world import Supervisor, World
+
+MONITOR_S = 0.1
+SLACK_S = 0.35
+"""What statements, notifications and deaths of actors may take on top of the stated bounds."""
+
+
+def check(ok: bool, text: str) -> None:
+    if not ok:
+        raise Violation(text)
+
+
+class Watch:
+    """Watch one supervisor, step by step."""
+
+    def __init__(self, owner: Supervisor) -> None:
+        self.owner, self.began_at = owner, owner.world.now
+        self.settled: dict[int, set[int]] = {}  # lease → jobs written
+        self.batches: dict[int, list[int]] = {}
+        self.sent: dict[int, list[tuple[int, int, int]]] = {}  # lane → order of sending
+        self.n_ticks = self.n_stirs = self.n_empty = self.n_dues = self.n_starts = 0
+        self.stop_at = math.inf  # when a stop has to be over
+        self.starving: dict[int, float] = {}  # lane → since when
+        self.n_stops = 0
+        self.spun_at = (0.0, 0)
+
+    # ---- at every step ----
+
+    def before(self, input_: i.Input) -> None:
+        if isinstance(input_, i.Claimed):
+            if input_.reply.batch is not None:
+                self.batches[input_.lease] = input_.reply.batch.ids
+                self.starving.pop(input_.lane, None)
+            elif input_.reply.oldest_s is None:
+                self.n_empty += 1
+        elif not isinstance(input_, i.Tick | i.Outcomes):
+            self.n_stirs += 1
+
+    def effect(self, effect: e.Effect) -> None:
+        if isinstance(effect, e.Settle):
+            self._settle(effect)
+        elif isinstance(effect, e.Send):
+            jobs = self.owner.world.table.jobs
+            for id_ in effect.batch.ids:
+                job = jobs[id_]
+                order = self.sent.setdefault(job.lane, [])
+                order.append((job.priority, job.run_at, id_))
+        elif isinstance(effect, e.Claim):
+            check(self.owner.view.phase == "running", "a claim while stopping")
+        elif isinstance(effect, e.AskDue):
+            self.n_dues += 1
+        elif isinstance(effect, e.Spawn):
+            self.n_starts += 1
+
+    def _settle(self, effect: e.Settle) -> None:
+        """A lease writes each of its jobs once, and all of them before it closes."""
+        s = effect.settlement
+        written = self.settled.setdefault(s.lease, set())
+        for id_ in (*(id_ for id_, _ in s.done), *(row.id for row in s.rows)):
+            check(id_ not in written, f"lease {s.lease} settles job {id_} twice")
+            written.add(id_)
+        check(written <= set(self.batches[s.lease]), f"lease {s.lease} settles a foreign job")
+        if s.closes:
+            check(len(written) == len(self.batches[s.lease]), f"lease {s.lease} forgets jobs")
+
+    def after(self) -> None:
+        view = self.owner.view
+        check(len(view.claims) <= CLAIMS_IN_FLIGHT, "too many claims in flight")
+        claims = dict.fromkeys(view.kinds, 0)
+        for claim, _ in view.claims.values():
+            claims[view.lanes[claim.lane].kind] += 1
+        unwritten = dict.fromkeys(view.kinds, 0)
+        for held in view.held.values():
+            unwritten[held.kind] += held.unwritten
+            check(held.unwritten >= 0, "more outcomes written than jobs claimed")
+        in_pipes = dict.fromkeys(view.kinds, 0)
+        for actor in view.actors.values():
+            in_pipes[actor.kind] += len(actor.held)
+            check(len(actor.held) <= PIPE_DEPTH, "more batches in a pipe than it may hold")
+        for name, kind in view.kinds.items():
+            check(kind.n_claiming == claims[name], "claims in flight are miscounted")
+            check(kind.n_unwritten == unwritten[name], "unwritten outcomes are miscounted")
+            in_flight = in_pipes[name] + len(kind.spare) + claims[name]
+            check(in_flight <= PIPE_DEPTH * len(kind.slots), "more in flight than actors can hold")
+            check(kind.n_unwritten <= _most_unwritten(kind), "too many outcomes unwritten")
+
+    def ticked(self) -> None:
+        self.n_ticks += 1
+        now, at = self.owner.world.now, self.spun_at
+        self.spun_at = (now, at[1] + 1 if at[0] == now else 0)
+        check(self.spun_at[1] < 3, "ticks follow one another without time passing")
+
+    def lease_lost(self, lost: event.LeaseLost) -> None:
+        s = self.owner.world.scenario
+        check(bool(s.burials or s.deaths), f"lease {lost.lease} was given up for no reason")
+
+    # ---- stopping ----
+
+    def stop_asked(self) -> None:
+        self.n_stops += 1
+        if math.isinf(self.stop_at):
+            s = self.owner.world.scenario
+            outages = sum(end - begin + 0.1 for begin, end in s.outages)
+            kept = 1.0 if s.kept else 0.0
+            self.stop_at = (
+                self.owner.world.now + s.grace_s + LEAVE_S + outages + kept + 1.0
+                + 20 * s.latency_s
+            )  # fmt: skip
+
+    def finished(self) -> None:
+        world = self.owner.world
+        view = self.owner.view
+        check(not view.actors, "stopped while an actor lives")
+        if self.n_stops < 2:
+            check(not view.claims, "stopped with a claim in flight")
+            check(not view.held, "stopped with outcomes unwritten")
+        if world.scenario.drain and math.isinf(self.stop_at):
+            self._drained(world)
+
+    def _drained(self, world: World) -> None:
+        """A drain leaves nothing that was due, unless its kind cannot start."""
+        since = world.us - round(1e6 * (SLACK_S + 2 * world.scenario.latency_s))
+        if world.scenario.lost_claims or world.scenario.n_supervisors > 1 or world.scenario.deaths:
+            return
+        for lane in self.owner.view.lanes.values():
+            kind = self.owner.view.kinds[lane.kind]
+            if kind.available:
+                due = [d for d in world.table.due_rows(lane.id, world.us) if d[1] < since]
+                check(not due, f"drained while lane {lane.id} has due jobs {due}")
+
+    # ---- at intervals ----
+
+    def monitor(self) -> None:
+        world, view = self.owner.world, self.owner.view
+        check(world.now < self.stop_at, "the stop takes too long")
+        faulty = world.scenario.lost_claims and world.now < world.scenario.calm_at
+        if view.phase != "running" or world.outage_ends() is not None or faulty:
+            self.starving.clear()
+            return
+        for lane in view.lanes.values():
+            kind = view.kinds[lane.kind]
+            idle = any(not actor.held for actor in view.ready_actors(kind))
+            if not idle or kind.spare or not world.table.due_rows(lane.id, world.us):
+                self.starving.pop(lane.id, None)
+                continue
+            since = self.starving.setdefault(lane.id, world.now)
+            check(
+                world.now - since < self._patience(kind),
+                f"lane {lane.id} has due jobs since {since:.3f}, an actor is idle, none is claimed",
+            )
+
+    def _patience(self, kind: Kind) -> float:
+        s = self.owner.world.scenario
+        policy, n_kinds = kind.policy, len(s.kinds)
+        own = s.poll_s + MONITOR_S + SLACK_S + 8 * n_kinds * s.latency_s
+        if policy.min_batch > 1:
+            own += policy.linger_s
+        if s.plain and not any(job.at > job.run_at for job in s.jobs) and not s.lost_notes:
+            return own
+        # Behind the frontier, and in quarantine, jobs are looked for once a second.
+        return own + max(1.0, s.poll_s) + 20 * 2 * s.latency_s
+
+    # ---- at the end ----
+
+    def final(self) -> None:
+        s = self.owner.world.scenario
+        took = self.owner.world.now - self.began_at
+        quiet = took / s.poll_s
+        most = 15 + 3 * quiet + 4 * self.n_stirs + 40 * len(self.batches)
+        check(self.n_ticks <= most, f"{self.n_ticks} ticks in {took:.1f} s: it spins")
+        most = 4 + 3 * self.n_stirs
+        check(self.n_empty <= most, f"{self.n_empty} claims in vain, {self.n_stirs} reasons")
+        most = 5 + 1.5 * quiet + self.n_starts + (self.n_stirs + 100 * took if s.drain else 0)
+        check(self.n_dues <= most, f"{self.n_dues} due queries in {took:.1f} s")
+        if s.plain and not any(job.at for job in s.jobs):
+            for lane, sent in self.sent.items():
+                due = [row for row in sent if not row[1]]
+                check(due == sorted(due), f"lane {lane} is not sent in order: {due}")
+
+
+def _most_unwritten(kind: Kind) -> int:
+    n, size = len(kind.slots), kind.policy.max_batch
+    most = max((UNWRITTEN_BATCHES + PIPE_DEPTH) * n * size, UNWRITTEN_JOBS)
+    return most + CLAIMS_IN_FLIGHT * size
+
+
+def check_places(world: World) -> None:
+    """Every pending job is in `ready` or under one open lease: nothing is lost."""
+    held = {}
+    for key, lease in world.table.leases.items():
+        for p in lease.open:
+            held[lease.ids[p]] = key
+    waiting = {row[2] for rows in world.table.ready.values() for row in rows}
+    for job in world.table.jobs.values():
+        if job.state == "pending":
+            there = job.id in waiting if job.place == READY else held.get(job.id) == job.place
+            check(there, f"job {job.id} is lost: it should be in {job.place}")
+
+
+def check_blame(world: World) -> None:
+    """Nobody pays for another: not for batch-mates, not for a stop."""
+    s: Scenario = world.scenario
+    for job in world.table.jobs.values():
+        plan, kind = world.plans[job.id], s.kind_of(job.lane)
+        if s.calm and len(s.stops) < 2:
+            check(not job.n_lost, f"job {job.id} was charged for a lost supervisor")
+        if plan.does not in CHARGED and not s.actor_kills:
+            check(not job.n_failed, f"innocent job {job.id} was charged a failure")
+            slow = plan.does == "slow" or kind.policy.batch_timeout_s is not None
+            check(not job.n_crashed or slow, f"innocent job {job.id} was charged a crash")
+        if plan.does in ("crash", "dup") and job.state == "failed" and s.calm:
+            check_budget(world, job.id, kind.policy.crash_budget, kind.policy.max_batch)
+
+
+def check_budget(world: World, id_: int, budget: int, max_batch: int) -> None:
+    job, n = world.table.jobs[id_], world.n_deaths.get(id_, 0)
+    if not world.scenario.actor_kills and not world.scenario.lost_settles:
+        check(job.n_crashed == budget, f"poison job {id_} failed at {job.n_crashed} crashes")
+        most = budget * (1 + math.ceil(math.log2(max_batch)))
+        check(n <= most, f"poison job {id_} killed {n} actors, {most} at most")

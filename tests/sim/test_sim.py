@@ -1,0 +1,61 @@
+"""The supervisor's plan against a world drawn from a seed: 10,000 seeds, every property.
+
+ACTORQ_SIM_SEEDS sets how many, ACTORQ_SIM_FIRST where they begin. A seed that fails is printed
+with all that it stands for and everything that happened; it belongs into seeds.txt, where it is
+tried again for ever.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.sim.run import Report, of_seed
+
+N_SEEDS = int(os.environ.get("ACTORQ_SIM_SEEDS", "10000"))
+FIRST = int(os.environ.get("ACTORQ_SIM_FIRST", "0"))
+PARTS = 10
+
+ONCE_FAILED = [
+    int(line.split("#")[0])
+    for line in Path(__file__).with_name("seeds.txt").read_text().splitlines()
+    if line.split("#")[0].strip()
+]
+
+
+@pytest.fixture(autouse=True)
+def _few_collections() -> Iterator[None]:
+    """Every world is a thousand small objects: looking through all of pytest's is most of it."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+def failing(seed: int) -> Report | None:
+    return of_seed(seed, trace=True) if of_seed(seed).violation else None
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_nothing_that_can_happen_breaks_a_promise(part: int) -> None:
+    for seed in range(FIRST + part, FIRST + N_SEEDS, PARTS):
+        report = failing(seed)
+        if report is not None:
+            pytest.fail(report.text())
+
+
+@pytest.mark.parametrize("seed", ONCE_FAILED)
+def test_what_once_broke_a_promise_no_longer_does(seed: int) -> None:
+    report = failing(seed)
+    if report is not None:
+        pytest.fail(report.text())
+
+
+def test_a_seed_replays_to_the_same_events() -> None:
+    first, second = of_seed(12345, trace=True), of_seed(12345, trace=True)
+    assert first.world.trace
+    assert first.world.trace == second.world.trace
