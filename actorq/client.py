@@ -7,7 +7,6 @@ here imports a database driver before the first call.
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -36,6 +35,7 @@ class Client:
 
     def __init__(self, app: App) -> None:
         self._app = app
+        self._connections: IdleConnections | None = None
 
     def enqueue(self, kind: Kind, value: Any, options: Options, conn: Any = None) -> Job:
         """Enqueue one job of a kind."""
@@ -63,7 +63,8 @@ class Client:
 
     def close(self) -> None:
         """Close the idle connections; the next call opens a new one."""
-        if made := vars(self).pop("connections", None):
+        made, self._connections = self._connections, None
+        if made is not None:
             made.close()
 
     def do(self, steps: Steps[T], conn: Any = None) -> T:
@@ -81,13 +82,17 @@ class Client:
         with explained(self._app.schema), RawCursor(conn, row_factory=tuple_row) as cursor:
             return enqueue.run(cursor, steps)
 
-    @functools.cached_property
+    @property
     def connections(self) -> IdleConnections:
-        """Return the idle connections, made at the first use."""
+        """Return the idle connections to what the app calls its database now."""
         from actorq.store.idle import IdleConnections
 
-        app = self._app
-        return IdleConnections(app.dsn(), app.schema, pooler=app.pooler)
+        app, made = self._app, self._connections
+        dsn = app.dsn()
+        if made is None or made.dsn != dsn:
+            self.close()
+            self._connections = made = IdleConnections(dsn, app.schema, pooler=app.pooler)
+        return made
 
 
 # ---- what to send -------------------------------------------------------------------------

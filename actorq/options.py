@@ -17,7 +17,7 @@ from actorq.core import policy
 from actorq.errors import ConfigError, EnqueueError
 
 MAX_DELAY_S = 100 * 365.25 * 86_400
-MAX_TAGS, MAX_TAG_CHARS, MAX_TAGS_BYTES = 16, 64, 2000
+MAX_TAGS, MAX_TAG_CHARS, MAX_TAGS_BYTES = 16, 64, 1024
 MAX_KEY_BYTES, MAX_UNIQUE_KEY_BYTES = 128, 512
 
 TextOf = str | Callable[[Any], str]
@@ -117,7 +117,7 @@ def _checked_tags(tags: object) -> tuple[str, ...]:
                 f"tags: {str(tag)[:80]!r} is not legal: use 1 to {MAX_TAG_CHARS} characters, "
                 "no control characters"
             )
-    if sum(len(tag.encode()) for tag in listed) > MAX_TAGS_BYTES - 8 * len(listed):
+    if sum(len(tag.encode()) for tag in listed) > MAX_TAGS_BYTES:
         raise EnqueueError(f"tags: together they have more than {MAX_TAGS_BYTES:,} bytes")
     return listed
 

@@ -161,6 +161,11 @@ def result(schema: str, id_: int) -> Steps[str | None]:
     return str(rows[0][0]) if rows else None
 
 
+def pending(schema: str, kind: str) -> Steps[Rows]:
+    """Return id, queue, priority, key and args of a kind's pending jobs, oldest first."""
+    return (yield Run(statement("enqueue_pending", schema), (kind,)))
+
+
 # ---- parts of the procedures --------------------------------------------------------------
 
 

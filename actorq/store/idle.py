@@ -35,7 +35,7 @@ class IdleConnections:
     """Lend connections to one database; safe to use from any thread."""
 
     def __init__(self, dsn: str, schema: str, *, pooler: bool = False) -> None:
-        self._dsn, self._schema, self._pooler = dsn, schema, pooler
+        self.dsn, self._schema, self._pooler = dsn, schema, pooler
         self._pid = os.getpid()
         self._idle: _Idle = deque()
         self._end = weakref.finalize(self, _close_all, self._idle, self._pid)
@@ -66,9 +66,9 @@ class IdleConnections:
 
     def _open(self) -> psycopg.Connection[TupleRow]:
         if self._pooler:
-            return _open_pooled(self._dsn)
+            return _open_pooled(self.dsn)
         conn = connect(
-            self._dsn,
+            self.dsn,
             name="actorq client",
             schema=self._schema,
             lock_timeout_s=PATIENCE_S,

@@ -3,5 +3,5 @@
 SELECT
     coalesce($2::timestamptz, statement_timestamp() + $3::float8 * interval '1 second')::text,
     array(
-        SELECT nextval(pg_get_serial_sequence('{schema}.job', 'id')) FROM generate_series(1, $1)
+        SELECT nextval('{schema}.job_id_seq'::regclass) FROM generate_series(1, $1)
     )

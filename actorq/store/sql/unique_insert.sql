@@ -4,7 +4,7 @@
 -- A job that this snapshot cannot see may be one that another transaction has just committed: it
 -- holds its key. Keys are taken in one order, so that two such statements never deadlock.
 WITH given AS MATERIALIZED (
-    SELECT nextval(pg_get_serial_sequence('{schema}.job', 'id')) AS id, u.unique_key, u.key, u.args
+    SELECT nextval('{schema}.job_id_seq'::regclass) AS id, u.unique_key, u.key, u.args
     FROM unnest($8::text[], $9::text[], $10::text[]) u (unique_key, key, args)
 ), held AS (
     INSERT INTO {schema}.unique_key AS k (kind, key, job)

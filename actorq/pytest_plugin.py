@@ -1,0 +1,85 @@
+"""Fixtures for pytest: a private server and an empty database for every test that asks.
+
+Switch them on in a conftest.py with `pytest_plugins = ["actorq.pytest_plugin"]`. The server is
+the embedded one, started once per session and not durable; ACTORQ_TEST_DSN names another, on
+which databases may be created.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import conninfo, sql
+
+from actorq.app import App
+from actorq.config import VARIABLE
+from actorq.store.migrate import migrate
+
+
+@pytest.fixture(scope="session")
+def actorq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the DSN of a server on which tests make their databases."""
+    if given := os.environ.get("ACTORQ_TEST_DSN"):
+        yield given
+        return
+    from actorq import embedded
+
+    home = Path(tmp_path_factory.mktemp("actorq")) / "server"
+    with embedded.start(home, durable=False) as server:
+        yield server.dsn
+    embedded.remove(home)
+
+
+@pytest.fixture(scope="session")
+def actorq_template(actorq_server: str) -> Iterator[str]:
+    """Return the name of a database with actorq's schema, from which others are copied."""
+    name = _name()
+    _create(actorq_server, name)
+    migrate(conninfo.make_conninfo(actorq_server, dbname=name))
+    yield name
+    _drop(actorq_server, name)
+
+
+@pytest.fixture
+def actorq_dsn(
+    actorq_server: str, actorq_template: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """Return the DSN of this test's own database; ACTORQ_DSN names it, too."""
+    name = _name()
+    _create(actorq_server, name, actorq_template)
+    dsn = conninfo.make_conninfo(actorq_server, dbname=name)
+    monkeypatch.setenv(VARIABLE, dsn)
+    yield dsn
+    _drop(actorq_server, name)
+
+
+@pytest.fixture
+def actorq_app(actorq_dsn: str) -> Iterator[App]:
+    """Return an app without kinds on this test's own database."""
+    with App(actorq_dsn) as app:
+        yield app
+
+
+def _name() -> str:
+    return f"actorq_test_{uuid.uuid4().hex[:12]}"
+
+
+def _create(server: str, name: str, template: str | None = None) -> None:
+    statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+    if template is not None:
+        statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
+    _run(server, statement)
+
+
+def _drop(server: str, name: str) -> None:
+    _run(server, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _run(server: str, statement: sql.SQL | sql.Composed) -> None:
+    with psycopg.connect(server, autocommit=True) as conn:
+        conn.execute(statement)

@@ -1,0 +1,160 @@
+"""Help for the tests of programs that use actorq.
+
+`run` calls a handler here and now, without processes or a database. `assert_enqueued` looks
+at what a piece of code has enqueued, `drain` runs it. Fixtures with a private database are in
+`actorq.pytest_plugin`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from actorq.actor.adapters import Adapter, adapter_of
+from actorq.actor.run import run_batch
+from actorq.app import App
+from actorq.client import driver_connection, explained
+from actorq.core.model import ErrorInfo, Verdict
+from actorq.core.outcome import Cancel, Done, Fail, Outcome, Retry, Snooze
+from actorq.errors import ActorqError, ConfigError
+from actorq.kind import Kind
+from actorq.page import Page
+from actorq.wire import BatchFailed, Work
+
+MAX_SHOWN = 10
+
+
+class Raised(Outcome, frozen=True):
+    """Stand for a job whose handler raised; on its own, or with the rest of its batch."""
+
+    error: ErrorInfo
+
+
+def run(kind: Any, items: Iterable[Any]) -> list[Outcome]:
+    """Run a kind's handler on these args in this process; return one outcome per job.
+
+    The args pass through JSON and the kind's type as they would on their way to an actor,
+    and a result is what would be stored. `kind` may be the decorated class, too.
+    """
+    kind = kind_of(kind)
+    codec = kind.codec
+    encoded = [codec.encode(codec.arrange_item(item)) for item in items]
+    adapter = adapter_of(kind)
+    size = kind.policy.max_batch
+    adapter.setup(0)
+    try:
+        outcomes: list[Outcome] = []
+        for start in range(0, len(encoded), size):
+            outcomes += _outcomes(adapter, kind, encoded[start : start + size], start)
+        return outcomes
+    finally:
+        adapter.teardown()
+
+
+def drain(app: App) -> None:
+    """Run the app's kinds in real actor processes until nothing is due."""
+    code = app.drain()
+    if code != 0:
+        raise ActorqError(f"the supervisor ended with exit code {code}: its log says why")
+
+
+def assert_enqueued(
+    where: Any,
+    kind: Any,
+    args: Any = msgspec.UNSET,
+    *,
+    n: int | None = None,
+    schema: str = "actorq",
+    **columns: Any,
+) -> list[int]:
+    """Assert that a job of this kind is pending, and return the ids of all that fit.
+
+    `where` is the app, or a psycopg connection to look inside its transaction. Given `args`,
+    only jobs with exactly these count; so for the columns queue, priority and key. Given `n`,
+    there must be exactly so many. `schema` is needed with a connection only.
+    """
+    name = kind if isinstance(kind, str) else kind_of(kind).name
+    wanted = columns if args is msgspec.UNSET else {**columns, "args": _as_stored(kind, args)}
+    pending = _pending(where, name, schema)
+    ids = [job["id"] for job in pending if all(job[k] == v for k, v in wanted.items())]
+    if (not ids) if n is None else len(ids) != n:
+        shown = "\n".join(f"  {job}" for job in pending[:MAX_SHOWN]) or "  none at all"
+        raise AssertionError(
+            f"{len(ids)} jobs of kind {name!r} with {wanted} are pending, "
+            f"{'at least one' if n is None else n} expected; of this kind are pending:\n{shown}"
+        )
+    return ids
+
+
+def kind_of(kind: Any) -> Kind:
+    """Return the Kind itself, for a kind or a decorated class."""
+    found = getattr(kind, "__actorq_kind__", kind)
+    if isinstance(found, Kind):
+        return found
+    raise ConfigError(f"{kind!r} is no kind of job: give a kind or a decorated handler")
+
+
+def _outcomes(adapter: Adapter, kind: Kind, encoded: list[bytes], start: int) -> list[Outcome]:
+    n = len(encoded)
+    ids, lens = list(range(start + 1, start + n + 1)), [len(item) for item in encoded]
+    work = Work(1, 1, ids, lens, b"[" + b",".join(encoded) + b"]", cut="flush")
+    messages: list[Any] = []
+    run_batch(adapter, work, kind.codec, Page.private(n), messages.append)
+    outcomes: dict[int, Outcome] = {}
+    for message in messages:
+        if isinstance(message, BatchFailed):
+            return [outcomes.get(i, Raised(message.error)) for i in range(n)]
+        outcomes |= {position: Done() for position in message.done}
+        outcomes |= {verdict.pos: _outcome(verdict) for verdict in message.verdicts}
+    return [outcomes.get(i, Done()) for i in range(n)]
+
+
+def _outcome(verdict: Verdict) -> Outcome:
+    error = verdict.error or ErrorInfo("", "")
+    match verdict.what:
+        case "result":
+            return Done(msgspec.json.decode(verdict.result or b"null"))
+        case "retry":
+            return Retry(verdict.after_s, error.message)
+        case "snooze":
+            return Snooze(verdict.after_s or 0.0, error.message)
+        case "fail":
+            return Fail(error.message)
+        case "cancel":
+            return Cancel(error.message)
+    return Raised(error)
+
+
+def _as_stored(kind: Any, args: Any) -> Any:
+    """Return args as the plain values that the database holds for them."""
+    if isinstance(kind, str):
+        return msgspec.json.decode(msgspec.json.encode(args))
+    codec = kind_of(kind).codec
+    return msgspec.json.decode(codec.encode(codec.arrange_item(args)))
+
+
+def _pending(where: Any, name: str, schema: str) -> list[dict[str, Any]]:
+    from actorq.store import enqueue
+
+    if isinstance(where, App):
+        rows = where.client.do(enqueue.pending(where.schema, name))
+    else:
+        rows = _rows(where, name, schema)
+    columns = ("id", "queue", "priority", "key")
+    return [
+        {**dict(zip(columns, row, strict=False)), "args": msgspec.json.decode(row[4])}
+        for row in rows
+    ]
+
+
+def _rows(conn: Any, name: str, schema: str) -> list[tuple[Any, ...]]:
+    from psycopg import RawCursor
+    from psycopg.rows import tuple_row
+
+    from actorq.store import enqueue
+
+    theirs = driver_connection(conn)
+    with explained(schema), RawCursor(theirs, row_factory=tuple_row) as cursor:
+        return enqueue.run(cursor, enqueue.pending(schema, name))
