@@ -66,6 +66,7 @@ def files_until(section: str) -> dict[str, str]:
     raise KeyError(section)
 
 
+@pytest.mark.timeout(240)  # a section can start a dozen processes
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_block_of_the_section_works(
     section: str, dsn: str, empty_dsn: str, tmp_path: Path

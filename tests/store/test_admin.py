@@ -269,6 +269,28 @@ def test_prune_walks_all_stretches(conn: Session, monkeypatch: pytest.MonkeyPatc
     assert list(admin_change.prune(conn)) == [2, 1, 2, 0, 0]
 
 
+@pytest.mark.parametrize("commit", [True, False])
+def test_prune_spares_a_job_that_is_being_retried(conn: Session, dsn: str, commit: bool) -> None:
+    (job,) = insert(conn)
+    finish(conn, [job], "failed")
+    deleted: list[int] = []
+
+    def prune() -> None:
+        with connect_admin(dsn, "actorq") as other:
+            deleted.extend(admin_change.prune(other, states=["failed"]))
+
+    with conn.transaction(force_rollback=not commit):
+        assert admin_change.retry(conn, [job]) == [job]
+        thread = threading.Thread(target=prune)
+        thread.start()
+        with psycopg.connect(dsn, autocommit=True) as watch:
+            wait_until(lambda: blocked(watch), what="the prune to wait for the retry")
+    thread.join()
+    assert sum(deleted) == (0 if commit else 1)
+    assert ready_ids(conn) == ([job] if commit else [])
+    assert count(conn, "failure") == (1 if commit else 0)
+
+
 @pytest.mark.parametrize("state", ["pending", "running", "'; DROP TABLE job;--"])
 def test_only_final_states_can_be_pruned_or_retried(conn: Session, state: str) -> None:
     with pytest.raises(ConfigError, match="choose from"):
