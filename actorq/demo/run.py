@@ -55,7 +55,7 @@ class Measured(NamedTuple):
 WAYS = (
     Way("whole batches", kinds.in_batches, None, 1000),
     Way("jobs one by one, claimed and settled in batches", kinds.each_alone, 6000, 1000),
-    Way("single jobs: a claim and a settle each", kinds.one_by_one, 1500, 1),
+    Way("single jobs: a claim and a settle each", kinds.one_by_one, 1000, 1),
 )
 
 
