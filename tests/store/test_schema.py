@@ -27,6 +27,38 @@ def test_an_insert_makes_the_lane_and_the_job_ready(kit: Kit) -> None:
     assert rows == [("q", "new", 2, "", 6, 0, True), ("q", "new", 3, "", 77, 0, True)]
 
 
+def test_one_insert_may_go_into_many_lanes_known_and_new(kit: Kit) -> None:
+    kit.conn.execute("UPDATE actorq.lane SET keyed = true WHERE id = %s", [kit.lane])
+    kit.conn.execute(
+        "INSERT INTO actorq.job (queue, kind, key, state) VALUES"
+        " ('default', 'k', 'x', 'pending'), ('new', 'k', 'y', 'pending'),"
+        " ('new', 'k', '', 'failed'), ('new', 'l', 'z', 'pending')"
+    )
+    kit.check_places()
+    rows = kit.rows(
+        "SELECT l.queue, l.kind, r.key FROM actorq.ready r JOIN actorq.lane l ON l.id = r.lane"
+        " ORDER BY r.id"
+    )
+    assert rows == [("default", "k", "x"), ("new", "k", ""), ("new", "l", "")]
+
+
+def test_an_insert_of_nothing_is_no_error(kit: Kit) -> None:
+    kit.conn.execute("INSERT INTO actorq.job (kind) SELECT 'k' WHERE false")
+    assert kit.claim(1).n_taken == 0
+
+
+def test_a_snapshot_that_cannot_see_the_lane_is_an_error_and_never_a_lost_job(kit: Kit) -> None:
+    old = kit.open()._session
+    old.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+    old.execute("SELECT FROM actorq.lane")
+    kit.store.lanes([("new", "k")])
+    for values in ("('new', 'k')", "('new', 'k'), ('default', 'k')"):
+        with pytest.raises(psycopg.DatabaseError), old.transaction():
+            old.execute(f"INSERT INTO actorq.job (queue, kind) VALUES {values}".encode())
+    old.execute("COMMIT")
+    kit.check_places()
+
+
 def test_only_a_keyed_lane_is_ordered_by_key(kit: Kit) -> None:
     kit.conn.execute("UPDATE actorq.lane SET keyed = true WHERE id = %s", [kit.lane])
     kit.enqueue(1, key="x")
