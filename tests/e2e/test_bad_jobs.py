@@ -1,0 +1,184 @@
+"""A bad job costs only itself, through the whole way."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from tests.support.running import Supervisors
+from tests.support.wait import wait_until
+
+VECTOR = """
+    import os, msgspec, actorq
+    app = actorq.App()
+
+    class Args(msgspec.Struct):
+        n: int
+
+    @app.actor("vector", max_batch=128, retry=0, max_attempts=3, batch_timeout_s=2)
+    class Vector:
+        def handle(self, batch: actorq.Batch[Args]) -> list:
+            numbers = [args.n for args in batch.args]
+            {trouble}
+            return numbers
+"""
+
+
+def insert(dsn: str, *args: str) -> None:
+    """Enqueue jobs with these args, as JSON texts."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.cursor().executemany(
+            "INSERT INTO actorq.job (kind, args) VALUES ('vector', %s::json)",
+            [(text,) for text in args],
+        )
+
+
+def numbers(n: int) -> list[str]:
+    return [f'{{"n": {k}}}' for k in range(n)]
+
+
+def charged(supervisors: Supervisors) -> list[tuple[str, int, int, int]]:
+    """Return state and counters of the jobs that were charged anything but a completion."""
+    return supervisors.rows(
+        "SELECT args->>'n', attempt, n_failed, n_crashed FROM actorq.job"
+        " WHERE n_failed + n_crashed + n_lost > 0"
+    )
+
+
+def test_one_job_that_always_raises_fails_alone(supervisors: Supervisors) -> None:
+    supervisors.write(VECTOR.format(trouble="assert 77 not in numbers"))
+    insert(supervisors.dsn, *numbers(256))
+    supervisors.start()
+    supervisors.wait_for(completed=255, failed=1)
+    assert charged(supervisors) == [("77", 3, 3, 0)]
+
+
+def test_one_job_that_kills_its_process_fails_alone(supervisors: Supervisors) -> None:
+    supervisors.write(VECTOR.format(trouble="77 in numbers and os.abort()"))
+    insert(supervisors.dsn, *numbers(128))
+    supervisors.start()
+    supervisors.wait_for(completed=127, failed=1)
+    assert charged(supervisors) == [("77", 3, 0, 3)]
+    causes = supervisors.rows("SELECT cause, final FROM actorq.failure ORDER BY id")
+    assert causes == [("signal", False), ("signal", False), ("signal", True)]
+
+
+def test_one_job_that_hangs_is_killed_and_fails_alone(supervisors: Supervisors) -> None:
+    trouble = "[__import__('time').sleep(1000) for n in numbers if n == 3]"
+    supervisors.write(
+        VECTOR.replace("batch_timeout_s=2", "batch_timeout_s=0.3").format(trouble=trouble)
+    )
+    insert(supervisors.dsn, *numbers(8))
+    supervisors.start()
+    supervisors.wait_for(completed=7, failed=1)
+    assert charged(supervisors) == [("3", 3, 0, 3)]
+    assert supervisors.rows("SELECT DISTINCT cause FROM actorq.failure") == [("timeout",)]
+
+
+def test_a_wrong_number_of_results_is_nobodys_outcome(supervisors: Supervisors) -> None:
+    supervisors.write(VECTOR.format(trouble="numbers = numbers[:-1] if 5 in numbers else numbers"))
+    insert(supervisors.dsn, *numbers(16))
+    supervisors.start()
+    supervisors.wait_for(completed=15, failed=1)
+    assert charged(supervisors) == [("5", 3, 3, 0)]
+
+
+def test_args_that_do_not_fit_fail_that_job_alone(supervisors: Supervisors) -> None:
+    supervisors.write(VECTOR.format(trouble="pass"))
+    wrong = ["[]", '"text"', "null", "{}", '{"n": "one"}', '{"n": 1e400}', '{"n": "\\ud800"}']
+    insert(supervisors.dsn, *numbers(20), *wrong)
+    supervisors.start()
+    supervisors.wait_for(completed=20, failed=len(wrong))
+    causes = supervisors.rows("SELECT DISTINCT cause, final FROM actorq.failure")
+    assert causes == [("args", True)]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "float('nan')",
+        "float('inf')",
+        "'\\0'",
+        "'\\ud800'",
+        "object()",
+        "(x for x in [])",
+    ],
+)
+def test_a_result_that_cannot_be_stored_fails_that_job_alone(
+    supervisors: Supervisors, value: str
+) -> None:
+    supervisors.write(VECTOR.format(trouble=f"numbers[0] = {value}"))
+    insert(supervisors.dsn, *numbers(20))
+    supervisors.start("--drain")
+    supervisors.wait_for(completed=19, failed=1)
+    assert supervisors.rows("SELECT cause FROM actorq.failure") == [("result",)]
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        "raise SystemExit(0)",
+        "raise KeyboardInterrupt",
+        "raise GeneratorExit",
+        "raise StopIteration",
+        "raise BaseExceptionGroup('many', [ValueError(n) for n in range(1000)])",
+        "os._exit(0)",
+        "os.kill(os.getpid(), 9)",
+    ],
+)
+def test_whatever_a_handler_does_the_kind_goes_on(supervisors: Supervisors, trouble: str) -> None:
+    supervisors.write(VECTOR.format(trouble=f"if 0 in numbers:\n                {trouble}"))
+    insert(supervisors.dsn, *numbers(4))
+    supervisors.start()
+    supervisors.wait_for(completed=3, failed=1)
+
+
+def test_a_handler_that_attacks_its_files_cannot_break_the_protocol(
+    supervisors: Supervisors,
+) -> None:
+    trouble = "os.write(2, bytes(range(256)) * 4000); os.closerange(0, 2)"
+    supervisors.write(VECTOR.format(trouble=trouble))
+    insert(supervisors.dsn, *numbers(300))
+    supervisors.start()
+    supervisors.wait_for(completed=300)
+
+
+def test_jobs_of_a_kind_that_nobody_serves_wait_and_harm_nobody(supervisors: Supervisors) -> None:
+    supervisors.write(VECTOR.format(trouble="pass"))
+    insert(supervisors.dsn, *numbers(5))
+    supervisors.rows("INSERT INTO actorq.job (kind) VALUES ('unknown') RETURNING id")
+    supervisors.start()
+    supervisors.wait_for(completed=5, pending=1)
+    with pytest.raises(psycopg.errors.RestrictViolation, match="is pending and cannot be deleted"):
+        supervisors.rows("DELETE FROM actorq.job WHERE kind = 'unknown' RETURNING id")
+
+
+def test_a_kind_with_another_args_type_is_reported(supervisors: Supervisors) -> None:
+    supervisors.write(VECTOR.format(trouble="pass"))
+    first = supervisors.start()
+    wait_until(lambda: "ready" in supervisors.logs())
+    supervisors.stop(first)
+    supervisors.write(VECTOR.format(trouble="pass").replace("n: int", "n: float"))
+    supervisors.start()
+    wait_until(lambda: "args of kind vector changed their type" in supervisors.logs())
+
+
+def test_follow_up_jobs_of_a_handler_run_in_the_same_database(supervisors: Supervisors) -> None:
+    supervisors.write(
+        """
+        import actorq
+        app = actorq.App()
+
+        @app.actor("first")
+        def first(n: int) -> None:
+            second.enqueue(n=n)
+
+        @app.actor("second")
+        def second(n: int) -> int:
+            return n * n
+        """
+    )
+    supervisors.python("import handlers; handlers.first.enqueue_many({'n': n} for n in range(10))")
+    supervisors.start()
+    supervisors.wait_for(completed=20)
+    assert supervisors.rows("SELECT sum((value#>>'{}')::int) FROM actorq.result") == [(285,)]
