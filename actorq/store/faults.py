@@ -63,6 +63,7 @@ _BY_CLASS: dict[str, Remedy] = {
     "22": "bisect",
     "23": "bisect",
     "54": "bisect",
+    "P0": "bisect",  # a rule of the user's own, in PL/pgSQL
     "42": "fatal",
     "28": "fatal",
     "0A": "fatal",
