@@ -77,11 +77,12 @@ def _is_ours(venv: Path) -> bool:
 
 def _own_place() -> Path:
     name = "venv-" + hashlib.sha256(os.fsencode(ROOT)).hexdigest()[:16]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path(os.path.expanduser("~"), ".cache"))
-    with contextlib.suppress(OSError):
-        (cache / "actorq").mkdir(parents=True, exist_ok=True)
-        if os.access(cache / "actorq", os.W_OK):
-            return cache / "actorq" / name
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
+    if cache.is_absolute():  # else this user has no home
+        with contextlib.suppress(OSError):
+            (cache / "actorq").mkdir(parents=True, exist_ok=True)
+            if os.access(cache / "actorq", os.W_OK):
+                return cache / "actorq" / name
     return _private_temporary() / name
 
 

@@ -60,15 +60,14 @@ def start(
 
 def default_home() -> Path:
     """Return the data directory of this user: below XDG_DATA_HOME or the home directory."""
-    shared = os.environ.get("XDG_DATA_HOME")
-    if os.geteuid() == 0:  # a server that root hands over could not enter root's home
-        parent = Path(shared or "/var/lib")
-    else:
-        parent = Path(shared or Path.home() / ".local/share")
-    with contextlib.suppress(OSError):
-        parent.mkdir(parents=True, exist_ok=True)
-    if os.access(parent, os.W_OK):
-        return (parent / NAME).resolve()
+    # Root hands its server to a user who could not enter root's home.
+    usual = "/var/lib" if os.geteuid() == 0 else os.path.expanduser("~/.local/share")
+    parent = Path(os.environ.get("XDG_DATA_HOME") or usual)
+    if parent.is_absolute():  # else this user has no home
+        with contextlib.suppress(OSError):
+            parent.mkdir(parents=True, exist_ok=True)
+        if os.access(parent, os.W_OK):
+            return (parent / NAME).resolve()
     return Path(tempfile.gettempdir()).resolve() / f"{NAME}-{os.geteuid()}"
 
 

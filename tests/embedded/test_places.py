@@ -129,6 +129,15 @@ def test_the_default_place_follows_the_desktop_rules(
     assert embedded.default_home() == place.resolve() / "share/actorq"
 
 
+def test_without_a_home_the_default_place_is_a_temporary_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for unusable in ("relative", "/dev/null/share"):
+        monkeypatch.setenv("XDG_DATA_HOME", unusable)
+        assert embedded.default_home() == tmp_path.resolve() / f"actorq-{os.geteuid()}"
+
+
 @as_root
 def test_root_hands_the_server_to_another_user_and_opens_no_door(place: Path) -> None:
     before = {path: path.stat() for path in [place, *place.parents]}
