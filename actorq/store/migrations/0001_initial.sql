@@ -105,9 +105,21 @@ CREATE TABLE {schema}.node (
     pid_start  text,
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     beat_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
-    ttl_s      real        NOT NULL,
-    settle_no  bigint      NOT NULL DEFAULT 0
+    ttl_s      real        NOT NULL
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+
+-- The number of a node's last settle: whether one had committed is asked after a lost connection.
+-- A row for each and not a counter in `node`, of which a held snapshot would keep all versions:
+-- each settle would walk through them to find the newest.
+CREATE TABLE {schema}.settled (
+    node uuid   NOT NULL,
+    no   bigint NOT NULL,
+    PRIMARY KEY (node, no)
+) WITH (
+    autovacuum_vacuum_scale_factor = 0,
+    autovacuum_vacuum_threshold = 2000,
+    vacuum_truncate = false
+);
 
 -- What grows at the outcome goes into tables of its own, or the job's update would not be HOT.
 CREATE TABLE {schema}.result (

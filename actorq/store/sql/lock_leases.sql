@@ -1,6 +1,6 @@
 -- Lock one's own node and leases, and read what is open under them. $1 node, $2/$3 (n, seq).
 WITH me AS MATERIALIZED (
-    SELECT id FROM {schema}.node WHERE id = $1::uuid FOR NO KEY UPDATE
+    SELECT id FROM {schema}.node WHERE id = $1::uuid FOR KEY SHARE
 )
 SELECT l.n, l.jobs
 FROM unnest($2::int8[], $3::int4[]) v (n, seq), LATERAL (

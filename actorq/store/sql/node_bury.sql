@@ -6,5 +6,7 @@ WITH dead AS (
     RETURNING id
 ), quiet AS (
     DELETE FROM {schema}.hunger WHERE node IN (SELECT id FROM dead)
+), forgotten AS (
+    DELETE FROM {schema}.settled WHERE node IN (SELECT id FROM dead)
 )
 SELECT count(*) FROM dead

@@ -7,7 +7,12 @@
 -- step is what makes the earlier ones come first. No step joins rows with another step's rows:
 -- the planner might do that by brute force, so what an insert needs is carried through.
 WITH me AS MATERIALIZED (
-    UPDATE {schema}.node SET settle_no = $2::int8 WHERE id = $1::uuid RETURNING id
+    -- Keeps the node from being declared dead meanwhile, but not from beating.
+    SELECT id FROM {schema}.node WHERE id = $1::uuid FOR KEY SHARE
+), numbered AS (
+    INSERT INTO {schema}.settled (node, no) SELECT id, $2::int8 FROM me ON CONFLICT DO NOTHING
+), outdated AS (
+    DELETE FROM {schema}.settled WHERE node = $1::uuid AND no = $2::int8 - 1
 ), closed AS MATERIALIZED (
     DELETE FROM {schema}.lease l
     USING unnest($3::int8[], $4::int4[]) WITH ORDINALITY v (n, seq, k)

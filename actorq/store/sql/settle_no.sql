@@ -1,2 +1,6 @@
--- Read which settle of a node was the last to commit. $1 node.
-SELECT settle_no FROM {schema}.node WHERE id = $1::uuid
+-- Read which settle of a node was the last to commit; 0 if none did. $1 node.
+SELECT coalesce(
+    (SELECT s.no FROM {schema}.settled s WHERE s.node = n.id ORDER BY s.no DESC LIMIT 1), 0
+)
+FROM {schema}.node n
+WHERE n.id = $1::uuid
