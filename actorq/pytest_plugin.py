@@ -8,6 +8,7 @@ which databases may be created.
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,17 +23,20 @@ from actorq.store.migrate import migrate
 
 
 @pytest.fixture(scope="session")
-def actorq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def actorq_server() -> Iterator[str]:
     """Return the DSN of a server on which tests make their databases."""
     if given := os.environ.get("ACTORQ_TEST_DSN"):
         yield given
         return
     from actorq import embedded
 
-    home = Path(tmp_path_factory.mktemp("actorq")) / "server"
-    with embedded.start(home, durable=False) as server:
+    # Not below pytest's own directory: started by root, the server runs as another user.
+    parent = Path(tempfile.mkdtemp(prefix="actorq-test-"))
+    parent.chmod(0o711)
+    with embedded.start(parent / "server", durable=False) as server:
         yield server.dsn
-    embedded.remove(home)
+    embedded.remove(parent / "server")
+    parent.rmdir()
 
 
 @pytest.fixture(scope="session")

@@ -100,6 +100,8 @@ class IdleConnections:
     def _start_over(self) -> None:
         """Forget the parent's connections in a forked child, without closing any."""
         _inherited.append(self._idle)
+        for _, conn in self._idle:
+            conn._pool = None  # psycopg's mark for "need not be closed": no warning at exit
         self._end.detach()
         self._pid, self._idle = os.getpid(), deque()
         self._end = weakref.finalize(self, _close_all, self._idle, self._pid)

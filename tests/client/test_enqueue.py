@@ -204,5 +204,5 @@ def test_args_of_a_function_kind(app: App, db: psycopg.Connection) -> None:
         ({"path": "b", "width": 7}, 1),
     ]
     assert thumbnail.enqueue_many([{"path": "a"}, ("b", 3), "c"]) == 3
-    with pytest.raises(ArgsInvalid, match="item 1: .*no parameter 'widht'"):
+    with pytest.raises(ArgsInvalid, match=r"item 1: .*no parameter 'widht'"):
         thumbnail.enqueue_many([{"path": "a"}, {"widht": 3}])

@@ -148,7 +148,7 @@ def test_wrapped_connections_are_unwrapped(conn: psycopg.Connection[Any], dsn: s
 
 @pytest.mark.parametrize("other", [object(), "postgresql://…", 5, SimpleNamespace(connection=5)])
 def test_other_connections_are_refused(kind: Kind, other: Any) -> None:
-    with pytest.raises(ConfigError, match="conn is .* behind which there is no psycopg 3"):
+    with pytest.raises(ConfigError, match=r"conn is .* behind which there is no psycopg 3"):
         kind.enqueue({}, conn=other)
 
 
