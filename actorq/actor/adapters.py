@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
 
 from actorq.actor.context import Batch
@@ -82,10 +82,7 @@ class Adapter:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             asyncio.set_event_loop(self._loop)
-        returned, error = self._loop.run_until_complete(_caught(call()))
-        if error is not None:
-            raise error
-        return returned
+        return self._loop.run_until_complete(call())
 
 
 class BatchAdapter(Adapter):
@@ -255,11 +252,3 @@ def _is_async(function: Any) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004
     )
-
-
-async def _caught(awaitable: Coroutine[Any, Any, Any]) -> tuple[Any, BaseException | None]:
-    """Return what a coroutine returns or raises: asyncio lets SystemExit escape its loop."""
-    try:
-        return await awaitable, None
-    except BaseException as error:  # whatever a handler raises is about its batch
-        return None, error

@@ -24,12 +24,11 @@ import msgspec
 from actorq import wire
 from actorq.errors import ProtocolError
 from actorq.supervisor.exits import ExitInfo, OomCounter, exit_info
+from actorq.supervisor.link import Fatal
 from actorq.supervisor.loglines import LogLines
 
 if TYPE_CHECKING:
     from actorq.supervisor.pool import Actor
-
-log = logging.getLogger("actorq")
 
 READ_SIZE = 1 << 18
 RECHECK_S = 0.002
@@ -104,17 +103,22 @@ class Pipes(threading.Thread):
 
     def _order(self, call: Callable[[], None]) -> None:
         self._orders.append(call)
-        with contextlib.suppress(BlockingIOError):  # then there are wake-ups enough in it
+        with contextlib.suppress(OSError):  # full of wake-ups, or closed: this thread has ended
             self._wake_w.send(b"\0")
 
     # ---- this thread ----
 
     def run(self) -> None:
-        """Serve until closed."""
-        while not self._is_over():
-            for key, events in self._selector.select(self._timeout()):
-                key.data(events)
-            self._bury()
+        """Serve until closed; a bug in here ends the actors and is reported as Fatal."""
+        try:
+            while not self._is_over():
+                for key, events in self._selector.select(self._timeout()):
+                    key.data(events)
+                self._bury()
+        except BaseException as error:  # nobody reads what is said any more
+            for watched in self._watched.values():
+                watched.actor.kill("the supervisor failed")
+            self._post(Fatal(error))
         self._selector.close()
         self._wake_r.close()
         self._wake_w.close()

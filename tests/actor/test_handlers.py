@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 import actorq.core.outcome as o
-from actorq.actor.adapters import MAX_CONCURRENT
+from actorq.actor.adapters import MAX_CONCURRENT, adapter_of
+from actorq.actor.run import run_batch
 from actorq.args import ArgsCodec
 from actorq.core.model import Counts, ErrorInfo
 from actorq.page import Page
 from actorq.wire import BatchFailed, Outcomes
-from tests.actor.support import FIRST_ID, kind_of, run
+from tests.actor.support import FIRST_ID, kind_of, run, work_of
 
 # ---- shapes ----
 
@@ -177,6 +178,25 @@ def test_a_batch_that_raises_fails_whole_and_keeps_what_was_marked(error, is_asy
     assert ran.results == {0: 0, 1: 1}
     assert ran.failed.begun == [2]
     assert ran.told == {0, 1}
+
+
+@pytest.mark.parametrize("error", RAISED, ids=lambda e: type(e).__name__)
+def test_an_async_handler_runs_on_after_one_that_raised(error):
+    class Handler:
+        async def handle(self, batch):
+            await asyncio.sleep(0)
+            if batch.args[0]:
+                raise error
+            return [1]
+
+    kind = kind_of(Handler, "class")
+    adapter = adapter_of(kind)
+    adapter.setup(0)
+    for fails in (True, False, True, False):
+        messages: list = []
+        run_batch(adapter, work_of([fails]), kind.codec, Page.private(1), messages.append)
+        assert isinstance(messages[-1], BatchFailed if fails else Outcomes)
+    adapter.teardown()
 
 
 def test_a_traceback_begins_with_the_handlers_own_code():

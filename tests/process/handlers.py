@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -16,6 +17,9 @@ from typing import Any
 
 import msgspec
 from multiprocess import get_context
+
+from actorq.actor.link import Link
+from actorq.wire import Outcomes
 
 
 def touch(path: str) -> None:
@@ -96,6 +100,13 @@ def _speak_out_of_turn(data: str) -> None:
     time.sleep(1000)
 
 
+def _lie(no: int) -> None:
+    """Say in a sound frame what no actor may say."""
+    link = next(item for item in gc.get_objects() if isinstance(item, Link))
+    link.send(Outcomes(no, last=True))
+    time.sleep(1000)
+
+
 def _thread() -> str:
     threading.Thread(target=time.sleep, args=(1000,), daemon=False).start()
     return "started"
@@ -141,10 +152,13 @@ COMMANDS = {
     "touch": touch,
     "wait": wait_for,
     "sleep": time.sleep,
+    "sleep done": lambda s: time.sleep(s) or "done",
     "grandchild": lambda path: _child(path, how="plain"),
     "orphan": lambda path: _child(path, how="orphan"),
     "close": _close_all,
     "take over": _take_over,
+    "lie": _lie,
+    "shell": os.system,
     "speak": _speak_out_of_turn,
     "thread": _thread,
     "own child": _own_child,

@@ -133,6 +133,23 @@ def test_without_a_file_a_handler_elsewhere_still_runs(how):
     assert ran.stdout.strip() == "['1', '2']", ran.stderr
 
 
+def test_the_supervisors_standard_input_is_not_the_actors(tmp_path):
+    path = tmp_path / "reads.py"
+    path.write_text(
+        script(
+            """
+            import os
+            def handler(batch):
+                return [os.read(0, 10).decode() for _ in batch.args]
+            if __name__ == "__main__":
+                run(declare(handler))
+            """
+        )
+    )
+    ran = python(str(path), cwd=tmp_path, input="for the supervisor only")
+    assert ran.stdout.strip() == "['\"\"', '\"\"']", ran.stderr
+
+
 def test_a_script_without_a_guard_is_told_so(tmp_path):
     path = tmp_path / "unguarded.py"
     path.write_text(script(NO_FILE))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import time
+from unittest.mock import Mock
 
 import msgspec
 import psutil
 import pytest
 
 from actorq import wire
+from actorq.supervisor import pipes
+from actorq.supervisor.link import Fatal
 from actorq.wire import BatchFailed, Outcomes
 from tests.actor.support import FIRST_ID, kind_of
 from tests.process import handlers
@@ -39,6 +42,13 @@ def told(messages) -> dict[int, str]:
 
 def said_by(actors, actor):
     return [e.message for e in actors.seen if getattr(e, "message", None) and e.actor == actor.id]
+
+
+def is_dead(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 # ---- raising is not dying ----
@@ -122,18 +132,27 @@ def test_marked_outcomes_survive_a_later_death(actors, by_job, tmp_path):
 
 
 def test_marked_outcomes_are_gathered(actors, by_job):
-    messages = actors.run(by_job, list(range(2000)))
-    assert len(messages) < 40  # and not a frame per job
-    assert len(told(messages)) == 2000
+    messages = actors.run(by_job, [["sleep done", 0.001]] * 200)
+    assert len(messages) < 100  # and not a frame per job
+    assert len(told(messages)) == 200
 
 
-def test_all_frames_that_arrived_come_before_the_death(actors):
-    for _ in range(5):
-        actor = actors.start(kind_of(handlers.by_job))
-        actor.send(work([["many", 900_000]] * 8 + [["exit", 9]]))
-        actors.died(actor)
-        # What was sent before the end was marked frame by frame as chunks filled up.
-        assert set(told(said_by(actors, actor))) >= set(range(6))
+def test_all_frames_that_arrived_come_before_the_death(actors, monkeypatch):
+    monkeypatch.setattr(pipes, "READ_SIZE", 1000)  # so that there is always more to read
+    actor = actors.start(kind_of(handlers.by_job))
+    post = actors.pipes._post
+
+    def wait_for_its_end(event):
+        """Hold up the reader until the actor is dead and has left unread frames behind."""
+        if isinstance(getattr(event, "message", None), Outcomes):
+            wait_until(lambda: is_dead(actor.pid))
+        post(event)
+
+    actors.pipes._post = wait_for_its_end
+    wait = ["sleep done", 0.03]  # longer than outcomes are gathered
+    actor.send(work([wait, wait, ["many", 50_000], wait, wait, wait, ["exit", 9]]))
+    actors.died(actor)
+    assert set(told(said_by(actors, actor))) >= {0, 1, 2, 3}
 
 
 @pytest.mark.parametrize("how", ["grandchild", "orphan"])
@@ -148,8 +167,7 @@ def test_what_a_handler_started_dies_before_its_death_is_reported(
         actors.run(at_once, [[how, str(path)]])
         at_once.kill() if end == "killed" else at_once.stop()
     actors.died(at_once)
-    pid = int(path.read_text())
-    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    assert is_dead(int(path.read_text()))
 
 
 def test_a_stuck_actor_that_ignores_everything_is_killed(actors, at_once, tmp_path):
@@ -196,6 +214,22 @@ def test_words_out_of_turn_end_the_actor_and_say_why(actors, at_once):
     died = actors.died(at_once)
     assert "broke the protocol" in died.exit.text
     assert died.taken == 1
+
+
+def test_outcomes_of_a_batch_it_does_not_have_end_the_actor(actors, at_once):
+    at_once.send(work([["lie", 99]]))
+    assert "batch 99, which is not open" in actors.died(at_once).exit.text
+    assert not any(isinstance(message, Outcomes) for message in said_by(actors, at_once))
+
+
+def test_a_bug_in_the_reader_is_fatal_and_leaves_no_actor(actors, at_once, monkeypatch):
+    bug = RuntimeError("a bug")
+    monkeypatch.setattr(at_once.ledger, "check", Mock(side_effect=bug))
+    at_once.send(work([1]))
+    assert actors.until(lambda event: isinstance(event, Fatal)).error is bug
+    at_once.child.reap()
+    assert is_dead(at_once.pid)
+    actors.pipes._release(at_once)
 
 
 def test_half_a_header_and_silence_hold_up_nobody(actors, at_once):

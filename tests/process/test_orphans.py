@@ -62,7 +62,8 @@ def test_an_actor_that_the_kernel_does_not_end_sees_the_end_of_its_pipe(tmp_path
         actor.send(work([str(tmp_path / "on")]))
         wait_for(str(tmp_path / "on"))
         actor.socket.shutdown(2)
-        assert actors.died(actor).exit.signal == "SIGKILL"  # it has killed its own group
+        exit_ = actors.died(actor).exit
+        assert (exit_.signal, exit_.problem) == ("SIGKILL", "")  # it has killed its own group
 
 
 def is_running(pid: int) -> bool:
