@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 
 import psutil
+import pytest
 
+from actorq.supervisor import process
 from tests.actor.support import kind_of
 from tests.process import handlers
 from tests.process.handlers import wait_for
@@ -66,22 +67,35 @@ def test_an_actor_that_the_kernel_does_not_end_sees_the_end_of_its_pipe(tmp_path
         assert (exit_.signal, exit_.problem) == ("SIGKILL", "")  # it has killed its own group
 
 
+def test_nobody_is_killed_by_the_number_of_a_buried_actor(monkeypatch):
+    with troupe() as actors:
+        actor = actors.start(kind_of(handlers.at_once))
+        actor.kill()
+        actors.died(actor)
+        killed = []
+        monkeypatch.setattr(process.os, "killpg", lambda *args: killed.append(args))
+        actor.kill()  # somebody else may have this number by now
+        assert killed == []
+
+
+@pytest.mark.parametrize("end", ["killed", "left", "stopped"])
+def test_a_death_is_noticed_where_the_system_has_no_pidfd(monkeypatch, end):
+    monkeypatch.delattr(process.os, "pidfd_open", raising=False)
+    with troupe() as actors:
+        actor = actors.start(kind_of(handlers.at_once))
+        if end == "killed":
+            actor.kill()
+        elif end == "left":
+            actor.send(work([["exit", 5]]))
+        else:
+            actor.stop()
+        exit_ = actors.died(actor).exit
+        expected = {"killed": ("SIGKILL", None), "left": (None, 5), "stopped": (None, 0)}
+        assert (exit_.signal, exit_.code) == expected[end]
+
+
 def is_running(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def test_a_stranger_in_another_group_is_left_alone():
-    stranger = subprocess.Popen(["sleep", "1000"])
-    try:
-        with troupe() as actors:
-            actor = actors.start(kind_of(handlers.at_once))
-            actor.kill()
-            actors.died(actor)
-            actor.kill()  # long after it is buried: whoever has its number now is not hit
-        assert is_running(stranger.pid)
-    finally:
-        os.kill(stranger.pid, signal.SIGKILL)
-        stranger.wait()
