@@ -167,11 +167,6 @@ class FrameReader:
         """Return the reader that a supervisor uses."""
         return cls(_FROM_ACTOR, max_bytes)
 
-    @property
-    def n_pending(self) -> int:
-        """Return how many bytes of an incomplete frame are at hand."""
-        return len(self._buffer) - self._at
-
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Take the next bytes that arrived."""
         self._buffer += data
