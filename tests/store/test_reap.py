@@ -72,6 +72,24 @@ def test_jobs_that_were_settled_in_part_are_not_returned(kit: Kit) -> None:
     assert kit.states()[ids[1]] == "failed"
 
 
+@pytest.mark.parametrize("given_back", [False, True])
+def test_a_job_that_came_back_by_itself_does_not_come_back_twice(
+    kit: Kit, given_back: bool
+) -> None:
+    ids = kit.enqueue(3)
+    batch = kit.batch(1)
+    retry = Row(ids[1], 0, "pending", "failed", retry_in_s=0.0, error=ERROR)
+    kit.store.settle(kit.node, 1, [part(batch, [retry])])
+    if given_back:
+        assert kit.store.give_back(kit.node, 1, 1)
+    else:
+        kit.store.leave(kit.node)
+        assert kit.store.reap(10, 3, 2).returned == 2
+    kit.check_places()
+    n_lost = kit.rows("SELECT n_lost FROM actorq.job ORDER BY id")
+    assert n_lost == ([(0,)] * 3 if given_back else [(1,), (0,), (1,)])
+
+
 def test_a_job_lost_often_enough_runs_alone(kit: Kit) -> None:
     ids = kit.enqueue(2)
     lose(kit, 1)
