@@ -8,6 +8,7 @@ import subprocess
 import threading
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 from psycopg import conninfo
@@ -154,7 +155,7 @@ def test_a_killed_initdb_leaves_nothing_in_the_way(home: Path) -> None:
     holder = Holder(home)
     wait_until((home / "data.new/PG_VERSION").exists)
     holder.kill()
-    for pid in list(processes_naming(str(home / "data.new"))):
+    for pid in processes_naming(str(home / "data.new")):
         os.kill(pid, signal.SIGKILL)
     assert not (home / "data").exists()
     with embedded.start(home) as server:
@@ -162,8 +163,8 @@ def test_a_killed_initdb_leaves_nothing_in_the_way(home: Path) -> None:
 
 
 def processes_naming(word: str) -> list[int]:
-    listed = subprocess.run(["ps", "axo", "pid=,args="], capture_output=True, text=True, check=True)
-    return [int(line.split()[0]) for line in listed.stdout.splitlines() if word in line]
+    processes = psutil.process_iter(["cmdline"])
+    return [p.pid for p in processes if any(word in part for part in p.info["cmdline"] or ())]
 
 
 def test_other_settings_restart_a_server_that_nobody_else_uses(home: Path) -> None:
