@@ -14,11 +14,11 @@ from actorq.client import around, driver_connection, explained, many, one
 from actorq.errors import ConfigError
 from actorq.job import Job
 from actorq.options import Options
+from actorq.store.enqueue import Steps, run_async
 
 if TYPE_CHECKING:
     from actorq.app import App
     from actorq.kind import Kind
-    from actorq.store.enqueue import Steps
 
 T = TypeVar("T")
 
@@ -68,13 +68,11 @@ class AsyncClient:
         from psycopg import AsyncConnection, AsyncRawCursor
         from psycopg.rows import tuple_row
 
-        from actorq.store import enqueue
-
         if not isinstance(conn, AsyncConnection):
             raise ConfigError("conn is a synchronous connection: use enqueue")
         with explained(self._app.schema):
             async with AsyncRawCursor(conn, row_factory=tuple_row) as cursor:
-                return await enqueue.run_async(cursor, steps)
+                return await run_async(cursor, steps)
 
 
 async def _in_thread(call: Callable[..., T], *args: Any) -> T:

@@ -7,18 +7,21 @@ here imports a database driver before the first call.
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from actorq.errors import ActorqError, ConfigError, EnqueueError, SchemaMismatch, StoreUnavailable
 from actorq.job import Job
 from actorq.options import Options, checked_key, checked_unique_key
+from actorq.store import enqueue
+from actorq.store.copy_data import Item, Shared
+from actorq.store.copy_data import Job as Row
+from actorq.store.enqueue import Steps, Transaction
 
 if TYPE_CHECKING:
     from actorq.app import App
     from actorq.kind import Kind
-    from actorq.store.enqueue import Item, Shared, Steps, Transaction
-    from actorq.store.enqueue import Job as Row
     from actorq.store.idle import IdleConnections
 
 T = TypeVar("T")
@@ -51,14 +54,10 @@ class Client:
 
     def state(self, id_: int) -> str | None:
         """Return a job's readable state, None if there is no such job."""
-        from actorq.store import enqueue
-
         return self.do(enqueue.state(self._app.schema, id_))
 
     def result(self, id_: int) -> str | None:
         """Return a job's result as JSON text, None if there is none."""
-        from actorq.store import enqueue
-
         return self.do(enqueue.result(self._app.schema, id_))
 
     def close(self) -> None:
@@ -71,8 +70,6 @@ class Client:
         """Do the steps on the caller's connection, or on one of our own."""
         from psycopg import Connection, RawCursor
         from psycopg.rows import tuple_row
-
-        from actorq.store import enqueue
 
         if conn is None:
             with self.connections.lent() as own:
@@ -100,14 +97,12 @@ class Client:
 
 def one(app: App, kind: Kind, value: Any, options: Options) -> Steps[Job]:
     """Return the steps that enqueue one job; its args are checked and encoded at once."""
-    from actorq.store import enqueue
-
     if callable(options.key) or callable(options.unique_key):
         raise EnqueueError("key and unique_key can be functions only in enqueue_many")
     shared, args = _shared(app, kind, options), kind.codec.encode(value)
     if options.unique_key is None:
         return _handle(app, kind.name, enqueue.one(shared, args))
-    row = enqueue.Job(args, options.key, options.unique_key)
+    row = Row(args, options.key, options.unique_key)
     return _unique_handle(app, kind.name, enqueue.unique_one(shared, row))
 
 
@@ -115,8 +110,6 @@ def many(
     app: App, kind: Kind, items: Iterable[Any], options: Options, ids: bool, around: Transaction
 ) -> Steps[int | list[int]]:
     """Return the steps that enqueue a job per item; items are encoded while they are sent."""
-    from actorq.store import enqueue
-
     shared = _shared(app, kind, options)
     if options.unique_key is not None:
         if not callable(options.unique_key):
@@ -134,9 +127,8 @@ def many(
 
 
 def _shared(app: App, kind: Kind, options: Options) -> Shared:
-    from actorq.store import enqueue
 
-    return enqueue.Shared(
+    return Shared(
         schema=app.schema,
         kind=kind.name,
         queue=options.queue or kind.queue,
@@ -162,8 +154,6 @@ def _encoded(kind: Kind, items: Iterable[Any]) -> Iterator[bytes]:
 
 def _rows(kind: Kind, items: Iterable[Any], options: Options) -> Iterator[Row]:
     """Encode items that have keys of their own, made by the caller's functions."""
-    from actorq.store import enqueue
-
     codec = kind.codec
     for n, item in enumerate(items):
         key, unique_key = options.key, ""
@@ -172,7 +162,7 @@ def _rows(kind: Kind, items: Iterable[Any], options: Options) -> Iterator[Row]:
                 key = checked_key(options.key(item))
             if options.unique_key is not None:
                 unique_key = checked_unique_key(options.unique_key(item))
-            row = enqueue.Job(codec.encode(codec.arrange_item(item)), key, unique_key)
+            row = Row(codec.encode(codec.arrange_item(item)), key, unique_key)
         except EnqueueError as error:
             raise _of_item(n, error) from None
         yield row
@@ -207,8 +197,6 @@ def around(conn: Any) -> Transaction:
     """Return what makes several statements one: a transaction, or in the caller's a savepoint."""
     from psycopg.pq import TransactionStatus
 
-    from actorq.store import enqueue
-
     if conn is None:
         return enqueue.OWN
     idle = conn.info.transaction_status == TransactionStatus.IDLE
@@ -242,6 +230,10 @@ def _inner(conn: Any) -> Any:
         connect()
     for name in ("driver_connection", "sync_connection", "connection"):
         inner = getattr(conn, name, None)
+        if inspect.iscoroutinefunction(inner):
+            raise ConfigError(
+                "conn is an asynchronous session: give its `await session.connection()`"
+            )
         if inner is not None:
             return inner() if callable(inner) else inner
     return None

@@ -21,6 +21,7 @@ from actorq.core.outcome import Cancel, Done, Fail, Outcome, Retry, Snooze
 from actorq.errors import ActorqError, ConfigError
 from actorq.kind import Kind
 from actorq.page import Page
+from actorq.store import enqueue
 from actorq.wire import BatchFailed, Work
 
 MAX_SHOWN = 10
@@ -136,8 +137,6 @@ def _as_stored(kind: Any, args: Any) -> Any:
 
 
 def _pending(where: Any, name: str, schema: str) -> list[dict[str, Any]]:
-    from actorq.store import enqueue
-
     if isinstance(where, App):
         rows = where.client.do(enqueue.pending(where.schema, name))
     else:
@@ -152,8 +151,6 @@ def _pending(where: Any, name: str, schema: str) -> list[dict[str, Any]]:
 def _rows(conn: Any, name: str, schema: str) -> list[tuple[Any, ...]]:
     from psycopg import RawCursor
     from psycopg.rows import tuple_row
-
-    from actorq.store import enqueue
 
     theirs = driver_connection(conn)
     with explained(schema), RawCursor(theirs, row_factory=tuple_row) as cursor:

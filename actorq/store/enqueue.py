@@ -9,57 +9,28 @@ unless it needs more than one statement, and inside the caller's it uses a savep
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from datetime import datetime
 from itertools import chain, islice
 from typing import Any, NamedTuple, TypeVar
 
-import msgspec
-
 from actorq.errors import StoreError
+from actorq.store.copy_data import (
+    PIECE_BYTES,
+    PIECE_ROWS,
+    Item,
+    Job,
+    Pieces,
+    Shared,
+    chunked,
+    pieces_with_ids,
+)
 from actorq.store.statements import statement
 
 T = TypeVar("T")
 
 COPY_ROWS = 10_000
-PIECE_ROWS = 500
-PIECE_BYTES = 256 * 1024
 UNIQUE_ROWS = 5_000
 MAX_TRIES = 10
-
-
-class Shared(msgspec.Struct, frozen=True, kw_only=True):
-    """Hold what all jobs of one call have in common."""
-
-    schema: str
-    kind: str
-    queue: str
-    priority: int = 5
-    run_at: datetime | None = None
-    delay_s: float = 0.0
-    max_attempts: int | None = None
-    tags: Sequence[str] = ()
-    key: str = ""
-
-    @property
-    def is_now(self) -> bool:
-        """Return whether the jobs are due at once."""
-        return self.run_at is None and self.delay_s == 0.0
-
-
-class Job(NamedTuple):
-    """Hold what differs from job to job; `args` is JSON."""
-
-    args: bytes
-    key: str = ""
-    unique_key: str = ""
-
-
-Item = bytes | Job
-"""The args of a job that shares its key with the others, or a job with its own keys."""
-
-I = TypeVar("I", bytes, Job, Item)  # noqa: E741
 
 
 class Run(NamedTuple):
@@ -117,7 +88,7 @@ def one(shared: Shared, args: bytes) -> Steps[int]:
 
 def many(shared: Shared, items: Iterable[Item], around: Transaction) -> Steps[int]:
     """Insert jobs as they come and return how many; all of them or none."""
-    pieces = _Pieces(shared, items)
+    pieces = Pieces(shared, items)
     first = list(islice(pieces, 2))
     if len(first) == 2:
         yield from _atomic(around, _copies(shared.schema, chain(first, pieces)))
@@ -189,18 +160,20 @@ def _copies(schema: str, pieces: Iterator[bytes]) -> Steps[None]:
 
 def _copies_with_ids(shared: Shared, items: Iterable[Item]) -> Steps[list[int]]:
     ask, copy = statement("enqueue_ids", shared.schema), statement("enqueue_copy_at", shared.schema)
-    ids: list[int] = []
+    chunks = chunked(items, PIECE_ROWS, PIECE_BYTES)
+    used: list[int] = []
     run_at: Any = shared.run_at
-    for chunk in _chunks(items, COPY_ROWS, 16 * PIECE_BYTES):
-        ((run_at, new),) = yield Run(ask, (len(chunk), run_at, shared.delay_s))
-        yield Copy(copy, [_with_ids(shared, run_at, new, chunk)])
-        ids += new
-    return ids
+    for first in chunks:
+        # A full chunk is likely to be followed by more. Ids left over are never used.
+        n = COPY_ROWS if len(first) == PIECE_ROWS else len(first)
+        ((run_at, ids),) = yield Run(ask, (n, run_at, shared.delay_s))
+        yield Copy(copy, pieces_with_ids(shared, run_at, ids, chain((first,), chunks), used))
+    return used
 
 
 def _take_all(shared: Shared, jobs: Sequence[Job]) -> Steps[dict[str, tuple[int, bool]]]:
     held: dict[str, tuple[int, bool]] = {}
-    for chunk in _chunks(jobs, UNIQUE_ROWS, 16 * PIECE_BYTES):
+    for chunk in chunked(jobs, UNIQUE_ROWS, 16 * PIECE_BYTES):
         held |= yield from _take(shared, chunk)
     return held
 
@@ -245,77 +218,6 @@ def _once(held: dict[str, tuple[int, bool]], key: str) -> tuple[int, bool]:
     return id_, is_new
 
 
-# ---- COPY in text form --------------------------------------------------------------------
-
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-_QUOTED = re.compile(r'(["\\])')
-
-
-class _Pieces(Iterator[bytes]):
-    """Turn jobs into COPY data, some hundred rows at a time; counts them."""
-
-    def __init__(self, shared: Shared, items: Iterable[Item]) -> None:
-        self.n_rows = 0
-        self._constants = _constants(shared)
-        self._key = _field(shared.key or "")
-        self._chunks = _chunks(items, PIECE_ROWS, PIECE_BYTES)
-
-    def __next__(self) -> bytes:
-        chunk = next(self._chunks)
-        self.n_rows += len(chunk)
-        if isinstance(chunk[0], Job):
-            return b"".join([self._constants + _row(item, b"") for item in chunk])
-        # JSON as it is written here has no raw control characters: only backslashes need an
-        # escape, and one pass in C does it for the whole piece.
-        start = b"%b%b\t" % (self._constants, self._key)
-        rows = b"\n".join(chunk).replace(b"\\", b"\\\\")  # type: ignore[arg-type]
-        return start + rows.replace(b"\n", b"\n" + start) + b"\n"
-
-
-def _chunks(items: Iterable[I], max_rows: int, max_bytes: int) -> Iterator[list[I]]:
-    chunk: list[I] = []
-    size = 0
-    for item in items:
-        chunk.append(item)
-        size += len(item.args) if isinstance(item, Job) else len(item)
-        if len(chunk) == max_rows or size >= max_bytes:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
-
-
-def _with_ids(shared: Shared, at: str, ids: Sequence[int], items: Sequence[Item]) -> bytes:
-    constants = b"%b\t%b" % (at.encode(), _constants(shared))
-    key = _field(shared.key or "")
-    rows = zip(ids, items, strict=True)
-    return b"".join([b"%d\t%b%b" % (id_, constants, _row(item, key)) for id_, item in rows])
-
-
-def _constants(shared: Shared) -> bytes:
-    attempts = rb"\N" if shared.max_attempts is None else b"%d" % shared.max_attempts
-    fields = (_field(shared.queue), _field(shared.kind), b"%d" % shared.priority, attempts)
-    return b"\t".join((*fields, _array(shared.tags), b""))
-
-
-def _row(item: Item, key: bytes) -> bytes:
-    args = item
-    if isinstance(item, Job):
-        key, args = _field(item.key), item.args
-    return b"%b\t%b\n" % (key, args.replace(b"\\", b"\\\\"))  # type: ignore[union-attr]
-
-
-def _field(text: str) -> bytes:
-    return text.translate(_ESCAPES).encode()
-
-
-def _array(texts: Sequence[str]) -> bytes:
-    if not texts:
-        return rb"\N"
-    quoted = ",".join('"' + _QUOTED.sub(r"\\\1", text) + '"' for text in texts)
-    return _field("{" + quoted + "}")
-
-
 # ---- doing the steps ----------------------------------------------------------------------
 
 
@@ -349,10 +251,14 @@ async def run_async(cursor: Any, steps: Steps[T]) -> T:
         return stop.value  # type: ignore[no-any-return]
 
 
+def _has_rows(cursor: Any) -> bool:
+    return cursor.pgresult is not None and cursor.pgresult.nfields > 0
+
+
 def _do(cursor: Any, step: Step) -> Rows:
     if isinstance(step, Run):
         cursor.execute(step.sql, step.params)
-        return cursor.fetchall() if cursor.description else []
+        return cursor.fetchall() if _has_rows(cursor) else []
     with cursor.copy(step.sql) as copy:
         for piece in step.pieces:
             copy.write(piece)
@@ -362,7 +268,7 @@ def _do(cursor: Any, step: Step) -> Rows:
 async def _do_async(cursor: Any, step: Step) -> Rows:
     if isinstance(step, Run):
         await cursor.execute(step.sql, step.params)
-        return await cursor.fetchall() if cursor.description else []
+        return await cursor.fetchall() if _has_rows(cursor) else []
     async with cursor.copy(step.sql) as copy:
         for piece in step.pieces:
             await copy.write(piece)

@@ -152,6 +152,14 @@ def test_other_connections_are_refused(kind: Kind, other: Any) -> None:
         kind.enqueue({}, conn=other)
 
 
+def test_an_asynchronous_session_is_asked_for_its_connection(kind: Kind) -> None:
+    class Session:
+        async def connection(self) -> None: ...
+
+    with pytest.raises(ConfigError, match="give its `await session"):
+        kind.enqueue({}, conn=Session())
+
+
 def test_colours_of_connections_are_not_mixed_up(
     kind: Kind, conn: psycopg.Connection[Any], dsn: str
 ) -> None:
