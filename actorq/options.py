@@ -44,9 +44,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             raise EnqueueError(str(error)) from None
         if self.run_at is not None:
             msgspec.structs.force_setattr(self, "run_at", _checked_instant(self.run_at))
-        if self.tags:
+        if self.tags != ():
             msgspec.structs.force_setattr(self, "tags", _checked_tags(self.tags))
-        if self.key and not callable(self.key):
+        if self.key is None:
+            msgspec.structs.force_setattr(self, "key", "")
+        elif self.key != "" and not callable(self.key):
             checked_key(self.key)
         if self.unique_key is not None and not callable(self.unique_key):
             checked_unique_key(self.unique_key)
@@ -106,6 +108,8 @@ def _checked_instant(run_at: object) -> datetime:
 
 
 def _checked_tags(tags: object) -> tuple[str, ...]:
+    if tags is None:
+        return ()
     if isinstance(tags, str) or not isinstance(tags, Iterable):
         raise EnqueueError(f"tags must be a list of texts, not {type(tags).__name__}")
     listed = tuple(tags)

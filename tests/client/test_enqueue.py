@@ -118,12 +118,14 @@ BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"key": "a\0"}, "key holds the NUL character"),
     ({"key": "\ud800"}, "key holds a lone surrogate"),
     ({"key": 7}, "key must be text, not int"),
+    ({"key": 0}, "key must be text, not int"),
     ({"unique_key": ""}, "unique_key has 0 bytes as UTF-8: 1 to 512 are legal"),
     ({"unique_key": "x" * 10**6}, "unique_key has 1,000,000 bytes"),
     ({"unique_key": "\0"}, "unique_key holds the NUL"),
     ({"unique_key": 7}, "unique_key must be text"),
     ({"tags": "abc"}, "tags must be a list of texts, not str"),
     ({"tags": 5}, "tags must be a list"),
+    ({"tags": 0}, "tags must be a list"),
     ({"tags": ["a"] * 17}, "tags: 17 are given, 16 are legal"),
     ({"tags": ["x" * 65]}, "1 to 64 characters"),
     ({"tags": [""]}, "is not legal"),
@@ -141,6 +143,13 @@ def test_wrong_options_are_named(options: dict[str, Any], said: str) -> None:
         kind.enqueue({}, **options)
     with pytest.raises(EnqueueError, match=said):
         Options(**options)
+
+
+def test_none_means_the_default(app: App, db: psycopg.Connection) -> None:
+    nothing: dict[str, Any] = dict.fromkeys(Options.__struct_fields__)
+    job = app.kind("embed").enqueue({}, **nothing)
+    app.kind("embed").enqueue_many([{}], **nothing)
+    assert row(db, job.id, "queue, key, priority, tags") == ("default", "", 5, None)
 
 
 def test_functions_as_keys_are_for_bulk_only(app: App) -> None:
