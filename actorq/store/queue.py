@@ -103,9 +103,10 @@ class QueueStore:
         """Return the batch of a claim whose reply was lost; None: it can only be given back."""
         return claims.adopt(self._calls, node, n)
 
-    def give_back(self, node: str, n: int, seq: int) -> bool:
+    def give_back(self, node: str, n: int, seq: int | None = None) -> bool:
         """Return a leased batch to `ready`, uncharged; return whether the lease matched."""
-        return bool(self._calls.row("give_back", node, str(n), str(seq))[0])
+        fence = None if seq is None else str(seq)
+        return bool(self._calls.row("give_back", node, str(n), fence)[0])
 
     def settle(self, node: str, settle_no: int, settlements: Sequence[Settlement]) -> Settled:
         """Write what became of the jobs of any number of batches, in one statement.

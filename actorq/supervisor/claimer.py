@@ -60,7 +60,7 @@ class Claimer(Link):
                 dues = store.due(order.asks)
                 self.post(i.DueKnown(dues, time.monotonic() - begun))
             case e.GiveBack():
-                store.give_back(self._node, order.lease, 0)
+                store.give_back(self._node, order.lease)
             case e.Hunger():
                 store.hunger(self._node, set(order.on), set(order.off))
 

@@ -1,7 +1,8 @@
--- Return a leased batch to `ready`, uncharged. $1 node, $2 lease, $3 seq.
+-- Return a leased batch to `ready`, uncharged. $1 node, $2 lease, $3 seq, or NULL for any:
+-- a supervisor that finds a lease of its own which it does not hold cannot know its seq.
 WITH gone AS MATERIALIZED (
     DELETE FROM {schema}.lease l
-    WHERE l.node = $1::uuid AND l.n = $2::int8 AND l.seq = $3::int4
+    WHERE l.node = $1::uuid AND l.n = $2::int8 AND l.seq = coalesce($3::int4, l.seq)
     RETURNING l.lane, l.suspect, l.open, l.jobs
 ), back AS MATERIALIZED (
     UPDATE {schema}.job j
