@@ -25,11 +25,13 @@ def halves(group: Sequence[int]) -> tuple[tuple[int, ...], ...]:
     return tuple(group[:middle]), tuple(group[middle:])
 
 
-def blame(open_: Sequence[int], begun: Sequence[int]) -> Blame:
+def blame(open_: Sequence[int], begun: Sequence[int], *, certain: bool = True) -> Blame:
     """Decide who of the open positions is charged, suspected or innocent.
 
     One begun job is the culprit. Of several begun (an async handler) or none (a vectorised
-    one) nobody is charged: they are bisected, unless only one is left to be it.
+    one) nobody is charged: they are bisected, unless only one is left to be it. If even that
+    is not `certain` (a batch ran out of time, which the jobs before may have used up), the one
+    runs again alone.
     """
     running = frozenset(begun)
     suspects = tuple(p for p in open_ if p in running)
@@ -39,6 +41,8 @@ def blame(open_: Sequence[int], begun: Sequence[int]) -> Blame:
         suspects, innocent = tuple(open_), ()
     if not suspects:
         return Blame()
+    if len(suspects) == 1 and not certain:
+        return Blame(suspects=(suspects,), innocent=innocent)
     if len(suspects) == 1:
         return Blame(charged=suspects, innocent=innocent)
     return Blame(suspects=halves(suspects), innocent=innocent)

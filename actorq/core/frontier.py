@@ -27,7 +27,8 @@ class Frontier:
     last: dict[int, Position] = field(default_factory=dict)
     wanted: bool = True  # something may lie behind: look as soon as the ration allows
     ended_at: float = -math.inf  # end of the last unbounded look
-    cost_s: float = 0.0  # what it took
+    cost_s: float = 0.0  # what it took, the way to the database and back left out
+    fastest_s: float = math.inf  # any claim so far
 
     def allowed_at(self) -> float:
         """Return the first instant at which the ration allows an unbounded look."""
@@ -46,13 +47,15 @@ class Frontier:
 
     def looked(self, took_s: float, now: float) -> None:
         """Account for an unbounded look that found all there was to find."""
-        self.ended_at, self.cost_s, self.wanted = now, took_s, False
+        self.fastest_s = min(self.fastest_s, took_s)
+        self.ended_at, self.cost_s, self.wanted = now, took_s - self.fastest_s, False
 
     def claimed(
         self, last: dict[int, Position], short: bool, unbounded: bool, took_s: float, now: float
     ) -> None:
         """Move to the last rows of a claim; an unbounded claim moves back as well as forth."""
         self.last.update(last)
+        self.fastest_s = min(self.fastest_s, took_s)
         if unbounded:
             self.looked(took_s, now)
         elif short:

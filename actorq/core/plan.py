@@ -76,7 +76,7 @@ def deadline(view: View, now: float) -> float:
     if view.phase != "running":
         return max(soon, now)
     if view.due_asked is None:
-        soon = min(soon, view.due_at)
+        soon = min(soon, view.due_at if now < view.due_at else view.due_by)
     for lane in view.lanes.values():
         if now < lane.look_at < soon and not lane.claiming:
             soon = lane.look_at

@@ -38,7 +38,7 @@ def ready(view: View, input_: i.ActorReady, now: float) -> None:
     kind = view.kinds[actor.kind]
     if not kind.available:
         kind.available = True
-        view.due_at = now
+        view.due_at = view.due_by = now
         view.emit(event.KindAvailable(actor.kind))
     view.emit(event.ActorReady(actor.kind, actor.index))
     plan_look.actor_idle(view, kind, now)

@@ -69,7 +69,6 @@ def _look_again(view: View, lane: Lane, claim: Claim, input_: i.Claimed, now: fl
         lane.look_at = now
     elif unbounded:
         lane.empty = not lane.stirred
-        plan_look.rested(view, now)
     else:
         lane.look_at = min(lane.look_at, lane.frontier.allowed_at())
 
@@ -182,7 +181,8 @@ def charge(
     crashed: bool,
 ) -> None:
     """Give every job that has no outcome its share of the blame for a failed batch."""
-    verdict: Blame = blame(held.left(), begun)
+    certain = held.batch.n == 1 or error.cause != "timeout"
+    verdict: Blame = blame(held.left(), begun, certain=certain)
     view.emit(
         event.BatchFailed(
             held.kind,
@@ -327,7 +327,7 @@ def _came_back(view: View, lane: Lane, row: Row, now: float) -> None:
     if row.suspect:
         if row.retry_in_s is None and row.suspect not in lane.suspects:
             lane.suspects.append(row.suspect)
-        view.answered(lane)
+        view.outdate(lane)
         return
     if wait_s < SOON_S:
         view.stir(lane)

@@ -6,7 +6,7 @@ import math
 
 from actorq.core import fair
 from actorq.core import inputs as i
-from actorq.core.ask import DueAsk
+from actorq.core.ask import DueAsk, Position
 from actorq.core.effects import AskDue, Claim, GiveBack, Hunger
 from actorq.core.view import PIPE_DEPTH, Kind, Lane, Question, View
 
@@ -41,7 +41,7 @@ def look(view: View, now: float) -> None:
         if lane is None:
             break
         _claim(view, lane, now)
-    if view.due_asked is None and now >= view.due_at:
+    if view.due_asked is None and now >= view.due_at and (now >= view.due_by or _idle(view, now)):
         _ask_due(view, now)
     if view.settings.notify:
         _declare_hunger(view, now)
@@ -88,7 +88,7 @@ def _claim(view: View, lane: Lane, now: float) -> None:
         if lane.next_at <= now:
             lane.next_at = math.inf
         lane.look_at = lane.next_at
-        view.answered(lane)
+    view.outdate(lane)
     lane.claiming = True
     kind.n_claiming += 1
     view.claims[lease] = (claim, now)
@@ -112,24 +112,30 @@ def _ask_due(view: View, now: float) -> None:
     """Ask for all lanes at once what is due, where each has already looked."""
     lanes = [lane for lane in view.lanes.values() if view.kinds[lane.kind].available]
     if not lanes:
-        view.due_at = now + view.settings.poll_s
+        view.due_at = view.due_by = now + view.settings.poll_s
         return
-    asks = [DueAsk(lane.id, lane.frontier.bounds(now)) for lane in lanes]
+    asks = [DueAsk(lane.id, _behind(view, lane, now)) for lane in lanes]
     view.due_asked = Question(
         {ask.lane for ask in asks if not ask.frontier and not view.lanes[ask.lane].claiming},
-        {lane.id for lane in lanes if lane.empty},
+        idle=not view.held and not view.claims,
     )
     view.due_last = now
     view.do(AskDue(asks))
 
 
+def _behind(view: View, lane: Lane, now: float) -> dict[int, Position]:
+    """Return where to look from; a drain must not end before a job that was committed late."""
+    last_look = view.settings.drain and lane.empty
+    return {} if last_look else lane.frontier.bounds(now)
+
+
 def due_known(view: View, input_: i.DueKnown, now: float) -> None:
     """Look where something is due; sleep until the next instant that is known."""
-    question, view.due_asked = view.due_asked or Question(set(), set()), None
+    question, view.due_asked = view.due_asked or Question(set(), False), None
+    view.checked = question.idle and not any(due.due or due.suspects for due in input_.dues)
     for due in input_.dues:
         lane = view.lanes[due.lane]
         _suspects_found(view, lane, due.suspects)
-        lane.checked = lane.id in question.empty and not due.due and not due.suspects
         if due.due:
             view.stir(lane)
             lane.look_at = min(lane.look_at, _eager(view, lane, now))
@@ -159,15 +165,15 @@ def later(lane: Lane, at: float) -> None:
     lane.look_at = min(lane.look_at, at)
 
 
-def rested(view: View, now: float) -> None:
-    """Ask soon when a lane has nothing to do: only the answer tells of what is yet to come."""
-    view.due_at = min(view.due_at, max(now, view.due_last + view.settings.poll_s))
-
-
 def _next_due(view: View, now: float) -> None:
     view.due_asked = None
-    idle = any(lane.look_at > now and not lane.claiming for lane in view.lanes.values())
-    view.due_at = now + (view.settings.poll_s if idle else max(BUSY_DUE_S, view.settings.poll_s))
+    view.due_at = now + view.settings.poll_s
+    view.due_by = now + max(BUSY_DUE_S, view.settings.poll_s)
+
+
+def _idle(view: View, now: float) -> bool:
+    """Tell whether some lane has nothing to do: only the answer tells of what is yet to come."""
+    return any(lane.look_at > now and not lane.claiming for lane in view.lanes.values())
 
 
 def _eager(view: View, lane: Lane, now: float) -> float:

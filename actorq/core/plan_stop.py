@@ -94,5 +94,5 @@ def drained(view: View, now: float) -> bool:
     lanes = [o for o in view.lanes.values() if view.kinds[o.kind].available is not False]
     if not all(lane.empty and not lane.suspects for lane in lanes):
         return False
-    view.due_at = min(view.due_at, max(now, view.due_last + CHECK_S))
-    return all(lane.checked for lane in lanes)
+    view.due_at = view.due_by = min(view.due_at, max(now, view.due_last + CHECK_S))
+    return view.checked or not lanes

@@ -102,7 +102,6 @@ class Lane:
     next_at: float = math.inf  # when the next delayed job that is known of is due
     stirred: bool = False  # something may have come since the last claim was sent
     empty: bool = False  # an unbounded look found nothing due, and nothing came since
-    checked: bool = False  # the due query, asked since then, found nothing either, nor suspects
     suspects: deque[int] = field(default_factory=deque)  # quarantine groups waiting
     suspect_turn: bool = True  # quarantine and fresh batches take turns
     mean_bytes: float = 4096.0  # of args per job, moving; until measured, a cautious guess
@@ -130,11 +129,11 @@ class Kind:
 class Question:
     """Remember of a due query which lanes an answer of *nothing* is conclusive for.
 
-    A lane leaves these sets as soon as anything happens to it: the answer may be older.
+    It no longer is as soon as anything happens to the lane: the answer may be older.
     """
 
     unbounded: set[int]  # asked from the head of their index
-    empty: set[int]  # where claims had already found nothing
+    idle: bool  # asked when nothing was claimed or held, and nothing has happened since
 
 
 @dataclass(slots=True)
@@ -151,8 +150,10 @@ class View:
     held: dict[int, Held] = field(default_factory=dict)  # by lease number
     claims: dict[int, tuple[Claim, float]] = field(default_factory=dict)  # in flight, since when
     due_asked: Question | None = None  # None: no question is out
-    due_at: float = 0.0  # when to ask next
+    due_at: float = 0.0  # when to ask next, if a lane has nothing to do
+    due_by: float = 0.0  # when to ask next in any case
     due_last: float = -math.inf  # when it was last asked
+    checked: bool = False  # asked when all was idle, it found nothing due and no suspects
     start_at: float = 0.0  # when the next empty slot wants an actor
     hunger_at: float = 0.0  # when to look for hungry lanes next
     level: float = 0.0  # the pass value of the lane served last
@@ -172,14 +173,15 @@ class View:
 
     def stir(self, lane: Lane) -> None:
         """Note that something may be due in a lane, whatever was known or asked before."""
-        lane.stirred, lane.empty, lane.checked = True, False, False
-        self.answered(lane)
+        lane.stirred, lane.empty = True, False
+        self.outdate(lane)
 
-    def answered(self, lane: Lane) -> None:
-        """Discard what the due query that is out will say of this lane being empty."""
+    def outdate(self, lane: Lane) -> None:
+        """Discard what the due query has said, or will say, of this lane being empty."""
+        self.checked = False
         if self.due_asked is not None:
             self.due_asked.unbounded.discard(lane.id)
-            self.due_asked.empty.discard(lane.id)
+            self.due_asked.idle = False
 
     def group(self) -> int:
         """Draw a number for a new quarantine group: positive, 31 bits."""

@@ -10,11 +10,12 @@ from actorq.core.model import Batch, ErrorInfo, Verdict
 
 if TYPE_CHECKING:
     from tests.sim.scenario import KindPlan
-    from tests.sim.world import Supervisor, World
+    from tests.sim.supervisor import Supervisor
+    from tests.sim.world import World
 
 ERROR = ErrorInfo("ValueError", "as the script says")
 DEAD = ErrorInfo("ActorDied", "signal 9", cause="signal")
-SLOW_S = 0.6
+TAKES = {"slow": 0.6, "late": 0.4}
 FATAL = ("raise", "crash", "dup")
 KILL_S = 0.003
 
@@ -112,7 +113,7 @@ class Actor:
             return
         if self.kind.mode == "async":
             self.begun = list(range(batch.n))
-        took = self.kind.job_s * batch.n + SLOW_S * ("slow" in does)
+        took = max([self.kind.job_s * batch.n, *(TAKES.get(what, 0.0) for what in does)])
         if "hang" not in does:
             self.after(took, self._whole, batch, does)
 
@@ -145,7 +146,7 @@ class Actor:
         what = "cancel" if p in self.cancels.get(batch.lease, ()) else does[p]
         self.begun = [p]
         if what != "hang":
-            took = SLOW_S if what == "slow" else self.kind.job_s
+            took = TAKES.get(what, self.kind.job_s)
             self.after(took, self._one, batch, does, p, done, said, what)
 
     def _one(self, batch, does, p, done, said, what) -> None:  # type: ignore[no-untyped-def]
@@ -180,7 +181,7 @@ class Actor:
 
 def _verdict(p: int, what: str) -> Verdict | None:
     match what:
-        case "ok" | "slow":
+        case "ok" | "slow" | "late":
             return None
         case "result":
             return Verdict(p, "result", result=b"1")

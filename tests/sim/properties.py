@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 from actorq.core import effects as e
 from actorq.core import event
 from actorq.core import inputs as i
+from actorq.core.frontier import COST_FACTOR, UNBOUNDED_EVERY_S
 from actorq.core.plan_look import CLAIMS_IN_FLIGHT, UNWRITTEN_BATCHES, UNWRITTEN_JOBS
-from actorq.core.plan_stop import LEAVE_S
+from actorq.core.plan_stop import CHECK_S
 from actorq.core.view import PIPE_DEPTH, Kind
 from tests.sim.scenario import CHARGED, Scenario
 from tests.sim.table import READY, Violation
 
 if TYPE_CHECKING:
-    from tests.sim.world import Supervisor, World
+    from tests.sim.supervisor import Supervisor
+    from tests.sim.world import World
 
 MONITOR_S = 0.1
 SLACK_S = 0.35
@@ -57,6 +59,7 @@ class Watch:
         if isinstance(effect, e.Settle):
             self._settle(effect)
         elif isinstance(effect, e.Send):
+            check(self.owner.view.phase == "running", "a batch is sent while stopping")
             jobs = self.owner.world.table.jobs
             for id_ in effect.batch.ids:
                 job = jobs[id_]
@@ -118,25 +121,25 @@ class Watch:
         if math.isinf(self.stop_at):
             s = self.owner.world.scenario
             outages = sum(end - begin + 0.1 for begin, end in s.outages)
-            kept = 1.0 if s.kept else 0.0
-            self.stop_at = (
-                self.owner.world.now + s.grace_s + LEAVE_S + outages + kept + 1.0
-                + 20 * s.latency_s
-            )  # fmt: skip
+            running = min(s.grace_s, max(kind.batch_s for kind in s.kinds))
+            if any(job.does in ("slow", "late", "hang", "hang1") for job in s.jobs):
+                running = s.grace_s
+            trouble = outages + (1.0 if s.kept or s.lost_settles or s.lost_claims else 0.0)
+            self.stop_at = self.owner.world.now + running + SLACK_S + 20 * s.latency_s + trouble
 
     def finished(self) -> None:
-        world = self.owner.world
         view = self.owner.view
         check(not view.actors, "stopped while an actor lives")
         if self.n_stops < 2:
             check(not view.claims, "stopped with a claim in flight")
             check(not view.held, "stopped with outcomes unwritten")
-        if world.scenario.drain and math.isinf(self.stop_at):
-            self._drained(world)
 
-    def _drained(self, world: World) -> None:
-        """A drain leaves nothing that was due, unless its kind cannot start."""
-        since = world.us - round(1e6 * (SLACK_S + 2 * world.scenario.latency_s))
+    def stopping(self) -> None:
+        """A drain that ends leaves nothing that was due, unless its kind cannot start."""
+        world = self.owner.world
+        if not world.scenario.drain or self.n_stops:
+            return
+        since = world.us - round(1e6 * (0.01 + CHECK_S + 4 * world.scenario.latency_s))
         if world.scenario.lost_claims or world.scenario.n_supervisors > 1 or world.scenario.deaths:
             return
         for lane in self.owner.view.lanes.values():
@@ -172,10 +175,9 @@ class Watch:
         own = s.poll_s + MONITOR_S + SLACK_S + 8 * n_kinds * s.latency_s
         if policy.min_batch > 1:
             own += policy.linger_s
-        if s.plain and not any(job.at > job.run_at for job in s.jobs) and not s.lost_notes:
-            return own
-        # Behind the frontier, and in quarantine, jobs are looked for once a second.
-        return own + max(1.0, s.poll_s) + 20 * 2 * s.latency_s
+        own += COST_FACTOR * 2 * s.latency_s
+        # What somebody else put behind the frontier is looked for once a second.
+        return own if s.prompt else own + max(UNBOUNDED_EVERY_S, s.poll_s)
 
     # ---- at the end ----
 
@@ -223,7 +225,7 @@ def check_blame(world: World) -> None:
             check(not job.n_lost, f"job {job.id} was charged for a lost supervisor")
         if plan.does not in CHARGED and not s.actor_kills:
             check(not job.n_failed, f"innocent job {job.id} was charged a failure")
-            slow = plan.does == "slow" or kind.policy.batch_timeout_s is not None
+            slow = plan.does == "slow" and kind.policy.batch_timeout_s is not None
             check(not job.n_crashed or slow, f"innocent job {job.id} was charged a crash")
         if plan.does in ("crash", "dup") and job.state == "failed" and s.calm:
             check_budget(world, job.id, kind.policy.crash_budget, kind.policy.max_batch)
@@ -233,5 +235,5 @@ def check_budget(world: World, id_: int, budget: int, max_batch: int) -> None:
     job, n = world.table.jobs[id_], world.n_deaths.get(id_, 0)
     if not world.scenario.actor_kills and not world.scenario.lost_settles:
         check(job.n_crashed == budget, f"poison job {id_} failed at {job.n_crashed} crashes")
-        most = budget * (1 + math.ceil(math.log2(max_batch)))
+        most = budget * (1 + math.ceil(math.log2(max_batch))) + len(world.scenario.stops)
         check(n <= most, f"poison job {id_} killed {n} actors, {most} at most")

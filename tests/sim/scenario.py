@@ -12,7 +12,7 @@ GOOD = ("ok",)
 FAULTY = ("error", "error1", "retry1", "snooze1", "fail", "cancel", "result")
 RAISING = ("raise", "raise1")
 CRASHING = ("crash", "crash1", "crash2", "dup")
-HANGING = ("hang", "hang1")
+HANGING = ("hang", "hang1", "late")
 
 CHARGED = frozenset(
     (*FAULTY, *RAISING, *CRASHING, *HANGING)
@@ -36,7 +36,12 @@ class KindPlan:
     def hurried(self) -> bool:
         """Tell whether a batch of good jobs can run into its time limit."""
         limit = self.policy.batch_timeout_s
-        return limit is not None and limit < 2 * self.job_s * self.policy.max_batch
+        return limit is not None and limit <= self.batch_s
+
+    @property
+    def batch_s(self) -> float:
+        """Return what a full batch of good jobs takes."""
+        return self.job_s * self.policy.max_batch
 
 
 @dataclass(slots=True)
@@ -62,6 +67,7 @@ class Scenario:
     drain: bool = False
     latency_s: float = 0.002  # of a statement, at most
     boot_s: float = 0.1
+    part_settle_s: float = 0.5
     beat_s: float = 0.5
     ttl_s: float = 1.5
     # faults, as chances per statement or instants, until `calm_at`
@@ -84,6 +90,12 @@ class Scenario:
         return not (self.deaths or self.burials or self.lost_claims or self.outages)
 
     @property
+    def prompt(self) -> bool:
+        """Tell whether a supervisor knows of every job that comes in behind its frontier."""
+        late = any(job.at > job.run_at for job in self.jobs)
+        return self.calm and self.n_supervisors == 1 and not (late or self.lost_settles)
+
+    @property
     def plain(self) -> bool:
         """Tell whether every job is looked for once, in order, and found at once."""
         still = not (self.stops or self.cancels or self.actor_kills or self.lost_settles)
@@ -104,6 +116,7 @@ def draw(seed: int) -> Scenario:
     s.poll_s = r.choice((0.05, 0.1, 0.1, 0.25, 1.0))
     s.notify = r.random() < 0.7
     s.latency_s = r.choice((0.0005, 0.002, 0.002, 0.02))
+    s.part_settle_s = r.choice((0.02, 0.02, 0.5))
     s.boot_s = r.choice((0.0, 0.05, 0.2))
     lane = 0
     for n in range(r.choice((1, 1, 1, 2, 3))):
@@ -164,7 +177,7 @@ def _trouble(r: Random, s: Scenario) -> None:
         s.deaths = instants(2)
     if r.random() < 0.08:
         s.burials = instants(1)
-    if r.random() < 0.2:
+    if r.random() < 0.3:
         s.grace_s = r.choice((0.0, 0.1, 1.0))
         s.stops = [(at, 0) for at in instants(3)]
     elif r.random() < 0.2:
@@ -194,7 +207,7 @@ def _jobs(r: Random, s: Scenario, n_lanes: int) -> None:
         elif r.random() < late:
             run_at = max(0.0, at - r.uniform(0.0, 0.5))
         does = r.choice(mix) if r.random() < bad else "ok"
-        if does.startswith("hang") and kind.policy.batch_timeout_s is None:
+        if does in HANGING and kind.policy.batch_timeout_s is None:
             does = "slow"
         limit = r.choice((1, 4)) if r.random() < 0.1 else None
         s.jobs.append(JobPlan(id_, lane, at, run_at, r.choice((5, 5, 5, 1, 9)), does, limit))

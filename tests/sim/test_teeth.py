@@ -1,0 +1,377 @@
+"""The simulator has teeth: each of these bugs, planted into the plan, breaks a property soon."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from actorq.core import blame, plan, plan_actors, plan_batches, plan_look, plan_stop, settle
+from actorq.core import effects as e
+from actorq.core import inputs as i
+from actorq.core.frontier import Frontier
+from actorq.core.view import Held, Lane, View
+from tests.sim.run import Report, run
+from tests.sim.scenario import Scenario, draw
+
+SEEDS = range(20_000, 22_000)
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+PLANTS: dict[str, tuple[Plant, dict[str, Any]]] = {}
+
+
+def plant(function: Plant) -> Plant:
+    PLANTS[function.__name__] = function, {}
+    return function
+
+
+def plant_where(does: str = "", **options: Any) -> Callable[[Plant], Plant]:
+    """Plant a bug that shows only where a rare thing happens: there it is made common.
+
+    `does` is what every fourth job does, each of a batch for itself.
+    """
+
+    def planted(function: Plant) -> Plant:
+        PLANTS[function.__name__] = function, {"does": does, **options}
+        return function
+
+    return planted
+
+
+def scenario_for(name: str, seed: int) -> Scenario:
+    scenario, options = draw(seed), dict(PLANTS[name][1])
+    does = options.pop("does", "")
+    for job in scenario.jobs[::4] if does else ():
+        job.does = does
+    for kind in scenario.kinds:
+        kind.mode = "each" if does else kind.mode
+    for option, value in options.items():
+        setattr(scenario, option, value)
+    for kind in scenario.kinds:
+        kind.broken = kind.broken and scenario.drain
+    return scenario
+
+
+def caught(name: str, seeds: range = SEEDS) -> Report | None:
+    """Return the report of the first seed in which something is wrong."""
+    for seed in seeds:
+        report = run(scenario_for(name, seed), safety=seed % 4 == 3)
+        if report.violation:
+            return report
+    return None
+
+
+def handle(monkeypatch: pytest.MonkeyPatch, input_: type[i.Input], handler: Any) -> None:
+    monkeypatch.setitem(plan.HANDLERS, input_, handler)
+
+
+@plant
+def an_outcome_is_written_twice(m: pytest.MonkeyPatch) -> None:
+    made = plan_batches._settlement
+
+    def settlement(held: Held) -> Any:
+        made_ = made(held)
+        held.writing = False
+        return made_
+
+    m.setattr(plan_batches, "_settlement", settlement)
+
+
+@plant
+def a_batch_that_waited_is_forgotten_when_its_actor_dies(m: pytest.MonkeyPatch) -> None:
+    died = plan_actors.died
+
+    def forgetful(view: View, input_: i.ActorDied, now: float) -> None:
+        actor = view.actors.get(input_.actor)
+        if actor is not None:
+            actor.held = [h for h in actor.held if h.batch.lease == input_.taken]
+        died(view, input_, now)
+
+    handle(m, i.ActorDied, forgetful)
+
+
+@plant
+def a_whole_batch_is_charged(m: pytest.MonkeyPatch) -> None:
+    m.setattr(plan_batches, "blame", lambda open_, *_, **__: blame.Blame(charged=tuple(open_)))
+
+
+@plant
+def nobody_is_ever_charged(m: pytest.MonkeyPatch) -> None:
+    m.setattr(plan_batches, "blame", lambda open_, *_, **__: blame.Blame(innocent=tuple(open_)))
+
+
+@plant
+def nobody_looks_behind_the_frontier(m: pytest.MonkeyPatch) -> None:
+    m.setattr(Frontier, "unbounded", lambda self, now: not self.last)
+
+
+@plant_where(stops=[(0.3, 0)], drain=False)
+def a_recalled_batch_is_not_taken_back(m: pytest.MonkeyPatch) -> None:
+    handle(m, i.Returned, lambda view, input_, now: None)
+
+
+@plant_where("crash1", poll_s=0.05, latency_s=0.005, drain=False)
+def what_came_during_a_claim_is_dropped(m: pytest.MonkeyPatch) -> None:
+    look_again = plan_batches._look_again
+
+    def forgetful(view: View, lane: Lane, claim: e.Claim, input_: i.Claimed, now: float) -> None:
+        lane.stirred, lane.look_at = False, math.inf
+        lane.suspects.clear()
+        look_again(view, lane, claim, input_, now)
+
+    m.setattr(plan_batches, "_look_again", forgetful)
+
+
+@plant_where(latency_s=0.02, drain=True)
+def an_old_answer_overwrites_what_was_learned_since(m: pytest.MonkeyPatch) -> None:
+    m.setattr(View, "outdate", lambda self, lane: None)
+
+
+@plant_where(drain=True)
+def a_drain_does_not_ask_for_suspects(m: pytest.MonkeyPatch) -> None:
+    def drained(view: View, now: float) -> bool:
+        lanes = [o for o in view.lanes.values() if view.kinds[o.kind].available is not False]
+        return not view.held and not view.claims and all(o.empty for o in lanes)
+
+    m.setattr(plan_stop, "drained", drained)
+
+
+@plant
+def an_outcome_on_its_way_counts_as_a_lost_lease(m: pytest.MonkeyPatch) -> None:
+    beaten = plan_batches.beaten
+
+    def hasty(view: View, input_: i.Beaten, now: float) -> None:
+        for held in view.held.values():
+            held.writing = False
+        beaten(view, input_, now)
+
+    handle(m, i.Beaten, hasty)
+
+
+@plant_where(latency_s=0.02)
+def a_claim_in_flight_is_given_back(m: pytest.MonkeyPatch) -> None:
+    beaten = plan_batches.beaten
+
+    def hasty(view: View, input_: i.Beaten, now: float) -> None:
+        claims, view.claims = view.claims, {}
+        beaten(view, input_, now)
+        view.claims = claims
+
+    handle(m, i.Beaten, hasty)
+
+
+@plant
+def a_claim_without_an_answer_is_left_alone(m: pytest.MonkeyPatch) -> None:
+    step = plan.step
+
+    def careless(view: View, input_: i.Input, now: float) -> list[e.Effect]:
+        return [f for f in step(view, input_, now) if not isinstance(f, e.GiveBack)]
+
+    m.setattr(plan, "step", careless)
+
+
+@plant
+def the_open_bits_are_those_of_the_told(m: pytest.MonkeyPatch) -> None:
+    bits = plan_batches.open_bits
+    m.setattr(
+        plan_batches, "open_bits", lambda n, told: bits(n, {p for p in range(n) if p not in told})
+    )
+
+
+@plant
+def the_fence_number_is_not_counted(m: pytest.MonkeyPatch) -> None:
+    settled = plan_batches.settled
+
+    def forgetful(view: View, input_: i.Settled, now: float) -> None:
+        seqs = {s.lease: s.seq for s in input_.settlements}
+        settled(view, i.Settled(input_.settlements, input_.applied, seqs), now)
+
+    handle(m, i.Settled, forgetful)
+
+
+@plant
+def a_claim_forgets_the_claims_before_it(m: pytest.MonkeyPatch) -> None:
+    def room(view: View, kind: Any) -> bool:
+        return any(len(actor.held) < 2 for actor in view.ready_actors(kind))
+
+    m.setattr(plan_look, "_room", room)
+
+
+@plant
+def nothing_ever_takes_too_long(m: pytest.MonkeyPatch) -> None:
+    m.setattr(plan_actors, "_time_out", lambda view, actor, held, now: None)
+
+
+@plant_where(poll_s=0.1)
+def a_late_kill_hits_the_next_batch(m: pytest.MonkeyPatch) -> None:
+    died = plan_actors.died
+
+    def blunt(view: View, input_: i.ActorDied, now: float) -> None:
+        if input_.actor in view.actors:
+            view.actors[input_.actor].killed_no = 0
+        died(view, input_, now)
+
+    handle(m, i.ActorDied, blunt)
+
+
+@plant
+def a_stop_charges_what_it_kills(m: pytest.MonkeyPatch) -> None:
+    died = plan_actors.died
+
+    def unfair(view: View, input_: i.ActorDied, now: float) -> None:
+        if input_.actor in view.actors:
+            view.actors[input_.actor].killed_for = ""
+        died(view, input_, now)
+
+    handle(m, i.ActorDied, unfair)
+
+
+@plant
+def a_stop_waits_for_ever(m: pytest.MonkeyPatch) -> None:
+    m.setattr(plan_stop, "_kill", lambda view: None)
+
+
+@plant
+def a_claim_answered_during_a_stop_is_kept(m: pytest.MonkeyPatch) -> None:
+    claimed = plan_batches.claimed
+
+    def greedy(view: View, input_: i.Claimed, now: float) -> None:
+        phase, view.phase = view.phase, "running"
+        claimed(view, input_, now)
+        view.phase = phase
+
+    handle(m, i.Claimed, greedy)
+
+
+@plant
+def an_answer_given_twice_is_believed(m: pytest.MonkeyPatch) -> None:
+    m.setattr(plan_batches, "_acceptable", lambda held, positions: True)
+
+
+@plant
+def a_dead_actor_is_not_replaced(m: pytest.MonkeyPatch) -> None:
+    start = plan_actors.start
+
+    def once(view: View, now: float) -> None:
+        if view.next_actor == 1:
+            start(view, now)
+
+    m.setattr(plan_actors, "start", once)
+
+
+@plant
+def the_due_query_is_never_asked(m: pytest.MonkeyPatch) -> None:
+    m.setattr(plan_look, "_ask_due", lambda view, now: None)
+
+
+@plant
+def a_delayed_job_is_not_remembered(m: pytest.MonkeyPatch) -> None:
+    handle(
+        m,
+        i.DueKnown,
+        lambda view, input_, now: plan_look.due_known(
+            view,
+            i.DueKnown(
+                [type(d)(d.lane, False, None, d.suspects) for d in input_.dues], input_.took_s
+            ),
+            now,
+        ),
+    )
+
+
+@plant
+def suspects_stay_in_quarantine(m: pytest.MonkeyPatch) -> None:
+    m.setattr(plan_look, "_suspects_found", lambda view, lane, groups: None)
+
+
+@plant
+def the_halves_of_a_group_overlap(m: pytest.MonkeyPatch) -> None:
+    halves = blame.halves
+    m.setattr(blame, "halves", lambda group: (tuple(group), halves(group)[1]))
+
+
+@plant
+def a_group_is_not_halved(m: pytest.MonkeyPatch) -> None:
+    m.setattr(blame, "halves", lambda group: (tuple(group),))
+
+
+@plant
+def a_crash_budget_is_never_spent(m: pytest.MonkeyPatch) -> None:
+    crashed = settle.crashed_attempt
+
+    def merciful(*args: Any) -> Any:
+        row = crashed(*args)
+        return type(row)(row.id, row.attempt, "pending", "crashed", 0.05, args[-1])
+
+    m.setattr(settle, "crashed_attempt", merciful)
+
+
+@plant
+def batches_are_sent_last_come_first_served(m: pytest.MonkeyPatch) -> None:
+    class Stack(list[Held]):
+        def popleft(self) -> Held:
+            return self.pop()
+
+        def appendleft(self, held: Held) -> None:
+            self.append(held)
+
+    begin = plan.begin
+
+    def begin_(*args: Any) -> View:
+        view = begin(*args)
+        for kind in view.kinds.values():
+            kind.spare = Stack()  # type: ignore[assignment]
+            kind.slots = kind.slots
+        return view
+
+    dispatch = plan_batches.dispatch
+
+    def late(view: View, now: float) -> None:
+        if any(len(kind.spare) > 1 for kind in view.kinds.values()) or not view.claims:
+            dispatch(view, now)
+
+    m.setattr(plan, "begin", begin_)
+    m.setattr(plan_batches, "dispatch", late)
+
+
+@plant
+def the_plan_never_sleeps(m: pytest.MonkeyPatch) -> None:
+    m.setattr(plan, "deadline", lambda view, now: now)
+
+
+@plant
+def an_empty_lane_is_looked_at_again_and_again(m: pytest.MonkeyPatch) -> None:
+    look_again = plan_batches._look_again
+
+    def restless(view: View, lane: Lane, claim: e.Claim, input_: i.Claimed, now: float) -> None:
+        look_again(view, lane, claim, input_, now)
+        lane.look_at = min(lane.look_at, now + 0.001)
+
+    m.setattr(plan_batches, "_look_again", restless)
+
+
+@plant
+def unwritten_outcomes_of_a_lost_lease_are_counted_for_ever(m: pytest.MonkeyPatch) -> None:
+    release = plan_batches._release
+
+    def leaky(view: View, held: Held, now: float) -> None:
+        n = held.unwritten
+        release(view, held, now)
+        view.kinds[held.kind].n_unwritten += n
+
+    m.setattr(plan_batches, "_release", leaky)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("name", PLANTS)
+def test_a_planted_bug_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    PLANTS[name][0](monkeypatch)
+    assert caught(name) is not None, f"{name}: not caught by {len(SEEDS)} seeds"
+
+
+@pytest.mark.parametrize("name", [name for name in PLANTS if PLANTS[name][1]])
+def test_without_the_bug_nothing_is_caught(name: str) -> None:
+    report = caught(name, SEEDS[:300])
+    assert report is None, report and report.text()
