@@ -20,9 +20,9 @@ class Served(Protocol):
 S = TypeVar("S", bound=Served)
 
 
-def pick(candidates: Iterable[S]) -> S | None:
-    """Return the candidate with the lowest pass value; the first of equals; None of none."""
-    return min(candidates, key=lambda c: c.pass_, default=None)
+def order(candidates: Iterable[S]) -> list[S]:
+    """Return the candidates with the lowest pass value first; equals keep their order."""
+    return sorted(candidates, key=lambda c: c.pass_)
 
 
 def join(served: Served, level: float, slack: float) -> float:

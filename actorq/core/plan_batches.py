@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import repeat
 
 from actorq.core import event, fair, plan_look, settle
 from actorq.core import inputs as i
@@ -242,6 +243,8 @@ def _settlement(held: Held) -> Settlement:
     batch, notes = held.batch, held.batch.notes
     if notes:
         done = [(batch.ids[p], held.counts(p).attempt) for p in held.done]
+    elif len(held.done) == batch.n:
+        done = list(zip(batch.ids, repeat(0)))
     else:
         done = [(batch.ids[p], 0) for p in held.done]
     made = Settlement(batch.lease, batch.seq, done, held.rows, closes=held.finished)

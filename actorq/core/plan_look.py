@@ -36,32 +36,38 @@ LAG_BATCHES = 4
 
 def look(view: View, now: float) -> None:
     """Send the claims and the question that are due."""
-    while len(view.claims) < CLAIMS_IN_FLIGHT:
-        lane = fair.pick(lane for lane in view.lanes.values() if _worth(view, lane, now))
-        if lane is None:
-            break
-        _claim(view, lane, now)
+    if len(view.claims) < CLAIMS_IN_FLIGHT:
+        _claim_some(view, now)
     if view.due_asked is None and now >= view.due_at and (now >= view.due_by or _idle(view, now)):
         _ask_due(view, now)
     if view.settings.notify:
         _declare_hunger(view, now)
 
 
-def _worth(view: View, lane: Lane, now: float) -> bool:
-    if lane.claiming or not (lane.suspects or now >= lane.look_at):
-        return False
-    return _room(view, view.kinds[lane.kind])
+def _claim_some(view: View, now: float) -> None:
+    wanting = [
+        lane
+        for lane in view.lanes.values()
+        if (now >= lane.look_at or lane.suspects) and not lane.claiming
+    ]
+    for lane in fair.order(wanting) if len(wanting) > 1 else wanting:
+        if _room(view, view.kinds[lane.kind]):
+            _claim(view, lane, now)
+            if len(view.claims) >= CLAIMS_IN_FLIGHT:
+                break
 
 
 def _room(view: View, kind: Kind) -> bool:
     """Tell whether a batch more could go into a pipe, and its outcomes be written soon."""
     if not kind.available:
         return False
-    actors = list(view.ready_actors(kind))
-    places = sum(PIPE_DEPTH - len(actor.held) for actor in actors)
-    if places - len(kind.spare) - kind.n_claiming <= 0:
+    n_actors, places = 0, -len(kind.spare) - kind.n_claiming
+    for actor in view.ready_actors(kind):
+        n_actors += 1
+        places += PIPE_DEPTH - len(actor.held)
+    if places <= 0:
         return False
-    most = (UNWRITTEN_BATCHES + PIPE_DEPTH) * len(actors) * kind.policy.max_batch
+    most = (UNWRITTEN_BATCHES + PIPE_DEPTH) * n_actors * kind.policy.max_batch
     return kind.n_unwritten < max(most, UNWRITTEN_JOBS)
 
 
