@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from actorq.client import Client
     from actorq.events import Events
     from actorq.job import Job
+    from actorq.supervisor.options import RunSettings
 
 MAX_ARGS_BYTES = 16 * 1024 * 1024
 
@@ -156,21 +157,33 @@ class App:
         kinds: Sequence[str] | None = None,
         queues: Sequence[str] | None = None,
         drain: bool = False,
+        **settings: Unpack[RunSettings],
     ) -> int:
-        """Run the kinds that have a handler here until told to stop; returns the exit code."""
+        """Run the kinds that have a handler here until told to stop; returns the exit code.
+
+        Settings are ttl_s, poll_s, grace_s, notify and settle_rows.
+        """
         from actorq.supervisor import engine
 
         self._check_direct()
-        return engine.run(self, kinds=kinds, queues=queues, drain=drain)
+        return engine.run(self, kinds=kinds, queues=queues, drain=drain, **settings)
 
     def drain(
-        self, *, kinds: Sequence[str] | None = None, queues: Sequence[str] | None = None
+        self,
+        *,
+        kinds: Sequence[str] | None = None,
+        queues: Sequence[str] | None = None,
+        **settings: Unpack[RunSettings],
     ) -> int:
         """Run until nothing is due any more; returns the exit code."""
-        return self.run(kinds=kinds, queues=queues, drain=True)
+        return self.run(kinds=kinds, queues=queues, drain=True, **settings)
 
     async def run_async(
-        self, *, kinds: Sequence[str] | None = None, queues: Sequence[str] | None = None
+        self,
+        *,
+        kinds: Sequence[str] | None = None,
+        queues: Sequence[str] | None = None,
+        **settings: Unpack[RunSettings],
     ) -> int:
         """Run in a thread of its own; cancelling it stops the supervisor and waits for that."""
         import asyncio
@@ -179,7 +192,8 @@ class App:
         from actorq.supervisor.options import RunOptions
 
         self._check_direct()
-        engine = Engine(RunOptions.of(self, kinds=kinds, queues=queues), self.events)
+        options = RunOptions.of(self, kinds=kinds, queues=queues, **settings)
+        engine = Engine(options, self.events)
         running = asyncio.ensure_future(asyncio.to_thread(engine.run))
         try:
             return await asyncio.shield(running)

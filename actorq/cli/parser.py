@@ -59,6 +59,12 @@ def _run(commands: Any) -> None:
     command.add_argument("--queue", action="append", metavar="QUEUE", help="only these queues")
     command.add_argument("--drain", action="store_true", help="stop when nothing is due")
     command.add_argument("--poll-only", action="store_true", help="do without LISTEN/NOTIFY")
+    for name, text in (
+        ("ttl", "without a sign of life for so long, others take over; default 30"),
+        ("poll", "how often to look for jobs nobody has announced; default 0.1"),
+        ("grace", "how long running batches may go on after a stop; default 30"),
+    ):
+        command.add_argument(f"--{name}-s", type=_seconds, metavar="S", help=text)
     levels = ("debug", "info", "warning", "error")
     command.add_argument("--log-level", choices=levels, default="info", help="default: info")
 

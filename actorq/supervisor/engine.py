@@ -10,12 +10,12 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from queue import Empty, SimpleQueue
 from random import SystemRandom
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from actorq.core import effects as e
 from actorq.core import event, plan
@@ -28,9 +28,12 @@ from actorq.supervisor.claimer import Claimer
 from actorq.supervisor.heart import Disowned, Heart
 from actorq.supervisor.link import Fatal, Link
 from actorq.supervisor.listener import Listener
-from actorq.supervisor.options import RunOptions
+from actorq.supervisor.options import RunOptions, RunSettings
 from actorq.supervisor.settler import Settler
 from actorq.supervisor.stage import Stage
+
+if TYPE_CHECKING:
+    from actorq.app import App
 
 OK, FAILED, UNREACHABLE, WRONG_SCHEMA = 0, 1, 3, 4
 """Exit codes."""
@@ -74,8 +77,8 @@ class _Life:
         self._events = events
         self._inbox = inbox
         self._node = identity.me(options.ttl_s)
+        self._stage = Stage(options.kinds, inbox.put)  # first: it refuses to be in an actor
         self._view = self._begin()
-        self._stage = Stage(options.kinds, inbox.put)
         open_ = partial(_open, options)
         post = inbox.put
         self._claimer = Claimer(self._node.id, open_, post)
@@ -253,7 +256,14 @@ def _signals(stop: Callable[[], None]) -> Iterator[None]:
             signal.signal(sig, handler)
 
 
-def run(app: Any, **settings: Any) -> int:
-    """Serve an app's kinds until stopped; returns the exit code. See `RunOptions.of`."""
-    options = RunOptions.of(app, **settings)
+def run(
+    app: App,
+    *,
+    kinds: Sequence[str] | None = None,
+    queues: Sequence[str] | None = None,
+    drain: bool = False,
+    **settings: Unpack[RunSettings],
+) -> int:
+    """Serve an app's kinds until stopped; returns the exit code."""
+    options = RunOptions.of(app, kinds=kinds, queues=queues, drain=drain, **settings)
     return Engine(options, app.events).run()

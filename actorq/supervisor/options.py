@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from actorq.core.policy import check_integer, check_name, check_number
 from actorq.errors import ConfigError
 
 if TYPE_CHECKING:
     from actorq.app import App
-
     from actorq.kind import Kind
+
+
+class RunSettings(TypedDict, total=False):
+    """Name the settings that `app.run` takes; `RunOptions` has their defaults."""
+
+    ttl_s: float
+    poll_s: float
+    grace_s: float
+    notify: bool
+    settle_rows: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +65,18 @@ class RunOptions:
         *,
         kinds: Sequence[str] | None = None,
         queues: Sequence[str] | None = None,
-        **settings: Any,
+        drain: bool = False,
+        **settings: Unpack[RunSettings],
     ) -> RunOptions:
         """Choose from an app the kinds to serve; all that have a handler, unless named."""
         served = tuple(chosen(app, kinds))
         return cls(
-            dsn=app.dsn(), schema=app.schema, kinds=served, queues=tuple(queues or ()), **settings
+            dsn=app.dsn(),
+            schema=app.schema,
+            kinds=served,
+            queues=tuple(queues or ()),
+            drain=drain,
+            **settings,
         )
 
 

@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from actorq.supervisor.pipes import ActorDied, ActorSaid, Pipes
-from actorq.supervisor.pool import Actor, Pool
-
 from actorq import wire
 from actorq.core import effects as e
 from actorq.core import inputs as i
+from actorq.supervisor.pipes import ActorDied, ActorSaid, Pipes
+from actorq.supervisor.pool import Actor, Pool
 
 if TYPE_CHECKING:
     from actorq.kind import Kind

@@ -215,3 +215,12 @@ def test_a_supervisor_that_was_declared_dead_starts_over(supervisors: Supervisor
     wait_until(lambda: supervisors.rows("SELECT 1 FROM actorq.node WHERE id <> %s", node), 30)
     insert(supervisors.dsn, "noop", 10)
     supervisors.wait_for(completed=10)
+
+
+def test_the_grace_time_is_a_setting(supervisors: Supervisors) -> None:
+    supervisors.write(SLOW)
+    insert(supervisors.dsn, "slow", 1, '{"s": 1000}')
+    supervisor = supervisors.start("--grace-s", "0")
+    wait_until(lambda: "begun" in supervisors.logs())
+    assert supervisors.stop(supervisor) == 0
+    assert supervisors.states() == {"pending": 1}
