@@ -6,12 +6,15 @@ It has a connection of its own, so that neither a large settle nor a busy engine
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from actorq.core import event
 from actorq.core import inputs as i
 from actorq.core.ask import NodeInfo
 from actorq.core.liveness import Watch
+from actorq.errors import StoreError, StoreUnavailable
+from actorq.store.faults import Contended, Forbidden
 from actorq.supervisor.identity import start_of
 from actorq.supervisor.link import Link, Open, Post, Stopping
 
@@ -50,13 +53,20 @@ class Heart(Link):
         """Beat, watch, reap, vacuum; in between, wait."""
         self._watch.reconnected()
         while not self.stopping.is_set():
-            now = time.monotonic()
-            if now >= self._beat_at:
-                self._beat(store, now)
-            self._bury(store, now)
-            self._vacuum(store)
+            try:
+                self._round(store, time.monotonic())
+            except (StoreUnavailable, Forbidden):
+                raise
+            except StoreError:
+                pass  # a lock of somebody else's, or a cancelled statement: the next round does it
             self.stopping.wait(WATCH_S)
         raise Stopping
+
+    def _round(self, store: QueueStore, now: float) -> None:
+        if now >= self._beat_at:
+            self._beat(store, now)
+        self._bury(store, now)
+        self._vacuum(store)
 
     def _beat(self, store: QueueStore, now: float) -> None:
         leases = store.beat(self._me.id)
@@ -70,9 +80,10 @@ class Heart(Link):
     def _bury(self, store: QueueStore, now: float) -> None:
         """Remove the rows of dead nodes; their leases are then nobody's, and reaped."""
         for node in self._watch.dead(store.nodes(), now, start_of):
-            if store.bury(node.id, node.beat_at):
-                n_jobs = self._reap(store)
-                self.post(event.NodeReaped(node.id, n_jobs))
+            with suppress(Contended):  # its last settle is still under way
+                if store.bury(node.id, node.beat_at):
+                    n_jobs = self._reap(store)
+                    self.post(event.NodeReaped(node.id, n_jobs))
 
     def _reap(self, store: QueueStore) -> int:
         """Return the jobs of all leases without a live node; tell how many that were."""

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from actorq.core import event
-from actorq.errors import SchemaMismatch, StoreError, StoreUnavailable
+from actorq.errors import SchemaMismatch, StoreError
+from actorq.store.faults import Forbidden
 
 if TYPE_CHECKING:
     from actorq.store.queue import QueueStore
@@ -60,7 +61,9 @@ class Link(threading.Thread):
         """Work on one connection until it is lost."""
         try:
             self.work(store)
-        except StoreUnavailable as exc:
+        except (SchemaMismatch, Forbidden):
+            raise
+        except StoreError as exc:
             self.post(event.ConnectionLost(self.duty, str(exc)))
             self._lost_at = time.monotonic()
         finally:
@@ -103,4 +106,4 @@ class Link(threading.Thread):
 
     @abstractmethod
     def work(self, store: QueueStore) -> None:
-        """Do the duty on this connection; raises StoreUnavailable when it is lost."""
+        """Do the duty on this connection; a StoreError gets it a new one, if that can help."""
