@@ -1,12 +1,15 @@
 """The kinds that the benchmarks run; their settings come from the environment.
 
-They are read where the kinds are declared, so that every actor sees the same ones.
+They are read where the kinds are declared, so that every actor sees the same ones. What a
+handler has measured itself it writes into the directory BENCH_OUT when its actor ends.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,69 +17,143 @@ import numpy as np
 from numpy.typing import NDArray
 
 import actorq
+from bench._model import Weights
 
 MAX_BATCH = int(os.environ.get("BENCH_BATCH", "1000"))
 ACTORS = int(os.environ.get("BENCH_ACTORS", "1"))
-WIDTH, HIDDEN = 64, 512
-"""Of the model: about the cost of a small scoring network."""
+JOB_S = float(os.environ.get("BENCH_JOB_US", "0")) / 1e6
+"""How long one job of the kind that computes takes."""
+CALL_S = 0.001
+"""How long one call of the kind that waits takes, however many jobs it carries."""
 
 app = actorq.App()
+settings: Any = {"max_batch": MAX_BATCH, "max_batch_bytes": 16 << 20, "actors": ACTORS}
 
 
-@app.actor("bench.noop", max_batch=MAX_BATCH, actors=ACTORS)
+@app.actor("bench.noop", **settings)
 def noop(batch: actorq.Batch[dict[str, Any]]) -> None:
     """Do nothing with a whole batch."""
 
 
-class Weights:
-    """Hold the model: three dense layers with fixed random weights."""
-
-    def __init__(self) -> None:
-        rng = np.random.default_rng(7)
-        shapes = [(WIDTH, HIDDEN), (HIDDEN, HIDDEN), (HIDDEN, 8)]
-        self.layers = [rng.standard_normal(s).astype(np.float32) / s[0] ** 0.5 for s in shapes]
-
-    def score(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return [n, 8] scores for [n, 64] inputs."""
-        for weights in self.layers:
-            x = np.maximum(x @ weights, 0.0)
-        return x
-
-
-class Input(msgspec.Struct):
+class Listed(msgspec.Struct):
     """Carry one input of the model as a JSON list."""
 
     x: list[float]
 
 
-@app.actor("bench.model", max_batch=MAX_BATCH, actors=ACTORS)
+class Packed(msgspec.Struct):
+    """Carry one input of the model as an array."""
+
+    x: NDArray[np.float32]
+
+
 class Model:
+    """Hold the model: loaded once per actor."""
+
+    def setup(self) -> None:
+        """Load it."""
+        self.weights = Weights()
+
+    def rows(self, inputs: Any) -> NDArray[np.float32]:
+        """Score inputs at once."""
+        return self.weights.score(np.array([args.x for args in inputs], dtype=np.float32))
+
+    def one_by_one(self, inputs: Any) -> list[NDArray[np.float32]]:
+        """Score inputs one at a time."""
+        return [self.rows([args])[0] for args in inputs]
+
+
+@app.actor("bench.model", **settings)
+class ModelOfLists(Model):
     """Score a batch in one go."""
 
-    def setup(self) -> None:
-        """Load the model."""
-        self.weights = Weights()
-
-    def handle(self, batch: actorq.Batch[Input]) -> NDArray[np.float32]:
+    def handle(self, batch: actorq.Batch[Listed]) -> NDArray[np.float32]:
         """Return one row of scores per job."""
-        x = np.array([args.x for args in batch.args], dtype=np.float32)
-        return self.weights.score(x)
+        return self.rows(batch.args)
 
 
-@app.actor("bench.model_single", max_batch=MAX_BATCH, actors=ACTORS)
-class ModelSingle:
+@app.actor("bench.model_single", **settings)
+class ModelOfListsSingle(Model):
     """Score one job at a time, whatever size the claimed batch has."""
 
-    def setup(self) -> None:
-        """Load the model."""
-        self.weights = Weights()
-
-    def handle(self, batch: actorq.Batch[Input]) -> list[NDArray[np.float32]]:
+    def handle(self, batch: actorq.Batch[Listed]) -> list[NDArray[np.float32]]:
         """Return one row of scores per job."""
-        return [self.weights.score(np.array([args.x], dtype=np.float32))[0] for args in batch.args]
+        return self.one_by_one(batch.args)
 
 
-@app.actor("bench.sleep", max_batch=MAX_BATCH, actors=ACTORS)
+@app.actor("bench.arrays", **settings)
+class ModelOfArrays(Model):
+    """Score a batch in one go."""
+
+    def handle(self, batch: actorq.Batch[Packed]) -> NDArray[np.float32]:
+        """Return one row of scores per job."""
+        return self.rows(batch.args)
+
+
+@app.actor("bench.arrays_single", **settings)
+class ModelOfArraysSingle(Model):
+    """Score one job at a time, whatever size the claimed batch has."""
+
+    def handle(self, batch: actorq.Batch[Packed]) -> list[NDArray[np.float32]]:
+        """Return one row of scores per job."""
+        return self.one_by_one(batch.args)
+
+
+@app.actor("bench.sleep", **settings)
 def sleep(batch: actorq.Batch[dict[str, Any]]) -> None:
     """Wait 1 ms per call, like a request to a service that takes lists."""
-    time.sleep(0.001)
+    time.sleep(CALL_S)
+
+
+@app.actor("bench.sleep_single", **settings)
+def sleep_single(batch: actorq.Batch[dict[str, Any]]) -> None:
+    """Make one such request per job."""
+    for _ in batch.args:
+        time.sleep(CALL_S)
+
+
+@app.actor("bench.flaky", retry=1, **settings)
+def flaky(batch: actorq.Batch[dict[str, Any]]) -> None:
+    """Fail every hundredth job once; it is retried after a second."""
+    for job in batch.jobs:
+        if job.args["n"] % 100 == 0 and job.attempt == 1:
+            job.retry(1.0, "the first time")
+
+
+class Noted:
+    """Keep what a handler measured, and write it down at the end."""
+
+    def setup(self) -> None:
+        """Begin."""
+        self.notes: list[Any] = []
+
+    def teardown(self) -> None:
+        """Write it down."""
+        path = Path(os.environ["BENCH_OUT"]) / f"actor-{os.getpid()}.json"
+        path.write_text(json.dumps(self.notes))
+
+
+@app.actor("bench.stamp", **settings)
+class Stamp(Noted):
+    """Note when the handler began with each batch, and how many jobs it had."""
+
+    def handle(self, batch: actorq.Batch[dict[str, Any]]) -> None:
+        """Note it."""
+        self.notes.append((time.monotonic(), len(batch)))
+
+
+@app.actor("bench.compute", **settings)
+class Compute(Noted):
+    """Compute for a while per job, and note when."""
+
+    def setup(self) -> None:
+        """Make something to compute with."""
+        super().setup()
+        self.matrix = np.ones((64, 64), dtype=np.float32)
+
+    def handle(self, batch: actorq.Batch[dict[str, Any]]) -> None:
+        """Compute."""
+        begun = time.monotonic()
+        while time.monotonic() < begun + JOB_S * len(batch):
+            self.matrix @ self.matrix
+        self.notes.append((begun, time.monotonic()))

@@ -1,4 +1,4 @@
-"""What every benchmark needs: a server, a fresh database, a measured run, and its report.
+"""What every benchmark needs: its options, a server, fresh databases, and its report.
 
 Server and client share the machine; figures are medians of repetitions with their spread.
 """
@@ -8,15 +8,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,35 @@ from psycopg import sql
 
 from actorq import App, embedded
 from actorq.store.migrate import migrate
+from bench import _machine
 
-TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+# ---- options ------------------------------------------------------------------------------
+
+Size = int | float | tuple[int, ...]
+
+
+def options(description: str, *, repeat: int = 3, **sizes: tuple[Size, Size, str]) -> Any:
+    """Read the command line: every size has a usual value, a tiny one for `--tiny`, and a help."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="print the figures as one last line")
+    parser.add_argument("--tiny", action="store_true", help="only show that it works, in seconds")
+    parser.add_argument("--repeat", type=int, help=f"repetitions; their median counts ({repeat})")
+    for name, (usual, _, text) in sizes.items():
+        kind = _integers if isinstance(usual, tuple) else type(usual)
+        shown = ",".join(map(str, usual)) if isinstance(usual, tuple) else usual
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help=f"{text} ({shown})")
+    made = parser.parse_args()
+    for name, (usual, tiny, _) in {"repeat": (repeat, 1, ""), **sizes}.items():
+        if getattr(made, name) is None:
+            setattr(made, name, tiny if made.tiny else usual)
+    return made
+
+
+def _integers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+# ---- the server and its databases ---------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -39,9 +65,7 @@ class Server:
 
     def cpu_s(self) -> float | None:
         """Return the CPU seconds that the server's processes have used, living and dead."""
-        if self.pid is None:
-            return None
-        return sum(_cpu_s(pid, reaped=pid == self.pid) for pid in _family(self.pid))
+        return None if self.pid is None else _machine.family_cpu_s(self.pid)
 
 
 @contextmanager
@@ -58,14 +82,15 @@ def server() -> Iterator[Server]:
 
 
 @contextmanager
-def database(host: Server) -> Iterator[str]:
-    """Yield the DSN of a fresh, migrated database that is dropped afterwards."""
+def database(host: Server, *, migrated: bool = True) -> Iterator[str]:
+    """Yield the DSN of a fresh database that is dropped afterwards."""
     name = f"bench_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(host.dsn, autocommit=True) as conn:
         conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         dsn = psycopg.conninfo.make_conninfo(host.dsn, dbname=name)
         try:
-            migrate(dsn)
+            if migrated:
+                migrate(dsn)
             yield dsn
         finally:
             conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
@@ -77,102 +102,94 @@ def use(dsn: str, app: App) -> None:
     os.environ["ACTORQ_DSN"] = dsn
 
 
+def run(dsn: str, text: str) -> Any:
+    """Run a statement of our own; returns the first row, None where there is none."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        done = conn.execute(text.encode())
+        return done.fetchone() if done.description else None
+
+
 def checkpoint(dsn: str) -> None:
     """Checkpoint, so that none falls into the run by chance and no run pays for another.
 
     To be called before the enqueue: the first change to a page after a checkpoint logs the
     whole page, and a checkpoint between enqueue and drain would count that twice.
     """
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        conn.execute("CHECKPOINT")
+    run(dsn, "CHECKPOINT")
 
 
 def analyze(dsn: str) -> None:
     """Do what autovacuum does within a minute."""
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        conn.execute("VACUUM (ANALYZE) actorq.job, actorq.ready")
+    run(dsn, "VACUUM (ANALYZE) actorq.job, actorq.ready")
 
 
 def wal(dsn: str) -> int:
     """Return how many bytes of WAL were ever written."""
-    with psycopg.connect(dsn) as conn:
-        row = conn.execute("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn").fetchone()
-    assert row is not None
-    return int(row[0])
+    return int(run(dsn, "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")[0])
 
 
-def supervise(
-    dsn: str, kind: str, jobs: int, *, batch: int, actors: int = 1, settle_rows: int = 1000
-) -> dict[str, Any]:
-    """Run a supervisor process until it has settled `jobs` jobs; returns what it measured."""
-    env = {**os.environ, "ACTORQ_DSN": dsn}
-    env |= {"BENCH_BATCH": str(batch), "BENCH_ACTORS": str(actors)}
-    command = [sys.executable, "-m", "bench._supervise", "--kind", kind]
-    command += ["--jobs", str(jobs), "--settle-rows", str(settle_rows)]
-    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=True)
-    measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return measured
+# ---- figures ------------------------------------------------------------------------------
 
 
-def summary(values: Sequence[float]) -> dict[str, float]:
-    """Return median, least and largest."""
-    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+def median(values: Sequence[float], digits: int = 2) -> float:
+    """Return the median, rounded; whole if `digits` is 0."""
+    found = round(statistics.median(values), digits)
+    return int(found) if digits == 0 else found
 
 
-def machine() -> dict[str, Any]:
-    """Return what the figures depend on."""
-    return {
-        "cpus": os.cpu_count(),
-        "cpu": _cpu_model(),
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.release()}",
-    }
+def spread(values: Sequence[float], digits: int = 0) -> list[float]:
+    """Return the least and the largest, rounded."""
+    ends = [round(min(values), digits), round(max(values), digits)]
+    return [int(end) for end in ends] if digits == 0 else ends
 
 
-def parser(description: str, *, repeat: int = 3) -> argparse.ArgumentParser:
-    """Return a parser with the options that all benchmarks share."""
-    made = argparse.ArgumentParser(description=description)
-    made.add_argument("--json", action="store_true", help="print the figures as one last line")
-    made.add_argument("--repeat", type=int, default=repeat, help="repetitions (median quoted)")
-    return made
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Return the smallest value that `percent` of all do not exceed; NaN of none."""
+    ordered = sorted(values)
+    rank = min(len(ordered) - 1, int(len(ordered) * percent / 100))
+    return ordered[rank] if ordered else float("nan")
 
 
-def report(options: argparse.Namespace, figures: dict[str, Any], say: Callable[..., Any]) -> None:
-    """Print the figures for people, or as one last line of JSON."""
+def percentiles(seconds: Sequence[float], prefix: str = "") -> dict[str, float]:
+    """Return p50, p99 and p99.9 of durations, in milliseconds."""
+    names = {"p50_ms": 50, "p99_ms": 99, "p999_ms": 99.9}
+    return {prefix + k: round(percentile(seconds, p) * 1000, 3) for k, p in names.items()}
+
+
+def say(text: str) -> None:
+    """Tell how it goes, out of the way of the figures."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def report(options: Any, host: Server, figures: dict[str, Any]) -> None:
+    """Print the figures with what they depend on: for people, or as one last line of JSON."""
+    sizes = {k: v for k, v in vars(options).items() if k not in ("json", "tiny")}
+    figures = {**figures, "options": sizes, "machine": facts(host)}
     if options.json:
         print(json.dumps(figures))
         return
     for name, value in figures.items():
-        say(f"{name:>28}  {value:,.2f}" if isinstance(value, float) else f"{name:>28}  {value}")
-
-
-def _family(pid: int) -> list[int]:
-    """Return a process and its children."""
-    found = [pid]
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-        except OSError:
+        if not isinstance(value, dict):
+            print(f"{name:>28}  {_shown(value)}")
             continue
-        if int(fields[1]) == pid:
-            found.append(int(path.parent.name))
-    return found
+        print(f"{name:>28}")
+        for key, part in value.items():
+            print(f"{key:>34}  {_shown(part)}")
 
 
-def _cpu_s(pid: int, *, reaped: bool) -> float:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    ticks = int(fields[11]) + int(fields[12])
-    if reaped:
-        ticks += int(fields[13]) + int(fields[14])
-    return ticks * TICK_S
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return "  ".join(f"{k} {_shown(v)}" for k, v in value.items())
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
-def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((x.partition(":")[2].strip() for x in lines if x.startswith("model name")), "")
+def facts(host: Server) -> dict[str, Any]:
+    """Return what the figures depend on: the machine, the server and its settings, the date."""
+    names = ("server_version", "shared_buffers", "max_wal_size", "fsync", "synchronous_commit")
+    settings = run(host.dsn, "SELECT " + ", ".join(f"current_setting('{n}')" for n in names))
+    return {
+        **_machine.facts(),
+        "server": host.text,
+        **dict(zip(names, settings, strict=True)),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+    }
