@@ -37,7 +37,8 @@ STOP_S = ((signal.SIGINT, 60.0), (signal.SIGQUIT, 15.0), (signal.SIGKILL, 5.0))
 NAME = "actorq"  # of the superuser and of the first database
 SOCKET_PATH_MAX = 103  # the shortest limit among the systems
 LOG_MAX = 10 << 20
-LEFTOVERS = ("pre-existing shared memory block", "lock file")
+WENT_DOWN = "the server that ran went down"
+TRY_AGAIN = ("pre-existing shared memory block", "lock file", WENT_DOWN)
 
 
 def start(
@@ -123,9 +124,10 @@ class Server:
             pid = int((self._data / "postmaster.pid").read_text().split("\n", 1)[0])
         except (OSError, ValueError):
             return None
+        if not system.alive(pid):
+            return None
         ours = system.processes_in(self._data)
-        running = system.alive(pid) if ours is None else pid in ours
-        return pid if running else None
+        return pid if ours is None or pid in ours else None
 
     def describe(self) -> str:
         """Say in one line what runs where, as whom, and how durable it is."""
@@ -276,7 +278,7 @@ class Server:
             if said is None:
                 self._make_database()
                 return
-            if not any(sign in said for sign in LEFTOVERS) or time.monotonic() > leftovers_until:
+            if not any(sign in said for sign in TRY_AGAIN) or time.monotonic() > leftovers_until:
                 raise EmbeddedError(f"PostgreSQL did not start; its log ends with\n{said}")
             self._clear_stale()
             time.sleep(0.1)
@@ -306,12 +308,13 @@ class Server:
     def _start_or_join(self, deadline: float) -> str | None:
         """Wait until a server answers: None; or until it has ended: what it said."""
         said_before = self._log_size()
-        pid = self.pid or self._spawn()
+        running = self.pid
+        pid = running or self._spawn()
         while time.monotonic() < deadline:
             if self._answers():
                 return None
             if not system.alive(pid):
-                return self._log_tail(said_before)
+                return WENT_DOWN if running else self._log_tail(said_before)
             time.sleep(system.POLL_S)
         return f"no answer within {START_S:.0f} s"
 

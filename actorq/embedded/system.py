@@ -150,22 +150,29 @@ def processes_in(directory: Path) -> list[int] | None:
     """Return the live processes whose working directory this is; None if that is unknowable.
 
     Every process of a PostgreSQL server works in its data directory, also those that
-    outlive a killed postmaster.
+    outlive a killed postmaster. Root in a container may lack the right to look.
     """
     if not Path("/proc/self/cwd").exists():
         return None
-    return [pid for pid in _pids() if alive(pid) and _works_in(pid, directory)]
+    owner = directory.stat().st_uid
+    found = []
+    for pid in (int(entry) for entry in os.listdir("/proc") if entry.isdigit()):
+        try:
+            if os.path.samefile(f"/proc/{pid}/cwd", directory) and alive(pid):
+                found.append(pid)
+        except PermissionError:
+            if _owner(pid) == owner:
+                return None
+        except OSError:  # a kernel thread, or gone while we looked
+            continue
+    return found
 
 
-def _pids() -> Iterator[int]:
-    return (int(entry) for entry in os.listdir("/proc") if entry.isdigit())
-
-
-def _works_in(pid: int, directory: Path) -> bool:
+def _owner(pid: int) -> int | None:
     try:
-        return os.path.samefile(f"/proc/{pid}/cwd", directory)
+        return Path(f"/proc/{pid}").stat().st_uid
     except OSError:
-        return False
+        return None
 
 
 def memory_mb() -> int:

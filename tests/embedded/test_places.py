@@ -15,6 +15,7 @@ import pytest
 from actorq import embedded
 from actorq.embedded import binaries, system
 from actorq.errors import EmbeddedError
+from tests.support.holder import Holder
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root hands the server to another user")
 VERSIONS = sorted(int(bin.parent.name) for bin in binaries.DEBIAN.glob("*/bin"))
@@ -173,6 +174,17 @@ def test_programs_below_a_private_directory_are_copied_not_opened(
     with embedded.start(place / "server", durable=False, bin_dir=bin_dir) as server:
         assert str(place / "cache") in server.describe()
     assert private.stat().st_mode & 0o777 == 0o700
+
+
+@as_root
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="needs setpriv")
+def test_root_without_the_right_to_look_at_processes_stops_its_server_all_the_same(
+    home: Path,
+) -> None:
+    holder = Holder(home, through=["setpriv", "--bounding-set=-sys_ptrace"])
+    pid = holder.wait_for_server()
+    holder.leave()
+    assert not system.alive(pid)
 
 
 @as_root

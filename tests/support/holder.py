@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 PROGRAM = """
@@ -30,10 +31,10 @@ if "close" in sys.argv:
 class Holder:
     """Hold the server in `home` from a process of its own."""
 
-    def __init__(self, home: Path, *words: str) -> None:
-        """Start the process; it may still be starting the server."""
+    def __init__(self, home: Path, *words: str, through: Sequence[str] = ()) -> None:
+        """Start the process, by the command `through`; it may still be starting the server."""
         self._process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(home), *words],
+            [*through, sys.executable, "-c", PROGRAM, str(home), *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
