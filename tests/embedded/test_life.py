@@ -137,10 +137,8 @@ def test_lock_files_that_name_a_stranger_are_seen_through(home: Path) -> None:
     with embedded.start(home) as server:
         kill(server.pid)
         wait_until(lambda: system.processes_in(home / "data") == [])
-        owner = (home / "data").stat()
-        stranger = subprocess.Popen(
-            ["sleep", "60"], user=owner.st_uid, group=owner.st_gid, extra_groups=[]
-        )
+        user = system.server_user(home / "data")
+        stranger = subprocess.Popen(["sleep", "60"], user=user.uid if user else None)
         files = [home / "data/postmaster.pid", next(server.socket_dir.glob(".*.lock"))]
         for file in files:
             rest = file.read_text().split("\n", 1)[1]
