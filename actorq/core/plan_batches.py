@@ -1,4 +1,17 @@
-"""The way of a batch: claimed, sent, answered, written. Part of `actorq.core.plan`."""
+"""The way of a batch: claimed, sent, answered, written. Part of `actorq.core.plan`.
+
+where it is          what moves it on                          where to
+claims in flight     Claimed                                   spare
+                     ClaimLost                                 given back by its number
+spare                an actor has room: Send                   a pipe
+                     no actor will start soon; a stop          finished: all returned
+a pipe               Outcomes(last)                            finished
+                     BatchFailed; death of the actor, begun    finished: blamed
+                     death, not begun                          spare; in a stop: finished
+                     Returned                                  finished: all returned
+finished             Settle, then Settled                      gone, its lease with it
+anywhere             Settled without its lease; Beaten         gone: it was taken away
+"""
 
 from __future__ import annotations
 
@@ -88,8 +101,8 @@ def _cut(view: View, kind: Kind, claim: Claim, n: int) -> str:
 def _measure(lane: Lane, batch: Batch) -> None:
     if batch.ids:
         mean = len(batch.args) / batch.n
-        lane.mean_bytes += MEAN_WEIGHT * (mean - lane.mean_bytes)
-        lane.mean_bytes = max(lane.mean_bytes, mean / 2)
+        lane.mean_bytes += (MEAN_WEIGHT if lane.measured else 1.0) * (mean - lane.mean_bytes)
+        lane.mean_bytes, lane.measured = max(lane.mean_bytes, mean / 2), True
 
 
 def dispatch(view: View, now: float) -> None:

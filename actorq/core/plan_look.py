@@ -217,9 +217,10 @@ def _declare_hunger(view: View, now: float) -> None:
     on, off = set(), set()
     for lane in view.lanes.values():
         flooded = _flooded(lane, now)
-        if now < lane.hunger_at + HUNGER_S or lane.claiming:
+        if now < lane.hunger_at + HUNGER_S:
             continue
-        if not lane.hungry and lane.look_at > now and view.kinds[lane.kind].available:
+        idle = lane.look_at > now and not lane.claiming
+        if not lane.hungry and idle and view.kinds[lane.kind].available:
             on.add(lane.id)
         elif lane.hungry and flooded:
             off.add(lane.id)

@@ -105,6 +105,7 @@ class Lane:
     suspects: deque[int] = field(default_factory=deque)  # quarantine groups waiting
     suspect_turn: bool = True  # quarantine and fresh batches take turns
     mean_bytes: float = 4096.0  # of args per job, moving; until measured, a cautious guess
+    measured: bool = False
     pass_: float = 0.0
     hungry: bool = False
     hunger_at: float = -math.inf  # when that was last changed

@@ -124,7 +124,7 @@ def what_came_during_a_claim_is_dropped(m: pytest.MonkeyPatch) -> None:
     m.setattr(plan_batches, "_look_again", forgetful)
 
 
-@plant_where(latency_s=0.02, drain=True)
+@plant_where("crash1", latency_s=0.02, drain=True)
 def an_old_answer_overwrites_what_was_learned_since(m: pytest.MonkeyPatch) -> None:
     m.setattr(View, "outdate", lambda self, lane: None)
 

@@ -1,0 +1,90 @@
+"""A view and a clock at hand: feed it inputs, read effects."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from actorq.core import effects as e
+from actorq.core import inputs as i
+from actorq.core import plan
+from actorq.core.ask import Claimed, Due
+from actorq.core.model import Batch, Counts, ErrorInfo, Settlement
+from actorq.core.policy import KindPolicy
+from actorq.core.view import Settings, View
+
+ERROR = ErrorInfo("ValueError", "no")
+DEAD = ErrorInfo("ActorDied", "signal 9", cause="signal")
+
+E = TypeVar("E", bound=e.Effect)
+
+
+class Desk:
+    """Hold one supervisor's view; lane n belongs to the n-th kind."""
+
+    def __init__(self, *policies: KindPolicy, **settings: Any) -> None:
+        policies = policies or (KindPolicy(name="k", max_batch=4, retry=10.0),)
+        kinds = [(policy, {n: "default"}) for n, policy in enumerate(policies, 1)]
+        self.view: View = plan.begin(Settings(**settings), kinds, 1)
+        self.now = 100.0
+        self.effects: list[e.Effect] = []
+
+    def feed(self, input_: i.Input, after: float = 0.0) -> list[e.Effect]:
+        """Step; returns the effects that are not events."""
+        self.now += after
+        out = plan.step(self.view, input_, self.now)
+        self.effects = [effect for effect in out if not isinstance(effect, e.Emit)]
+        self.events = [effect.event for effect in out if isinstance(effect, e.Emit)]
+        return self.effects
+
+    def of(self, kind: type[E]) -> list[E]:
+        """Return the last step's effects of one type."""
+        return [effect for effect in self.effects if isinstance(effect, kind)]
+
+    def one(self, kind: type[E]) -> E:
+        """Return the last step's only effect of one type."""
+        (effect,) = self.of(kind)
+        return effect
+
+    # ---- what the world usually answers ----
+
+    def start(self) -> None:
+        """Start every actor; claims and the first due query are then on their way."""
+        for spawn in list(self.feed(i.Tick())):
+            assert isinstance(spawn, e.Spawn)
+            self.feed(i.ActorReady(spawn.actor))
+
+    def answer(
+        self,
+        lease: int,
+        ids: list[int] | None = None,
+        *,
+        notes: dict[int, Counts] | None = None,
+        took_s: float = 0.001,
+        after: float = 0.0,
+    ) -> list[e.Effect]:
+        """Answer a claim with these jobs, or with none."""
+        claim = self.view.claims[lease][0]
+        if not ids:
+            reply = Claimed(None, 0, {})
+        else:
+            n = len(ids)
+            batch = Batch(lease, claim.lane, claim.suspect, ids, [2] * n, b"[]", notes or {})
+            reply = Claimed(batch, n, {5: (ids[-1], ids[-1])})
+        return self.feed(i.Claimed(claim.lane, lease, reply, took_s), after)
+
+    def due(self, *dues: Due, after: float = 0.0) -> list[e.Effect]:
+        return self.feed(i.DueKnown(list(dues), 0.001), after)
+
+    def nothing_due(self, after: float = 0.0) -> list[e.Effect]:
+        return self.due(*(Due(n, False, None, []) for n in self.view.lanes), after=after)
+
+    def written(self, settlement: Settlement, *, applied: bool = True) -> list[e.Effect]:
+        leases = frozenset({settlement.lease} if applied else ())
+        return self.feed(i.Settled([settlement], leases))
+
+    def at_rest(self) -> None:
+        """Bring a started desk to where nothing is to be done."""
+        while self.view.claims:
+            self.answer(next(iter(self.view.claims)))
+        if self.view.due_asked is not None:
+            self.nothing_due()

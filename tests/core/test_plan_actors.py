@@ -1,0 +1,167 @@
+"""The life of actors: started, ready, too slow, dead."""
+
+from __future__ import annotations
+
+import pytest
+
+from actorq.core import effects as e
+from actorq.core import event, plan
+from actorq.core import inputs as i
+from actorq.core.policy import KindPolicy
+from tests.core.desk import DEAD, ERROR, Desk
+
+IMPORT = i.ErrorInfo("ImportError", "no module")
+
+
+def with_two_batches(policy: KindPolicy | None = None) -> Desk:
+    """One actor with lease 1 (jobs 10, 11) and, behind it, lease 2 (jobs 12, 13)."""
+    desk = Desk(policy or KindPolicy(name="k", max_batch=2, retry=10.0))
+    desk.start()
+    desk.answer(1, [10, 11])
+    desk.answer(2, [12, 13])
+    desk.nothing_due()
+    return desk
+
+
+def test_every_slot_is_filled_and_refilled() -> None:
+    desk = Desk(KindPolicy(name="k", actors=2))
+    assert [s.index for s in desk.feed(i.Tick()) if isinstance(s, e.Spawn)] == [0, 1]
+    desk.feed(i.ActorReady(2))
+    desk.feed(i.ActorDied(2, DEAD, 0, []))
+    assert desk.one(e.Spawn) == e.Spawn(3, "k", 1)
+
+
+def test_the_batch_that_was_running_is_blamed_and_the_other_one_kept() -> None:
+    desk = with_two_batches()
+    desk.feed(i.ActorDied(1, DEAD, 1, [1]))
+    settlement = desk.one(e.Settle).settlement
+    assert settlement.lease == 1
+    assert {row.id: row.charge for row in settlement.rows} == {10: "none", 11: "crashed"}
+    desk.feed(i.ActorReady(2))
+    assert [send.batch.lease for send in desk.of(e.Send)] == [2]
+
+
+def test_a_batch_whose_last_frame_came_before_the_death_is_not_blamed() -> None:
+    desk = with_two_batches()
+    desk.feed(i.Outcomes(1, 1, [], [], last=True))
+    desk.feed(i.ActorDied(1, DEAD, 1, [1]))
+    assert desk.of(e.Settle) == []
+    assert [held.batch.lease for held in desk.view.kinds["k"].spare] == [2]
+
+
+def test_what_was_streamed_survives_the_death() -> None:
+    desk = with_two_batches()
+    desk.feed(i.Outcomes(1, 1, [0], [], last=False))
+    desk.feed(i.ActorDied(1, DEAD, 1, [1]))
+    settlement = desk.one(e.Settle).settlement
+    assert settlement.done == [(10, 0)]
+    assert [row.id for row in settlement.rows] == [11]
+
+
+def test_batches_that_waited_go_first_and_in_their_order() -> None:
+    desk = Desk(KindPolicy(name="k", max_batch=1, actors=2))
+    desk.start()
+    for lease in range(1, 5):
+        desk.answer(lease, [lease])
+    desk.feed(i.ActorDied(1, DEAD, 0, []))
+    assert [held.batch.lease for held in desk.view.kinds["k"].spare] == [1, 3]
+    desk.feed(i.ActorReady(3))
+    assert [send.batch.lease for send in desk.of(e.Send)] == [1, 3]
+
+
+def test_a_kind_that_cannot_start_gives_back_what_it_holds_and_charges_nobody() -> None:
+    desk = with_two_batches()
+    desk.feed(i.ActorDied(1, DEAD, 0, []))
+    assert len(desk.view.kinds["k"].spare) == 2
+    desk.feed(i.BootFailed(2, IMPORT))
+    desk.feed(i.ActorDied(2, DEAD, 0, []))
+    rows = [row for settle in desk.of(e.Settle) for row in settle.settlement.rows]
+    assert [row.id for row in rows] == [10, 11, 12, 13]
+    assert {row.charge for row in rows} == {"none"}
+    assert any(isinstance(happened, event.KindUnavailable) for happened in desk.events)
+
+
+def test_one_slot_that_fails_to_start_says_nothing_about_the_other() -> None:
+    desk = Desk(KindPolicy(name="k", actors=2))
+    desk.feed(i.Tick())
+    desk.feed(i.ActorDied(1, IMPORT, 0, []))
+    assert desk.view.kinds["k"].available is None
+    desk.feed(i.ActorDied(2, IMPORT, 0, []))
+    assert desk.view.kinds["k"].available is False
+    desk.feed(i.Tick(), after=1.0)
+    desk.feed(i.ActorReady(3))
+    assert desk.view.kinds["k"].available is True
+
+
+def test_starts_that_fail_are_slowed_down_and_the_loop_sleeps_until_then() -> None:
+    desk = Desk(poll_s=60.0)
+    desk.feed(i.Tick())
+    desk.feed(i.ActorDied(1, IMPORT, 0, []))
+    assert desk.of(e.Spawn) == []
+    assert plan.deadline(desk.view, desk.now) == pytest.approx(desk.now + 1.0)
+    desk.feed(i.Tick(), after=1.0)
+    assert desk.one(e.Spawn).index == 0
+
+
+def test_one_finished_batch_makes_up_for_all_deaths() -> None:
+    desk = Desk(KindPolicy(name="k", max_batch=1))
+    desk.start()
+    desk.view.kinds["k"].slots[0].n_deaths = 9
+    desk.answer(1, [10])
+    desk.feed(i.Outcomes(1, 1, [], [], last=True))
+    assert desk.view.kinds["k"].slots[0].n_deaths == 0
+
+
+TIMED = KindPolicy(name="k", max_batch=2, batch_timeout_s=5.0, retry=10.0)
+
+
+def test_time_runs_from_when_the_batch_was_begun() -> None:
+    desk = with_two_batches(TIMED)
+    assert desk.feed(i.Tick({}), after=60.0) != [e.KillActor(1)]
+    desk.at_rest()
+    desk.feed(i.Tick({1: 1}), after=0.0)
+    desk.feed(i.Tick({1: 1}), after=4.9)
+    assert desk.of(e.KillActor) == []
+    desk.feed(i.Tick({1: 1}), after=0.2)
+    assert desk.one(e.KillActor).actor == 1
+    desk.feed(i.Tick({1: 1}), after=1.0)
+    assert desk.of(e.KillActor) == [], "once is enough"
+
+
+def test_a_job_that_ran_out_of_time_is_charged_when_it_was_alone() -> None:
+    desk = Desk(TIMED)
+    desk.start()
+    desk.answer(1, [10])
+    desk.feed(i.Tick({1: 1}))
+    desk.feed(i.Tick({1: 1}), after=5.0)
+    desk.feed(i.ActorDied(1, DEAD, 1, [0]))
+    (row,) = desk.one(e.Settle).settlement.rows
+    assert row.charge == "crashed"
+    assert row.error is not None
+    assert row.error.cause == "timeout"
+
+
+def test_the_job_that_runs_when_the_time_of_its_batch_is_up_runs_again_alone() -> None:
+    desk = with_two_batches(TIMED)
+    desk.feed(i.Tick({1: 1}))
+    desk.feed(i.Tick({1: 1}), after=5.0)
+    desk.feed(i.ActorDied(1, DEAD, 1, [1]))
+    rows = {row.id: row for row in desk.one(e.Settle).settlement.rows}
+    assert (rows[10].charge, rows[10].suspect) == ("none", 0)
+    assert rows[11].charge == "none"
+    assert rows[11].suspect > 0
+
+
+def test_a_kill_that_comes_late_does_not_charge_the_next_batch() -> None:
+    desk = with_two_batches(TIMED)
+    desk.feed(i.Tick({1: 1}))
+    desk.feed(i.Tick({1: 1}), after=5.0)
+    desk.feed(i.Outcomes(1, 1, [], [], last=True))
+    desk.written(desk.one(e.Settle).settlement)
+    desk.feed(i.ActorDied(1, DEAD, 2, [0]))
+    assert desk.of(e.Settle) == []
+    assert [held.batch.lease for held in desk.view.kinds["k"].spare] == [2]
+
+
+def test_a_death_of_an_unknown_actor_is_nothing() -> None:
+    assert with_two_batches().feed(i.ActorDied(99, ERROR, 0, [])) == []
