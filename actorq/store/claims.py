@@ -60,6 +60,12 @@ def adopt(calls: Calls, node: str, n: int) -> Batch | None:
     return batch
 
 
+def open_jobs(calls: Calls, node: str, n: int) -> list[int]:
+    """Return the jobs that wait for their outcome under a lease; none if it is gone."""
+    rows = calls.rows("adopt", node, str(n))
+    return list(rows[0][5] or ()) if rows else []
+
+
 def _behind(frontier: dict[int, Position]) -> tuple[list[int], list[int]]:
     places = [frontier.get(priority, START) for priority in range(N_PRIORITIES)]
     return [us for us, _ in places], [job for _, job in places]

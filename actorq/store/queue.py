@@ -103,6 +103,10 @@ class QueueStore:
         """Return the batch of a claim whose reply was lost; None: it can only be given back."""
         return claims.adopt(self._calls, node, n)
 
+    def open_jobs(self, node: str, n: int) -> list[int]:
+        """Return the jobs that wait for their outcome under a lease; none if it is gone."""
+        return claims.open_jobs(self._calls, node, n)
+
     def give_back(self, node: str, n: int, seq: int | None = None) -> bool:
         """Return a leased batch to `ready`, uncharged; return whether the lease matched."""
         fence = None if seq is None else str(seq)

@@ -43,6 +43,7 @@ class Settler(Link):
         self._later: list[Settlement] = []  # taken from the inbox, but did not fit any more
         self._pending: list[Settlement] = []  # sent, commit not known
         self._no = 0  # of the statement that carries them
+        self._around = False  # that statement may have left jobs open that somebody had locked
         self._kept: list[tuple[float, Settlement]] = []  # try again from then on
         self._whole: dict[int, Settlement] = {}  # lease → what a kept remainder is part of
 
@@ -132,9 +133,11 @@ class Settler(Link):
     def _send(self, store: QueueStore) -> Settled:
         """Send what is pending in the cheapest way that the database accepts."""
         sent = self._node, self._no, self._pending
+        self._around = False
         try:
             return store.settle(*sent)
         except LockTimeout:
+            self._around = True
             return store.settle_around_locks(*sent)
         except RowRefused as exc:
             return store.settle_refused(*sent, str(exc))
@@ -149,10 +152,12 @@ class Settler(Link):
     def _resolve(self, store: QueueStore) -> None:
         """Find out whether the statement whose reply was lost had committed."""
         written = store.settle_no(self._node)
-        if written is not None and written >= self._no:
-            self._report(Settled({s.lease for s in self._pending}))
-        else:
+        if written is None or written < self._no:
             self._write(store)
+            return
+        open_ = [store.open_jobs(self._node, s.lease) for s in self._pending if self._around]
+        kept = [job for jobs in open_ for job in jobs]
+        self._report(Settled({s.lease for s in self._pending}, kept=kept))
 
     def _delayed(self, exc: StoreError) -> None:
         n = sum(s.n for s in self._pending)

@@ -1,0 +1,72 @@
+"""The settler keeps an outcome until it is certain that it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import psycopg
+import pytest
+
+from actorq.core import inputs as i
+from actorq.core.ask import Settled
+from actorq.core.model import Settlement
+from actorq.errors import StoreUnavailable
+from actorq.store.queue import QueueStore
+from actorq.supervisor.settler import Settler
+from tests.store.kit import Kit, done, part
+from tests.support.wait import wait_until
+
+
+@pytest.fixture
+def kit(dsn: str) -> Iterator[Kit]:
+    kit = Kit(dsn)
+    yield kit
+    kit.close()
+
+
+class Forgetful(QueueStore):
+    """Lose the answer of the first settle that was written around locks."""
+
+    n_lost = 0
+
+    def settle_around_locks(
+        self, node: str, settle_no: int, settlements: Sequence[Settlement]
+    ) -> Settled:
+        said = super().settle_around_locks(node, settle_no, settlements)
+        if Forgetful.n_lost:
+            return said
+        Forgetful.n_lost += 1
+        self.close()
+        raise StoreUnavailable("the answer is lost")
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_jobs_that_were_locked_while_an_answer_got_lost_are_settled_later(
+    kit: Kit, whole: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Forgetful, "n_lost", 0)
+    ids = kit.enqueue(4)
+    batch = kit.batch(1)
+    posted: list[Any] = []
+    settler = Settler(kit.node, lambda name: Forgetful.connect(kit.dsn, name=name), posted.append)
+    with psycopg.connect(kit.dsn) as user:
+        user.execute("SELECT FROM actorq.job WHERE id = %s FOR UPDATE", [ids[1]])
+        sent = done(batch)
+        if not whole:
+            sent = part(batch, [])
+            sent.done = [(job, 0) for job in ids[:3]]
+            sent.open_bits = b"\x08"
+        settler.order(sent)
+        settler.start()
+        wait_until(lambda: list(kit.states().values()).count("completed") == len(sent.done) - 1)
+        wait_until(lambda: Forgetful.n_lost)
+        assert kit.states()[ids[1]] == "running"
+        assert not [p for p in posted if isinstance(p, i.Settled)], "said before it is true"
+    wait_until(lambda: kit.states()[ids[1]] == "completed")
+    kit.check_places()
+    settler.stop()
+    settler.join(10)
+    (told,) = [p for p in posted if isinstance(p, i.Settled)]
+    assert [s.n for s in told.settlements] == [len(sent.done)]
+    assert told.applied == {batch.lease}
