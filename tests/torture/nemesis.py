@@ -1,0 +1,283 @@
+"""The nemesis: does harm to a running queue, in an order that follows from the seed."""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+
+from tests.torture.cluster import Cluster, Proxy
+from tests.torture.fleet import Fleet, Member
+from tests.torture.history import Writer
+from tests.torture.tiers import TTL_S, Tier
+
+OURS = "application_name LIKE 'actorq%%'"
+
+
+class Nemesis:
+    """Carry out the tier's faults, evenly over its span; what lasts is undone in time."""
+
+    def __init__(
+        self, tier: Tier, seed: int, cluster: Cluster, fleet: Fleet, proxy: Proxy, directory: Path
+    ) -> None:
+        self.random = random.Random(f"nemesis {seed}")
+        self.cluster, self.fleet, self.proxy = cluster, fleet, proxy
+        self.done: Counter[str] = Counter()
+        self._log = Writer(directory, "nemesis")
+        self._span_s = tier.span_s
+        self._undo: list[tuple[float, int, Callable[[], None]]] = []
+        self._threads: list[threading.Thread] = []
+        self._plan = [name for name, n in tier.faults.items() for _ in range(n)]
+        self.random.shuffle(self._plan)
+
+    def run(self) -> None:
+        """Do everything, then undo everything."""
+        begun = time.monotonic()
+        for k, name in enumerate(self._plan):
+            self._wait(begun + (k + 1) * self._span_s / (len(self._plan) + 1))
+            self._do(name)
+        self._wait(begun + self._span_s)
+        for _, _, undo in sorted(self._undo, key=lambda u: u[:2]):
+            undo()
+        for thread in self._threads:
+            thread.join(60)
+        self.proxy.order(do="heal")
+        self.fleet.mend()
+        self.write("healed")
+
+    def write(self, what: str, **facts: Any) -> None:
+        """Write down what was done."""
+        self._log.write(what, facts)
+
+    def _wait(self, until: float) -> None:
+        """Wait, mend what is broken and undo what has lasted long enough."""
+        while True:
+            now = time.monotonic()
+            while self._undo and self._undo[0][0] <= now:
+                heapq.heappop(self._undo)[2]()
+            self.fleet.mend()
+            if now >= until:
+                return
+            time.sleep(min(0.05, max(0.0, until - now)))
+
+    def _later(self, s: float, undo: Callable[[], None]) -> None:
+        heapq.heappush(self._undo, (time.monotonic() + s, len(self._undo), undo))
+
+    def _do(self, name: str) -> None:
+        try:
+            if getattr(self, f"_{name}")() is not False:
+                self.done[name] += 1
+        except (psycopg.Error, psutil.Error, ProcessLookupError):
+            self.write("missed", fault=name)
+
+    # ---- processes ------------------------------------------------------------------------
+
+    def _victim(self) -> Member | None:
+        some = [m for m in self.fleet.members if m.alive and not (m.stopped or m.asked_to_end)]
+        return self.random.choice(some) if some else None
+
+    def _kill_supervisor(self) -> bool:
+        if (victim := self._victim()) is None:
+            return False
+        victim.asked_to_end = True
+        self.write("kill_supervisor", pid=victim.pid)
+        os.kill(victim.pid, signal.SIGKILL)
+        return True
+
+    def _kill_group(self) -> bool:
+        """Kill a supervisor and all of its actors in one go, as a lost machine would."""
+        if (victim := self._victim()) is None:
+            return False
+        victim.asked_to_end = True
+        children = psutil.Process(victim.pid).children(recursive=True)
+        self.write("kill_group", pid=victim.pid)
+        for pid in [victim.pid, *(c.pid for c in children)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return True
+
+    def _stop_supervisor(self) -> bool:
+        """Stop a supervisor for so long that the others declare it dead; then let it go on."""
+        if (victim := self._victim()) is None:
+            return False
+        s = TTL_S * self.random.uniform(1.2, 2.0)
+        victim.stopped = True
+        self.write("stop_supervisor", pid=victim.pid, s=s)
+        os.kill(victim.pid, signal.SIGSTOP)
+
+        def go_on() -> None:
+            self.write("continue_supervisor", pid=victim.pid)
+            victim.stopped = False
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(victim.pid, signal.SIGCONT)
+
+        self._later(s, go_on)
+        return True
+
+    def _end_supervisor(self) -> bool:
+        """Ask a supervisor to stop, as a deploy does."""
+        if (victim := self._victim()) is None:
+            return False
+        victim.asked_to_end = True
+        self.write("end_supervisor", pid=victim.pid)
+        os.kill(victim.pid, signal.SIGTERM)
+        return True
+
+    def _an_actor(self) -> psutil.Process | None:
+        actors = self.fleet.actors()
+        return self.random.choice(actors) if actors else None
+
+    def _kill_actor(self) -> bool:
+        if (victim := self._an_actor()) is None:
+            return False
+        self.write("kill_actor", pid=victim.pid)
+        victim.kill()
+        return True
+
+    def _stop_actor(self) -> bool:
+        if (victim := self._an_actor()) is None:
+            return False
+        self.write("stop_actor", pid=victim.pid)
+        victim.suspend()
+
+        def go_on() -> None:
+            with contextlib.suppress(psutil.Error):
+                victim.resume()
+
+        self._later(self.random.uniform(0.2, 1.5), go_on)
+        return True
+
+    # ---- the server -----------------------------------------------------------------------
+
+    def _signal_backends(self, function: str, n: int, where: str = "true") -> bool:
+        text = (
+            f"SELECT {function}(pid) FROM (SELECT pid FROM pg_stat_activity"
+            f" WHERE {OURS.replace('%%', '%')} AND {where} ORDER BY md5(pid::text || '{n}')"
+            f" LIMIT 1) s"
+        )
+        with self.cluster.connect() as conn:
+            return conn.execute(text.encode()).rowcount > 0
+
+    def _terminate(self) -> bool:
+        self.write("terminate")
+        return self._signal_backends("pg_terminate_backend", self.random.randrange(10**6))
+
+    def _cancel_statement(self) -> bool:
+        """End a running statement, as a statement_timeout would."""
+        self.write("cancel_statement")
+        n = self.random.randrange(10**6)
+        return self._signal_backends("pg_cancel_backend", n, "state = 'active'")
+
+    def _kill_backend(self) -> bool:
+        """Kill one backend: the server ends all others and recovers."""
+        query = f"SELECT pid FROM pg_stat_activity WHERE {OURS.replace('%%', '%')}"
+        with self.cluster.connect() as conn:
+            pids = [row[0] for row in conn.execute(query.encode())]
+        if not pids:
+            return False
+        self.write("kill_backend")
+        os.kill(self.random.choice(pids), signal.SIGKILL)
+        return True
+
+    def _crash(self, name: str, sign: signal.Signals) -> None:
+        self.write(name)
+        self.cluster.crash(sign)
+        self.write("server_is_back")
+
+    def _crash_server(self) -> None:
+        self._crash("crash_server", signal.SIGQUIT)
+
+    def _kill_server(self) -> None:
+        self._crash("kill_server", signal.SIGKILL)
+
+    # ---- the network ----------------------------------------------------------------------
+
+    def _door(self) -> int:
+        return self.random.randrange(len(self.proxy.ports))
+
+    def _at_a_door(self, do: str, **more: Any) -> None:
+        door = self._door()
+        self.write(do, door=door, **more)
+        self.proxy.order(door=door, do=do, **more)
+
+    def _delay(self) -> None:
+        self._at_a_door("delay", s=self.random.uniform(0.005, 0.3), **{"for": 1.5})
+
+    def _swallow(self) -> None:
+        s = self.random.uniform(0.3, 2.0)
+        self._at_a_door("swallow", **{"for": s})
+
+    def _slice(self) -> None:
+        self._at_a_door("slice", **{"for": 1.0})
+
+    def _reset(self) -> None:
+        self._at_a_door("reset", n=self.random.randrange(1, 5))
+
+    def _cut_before(self) -> None:
+        self._at_a_door("cut_before", who=self._who())
+
+    def _cut_after(self) -> None:
+        self._at_a_door("cut_after", who=self._who())
+
+    def _who(self) -> str:
+        """Choose whose request gets lost: most often a settle, for it has most to lose."""
+        return self.random.choices(["settler", "claimer", "heart", "client"], [5, 3, 1, 2])[0]
+
+    # ---- other people's transactions ------------------------------------------------------
+
+    def _hold(self, name: str, s: float, *statements: str) -> None:
+        """Hold something in a transaction of somebody else for a while."""
+        self.write(name, s=s)
+
+        def hold() -> None:
+            with contextlib.suppress(psycopg.Error), self.cluster.connect() as conn:
+                conn.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+                conn.execute("SET LOCAL lock_timeout = '2s'")
+                for statement in statements:
+                    conn.execute(statement.encode())
+                time.sleep(s)
+                conn.execute("ROLLBACK")
+
+        thread = threading.Thread(target=hold, daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def _lock_rows(self) -> None:
+        where = "id IN (SELECT unnest(jobs[3:5]) FROM actorq.lease UNION SELECT id FROM some)"
+        text = (
+            "WITH some AS (SELECT id FROM actorq.job WHERE state = 'pending' ORDER BY random()"
+            f" LIMIT 20) SELECT FROM actorq.job WHERE {where} FOR UPDATE SKIP LOCKED"
+        )
+        self._hold("lock_rows", self.random.uniform(0.3, 2.0), text)
+
+    def _lock_table(self) -> None:
+        s = self.random.uniform(0.5, 1.5)
+        self._hold("lock_table", s, "LOCK TABLE actorq.job IN ACCESS EXCLUSIVE MODE")
+
+    def _snapshot(self) -> None:
+        self._hold("snapshot", self._span_s / 4, "SELECT count(*) FROM actorq.job")
+
+    def _read_only(self) -> None:
+        """Make the server refuse to write, as one that has just become a replica does."""
+        name = "default_transaction_read_only"
+        self.write("read_only")
+        self._alter(f"ALTER SYSTEM SET {name} = on")
+        self._later(1.0, lambda: self._alter(f"ALTER SYSTEM RESET {name}"))
+
+    def _alter(self, text: str) -> None:
+        def alter(conn: psycopg.Connection[Any]) -> None:
+            conn.execute(text.encode())
+            conn.execute("SELECT pg_reload_conf()")
+
+        self.cluster.patiently(alter)

@@ -1,0 +1,254 @@
+"""One torture run from its start to its verdict, and the command line."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tests.torture.checker import Checker, Enqueued, behaviours, totals
+from tests.torture.cluster import Cluster, Proxy, WalTap
+from tests.torture.fleet import Fleet
+from tests.torture.model import Violation
+from tests.torture.nemesis import Nemesis
+from tests.torture.runs import Runs
+from tests.torture.tiers import TIERS, TTL_S, Tier
+from tests.torture.wal import transactions
+from tests.torture.workload import Workload
+
+ROOT = Path(os.environ.get("TORTURE_ROOT") or Path(__file__).resolve().parents[2])
+N_ENQUEUERS = 2
+DRAIN_S = 10.0 + 3 * TTL_S
+"""From the last fault on: a dead supervisor's ttl, the longest delay of a job, and some room."""
+
+
+@dataclass
+class Report:
+    """Hold the verdict on a run."""
+
+    seed: int
+    summary: dict[str, Any]
+    violations: list[Violation] = field(default_factory=list)
+    stories: list[str] = field(default_factory=list)  # of the first offenders
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether nothing was wrong."""
+        return not self.violations
+
+
+class Torture:
+    """Set everything up, let the nemesis loose, and judge."""
+
+    def __init__(self, tier: Tier, seed: int, directory: Path) -> None:
+        self.tier, self.seed, self.directory = tier, seed, directory
+        self.work = Workload(seed, tier.deaths)
+        self.wrong: list[Violation] = []
+        self.results: dict[int, Any] = {}
+        self.took: dict[str, float] = {}
+
+    def run(self) -> Report:
+        """Run and judge."""
+        (self.directory / "once").mkdir()
+        begun = time.monotonic()
+        with contextlib.closing(Cluster(self.directory / "server")) as cluster:
+            tap = WalTap(cluster, self.directory / "wal.txt")
+            proxy = Proxy(cluster, self.tier.supervisors + N_ENQUEUERS, ROOT)
+            try:
+                done = self._torment(cluster, tap, proxy)
+            finally:
+                proxy.close()
+                tap.close()
+        self.took["run"] = time.monotonic() - begun
+        return self._judge(done)
+
+    def _torment(self, cluster: Cluster, tap: WalTap, proxy: Proxy) -> Nemesis:
+        n = self.tier.supervisors
+        fleet = Fleet(self.directory, ROOT, self._env(), [proxy.dsn(door) for door in range(n)])
+        try:
+            for k in range(N_ENQUEUERS):
+                jobs = self.tier.n_jobs // N_ENQUEUERS
+                fleet.enqueue(k, proxy.dsn(n + k), jobs, self.tier.span_s * 0.9)
+            nemesis = Nemesis(self.tier, self.seed, cluster, fleet, proxy, self.directory)
+            nemesis.run()
+            for enqueuer in fleet.enqueuers:
+                enqueuer.wait(60)
+            self._drain(cluster, fleet)
+            self._read_results(cluster)
+            self._end(cluster, fleet)
+            tap.finish()
+        finally:
+            fleet.kill_all()
+        return nemesis
+
+    def _env(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+            "TORTURE_DIRECTORY": str(self.directory),
+            "TORTURE_SEED": str(self.seed),
+            "TORTURE_DEATHS": str(self.tier.deaths),
+            "TORTURE_ACTORS": str(self.tier.actors),
+        }
+
+    def _drain(self, cluster: Cluster, fleet: Fleet) -> None:
+        """Wait until every job is final; the time for that is bounded once the faults are over."""
+        begun = time.monotonic()
+        last, left = begun, -1
+        while True:
+            fleet.mend()
+            before, left = left, cluster.patiently(_pending)
+            now = time.monotonic()
+            if left == 0:
+                break
+            last = now if left != before else last
+            if now - last > DRAIN_S:
+                break  # what is left are lost jobs: the checker names them
+            time.sleep(0.1)
+        self.took["drain"] = time.monotonic() - begun
+        for text in fleet.gave_up:
+            self._wrong("gave_up", text)
+
+    def _read_results(self, cluster: Cluster) -> None:
+        def read(conn: psycopg.Connection[Any]) -> dict[int, Any]:
+            return dict(conn.execute("SELECT job, value FROM actorq.result").fetchall())
+
+        self.results = cluster.patiently(read)
+
+    def _end(self, cluster: Cluster, fleet: Fleet) -> None:
+        """Stop softly, and look for anything that is left behind."""
+        for text in fleet.stop():
+            self._wrong("stop", text)
+        for text in fleet.strays():
+            self._wrong("stray", text)
+        for text in cluster.patiently(_leftovers):
+            self._wrong("leftover", text)
+
+    def _wrong(self, rule: str, text: str) -> None:
+        self.wrong.append(Violation(rule, text))
+
+    def _judge(self, nemesis: Nemesis) -> Report:
+        begun = time.monotonic()
+        runs = Runs(self.directory)
+        checker = Checker(self.work, Enqueued.read(self.directory), runs)
+        with (self.directory / "wal.txt").open(encoding="utf-8", errors="replace") as file:
+            checker.check(transactions(file), self.results)
+        self.took["check"] = time.monotonic() - begun
+        violations = self.wrong + checker.violations
+        faults = nemesis.done
+        summary = {
+            "seed": self.seed,
+            "jobs": len(checker.model.jobs),
+            "states": _counted(job.state for job in checker.model.jobs.values()),
+            "behaviours": dict(sorted(behaviours(self.work, checker.model).items())),
+            "checked": dict(sorted(checker.counts.items())),
+            "faults": dict(sorted(faults.items())),
+            "took_s": {name: round(s, 1) for name, s in self.took.items()},
+            **totals(violations),
+            "supervisor_kills": faults["kill_supervisor"] + faults["kill_group"],
+            "actor_kills": faults["kill_actor"],
+            "server_crashes": sum(
+                faults[n] for n in ("crash_server", "kill_server", "kill_backend")
+            ),
+            "ok": not violations,
+        }
+        stories = [self._story(v, checker, runs) for v in violations[:5]]
+        return Report(self.seed, summary, violations, stories)
+
+    def _story(self, violation: Violation, checker: Checker, runs: Runs) -> str:
+        """Tell all that is known of a job that broke a rule, and what was done around it."""
+        lines = [f"{violation.rule}: {violation.text}"]
+        job = checker.model.jobs.get(violation.job or 0)
+        if job is not None:
+            lines += [f"  {job}, {self.work.behaviour(job.n)}"]
+            its = runs.of_job.get(job.n, [])
+            lines += [f"  ran {run}" for run in its]
+            lines += [f"  log {line}" for line in _of_job(self.directory, violation.job or 0)]
+            lines += [
+                f"  nemesis {event}" for event in runs.nemesis
+                if any(abs(event[1] - run.start) < 3e9 for run in its)
+            ]  # fmt: skip
+        return "\n".join(lines)
+
+
+def _pending(conn: psycopg.Connection[Any]) -> int:
+    row = conn.execute("SELECT count(*) FROM actorq.job WHERE state = 'pending'").fetchone()
+    return int((row or [0])[0])
+
+
+def _leftovers(conn: psycopg.Connection[Any]) -> list[str]:
+    """Return what a stopped fleet should not have left in the database."""
+    found = []
+    for table in ("lease", "node", "hunger", "ready"):
+        row = conn.execute(f"SELECT count(*) FROM actorq.{table}".encode()).fetchone()
+        if row and row[0]:
+            found.append(f"{row[0]} rows of actorq.{table}")
+    sessions = conn.execute(
+        "SELECT application_name, state FROM pg_stat_activity WHERE application_name LIKE 'actorq%'"
+    ).fetchall()
+    return found + [f"a session is left: {s}" for s in sessions]
+
+
+def _counted(values: Iterator[str]) -> dict[str, int]:
+    counted: dict[str, int] = {}
+    for value in values:
+        counted[value] = counted.get(value, 0) + 1
+    return counted
+
+
+def _of_job(directory: Path, id_: int) -> Iterator[str]:
+    """Yield what the log of changes has about a job."""
+    with (directory / "wal.txt").open(encoding="utf-8", errors="replace") as file:
+        for transaction in transactions(file):
+            for change in transaction.changes:
+                row = change.row
+                ids = (row.get("jobs") or "{}")[1:-1].split(",")
+                if (row.get("id") == str(id_) and change.table != "node") or str(id_) in ids:
+                    facts = {k: v for k, v in row.items() if k not in ("jobs", "args")}
+                    yield f"{transaction.xid} {change.table} {change.verb} {facts}"
+
+
+def run(tier: Tier, seed: int, keep: bool = False) -> Report:
+    """Run once in a directory of its own; it stays if something was wrong."""
+    directory = Path(tempfile.mkdtemp(prefix="actorq-torture-"))
+    directory.chmod(0o711)  # the server may run as another user
+    report = Torture(tier, seed, directory).run()
+    if report.ok and not keep:
+        shutil.rmtree(directory, ignore_errors=True)
+    else:
+        report.summary["directory"] = str(directory)
+    return report
+
+
+def main() -> int:
+    """Read the command line, run, report."""
+    parser = argparse.ArgumentParser(prog="scripts/torture", description=__doc__)
+    parser.add_argument("--tier", choices=sorted(TIERS), default="T0")
+    parser.add_argument("--seed", type=int, default=None, help="else a new one, which is shown")
+    parser.add_argument("--json", action="store_true", help="the last line is the verdict")
+    parser.add_argument("--keep", action="store_true", help="keep the files of a run without fault")
+    args = parser.parse_args()
+    seed = args.seed if args.seed is not None else int.from_bytes(os.urandom(3), "big")
+    report = run(TIERS[args.tier], seed, args.keep)
+    for story in report.stories:
+        print(story, file=sys.stderr)
+    for violation in report.violations[:50]:
+        print(f"{violation.rule}: {violation.text}", file=sys.stderr)
+    print(json.dumps(report.summary) if args.json else json.dumps(report.summary, indent=2))
+    return 0 if report.ok else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,33 @@
+"""A supervisor process of the torture run: short times, and its events in a file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from actorq.core.event import Event
+from actorq.events import Events, LogLines
+from actorq.supervisor.engine import Engine
+from actorq.supervisor.options import RunOptions
+from tests.torture.handlers import DIRECTORY, app
+from tests.torture.history import Writer
+
+
+def main() -> int:
+    """Serve until told to stop; the times come as JSON-free `name=value` arguments."""
+    logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    log = Writer(DIRECTORY, "supervisor")
+    log.write("pid", os.getpid())
+
+    def write(event: Event) -> None:
+        fields = {k: v for k, v in event.fields().items() if k != "traceback"}
+        log.write(event.name, fields)
+
+    times = {name: float(value) for name, value in (a.split("=") for a in sys.argv[1:])}
+    options = RunOptions.of(app, **times)
+    return Engine(options, Events(LogLines(), write)).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,19 @@
+"""A small torture run for every change: nothing lost, nothing settled twice, all explained."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.torture.runner import run
+from tests.torture.tiers import TIERS
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_nothing_is_lost_and_nothing_is_settled_twice() -> None:
+    report = run(TIERS["T0"], seed=20_261)
+    assert report.ok, "\n".join([*report.stories, str(report.summary)])
+    assert report.summary["jobs"] > 10_000
+    assert report.summary["supervisor_kills"] >= 5
+    assert report.summary["actor_kills"] >= 10
+    assert report.summary["server_crashes"] >= 2
