@@ -68,6 +68,21 @@ class KindUnavailable(Event, frozen=True):
     retry_in_s: float
 
 
+class KindResting(Event, frozen=True):
+    """Say that everything a kind runs fails alike: no job's own fault; it rests for a while."""
+
+    kind: str
+    rest_s: float
+    error: str
+
+
+class BatchLimited(Event, frozen=True):
+    """Say that a kind's batches are now at most `limit` jobs, because larger ones crashed."""
+
+    kind: str
+    limit: int
+
+
 class ActorReady(Event, frozen=True):
     """Say that an actor's process has run its `setup` and waits for batches."""
 

@@ -92,7 +92,9 @@ def _cut(view: View, kind: Kind, claim: Claim, n: int) -> str:
     if claim.suspect:
         return "suspects"
     if n >= claim.limit:
-        return "full" if claim.limit >= kind.policy.max_batch else "bytes"
+        if claim.limit >= kind.policy.max_batch:
+            return "full"
+        return "limited" if claim.limit >= kind.quarantine.limit else "bytes"
     if view.settings.drain or view.phase != "running":
         return "flush"
     return "linger" if n < kind.policy.min_batch else "idle"
@@ -139,7 +141,13 @@ def outcomes(view: View, input_: i.Outcomes, now: float) -> None:
     held.since = min(held.since, now)
     if input_.last:
         held.done += held.left() if held.told else range(batch.n)
+        if view.kinds[held.kind].quarantine.passed(batch.suspect, batch.n):
+            _limited(view, held.kind)
         _finish(view, actor, held, now)
+
+
+def _limited(view: View, kind: str) -> None:
+    view.emit(event.BatchLimited(kind, view.kinds[kind].quarantine.limit))
 
 
 def _acceptable(held: Held, positions: list[int]) -> bool:
@@ -195,34 +203,47 @@ def charge(
     crashed: bool,
 ) -> None:
     """Give every job that has no outcome its share of the blame for a failed batch."""
-    certain = held.batch.n == 1 or error.cause != "timeout"
-    verdict: Blame = blame(held.left(), begun, certain=certain)
-    view.emit(
-        event.BatchFailed(
-            held.kind,
-            slot,
-            held.batch.lease,
-            held.batch.n,
-            sum(map(len, verdict.suspects)),
-            error.cause,
-            f"{error.type}: {error.message}",
-        )
-    )
-    policy, ids = view.kinds[held.kind].policy, held.batch.ids
+    verdict = _judge(view, held, begun, error, now)
+    text = f"{error.type}: {error.message}"
+    n_suspect = sum(map(len, verdict.suspects))
+    failure = (held.kind, slot, held.batch.lease, held.batch.n, n_suspect, error.cause, text)
+    view.emit(event.BatchFailed(*failure))
+    alone = len(verdict.charged) == 1
     for p in verdict.charged:
-        u, group = view.random.random(), view.group()
-        if crashed:
-            row = settle.crashed_attempt(ids[p], held.counts(p), error, policy, u, group)
-        else:
-            row = settle.failed_attempt(ids[p], held.counts(p), error, policy, u, suspect=group)
-        held.rows.append(row)
-    for positions in verdict.suspects:
-        group = view.group()
+        held.rows.append(_charged(view, held, p, error, view.group() if alone else 0, crashed))
+    parts = {view.group(): positions for positions in verdict.suspects}
+    ids, quarantine = held.batch.ids, view.kinds[held.kind].quarantine
+    for group, positions in parts.items():
         held.rows += [settle.returned(ids[p], held.counts(p), group) for p in positions]
+    if parts:
+        sizes = {group: len(positions) for group, positions in parts.items()}
+        quarantine.split(held.batch.suspect, error, n_suspect, sizes)
+    elif alone:
+        quarantine.alone(held.batch.suspect, error)
     held.rows += [settle.returned(ids[p], held.counts(p)) for p in verdict.innocent]
     held.told.update(range(held.batch.n))
     held.since = min(held.since, now)
     held.finished = True
+
+
+def _judge(view: View, held: Held, begun: list[int], error: ErrorInfo, now: float) -> Blame:
+    """Decide who is blamed; if it is the kind's own trouble, let it rest."""
+    quarantine, left = view.kinds[held.kind].quarantine, held.left()
+    if left and quarantine.is_fault(held.batch.suspect, error):
+        rest_s = quarantine.rest(error, now)
+        view.emit(event.KindResting(held.kind, rest_s, f"{error.type}: {error.message}"))
+        return Blame(charged=tuple(left))
+    certain = held.batch.n == 1 or error.cause != "timeout"
+    return blame(left, begun, certain=certain)
+
+
+def _charged(view: View, held: Held, p: int, error: ErrorInfo, group: int, crashed: bool) -> Row:
+    """Return the row of a job that pays for the failure; it runs again in this group."""
+    policy, id_, counts = view.kinds[held.kind].policy, held.batch.ids[p], held.counts(p)
+    u = view.random.random()
+    if crashed:
+        return settle.crashed_attempt(id_, counts, error, policy, u, group)
+    return settle.failed_attempt(id_, counts, error, policy, u, suspect=group)
 
 
 def returned(view: View, input_: i.Returned, now: float) -> None:

@@ -51,15 +51,15 @@ def _claim_some(view: View, now: float) -> None:
         if (now >= lane.look_at or lane.suspects) and not lane.claiming
     ]
     for lane in fair.order(wanting) if len(wanting) > 1 else wanting:
-        if _room(view, view.kinds[lane.kind]):
+        if _room(view, view.kinds[lane.kind], now):
             _claim(view, lane, now)
             if len(view.claims) >= CLAIMS_IN_FLIGHT:
                 break
 
 
-def _room(view: View, kind: Kind) -> bool:
+def _room(view: View, kind: Kind, now: float) -> bool:
     """Tell whether a batch more could go into a pipe, and its outcomes be written soon."""
-    if not kind.available:
+    if not kind.available or now < kind.quarantine.rest_until:
         return False
     n_actors, places = 0, -len(kind.spare) - kind.n_claiming
     for actor in view.ready_actors(kind):
@@ -77,7 +77,9 @@ def _claim(view: View, lane: Lane, now: float) -> None:
     lease, view.next_lease = view.next_lease, view.next_lease + 1
     view.level = fair.join(lane, view.level, LAG_BATCHES * policy.max_batch / lane.weight)
     if lane.suspects and (lane.suspect_turn or now < lane.look_at):
-        claim = Claim(lane.id, lease, policy.max_batch, suspect=lane.suspects.popleft())
+        group = kind.quarantine.next_of(lane.suspects)
+        lane.suspects.remove(group)
+        claim = Claim(lane.id, lease, policy.max_batch, suspect=group)
         lane.suspect_turn = False
     else:
         by_bytes = max(1, int(policy.max_batch_bytes / max(lane.mean_bytes, 1.0)))
@@ -85,7 +87,7 @@ def _claim(view: View, lane: Lane, now: float) -> None:
         claim = Claim(
             lane.id,
             lease,
-            min(policy.max_batch, by_bytes),
+            min(kind.quarantine.limit, by_bytes),
             frontier=lane.frontier.bounds(now),
             min_n=1 if flush else policy.min_batch,
             linger_s=0.0 if flush else policy.linger_s,

@@ -17,6 +17,7 @@ from actorq.core.event import Event
 from actorq.core.frontier import Frontier
 from actorq.core.model import FRESH, Batch, Counts, Row
 from actorq.core.policy import KindPolicy
+from actorq.core.quarantine import Quarantine
 
 Phase = Literal["running", "draining", "killing", "leaving", "finished"]
 
@@ -124,6 +125,11 @@ class Kind:
     available: bool | None = None  # None: starting; False: its actors cannot start
     n_unwritten: int = 0  # jobs claimed and not yet settled
     n_claiming: int = 0
+    quarantine: Quarantine = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin without any suspicion."""
+        self.quarantine = Quarantine(self.policy.max_batch)
 
 
 @dataclass(slots=True)

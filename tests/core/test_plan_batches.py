@@ -101,7 +101,7 @@ def test_a_vectorised_batch_that_raises_charges_nobody_and_is_halved(desk: Desk)
     assert all(row.charge == "none" for row in settlement.rows)
     desk.written(settlement)
     claim = desk.one(e.Claim)
-    assert claim.suspect == groups[0]
+    assert claim.suspect in groups
 
 
 def test_a_job_that_raises_alone_is_charged() -> None:

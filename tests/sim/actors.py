@@ -14,7 +14,18 @@ if TYPE_CHECKING:
     from tests.sim.world import World
 
 ERROR = ErrorInfo("ValueError", "as the script says")
-DEAD = ErrorInfo("ActorDied", "signal 9", cause="signal")
+
+
+def failing(job: int) -> ErrorInfo:
+    """Return the error of one job: no two alike, or all would be taken for the kind's own."""
+    return ErrorInfo(f"Error{job}", "as the script says")
+
+
+def deadly(job: int) -> ErrorInfo:
+    """Return how the process died, again in a way of this job's own."""
+    return ErrorInfo("ActorDied", f"signal 9 by {job}", cause="signal")
+
+
 TAKES = {"slow": 0.6, "late": 0.4}
 FATAL = ("raise", "crash", "dup")
 KILL_S = 0.003
@@ -29,6 +40,7 @@ class Actor:
         self.begun: list[int] = []
         self.cancels: dict[int, set[int]] = {}
         self.ready = self.busy = self.dead = self.stopping = False
+        self.killer = 0  # the job that ended it
 
     # ---- life ----
 
@@ -49,7 +61,9 @@ class Actor:
 
     def _buried(self) -> None:
         self.owner.actors.pop(self.id, None)
-        self.owner.post(i.ActorDied(self.id, DEAD, self.taken_lease, list(self.begun)))
+        self.owner.post(
+            i.ActorDied(self.id, deadly(self.killer), self.taken_lease, list(self.begun))
+        )
 
     def after(self, delay: float, act: object, *args: object) -> None:
         self.world.after(delay, self._alive, act, args)
@@ -162,12 +176,13 @@ class Actor:
 
     def _fail(self, batch: Batch, p: int, what: str, begun: list[int]) -> None:
         if what == "raise":
-            self.owner.post(i.BatchFailed(self.id, batch.lease, ERROR, list(begun)))
+            self.owner.post(i.BatchFailed(self.id, batch.lease, failing(batch.ids[p]), list(begun)))
             self._free()
             return
         job = batch.ids[p]
         self.world.n_deaths[job] = self.world.n_deaths.get(job, 0) + 1
         if what == "crash":
+            self.killer = job
             self.die()
         else:
             self.owner.post(i.Outcomes(self.id, batch.lease, [p, p], [], False))

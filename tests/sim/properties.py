@@ -160,7 +160,8 @@ class Watch:
         for lane in view.lanes.values():
             kind = view.kinds[lane.kind]
             idle = any(not actor.held for actor in view.ready_actors(kind))
-            if not idle or kind.spare or not world.table.due_rows(lane.id, world.us):
+            resting = world.now < kind.quarantine.rest_until
+            if not idle or resting or kind.spare or not world.table.due_rows(lane.id, world.us):
                 self.starving.pop(lane.id, None)
                 continue
             since = self.starving.setdefault(lane.id, world.now)

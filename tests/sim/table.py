@@ -95,7 +95,7 @@ class Table:
             if r[1] <= now and (r[0] not in bounds or (r[1], r[2]) > bounds[r[0]])
         ]  # fmt: skip
         if ask.min_n > 1:
-            oldest = min((now - r[1] for r in there), default=None)
+            oldest = max((now - r[1] for r in there), default=None)
             if oldest is None or (len(there) < ask.min_n and oldest < ask.linger_s * 1e6):
                 return Claimed(None, 0, {}, len(there), None if oldest is None else oldest / 1e6)
         taken = there[: ask.limit]
