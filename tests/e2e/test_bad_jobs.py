@@ -182,3 +182,27 @@ def test_follow_up_jobs_of_a_handler_run_in_the_same_database(supervisors: Super
     supervisors.start()
     supervisors.wait_for(completed=20)
     assert supervisors.rows("SELECT sum((value#>>'{}')::int) FROM actorq.result") == [(285,)]
+
+
+def test_a_service_that_is_down_is_nobodys_fault_and_the_kind_rests(
+    supervisors: Supervisors,
+) -> None:
+    trouble = "if not os.path.exists('up'):\n                raise ConnectionError('no service')"
+    supervisors.write(VECTOR.replace("max_attempts=3", "max_attempts=9").format(trouble=trouble))
+    insert(supervisors.dsn, *numbers(64))
+    supervisors.start()
+    wait_until(lambda: "kind vector rests" in supervisors.logs())
+    (supervisors.directory / "up").touch()
+    supervisors.wait_for(completed=64)
+    assert supervisors.rows("SELECT max(n_failed) < 9 FROM actorq.job") == [(True,)]
+
+
+def test_memory_that_adds_up_blames_nobody_and_makes_batches_smaller(
+    supervisors: Supervisors,
+) -> None:
+    supervisors.write(VECTOR.format(trouble="len(numbers) > 20 and os.kill(os.getpid(), 9)"))
+    insert(supervisors.dsn, *numbers(128))
+    supervisors.start()
+    supervisors.wait_for(completed=128)
+    assert charged(supervisors) == []
+    assert "batches of kind vector limited to 16 jobs" in supervisors.logs()
