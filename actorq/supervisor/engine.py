@@ -21,7 +21,7 @@ from actorq.core import effects as e
 from actorq.core import event, plan
 from actorq.core import inputs as i
 from actorq.core.view import Settings, View
-from actorq.errors import SchemaMismatch, StoreError
+from actorq.errors import SchemaMismatch, StoreError, StoreUnavailable
 from actorq.events import Events
 from actorq.supervisor import identity
 from actorq.supervisor.claimer import Claimer
@@ -43,6 +43,9 @@ LAST_FLUSH_S = 10.0
 
 JOIN_S = 5.0
 
+REBIRTH_S = 0.5
+"""How long a supervisor that was declared dead waits before it tries again to start over."""
+
 
 class Engine:
     """Run one supervisor, under as many identities in turn as it takes."""
@@ -51,11 +54,12 @@ class Engine:
         self._options = options
         self._events = events
         self._inbox: SimpleQueue[Any] = SimpleQueue()
+        self._stopped = False
         self._code = OK
-        self._abort_at = math.inf
 
     def stop(self) -> None:
         """Ask the supervisor to stop; asked again, a phase is skipped. Safe in any thread."""
+        self._stopped = True
         self._inbox.put(i.StopAsked())
 
     def run(self) -> int:
@@ -64,9 +68,30 @@ class Engine:
         Raises StoreError if the database cannot be used at the start.
         """
         with _signals(self.stop):
-            while True:
-                if _Life(self._options, self._events, self._inbox).live(self):
-                    return self._code
+            life: _Life | None = self._born()
+            while life and not life.live(self):
+                life = self._reborn(life)
+        return self._code
+
+    def _born(self) -> _Life:
+        """Begin a life with an inbox of its own: nothing said to an earlier one is for it."""
+        self._inbox = SimpleQueue()
+        if self._stopped:
+            self._inbox.put(i.StopAsked())
+        return _Life(self._options, self._events, self._inbox)
+
+    def _reborn(self, before: _Life) -> _Life | None:
+        """Start over under a new identity, however long the database is away; None: stopped."""
+        while not self._stopped:
+            try:
+                life = self._born()
+            except StoreUnavailable as exc:
+                self._events.emit(event.ConnectionLost("start", str(exc)))
+                time.sleep(REBIRTH_S)
+            else:
+                self._events.emit(event.SupervisorDisowned(before.node_id, life.node_id))
+                return life
+        return None
 
 
 class _Life:
@@ -78,7 +103,11 @@ class _Life:
         self._inbox = inbox
         self._node = identity.me(options.ttl_s)
         self._stage = Stage(options.kinds, inbox.put)  # first: it refuses to be in an actor
-        self._view = self._begin()
+        try:
+            self._view = self._begin()
+        except BaseException:
+            self._stage.close()
+            raise
         open_ = partial(_open, options)
         post = inbox.put
         self._claimer = Claimer(self._node.id, open_, post)
@@ -91,6 +120,11 @@ class _Life:
         self._code = OK
         self._abort_at = math.inf
         self._next_tick = 0.0
+
+    @property
+    def node_id(self) -> str:
+        """Return this identity."""
+        return self._node.id
 
     def _begin(self) -> View:
         """Register the node, learn the lanes, and make the first view."""

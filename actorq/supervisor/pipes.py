@@ -97,9 +97,11 @@ class Pipes(threading.Thread):
 
     def close(self, deadline: float) -> None:
         """End the thread once all actors are dead; at the deadline they are killed."""
+        if self.ident is None:
+            self._release_own()
+            return
         self._order(lambda: self._close(deadline))
-        if self.ident is not None:
-            self.join()
+        self.join()
 
     def _order(self, call: Callable[[], None]) -> None:
         self._orders.append(call)
@@ -119,6 +121,9 @@ class Pipes(threading.Thread):
             for watched in self._watched.values():
                 watched.actor.kill("the supervisor failed")
             self._post(Fatal(error))
+        self._release_own()
+
+    def _release_own(self) -> None:
         self._selector.close()
         self._wake_r.close()
         self._wake_w.close()

@@ -1,0 +1,7 @@
+"""Handlers that actor processes import by name."""
+
+from __future__ import annotations
+
+
+def nothing() -> None:
+    """Complete a job."""
