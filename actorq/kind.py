@@ -49,6 +49,7 @@ class ActorSettings(TypedDict, total=False):
     actors: int | None
     weight: float | None
     batch_timeout_s: float | None
+    setup_timeout_s: float
     max_attempts: int | None
     crash_budget: int | None
     retry: Any

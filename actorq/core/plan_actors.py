@@ -20,7 +20,7 @@ def start(view: View, now: float) -> None:
     for name, kind in view.kinds.items():
         for slot in kind.slots:
             if slot.actor is None and now >= slot.start_at:
-                actor = Actor(view.next_actor, name, slot.index)
+                actor = Actor(view.next_actor, name, slot.index, born_at=now)
                 view.next_actor += 1
                 view.actors[actor.id] = actor
                 slot.actor = actor.id
@@ -63,6 +63,16 @@ def tick(view: View, input_: i.Tick, now: float) -> None:
             if held.batch.lease == no and held.taken_at is None:
                 held.taken_at = now
             _time_out(view, actor, held, now)
+    for actor in view.actors.values():
+        if not actor.ready and not actor.killed_for:
+            _give_up_on_setup(view, actor, now)
+
+
+def _give_up_on_setup(view: View, actor: Actor, now: float) -> None:
+    limit = view.kinds[actor.kind].policy.setup_timeout_s
+    if now >= actor.born_at + limit:
+        actor.killed_for = "timeout"
+        view.do(KillActor(actor.id))
 
 
 def _time_out(view: View, actor: Actor, held: Held, now: float) -> None:
@@ -127,6 +137,8 @@ def _cause(view: View, actor: Actor, error: ErrorInfo) -> ErrorInfo:
     """Name our own reason for killing an actor rather than the signal that did it."""
     if actor.killed_for != "timeout":
         return error
-    limit = view.kinds[actor.kind].policy.batch_timeout_s
-    text = f"the batch ran longer than batch_timeout_s={limit}"
+    policy = view.kinds[actor.kind].policy
+    text = f"the batch ran longer than batch_timeout_s={policy.batch_timeout_s}"
+    if not actor.ready:
+        text = f"it was not ready after setup_timeout_s={policy.setup_timeout_s}"
     return ErrorInfo("Timeout", text, cause="timeout")

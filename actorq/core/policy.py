@@ -38,6 +38,7 @@ class KindPolicy(msgspec.Struct, frozen=True, kw_only=True):
     actors: int = 1
     weight: float = 1.0
     batch_timeout_s: float | None = None  # from the moment the actor takes the batch
+    setup_timeout_s: float = 600.0  # a model may be large; one that never loads must be seen
     max_attempts: int = 5  # counts failures of the handler
     crash_budget: int = 3  # counts deaths of the process while it ran this job alone
     retry: Any = retries.DEFAULT  # whatever `policy_of` takes; a RetryPolicy once made
@@ -81,7 +82,11 @@ _INTEGERS = {
     "max_attempts": (1, 32_767),
     "crash_budget": (1, 32_767),
 }
-_NUMBERS = {"linger_s": (0.0, 600.0), "weight": (0.001, 1_000.0)}
+_NUMBERS = {
+    "linger_s": (0.0, 600.0),
+    "weight": (0.001, 1_000.0),
+    "setup_timeout_s": (0.1, 86_400.0),
+}
 
 
 def check_name(what: str, name: object) -> str:

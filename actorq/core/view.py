@@ -72,6 +72,7 @@ class Actor:
     id: int
     kind: str
     index: int
+    born_at: float = 0.0
     ready: bool = False
     held: list[Held] = field(default_factory=list)  # in its pipe, oldest first
     killed_for: Literal["", "timeout", "stop", "protocol"] = ""

@@ -165,3 +165,17 @@ def test_a_kill_that_comes_late_does_not_charge_the_next_batch() -> None:
 
 def test_a_death_of_an_unknown_actor_is_nothing() -> None:
     assert with_two_batches().feed(i.ActorDied(99, ERROR, 0, [])) == []
+
+
+def test_an_actor_that_never_gets_ready_is_killed_and_tried_again_later() -> None:
+    desk = Desk(KindPolicy(name="k", setup_timeout_s=5.0))
+    desk.feed(i.Tick())
+    assert desk.feed(i.Tick(), after=4.9) == []
+    assert desk.feed(i.Tick(), after=0.1) == [e.KillActor(1)]
+    assert desk.feed(i.Tick(), after=0.1) == [], "once"
+    desk.feed(i.ActorDied(1, DEAD, 0, []))
+    (exited,) = (x for x in desk.events if isinstance(x, event.ActorExited))
+    assert (exited.cause, "setup_timeout_s=5.0" in exited.exit) == ("timeout", True)
+    assert desk.of(e.Spawn) == []
+    desk.feed(i.Tick(), after=60.0)
+    assert desk.one(e.Spawn) == e.Spawn(2, "k", 0)
