@@ -28,7 +28,7 @@ from bench import _machine
 
 # ---- options ------------------------------------------------------------------------------
 
-Size = int | float | tuple[int, ...]
+Size = int | float | str | tuple[int, ...]
 
 
 def options(description: str, *, repeat: int = 3, **sizes: tuple[Size, Size, str]) -> Any:

@@ -1,0 +1,1 @@
+"""Other job queues, each driven with its own recommended settings; run in their own environment."""

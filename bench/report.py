@@ -1,0 +1,158 @@
+"""Run all benchmarks one after another; write their figures, a table and pictures to a directory.
+
+Takes an hour or two. What is in the directory already can be kept with --reuse, so that single
+benchmarks can be run again: name them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench import _harness as h
+from bench import _plots
+
+HERE = Path(__file__).parent
+Results = dict[str, dict[str, Any]]
+
+RUNS = {
+    "drain": ["drain"],
+    "drain_100": ["drain", "--batch", "100"],
+    **{
+        name: [name]
+        for name in (
+            "floor",
+            "enqueue",
+            "latency",
+            "batch_vs_single",
+            "batch_size",
+            "actors_busy",
+            "burst",
+            "held_snapshot",
+            "finished_rows",
+            "scheduled_rows",
+            "payload",
+            "kinds",
+            "supervisors",
+            "soak",
+            "peers",
+        )
+    },
+}
+ROWS = (
+    # run, key of its figures, what it says
+    ("drain", "jobs_per_s", "no-op jobs drained per second, batches of 1000"),
+    ("drain", "of_floor", "… of what the same statements reach alone"),
+    ("drain", "wal_bytes_per_job", "bytes of WAL per job, enqueue included"),
+    ("drain", "supervisor_us_per_job", "µs of supervisor CPU per job"),
+    ("drain", "server_us_per_job", "µs of server CPU per job"),
+    ("drain_100", "jobs_per_s", "no-op jobs drained per second, batches of 100"),
+    ("enqueue", "bulk_jobs_per_s", "jobs enqueued per second in bulk"),
+    ("enqueue", "absent_32_jobs_per_s", "… one by one by 32 clients"),
+    ("enqueue", "notify_ratio_32", "… with notifications, of the rate without"),
+    ("latency", "p50_ms", "ms from enqueue commit to handler, median"),
+    ("latency", "p99_ms", "… 99 of 100 within"),
+    ("burst", "claim_p99_ms", "ms of a claim after a burst, 99 of 100 within"),
+    ("burst", "p99_ms", "ms from enqueue commit to handler then, 99 of 100 within"),
+    ("held_snapshot", "ratio", "drain with a snapshot held, of the rate without"),
+    ("finished_rows", "ratio", "drain beside finished rows, of the rate without"),
+    ("scheduled_rows", "ratio", "drain beside scheduled rows, of the rate without"),
+    ("payload", "ratio_1kb", "drain with 1 kB of args, of the rate with 100 B"),
+    ("batch_vs_single", "ratio", "model in batches, times single-job mode"),
+    ("batch_vs_single", "ratio_fair", "… times single jobs with batched claim and settle"),
+    ("actors_busy", "busy", "share of their time that actors compute"),
+    ("supervisors", "ratio", "4 supervisors on one database, of the rate of one"),
+    ("peers", "drain_vs_best_peer", "no-op drain, times the best Python peer"),
+    ("peers", "model_vs_best_peer", "model, times the best Python peer"),
+)
+PICTURES: dict[str, Callable[[dict[str, Any], Path], None]] = {
+    "batch_size": _plots.batch_size,
+    "latency": _plots.latency,
+    "peers": _plots.peers,
+}
+
+
+def run(name: str, to: Path, tiny: bool) -> dict[str, Any] | None:
+    """Run a benchmark and keep its figures; None if it failed."""
+    bench, *more = RUNS[name]
+    command = [sys.executable, "-P", str(HERE / f"{bench}.py"), "--json", *more]
+    h.say(f"---- {name}")
+    done = subprocess.run([*command, *["--tiny"] * tiny], stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        h.say(f"{name} failed with exit code {done.returncode}")
+        return None
+    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    (to / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
+    return figures
+
+
+def table(results: Results) -> str:
+    """Return the figures as a Markdown table, with their spread where there is one."""
+    lines = ["| | median | least to most |", "|---|---|---|"]
+    for name, key, text in ROWS:
+        figures = results.get(name, {})
+        if key not in figures:
+            continue
+        ends = figures.get(f"{key}_spread") or figures.get("spread", {}).get(key)
+        spread = " – ".join(map(_shown, ends)) if ends else ""
+        lines.append(f"| {text} | {_shown(figures[key])} | {spread} |")
+    facts = next(iter(results.values()))["machine"]
+    said = ", ".join(f"{name} {value}" for name, value in facts.items() if name != "server")
+    return "\n".join([*lines, "", said, ""])
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:g}"
+
+
+def draw(results: Results, to: Path) -> None:
+    """Draw what there are figures for."""
+    for name, picture in PICTURES.items():
+        if name in results:
+            picture(results[name], to / f"{name}.png")
+    if {"held_snapshot", "finished_rows", "scheduled_rows"} & results.keys():
+        _plots.hard_cases(results, to / "hard_cases.png")
+
+
+def main() -> None:
+    """Run the set."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", nargs="*", help=f"which to run (all): {', '.join(RUNS)}")
+    parser.add_argument("--without", default="", help="which not to run, parted by commas")
+    parser.add_argument("--to", type=Path, help="the directory; a new one unless given")
+    parser.add_argument("--reuse", action="store_true", help="run only what is not there yet")
+    parser.add_argument("--tiny", action="store_true", help="only show that it works")
+    parser.add_argument("--json", action="store_true", help="print the figures as one last line")
+    options = parser.parse_args()
+    to = options.to or Path(tempfile.mkdtemp(prefix="actorq-bench-"))
+    to.mkdir(parents=True, exist_ok=True)
+    there = {path.stem: json.loads(path.read_text()) for path in to.glob("*.json")}
+    results: Results = {name: there[name] for name in RUNS if name in there}
+    left = set(options.names or RUNS) - set(options.without.split(","))
+    wanted = [name for name in RUNS if name in left]
+    failed = []
+    with h.server():  # one start for all of them
+        for name in wanted:
+            if options.reuse and name in results:
+                continue
+            figures = run(name, to, options.tiny)
+            if figures is None:
+                failed.append(name)
+            else:
+                results[name] = figures
+    (to / "report.md").write_text(table(results))
+    draw(results, to)
+    h.say(f"{table(results)}\n{to}")
+    if options.json:
+        print(json.dumps({"to": str(to), "failed": failed, "ran": wanted}))
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()
