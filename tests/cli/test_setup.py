@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -130,7 +131,7 @@ def test_libpq_variables_name_the_database(dsn: str) -> None:
 
 def test_a_reader_that_leaves_is_no_error(dsn: str, conn: Session) -> None:
     insert(conn, 5000)
-    command = f"{sys.executable} -m actorq jobs --limit 5000 --json | head -n 1"
+    command = f"{shlex.quote(sys.executable)} -m actorq jobs --limit 5000 --json | head -n 1"
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],
         env={**os.environ, "ACTORQ_DSN": dsn},
