@@ -93,6 +93,7 @@ def died(view: View, input_: i.ActorDied, now: float) -> None:
     error = _cause(view, actor, input_.error)
     planned = actor.leaving or actor.killed_for == "stop"
     view.emit(event.ActorExited(actor.kind, actor.index, error.cause, error.message, planned))
+    suspected = False
     for held in reversed(actor.held):
         if held.batch.lease not in view.held:
             continue
@@ -101,19 +102,22 @@ def died(view: View, input_: i.ActorDied, now: float) -> None:
             plan_batches.charge(
                 view, held, input_.begun, error, now, slot=actor.index, crashed=True
             )
+            suspected = suspected or held.batch.suspect != 0
         elif view.phase == "running" and not held.told:
             held.actor, held.taken_at, held.recalled = None, None, False
             kind.spare.appendleft(held)
         else:
             plan_batches.give_back(view, held, now)
-    _vacate(view, kind, kind.slots[actor.index], actor, now)
+    slot = kind.slots[actor.index]
+    slot.actor, slot.start_at = None, now
+    if not suspected:
+        slot.n_deaths += 1
+        slot.start_at += restart_delay_s(slot.n_deaths, actor.ready)
+    _vacated(view, kind, slot, actor, now)
 
 
-def _vacate(view: View, kind: Kind, slot: Slot, actor: Actor, now: float) -> None:
-    """Empty the slot, say when it is filled again, and whether the kind is still served."""
-    slot.actor = None
-    slot.n_deaths += 1
-    slot.start_at = now + restart_delay_s(slot.n_deaths, actor.ready)
+def _vacated(view: View, kind: Kind, slot: Slot, actor: Actor, now: float) -> None:
+    """Say whether a kind is still served, and give back what waits for nobody."""
     view.start_at = min(view.start_at, slot.start_at)
     served = any(view.ready_actors(kind))
     hopeful = any(s.actor is not None and s.n_deaths == 0 for s in kind.slots)

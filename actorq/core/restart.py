@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 FREE_RESTARTS = 3
-"""A bisection kills an actor a few times in a row and must not be slowed down."""
+"""A batch may kill an actor and another one after it; that alone must not slow a kind down."""
 
 BASE_S, CAP_S = 0.5, 60.0
 
@@ -11,8 +11,10 @@ BASE_S, CAP_S = 0.5, 60.0
 def restart_delay_s(n_deaths: int, booted: bool) -> float:
     """Return the wait before the next start, in seconds.
 
-    `n_deaths` counts deaths in a row without one finished batch. An actor that never became
-    ready is slowed from its first failure on: its kind is unavailable, not unlucky.
+    `n_deaths` counts deaths in a row without one finished batch; not those that suspects cause,
+    for each of them has a budget, and a slow search for them would hold up all other jobs. An
+    actor that never became ready is slowed from its first failure on: its kind is unavailable,
+    not unlucky.
     """
     free = FREE_RESTARTS if booted else 0
     if n_deaths <= free:

@@ -7,6 +7,7 @@ import pytest
 from actorq.core import effects as e
 from actorq.core import event, plan
 from actorq.core import inputs as i
+from actorq.core.ask import Due
 from actorq.core.policy import KindPolicy
 from tests.core.desk import DEAD, ERROR, Desk
 
@@ -110,6 +111,23 @@ def test_one_finished_batch_makes_up_for_all_deaths() -> None:
     desk.answer(1, [10])
     desk.feed(i.Outcomes(1, 1, [], [], last=True))
     assert desk.view.kinds["k"].slots[0].n_deaths == 0
+
+
+def test_a_search_for_the_job_that_kills_its_actor_is_not_slowed_down() -> None:
+    desk = Desk(KindPolicy(name="k", max_batch=1))
+    desk.start()
+    desk.nothing_due()
+    desk.answer(1)
+    desk.view.kinds["k"].slots[0].n_deaths = 9
+    desk.feed(i.Tick(), after=5.0)
+    desk.due(Due(1, False, None, [77]))
+    lease = desk.one(e.Claim).lease
+    desk.answer(lease, [10])
+    desk.feed(i.ActorDied(1, DEAD, lease, []))
+    assert desk.of(e.Spawn)
+    desk.feed(i.ActorReady(2))
+    desk.feed(i.ActorDied(2, DEAD, 0, []))
+    assert desk.of(e.Spawn) == [], "a death for no reason is"
 
 
 TIMED = KindPolicy(name="k", max_batch=2, batch_timeout_s=5.0, retry=10.0)
