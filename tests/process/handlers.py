@@ -7,6 +7,7 @@ import ctypes
 import gc
 import logging
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -85,7 +86,9 @@ def _close_all() -> str:
 
 
 def _take_over(path: str) -> str:
-    """Close every descriptor and put a file in the place of each."""
+    """Close every descriptor and put a file in the place of each, however high it is."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     fd = os.open(path, os.O_RDWR | os.O_CREAT)
     for other in descriptors():
         if other != fd:
