@@ -112,6 +112,9 @@ class Fleet:
         """End all supervisors softly; returns what was wrong with how they ended."""
         wrong = []
         with self.lock:
+            deadline = time.monotonic() + wait_s
+            while not all(map(self._had_started, self.members)) and time.monotonic() < deadline:
+                time.sleep(0.05)
             for member in self.members:
                 member.asked_to_end = True
                 with contextlib.suppress(ProcessLookupError):

@@ -133,7 +133,7 @@ class Connection:
             await asyncio.sleep(0.02)
         if door.does("slice") and len(data) < 20_000:
             rest = data
-            while rest:
+            while rest and not writer.is_closing():
                 n = random.randrange(1, 8)
                 writer.write(rest[:n])
                 rest = rest[n:]

@@ -1,0 +1,168 @@
+"""Bugs to plant: for each the texts to replace in a copy of the package, and who must notice.
+
+Every text must be found exactly once: a line that has moved makes its plant fail loudly rather
+than plant nothing. `caught_by` is `torture`, or what to give to pytest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Patch = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Plant:
+    """Describe one bug."""
+
+    name: str
+    caught_by: str
+    patches: tuple[Patch, ...]
+
+
+def _sql(file: str, old: str, new: str) -> Patch:
+    return f"store/sql/{file}.sql", old, new
+
+
+_CLOSED = "v (n, seq, k)\n    WHERE l.node = $1::uuid AND l.n = v.n AND l.seq = v.seq"
+_BUMPED = "v (n, seq, open, k)\n    WHERE l.node = $1::uuid AND l.n = v.n AND l.seq = v.seq"
+_DONE = "AND (SELECT lane FROM held)[v.k] > 0\n    RETURNING j.id, v.result\n"
+_OTHER = "AND (SELECT lane FROM held)[v.k] > 0\n    RETURNING j.id, j.state"
+_JUDGED = "    verdict = _judge(view, held, begun, error, now)\n"
+_ORPHANS = "WHERE NOT EXISTS (SELECT FROM {schema}.node d WHERE d.id = l.node)\n      AND concat"
+
+PLANTS = (
+    # ---- the fence ------------------------------------------------------------------------
+    Plant("settle without seq", "tests/store/test_settle.py", (
+        _sql("settle", _CLOSED, _CLOSED.replace(" AND l.seq = v.seq", "")),
+        _sql("settle", _BUMPED, _BUMPED.replace(" AND l.seq = v.seq", "")),
+    )),
+    Plant("settle without attempt", "tests/store/test_settle.py", (
+        _sql("settle", "WHERE j.id = v.id AND j.attempt = v.attempt AND j.state = 'pending'\n      "
+             + _DONE, "WHERE j.id = v.id AND j.state = 'pending'\n      " + _DONE),
+    )),
+    Plant("settle without the lease", "torture", (
+        _sql("settle", _DONE, "RETURNING j.id, v.result\n"),
+        _sql("settle", _OTHER, "RETURNING j.id, j.state"),
+    )),
+    Plant("give back without seq", "tests/store", (
+        _sql("give_back", "l.seq = coalesce($3::int4, l.seq)", "($3::int4 IS NULL OR true)"),
+    )),
+    Plant("lease ids used again", "torture", (
+        ("core/plan_look.py", "view.next_lease, view.next_lease + 1",
+         "view.next_lease, view.next_lease % 30 + 1"),
+    )),
+    # ---- dead supervisors -----------------------------------------------------------------
+    Plant("reap by way of the node's row", "tests/store/test_reap.py", (
+        _sql("reap", _ORPHANS, "WHERE EXISTS (SELECT FROM {schema}.node d WHERE d.id = l.node"
+             " AND d.beat_at < clock_timestamp() - d.ttl_s * interval '1 s')\n      AND concat"),
+    )),
+    Plant("a loss is not charged", "torture", (
+        _sql("reap", "attempt = j.attempt + 1, n_lost = least(j.n_lost + 1, 32767)",
+             "n_lost = least(j.n_lost + 1, 32767)"),
+    )),
+    Plant("reap whatever state a job has", "tests/store", (
+        _sql("reap", "WHERE j.id = s.id AND j.state = 'pending'", "WHERE j.id = s.id"),
+        _sql("reap", "WHERE l.open IS NULL OR get_bit(l.open, u.k - 1) = 1\n", ""),
+    )),
+    Plant("a beat revives a dead node", "tests/store/test_reap.py", (
+        _sql("node_beat", "UPDATE {schema}.node SET beat_at = clock_timestamp() WHERE id = $1::uuid"
+             " RETURNING id", "INSERT INTO {schema}.node (id, host, pid, ttl_s) VALUES ($1::uuid,"
+             " '', 0, 3) ON CONFLICT (id) DO UPDATE SET beat_at = clock_timestamp() RETURNING id"),
+    )),
+    Plant("death is decided by the clock", "tests/core/test_liveness.py", (
+        ("core/liveness.py", "return now - self.since[node.id][1] >= node.ttl_s",
+         "return __import__('time').time() - node.beat_at / 1e6 >= node.ttl_s"),
+    )),
+    Plant("an outage makes everybody dead", "tests/core/test_liveness.py", (
+        ("core/liveness.py", "self.since.clear()", "pass"),
+    )),
+    Plant("a new life hears what was said to the old one", "tests/supervisor/test_engine.py", (
+        ("supervisor/engine.py", "        self._inbox = SimpleQueue()\n        if self._stopped",
+         "        if self._stopped"),
+    )),
+    Plant("a lock ends the heart", "tests/supervisor/test_heart.py", (
+        ("supervisor/heart.py", "except (StoreUnavailable, Forbidden):", "except StoreError:"),
+        ("supervisor/link.py", "except (SchemaMismatch, Forbidden):", "except LookupError:"),
+    )),
+    # ---- answers that are lost ------------------------------------------------------------
+    Plant("outcomes are dropped before the commit is known", "torture", (
+        ("supervisor/settler.py", "            self._resolve(store)\n",
+         "            self._pending = []\n"),
+    )),
+    Plant("a lost answer means not written", "torture", (
+        ("supervisor/settler.py", "        if written is None or written < self._no:",
+         "        if written is None or written < 10**9:"),
+    )),
+    Plant("a lost answer means written", "torture", (
+        ("supervisor/settler.py", "        if written is None or written < self._no:",
+         "        if written is None:"),
+    )),
+    Plant("what was locked is forgotten with the answer", "tests/supervisor/test_settler.py", (
+        ("supervisor/settler.py", "            self._around = True\n", ""),
+    )),
+    Plant("an unknown lease is not given back", "torture", (
+        ("core/plan_batches.py", "            view.do(GiveBack(lease))\n", ""),
+        ("core/plan_look.py", "    view.do(GiveBack(input_.lease))\n", ""),
+    )),
+    Plant("an error without a code is final", "torture", (
+        ("store/faults.py", "        return \"reconnect\"\n    return \"bisect\"",
+         "        return \"fatal\"\n    return \"bisect\""),
+    )),
+    Plant("an enqueue does not wait for the log", "torture", (
+        ("store/connection.py", '"synchronous_commit": "on"', '"synchronous_commit": "off"'),
+    )),
+    # ---- blame ----------------------------------------------------------------------------
+    Plant("an exit with code 0 is a success", "torture", (
+        ("core/plan_batches.py", _JUDGED,
+         "    if error.cause == 'exit':\n        held.done += held.left()\n"
+         "        held.told.update(range(held.batch.n))\n        held.finished = True\n"
+         "        held.since = min(held.since, now)\n        return\n" + _JUDGED),
+    )),
+    Plant("the whole batch pays for one", "torture", (
+        ("core/blame.py", "return Blame(suspects=halves(suspects), innocent=innocent)",
+         "return Blame(charged=suspects, innocent=innocent)"),
+    )),
+    Plant("those that had not begun pay, too", "torture", (
+        ("core/blame.py", "return Blame(charged=suspects, innocent=innocent)",
+         "return Blame(charged=tuple(open_))"),
+    )),
+    Plant("finished outcomes go with the batch that fails", "tests/sim/test_sim.py", (
+        ("core/plan_batches.py", _JUDGED, "    held.told.clear()\n" + _JUDGED),
+    )),
+    Plant("a second outcome of a job is swallowed", "tests/process/test_ledger.py", (
+        ("supervisor/ledger.py", "if len(told) != before + len(positions):", "if False:"),
+    )),
+    # ---- claims ---------------------------------------------------------------------------
+    Plant("a claim takes more than its limit", "tests/store/test_claim.py", (
+        _sql("claim", "    LIMIT $4::int8\n), gone AS (", "), gone AS ("),
+    )),
+    Plant("nobody polls", "tests/sim/test_sim.py", (
+        ("core/plan_look.py", "    view.due_by = now + max(BUSY_DUE_S, view.settings.poll_s)",
+         "    view.due_at = view.due_by = math.inf"),
+    )),
+    Plant("nobody looks behind the frontier", "tests/sim/test_sim.py", (
+        ("core/frontier.py", "return now >= self.allowed_at() and (self.wanted or routine)",
+         "return now < 0"),
+    )),
+    Plant("what has begun is given back without asking", "tests/sim/test_sim.py", (
+        ("core/plan_stop.py", "            plan_batches.recall(view, actor, held)\n",
+         "            plan_batches.give_back(view, held, now)\n"),
+    )),
+    # ---- cancels, refused rows, locks -----------------------------------------------------
+    Plant("a cancel is not looked at on the way back", "tests/store/test_settle.py", (
+        _sql("settle", "CASE WHEN v.state = 'pending' AND j.cancel_at IS NOT NULL THEN 'cancelled'",
+             "CASE WHEN false THEN 'cancelled'"),
+    )),
+    Plant("a refused row takes its batch along", "tests/e2e/test_bad_jobs.py", (
+        ("supervisor/settler.py", "            return store.settle_refused(*sent, str(exc))",
+         "            raise AssertionError from exc"),
+    )),
+    Plant("locks are taken in any order", "tests/store/test_settle.py", (
+        _sql("settle", "unnest(v.ids, v.results) u (id, result)\n        ORDER BY u.id",
+             "unnest(v.ids, v.results) u (id, result)"),
+    )),
+    Plant("one lock stops all outcomes", "tests/store/test_settle.py", (
+        _sql("lock_jobs", "FOR NO KEY UPDATE SKIP LOCKED", "FOR NO KEY UPDATE"),
+    )),
+)  # fmt: skip
