@@ -135,13 +135,17 @@ def test_several_supervisors_share_one_database(supervisors: Supervisors) -> Non
 def test_every_connection_can_be_cut_at_any_time(supervisors: Supervisors) -> None:
     supervisors.write(NOOP)
     supervisors.start()
-    for _ in range(15):
-        insert(supervisors.dsn, "noop", 1_000)
+    wait_until(lambda: "ready" in supervisors.logs())
+    for n in range(1, 11):
+        insert(supervisors.dsn, "noop", 2_000)
+        wait_until(lambda n=n: supervisors.states()["completed"] > (n - 1) * 2_000)
         supervisors.rows(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE application_name LIKE 'actorq %' AND datname = current_database()"
         )
-    supervisors.wait_for(completed=15_000)
+    supervisors.wait_for(completed=20_000)
+    assert "connection lost (claimer)" in supervisors.logs()
+    assert "connection lost (settler)" in supervisors.logs()
 
 
 def test_a_cancelled_job_in_a_lease_is_cancelled_when_it_would_come_back(
