@@ -262,6 +262,8 @@ def test_settles_with_opposite_orders_never_deadlock(kit: Kit) -> None:
     batch = kit.batch(1, 20)
     other = kit.batch(2, 20)
     assert sorted(batch.ids + other.ids) == ids
+    kit.enqueue(5000)  # of a few rows all would be read, in order, and none looked for
+    kit.conn.execute("ANALYZE actorq.job")
     backwards = Settlement(1, 0, [(n, 0) for n in reversed(batch.ids)], [])
     mixed = Settlement(
         2,

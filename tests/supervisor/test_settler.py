@@ -70,3 +70,24 @@ def test_jobs_that_were_locked_while_an_answer_got_lost_are_settled_later(
     (told,) = [p for p in posted if isinstance(p, i.Settled)]
     assert [s.n for s in told.settlements] == [len(sent.done)]
     assert told.applied == {batch.lease}
+
+
+def test_one_outcome_that_the_database_refuses_fails_its_job_alone(kit: Kit) -> None:
+    ids = kit.enqueue(3)
+    kit.conn.execute(
+        f"""
+        CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION 'not this one'; END $$;
+        CREATE TRIGGER refuse BEFORE UPDATE ON actorq.job FOR EACH ROW
+        WHEN (NEW.id = {ids[1]} AND NEW.state = 'completed') EXECUTE FUNCTION public.refuse()
+        """.encode()
+    )
+    posted: list[Any] = []
+    settler = Settler(kit.node, lambda name: QueueStore.connect(kit.dsn, name=name), posted.append)
+    settler.order(done(kit.batch(1)))
+    settler.start()
+    wait_until(lambda: [p for p in posted if isinstance(p, i.Settled)])
+    settler.stop()
+    settler.join(10)
+    assert [kit.states()[n] for n in ids] == ["completed", "failed", "completed"]
+    kit.check_places()

@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.torture import history
 from tests.torture.model import Job, Model, Violation
-from tests.torture.runs import Run, Runs
+from tests.torture.runs import Node, Run, Runs
 from tests.torture.wal import Transaction
 from tests.torture.workload import CRASH_BUDGET, Fate, Workload
 
@@ -185,15 +185,24 @@ class Checker:
             self._break("unexplained", f"job {id_} ran twice at once: {run}, {later}", id_)
 
     def _events(self) -> None:
-        """What a supervisor reports as settled has to be settled."""
+        """What a supervisor reports as settled has to be settled, and what it calls lost, lost."""
         for node in self.runs.nodes.values():
             for lease, n_jobs in node.settled.items():
                 written = self.model.made.get((node.id, lease), 0)
                 if n_jobs > written:
                     text = f"lease {(node.id, lease)}: {n_jobs} jobs said settled, {written} are"
                     self._break("untrue", text)
+            if node.stopped and not node.disowned:
+                self._lost_leases(node)
         for text in self.runs.strange:
             self._break("strange", text)
+
+    def _lost_leases(self, node: Node) -> None:
+        """A supervisor that nobody declared dead can find out what became of its outcomes."""
+        for lease in node.lost:
+            key = node.id, lease
+            if key in self.model.made and self.model.made[key] == self.model.sizes[key]:
+                self._break("untrue", f"lease {key} is said to be lost, but it settled all jobs")
 
 
 RULES = {

@@ -64,6 +64,7 @@ class Model:
         self.by_number: dict[int, int] = {}
         self.leases: dict[LeaseId, Lease] = {}
         self.made: dict[LeaseId, int] = {}  # every lease there ever was → jobs settled under it
+        self.sizes: dict[LeaseId, int] = {}
         self.alive: set[str] = set()
         self.dead: set[str] = set()
         self.violations: list[Violation] = []
@@ -185,7 +186,7 @@ class _Step:
         ids = [int(i) for i in (row["jobs"] or "{}")[1:-1].split(",") if i]
         if len(set(ids)) != len(ids) or not ids:
             self._break("illegal", f"lease {key} names a job twice, or none")
-        self.m.made[key] = 0
+        self.m.made[key], self.m.sizes[key] = 0, len(ids)
         self.m.leases[key] = Lease(set(ids), ids)
         for id_ in ids:
             if id_ not in self.taken:

@@ -32,6 +32,8 @@ class Node:
     failed: set[int] = field(default_factory=set)  # leases of batches that failed
     lost: set[int] = field(default_factory=set)
     n_deaths: int = 0  # of its actors
+    stopped: bool = False  # it came to an end of its own
+    disowned: bool = False
     stopping: int | None = None
 
 
@@ -78,6 +80,10 @@ class Runs:
                 node.lost.add(value["lease"])
             case "actor_exited":
                 node.n_deaths += 1
+            case "supervisor_stopped":
+                node.stopped = True
+            case "supervisor_disowned":
+                self.nodes[value["node"]].disowned = True
             case "supervisor_stopping":
                 node.stopping = node.stopping or at
 
