@@ -54,6 +54,9 @@ def _integers(text: str) -> tuple[int, ...]:
 
 # ---- the server and its databases ---------------------------------------------------------
 
+LOCK = 0x6163746F7271
+"""Of the benchmarks: WAL and CPU are counted for the whole server, so only one may run."""
+
 
 @dataclass(frozen=True)
 class Server:
@@ -70,6 +73,17 @@ class Server:
 
 @contextmanager
 def server() -> Iterator[Server]:
+    """Yield the server of `any_server` when no other benchmark runs on it any more."""
+    with any_server() as host, psycopg.connect(host.dsn, autocommit=True) as conn:
+        locked = conn.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone()
+        if locked != (True,):
+            say("waiting for another benchmark on this server")
+            conn.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        yield host
+
+
+@contextmanager
+def any_server() -> Iterator[Server]:
     """Yield the server of ACTORQ_BENCH_DSN, or a private durable one in a temporary place."""
     dsn = os.environ.get("ACTORQ_BENCH_DSN")
     if dsn:

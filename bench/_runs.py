@@ -115,7 +115,14 @@ def drain(host: h.Server, dsn: str, jobs: int, batch: int, actors: int = 1) -> d
     after = host.cpu_s()
     wal.append(h.wal(dsn))
     written = wal[1] - wal[0] + wal[3] - wal[2]
-    return _figures(jobs, run, written, None if before is None else (after or 0.0) - before)
+    return _figures(jobs, run, written) | server_us(jobs, before, after)
+
+
+def server_us(jobs: int, before: float | None, after: float | None) -> dict[str, float]:
+    """Return what a job cost the server, where its processes can be seen."""
+    if before is None or after is None:
+        return {}
+    return {"server_us_per_job": (after - before) / jobs * 1e6}
 
 
 def wait_until_empty(dsn: str) -> None:
@@ -125,11 +132,9 @@ def wait_until_empty(dsn: str) -> None:
         time.sleep(0.2)
 
 
-def _figures(
-    jobs: int, run: dict[str, Any], written: int, server_s: float | None
-) -> dict[str, float]:
+def _figures(jobs: int, run: dict[str, Any], written: int) -> dict[str, float]:
     """Divide what a run took by its jobs."""
-    made = {
+    return {
         "jobs_per_s": jobs / run["wall_s"],
         "wal_bytes_per_job": written / jobs,
         "supervisor_us_per_job": run["supervisor_cpu_s"] / jobs * 1e6,
@@ -138,26 +143,35 @@ def _figures(
         "claim_p50_ms": run["claim_p50_ms"],
         "settle_p50_ms": run["settle_p50_ms"],
     }
-    if server_s is not None:
-        made["server_us_per_job"] = server_s / jobs * 1e6
-    return made
 
 
 def against(
-    names: tuple[str, str], once: Callable[[str], float], repeat: int, *, warm: bool = True
+    names: tuple[str, str], once: Callable[[str], dict[str, float]], repeat: int
 ) -> dict[str, Any]:
     """Compare two rates in interleaved pairs, in turned order; the ratio is first to second.
 
-    A first pair warms the machine up and is not counted, unless there is only one.
+    A first pair warms the machine up and is not counted, unless there is only one. The server's
+    CPU per job varies less than rates do, where it is known.
     """
-    rates: dict[str, list[float]] = {name: [] for name in names}
-    for n in range(repeat + (warm and repeat > 1)):
+    runs: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    for n in range(repeat + (repeat > 1)):
         for name in names if n % 2 == 0 else reversed(names):
-            rates[name].append(once(name))
-            h.say(f"{name:>16}  {rates[name][-1]:,.0f} jobs/s")
-    first, second = (rates[name][-repeat:] for name in names)
-    ratios = [a / b for a, b in zip(first, second, strict=True)]
+            runs[name].append(once(name))
+            h.say(f"{name:>16}  {runs[name][-1]['jobs_per_s']:,.0f} jobs/s")
+    counted = {name: all_[-repeat:] for name, all_ in runs.items()}
+    ratios = _ratios(counted, names, "jobs_per_s")
     made: dict[str, Any] = {"ratio": h.median(ratios, 3), "ratio_spread": h.spread(ratios, 3)}
-    for name, values in zip(names, (first, second), strict=True):
-        made |= {f"{name}_jobs_per_s": h.median(values, 0), f"{name}_spread": h.spread(values)}
+    if "server_us_per_job" in counted[names[0]][0]:
+        cpu = _ratios(counted, names, "server_us_per_job")
+        made |= {"server_cpu_ratio": h.median(cpu, 3), "server_cpu_ratio_spread": h.spread(cpu, 3)}
+    for name, each in counted.items():
+        rates = [run["jobs_per_s"] for run in each]
+        made |= {f"{name}_jobs_per_s": h.median(rates, 0), f"{name}_spread": h.spread(rates)}
     return made
+
+
+def _ratios(
+    runs: dict[str, list[dict[str, float]]], names: tuple[str, str], key: str
+) -> list[float]:
+    first, second = (runs[name] for name in names)
+    return [a[key] / b[key] for a, b in zip(first, second, strict=True)]

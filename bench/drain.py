@@ -5,6 +5,8 @@ The floor is what the same statements reach without a supervisor and actors; see
 
 from __future__ import annotations
 
+from typing import Any
+
 from bench import _harness as h
 from bench import _runs, floor
 
@@ -22,21 +24,22 @@ def main() -> None:
         h.say(f"on {host.text}")
         runs: list[dict[str, float]] = []
 
-        def once(name: str) -> float:
+        def once(name: str) -> dict[str, float]:
             with h.database(host) as dsn:
                 if name == "floor":
-                    return floor.once(dsn, options.jobs, options.batch)["jobs_per_s"]
+                    return floor.once(host, dsn, options.jobs, options.batch)
                 runs.append(_runs.drain(host, dsn, options.jobs, options.batch, options.actors))
-                return runs[-1]["jobs_per_s"]
+                return runs[-1]
 
         pairs = _runs.against(("drain", "floor"), once, options.repeat)
         runs = runs[-options.repeat :]
-        result = {name: h.median([run[name] for run in runs]) for name in runs[0]}
+        result: dict[str, Any] = {name: h.median([run[name] for run in runs]) for name in runs[0]}
         result |= {
             "jobs_per_s_spread": pairs["drain_spread"],
             "floor_jobs_per_s": pairs["floor_jobs_per_s"],
             "of_floor": pairs["ratio"],
             "of_floor_spread": pairs["ratio_spread"],
+            "server_cpu_to_floor": pairs.get("server_cpu_ratio"),
         }
         h.report(options, host, {"jobs": options.jobs, "batch": options.batch, **result})
 

@@ -34,11 +34,11 @@ def main() -> None:
         h.say(f"on {host.text}")
         load(full, options.rows)
 
-        def once(name: str) -> float:
+        def once(name: str) -> dict[str, float]:
             if name == "with":
-                return _runs.drain(host, full, options.jobs, options.batch)["jobs_per_s"]
+                return _runs.drain(host, full, options.jobs, options.batch)
             with h.database(host) as dsn:
-                return _runs.drain(host, dsn, options.jobs, options.batch)["jobs_per_s"]
+                return _runs.drain(host, dsn, options.jobs, options.batch)
 
         h.report(options, host, _runs.against(("with", "without"), once, options.repeat))
 

@@ -116,7 +116,7 @@ def compose(dsn: str, node: str, batch: int) -> tuple[list[Sent], list[Sent], in
     return claimed, settled, per_settle
 
 
-def once(dsn: str, jobs: int, batch: int) -> dict[str, float]:
+def once(host: h.Server, dsn: str, jobs: int, batch: int) -> dict[str, float]:
     """Fill a database and let the two connections empty it."""
     h.checkpoint(dsn)
     _runs.fill(dsn, jobs)
@@ -128,13 +128,15 @@ def once(dsn: str, jobs: int, batch: int) -> dict[str, float]:
     for sender, all_ in ((claimer, claimed), (settler, settled)):
         for text, _ in all_:
             sender.prepare(text)
+    before = host.cpu_s()
     wall_s = _race(claimer, settler, claimed, settled, per_settle)
+    after = host.cpu_s()
     claimer.close()
     settler.close()
     left = h.run(dsn, "SELECT count(*) FROM actorq.job WHERE state <> 'completed'")[0]
     if left:
         raise RuntimeError(f"{left} jobs were not completed: the floor was not the real thing")
-    return {"jobs_per_s": jobs / wall_s}
+    return {"jobs_per_s": jobs / wall_s, **_runs.server_us(jobs, before, after)}
 
 
 def _race(
@@ -169,12 +171,13 @@ def main() -> None:
     )
     with h.server() as host:
         h.say(f"on {host.text}; jobs of kind {noop.name}")
-        rates = []
+        runs = []
         for _ in range(options.repeat):
             with h.database(host) as dsn:
-                rates.append(once(dsn, options.jobs, options.batch)["jobs_per_s"])
-            h.say(f"{rates[-1]:,.0f} jobs/s")
-        result = {"jobs_per_s": h.median(rates, 0), "jobs_per_s_spread": h.spread(rates)}
+                runs.append(once(host, dsn, options.jobs, options.batch))
+            h.say(f"{runs[-1]['jobs_per_s']:,.0f} jobs/s")
+        result: dict[str, Any] = {name: h.median([r[name] for r in runs]) for name in runs[0]}
+        result["jobs_per_s_spread"] = h.spread([run["jobs_per_s"] for run in runs])
         h.report(options, host, {"jobs": options.jobs, "batch": options.batch, **result})
 
 

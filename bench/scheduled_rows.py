@@ -27,11 +27,11 @@ def main() -> None:
         h.run(full, INSERT.format(n=options.rows))
         h.analyze(full)
 
-        def once(name: str) -> float:
+        def once(name: str) -> dict[str, float]:
             if name == "with":
-                return _runs.drain(host, full, options.jobs, options.batch)["jobs_per_s"]
+                return _runs.drain(host, full, options.jobs, options.batch)
             with h.database(host) as dsn:
-                return _runs.drain(host, dsn, options.jobs, options.batch)["jobs_per_s"]
+                return _runs.drain(host, dsn, options.jobs, options.batch)
 
         h.report(options, host, _runs.against(("with", "without"), once, options.repeat))
 
