@@ -49,7 +49,8 @@ class ActorSettings(TypedDict, total=False):
     actors: int | None
     weight: float | None
     batch_timeout_s: float | None
-    setup_timeout_s: float
+    job_timeout_s: float | None
+    setup_timeout_s: float | None
     max_attempts: int | None
     crash_budget: int | None
     retry: Any

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, Protocol
 
 from actorq.actor.context import Batch
+from actorq.actor.limits import BatchTimedOut, Limits, TimedOut, cause_of
 from actorq.actor.outbox import WrongOutcomes
 from actorq.actor.results import Results, as_list
 from actorq.actor.texts import describe, shown
@@ -59,6 +61,14 @@ class Adapter:
         self._codec: ArgsCodec = kind.codec
         self._handler = kind.handler
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._limits = Limits()
+        self._batch_limit_s: float | None = kind.policy.batch_timeout_s
+        self._job_limit_s: float | None = kind.policy.job_timeout_s
+
+    def batch_limit(self) -> AbstractContextManager[None]:
+        """Interrupt the handler in the body when its batch has taken too long."""
+        error = BatchTimedOut(f"the batch ran longer than batch_timeout_s={self._batch_limit_s}")
+        return self._limits.within(self._batch_limit_s, error)
 
     def setup(self, slot: int) -> None:
         """Prepare the handler; called once, before the first batch."""
@@ -75,6 +85,9 @@ class Adapter:
         if self._loop is not None:
             self._loop.close()
 
+    def _too_long(self) -> TimedOut:
+        return TimedOut(f"the job ran longer than job_timeout_s={self._job_limit_s}")
+
     def _run(self, call: Callable[[], Any], is_async: bool) -> Any:
         """Return what a handler's function returns, awaited if it is a coroutine function."""
         if not is_async:
@@ -87,6 +100,10 @@ class Adapter:
 
 class BatchAdapter(Adapter):
     """Run a function of a batch."""
+
+    def batch_limit(self) -> AbstractContextManager[None]:
+        """Interrupt only synchronous handlers: an alarm would tear an event loop apart."""
+        return nullcontext() if self._is_async else super().batch_limit()
 
     def __init__(self, kind: Kind) -> None:
         super().__init__(kind)
@@ -128,12 +145,22 @@ class JobAdapter(Adapter):
         function, call = self._handler, self._codec.call
         for index, args in enumerate(batch.args):
             with _Running(batch, index) as running:
-                if running.wanted:
+                if not running.wanted:
+                    continue
+                if self._job_limit_s is None:
                     running.returned(call(function, args))
+                    continue
+                with self._limits.within(self._job_limit_s, self._too_long()):
+                    value = call(function, args)
+                running.returned(value)
 
 
 class AsyncJobAdapter(Adapter):
     """Call an `async def` function for several jobs at once, in one event loop."""
+
+    def batch_limit(self) -> AbstractContextManager[None]:
+        """Leave a slow batch to the supervisor: an alarm would tear the event loop apart."""
+        return nullcontext()
 
     def handle(self, batch: Batch[Any]) -> None:
         """Run all jobs, up to MAX_CONCURRENT of them at a time."""
@@ -152,7 +179,16 @@ class AsyncJobAdapter(Adapter):
     async def _one(self, batch: Batch[Any], index: int) -> None:
         with _Running(batch, index) as running:
             if running.wanted:
-                running.returned(await self._codec.call(self._handler, batch.args[index]))
+                running.returned(await self._limited(batch.args[index]))
+
+    async def _limited(self, args: Any) -> Any:
+        try:
+            async with asyncio.timeout(self._job_limit_s) as limit:
+                return await self._codec.call(self._handler, args)
+        except TimeoutError:
+            if limit.expired():
+                raise self._too_long() from None
+            raise
 
 
 class _Running:
@@ -183,8 +219,11 @@ class _Running:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, BatchTimedOut):
+            return False  # the mark stays: this job was running when the time was up
         if error is not None:
-            verdict = Verdict(self._position, "error", error=describe(error))
+            info = describe(error, cause_of(error))
+            verdict = Verdict(self._position, "error", error=info)
             self._batch._outbox.tell(self._position, verdict)
         self._batch._page.begun[self._position] = PASSED
         return True

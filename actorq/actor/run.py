@@ -9,6 +9,7 @@ import msgspec
 
 from actorq.actor.adapters import Adapter
 from actorq.actor.context import Batch
+from actorq.actor.limits import cause_of
 from actorq.actor.outbox import Emit, Outbox
 from actorq.actor.texts import describe, ends, head
 from actorq.args import ArgsCodec
@@ -48,9 +49,10 @@ def _handled(
     try:
         batch = _batch(work, codec, page, outbox, adapter.max_attempts)
         if len(batch):
-            adapter.handle(batch)
+            with adapter.batch_limit():
+                adapter.handle(batch)
     except BaseException as error:  # one bad handler must not take its process along
-        return describe(error)
+        return describe(error, cause_of(error))
     return None
 
 

@@ -14,9 +14,13 @@ class Input(msgspec.Struct, frozen=True):
 
 
 class Tick(Input, frozen=True):
-    """Time has passed; `taken` is the number of the batch each actor has last begun."""
+    """Time has passed; `taken` is the number of the batch each actor has last begun.
+
+    `running` are the positions that an actor has marked as begun, for kinds that limit them.
+    """
 
     taken: dict[int, int] = {}
+    running: dict[int, tuple[int, ...]] = {}
 
 
 class Claimed(Input, frozen=True):

@@ -60,8 +60,8 @@ def tick(view: View, input_: i.Tick, now: float) -> None:
         if actor is None:
             continue
         for held in actor.held:
-            if held.batch.lease == no and held.taken_at is None:
-                held.taken_at = now
+            if held.batch.lease == no:
+                _follow(held, input_.running.get(actor_id, ()), now)
             _time_out(view, actor, held, now)
     for actor in view.actors.values():
         if not actor.ready and not actor.killed_for:
@@ -75,11 +75,21 @@ def _give_up_on_setup(view: View, actor: Actor, now: float) -> None:
         view.do(KillActor(actor.id))
 
 
+def _follow(held: Held, running: tuple[int, ...], now: float) -> None:
+    """Remember since when a batch, and the job in it, has been running."""
+    if held.taken_at is None:
+        held.taken_at = now
+    if running != held.running:
+        held.running, held.running_since = running, now if running else math.inf
+
+
 def _time_out(view: View, actor: Actor, held: Held, now: float) -> None:
-    limit = view.kinds[held.kind].policy.batch_timeout_s
-    if limit is None or held.taken_at is None or actor.killed_for:
-        return
-    if now >= held.taken_at + limit:
+    """Kill an actor whose handler did not heed the exception that its own limit raised."""
+    policy = view.kinds[held.kind].policy
+    since = (policy.batch_timeout_s, held.taken_at), (policy.job_timeout_s, held.running_since)
+    late = now - view.settings.heed_s
+    over = any(limit is not None and at is not None and late >= at + limit for limit, at in since)
+    if over and not actor.killed_for:
         actor.killed_for, actor.killed_no = "timeout", held.batch.lease
         view.do(KillActor(actor.id))
 
@@ -105,6 +115,7 @@ def died(view: View, input_: i.ActorDied, now: float) -> None:
             suspected = suspected or held.batch.suspect != 0
         elif view.phase == "running" and not held.told:
             held.actor, held.taken_at, held.recalled = None, None, False
+            held.running, held.running_since = (), math.inf
             kind.spare.appendleft(held)
         else:
             plan_batches.give_back(view, held, now)
@@ -142,7 +153,8 @@ def _cause(view: View, actor: Actor, error: ErrorInfo) -> ErrorInfo:
     if actor.killed_for != "timeout":
         return error
     policy = view.kinds[actor.kind].policy
-    text = f"the batch ran longer than batch_timeout_s={policy.batch_timeout_s}"
+    limits = f"batch_timeout_s={policy.batch_timeout_s}, job_timeout_s={policy.job_timeout_s}"
+    text = f"its handler did not stop when the time was up ({limits})"
     if not actor.ready:
         text = f"it was not ready after setup_timeout_s={policy.setup_timeout_s}"
     return ErrorInfo("Timeout", text, cause="timeout")

@@ -38,6 +38,7 @@ class KindPolicy(msgspec.Struct, frozen=True, kw_only=True):
     actors: int = 1
     weight: float = 1.0
     batch_timeout_s: float | None = None  # from the moment the actor takes the batch
+    job_timeout_s: float | None = None  # of a function of one job's own parameters
     setup_timeout_s: float = 600.0  # a model may be large; one that never loads must be seen
     max_attempts: int = 5  # counts failures of the handler
     crash_budget: int = 3  # counts deaths of the process while it ran this job alone
@@ -53,8 +54,9 @@ class KindPolicy(msgspec.Struct, frozen=True, kw_only=True):
             check_integer(field, getattr(self, field), low, high)
         for field, (floor, ceiling) in _NUMBERS.items():
             check_number(field, getattr(self, field), floor, ceiling)
-        if self.batch_timeout_s is not None:
-            check_number("batch_timeout_s", self.batch_timeout_s, 0.001, 7 * 86_400.0)
+        for limit in ("batch_timeout_s", "job_timeout_s"):
+            if getattr(self, limit) is not None:
+                check_number(limit, getattr(self, limit), 0.001, 7 * 86_400.0)
         self._check_combinations()
         check_env(self.env)
         msgspec.structs.force_setattr(self, "retry", retries.policy_of(self.retry))

@@ -32,6 +32,7 @@ class Settings:
     poll_s: float = 0.1
     grace_s: float = 30.0
     part_settle_s: float = 0.5  # a settle per job costs 360 × one per batch
+    heed_s: float = 1.0  # how long a handler may take to end after its limit has interrupted it
     notify: bool = True
     drain: bool = False  # finish when nothing is due any more
 
@@ -47,6 +48,8 @@ class Held:
     claimed_at: float = 0.0
     actor: int | None = None  # whose pipe it is in
     taken_at: float | None = None
+    running: tuple[int, ...] = ()  # positions begun, as last seen; followed only under a limit
+    running_since: float = math.inf
     told: set[int] = field(default_factory=set)  # positions that have an outcome
     done: list[int] = field(default_factory=list)  # plain completions not yet written
     rows: list[Row] = field(default_factory=list)  # other outcomes not yet written

@@ -180,7 +180,7 @@ class _Life:
                 return
             if now >= self._next_tick:
                 self._next_tick = now + self._options.poll_s
-                self._step(i.Tick(self._stage.taken()), now)
+                self._step(i.Tick(self._stage.taken(), self._stage.running()), now)
             if now >= self._abort_at:
                 self._code = FAILED
 

@@ -100,6 +100,14 @@ class Stage:
                 found[seat.number] = lease
         return found
 
+    def running(self) -> dict[int, tuple[int, ...]]:
+        """Return the positions that actors are running, where a job has a time limit."""
+        return {
+            seat.number: tuple(seat.actor.page.running())
+            for seat in self._by_number.values()
+            if self._kinds[seat.actor.kind].policy.job_timeout_s is not None
+        }
+
     def translate(self, said: object) -> i.Input | None:
         """Turn what an actor said, or its death, into an input of the plan."""
         if isinstance(said, ActorDied):

@@ -9,8 +9,10 @@ from actorq.core import event, plan
 from actorq.core import inputs as i
 from actorq.core.ask import Due
 from actorq.core.policy import KindPolicy
+from actorq.core.view import Settings
 from tests.core.desk import DEAD, ERROR, Desk
 
+HEED_S = Settings().heed_s
 IMPORT = i.ErrorInfo("ImportError", "no module")
 
 
@@ -138,7 +140,7 @@ def test_time_runs_from_when_the_batch_was_begun() -> None:
     assert desk.feed(i.Tick({}), after=60.0) != [e.KillActor(1)]
     desk.at_rest()
     desk.feed(i.Tick({1: 1}), after=0.0)
-    desk.feed(i.Tick({1: 1}), after=4.9)
+    desk.feed(i.Tick({1: 1}), after=4.9 + HEED_S)
     assert desk.of(e.KillActor) == []
     desk.feed(i.Tick({1: 1}), after=0.2)
     assert desk.one(e.KillActor).actor == 1
@@ -151,7 +153,7 @@ def test_a_job_that_ran_out_of_time_is_charged_when_it_was_alone() -> None:
     desk.start()
     desk.answer(1, [10])
     desk.feed(i.Tick({1: 1}))
-    desk.feed(i.Tick({1: 1}), after=5.0)
+    desk.feed(i.Tick({1: 1}), after=5.0 + HEED_S)
     desk.feed(i.ActorDied(1, DEAD, 1, [0]))
     (row,) = desk.one(e.Settle).settlement.rows
     assert row.charge == "crashed"
@@ -162,7 +164,7 @@ def test_a_job_that_ran_out_of_time_is_charged_when_it_was_alone() -> None:
 def test_the_job_that_runs_when_the_time_of_its_batch_is_up_runs_again_alone() -> None:
     desk = with_two_batches(TIMED)
     desk.feed(i.Tick({1: 1}))
-    desk.feed(i.Tick({1: 1}), after=5.0)
+    desk.feed(i.Tick({1: 1}), after=5.0 + HEED_S)
     desk.feed(i.ActorDied(1, DEAD, 1, [1]))
     rows = {row.id: row for row in desk.one(e.Settle).settlement.rows}
     assert (rows[10].charge, rows[10].suspect) == ("none", 0)
@@ -173,7 +175,7 @@ def test_the_job_that_runs_when_the_time_of_its_batch_is_up_runs_again_alone() -
 def test_a_kill_that_comes_late_does_not_charge_the_next_batch() -> None:
     desk = with_two_batches(TIMED)
     desk.feed(i.Tick({1: 1}))
-    desk.feed(i.Tick({1: 1}), after=5.0)
+    desk.feed(i.Tick({1: 1}), after=5.0 + HEED_S)
     desk.feed(i.Outcomes(1, 1, [], [], last=True))
     desk.written(desk.one(e.Settle).settlement)
     desk.feed(i.ActorDied(1, DEAD, 2, [0]))
@@ -197,3 +199,16 @@ def test_an_actor_that_never_gets_ready_is_killed_and_tried_again_later() -> Non
     assert desk.of(e.Spawn) == []
     desk.feed(i.Tick(), after=60.0)
     assert desk.one(e.Spawn) == e.Spawn(2, "k", 0)
+
+
+def test_a_job_that_does_not_heed_its_own_limit_is_ended() -> None:
+    desk = Desk(KindPolicy(name="k", max_batch=2, job_timeout_s=5.0, retry=10.0))
+    desk.start()
+    desk.answer(1, [10, 11])
+    desk.nothing_due()
+    desk.feed(i.Tick({1: 1}, {1: (0,)}))
+    desk.feed(i.Tick({1: 1}, {1: (1,)}), after=4.0)
+    desk.feed(i.Tick({1: 1}, {1: (1,)}), after=4.9 + HEED_S)
+    assert desk.of(e.KillActor) == [], "the second job began later"
+    desk.feed(i.Tick({1: 1}, {1: (1,)}), after=0.2)
+    assert desk.one(e.KillActor).actor == 1

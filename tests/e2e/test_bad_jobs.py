@@ -63,15 +63,49 @@ def test_one_job_that_kills_its_process_fails_alone(supervisors: Supervisors) ->
     assert causes == [("signal", False), ("signal", False), ("signal", True)]
 
 
-def test_one_job_that_hangs_is_killed_and_fails_alone(supervisors: Supervisors) -> None:
-    trouble = "[__import__('time').sleep(1000) for n in numbers if n == 3]"
-    supervisors.write(
-        VECTOR.replace("batch_timeout_s=2", "batch_timeout_s=0.3").format(trouble=trouble)
-    )
-    insert(supervisors.dsn, *numbers(8))
+HANG = "[__import__('time').sleep(1000) for n in numbers if n == 3]"
+DEAF = "__import__('signal').pthread_sigmask(0, range(1, 32)); " + HANG
+
+
+@pytest.mark.parametrize(("trouble", "paid"), [(HANG, (3, 3, 0)), (DEAF, (3, 0, 3))])
+def test_one_job_that_hangs_is_ended_and_fails_alone(
+    supervisors: Supervisors, trouble: str, paid: tuple[int, int, int]
+) -> None:
+    source = VECTOR.replace("batch_timeout_s=2", "batch_timeout_s=0.3")
+    supervisors.write(source.format(trouble=trouble))
+    insert(supervisors.dsn, *numbers(4))
     supervisors.start()
-    supervisors.wait_for(completed=7, failed=1)
-    assert charged(supervisors) == [("3", 3, 0, 3)]
+    supervisors.wait_for(completed=3, failed=1)
+    assert charged(supervisors) == [("3", *paid)]
+    assert supervisors.rows("SELECT DISTINCT cause FROM actorq.failure") == [("timeout",)]
+
+
+@pytest.mark.parametrize(
+    ("wait", "paid"),
+    [("time.sleep(1000)", (2, 2, 0)), ("deaf(); time.sleep(1000)", (2, 0, 2))],
+)
+def test_a_job_that_takes_too_long_costs_only_itself(
+    supervisors: Supervisors, wait: str, paid: tuple[int, int, int]
+) -> None:
+    supervisors.write(
+        f"""
+        import time, signal, actorq
+        app = actorq.App()
+
+        def deaf():
+            signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))
+
+        @app.actor("vector", job_timeout_s=0.3, retry=0, max_attempts=2, crash_budget=2)
+        def vector(n: int) -> int:
+            if n == 3:
+                {wait}
+            return n
+        """
+    )
+    insert(supervisors.dsn, *numbers(20))
+    supervisors.start()
+    supervisors.wait_for(completed=19, failed=1)
+    assert charged(supervisors) == [("3", *paid)]
     assert supervisors.rows("SELECT DISTINCT cause FROM actorq.failure") == [("timeout",)]
 
 

@@ -36,6 +36,7 @@ class Supervisor:
             part_settle_s=s.part_settle_s,
             notify=s.notify,
             drain=s.drain,
+            heed_s=0.0,  # its scripts heed nothing
         )
         kinds = [(k.policy, {lane: f"q{lane}" for lane in k.lanes}) for k in s.kinds]
         self.view: View = plan.begin(settings, kinds, s.seed + node)
