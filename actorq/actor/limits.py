@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from actorq.core.model import Cause
 
@@ -35,6 +36,8 @@ class Limits:
 
     def __init__(self) -> None:
         self._held: list[tuple[float, TimedOut]] = []
+        self._handler: Any = None
+        self._others: float | None = None  # when the timer that we have borrowed was to ring
 
     @contextmanager
     def within(self, limit_s: float | None, error: TimedOut) -> Iterator[None]:
@@ -42,16 +45,31 @@ class Limits:
         if limit_s is None or threading.current_thread() is not threading.main_thread():
             yield
             return
+        if not self._held:
+            self._borrow()
         self._held.append((time.monotonic() + limit_s, error))
-        before = signal.signal(signal.SIGALRM, self._ring) if len(self._held) == 1 else None
         try:
             self._arm()
             yield
         finally:
             self._held.pop()
-            self._arm()
-            if before is not None:
-                signal.signal(signal.SIGALRM, before)
+            if self._held:
+                self._arm()
+            else:
+                self._give_back()
+
+    def _borrow(self) -> None:
+        """Take the process's one timer; somebody may have set it, a test runner for instance."""
+        left_s = signal.getitimer(signal.ITIMER_REAL)[0]
+        self._others = (time.monotonic() + left_s) if left_s else None
+        self._handler = signal.signal(signal.SIGALRM, self._ring)
+
+    def _give_back(self) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, self._handler)
+        if self._others is not None:
+            left_s = max(SOONEST_S, self._others - time.monotonic())
+            signal.setitimer(signal.ITIMER_REAL, left_s)
 
     def _arm(self) -> None:
         now = time.monotonic()
