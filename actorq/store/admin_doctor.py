@@ -90,11 +90,12 @@ def repair(conn: Conn, schema: str = "actorq") -> Repaired:
 
 def _repair_all(conn: Conn, schema: str, ids: list[int]) -> Repaired:
     chunks = [ids[start : start + REPAIR_CHUNK] for start in range(0, len(ids), REPAIR_CHUNK)]
-    done = [_repair_chunk(conn, schema, chunk) for chunk in chunks]
+    done = [repair_jobs(conn, chunk, schema) for chunk in chunks]
     return Repaired(sum(d.n_removed for d in done), sum(d.n_added for d in done))
 
 
-def _repair_chunk(conn: Conn, schema: str, ids: list[int]) -> Repaired:
+def repair_jobs(conn: Conn, ids: list[int], schema: str = "actorq") -> Repaired:
+    """Put these jobs where they belong; safe beside a live queue."""
     # Jobs first, then their rows in ready: from there on neither a settle nor a claim can move
     # them, and the last statement's snapshot sees what those under way have done.
     with translated(), conn.transaction():

@@ -8,6 +8,7 @@ from typing import Any
 from actorq.core.ask import Ask, Claimed, Due, DueAsk, NodeInfo, NodeSeen, Reaped, Settled
 from actorq.core.model import Batch, Settlement
 from actorq.store import claims, settles
+from actorq.store.admin_doctor import repair_jobs
 from actorq.store.calls import Calls, array, text_array
 from actorq.store.connection import Session, connect
 from actorq.store.faults import LockTimeout, translated
@@ -131,6 +132,10 @@ class QueueStore:
     ) -> Settled:
         """Settle after RowRefused: fail the jobs whose outcome is refused, keep all others."""
         return settles.settle_refused(self._calls, node, settle_no, settlements, reason)
+
+    def mend(self, ids: Sequence[int]) -> int:
+        """Put jobs that a settle has missed back into `ready`; return how many had to be."""
+        return repair_jobs(self._session, list(ids), self._schema).n_added
 
     def reap(self, limit: int, lost_budget: int, alone_after: int) -> Reaped:
         """Return the jobs of at most `limit` leases that no live node owns.

@@ -45,6 +45,7 @@ class Settler(Link):
         self._no = 0  # of the statement that carries them
         self._around = False  # that statement may have left jobs open that somebody had locked
         self._kept: list[tuple[float, Settlement]] = []  # try again from then on
+        self._strays: list[int] = []  # jobs that are in neither `ready` nor a lease
         self._whole: dict[int, Settlement] = {}  # lease → what a kept remainder is part of
 
     def order(self, settlement: Settlement) -> None:
@@ -69,6 +70,8 @@ class Settler(Link):
             if self._pending:
                 self._no += 1
                 self._write(store)
+                if self._strays:
+                    self._mend(store)
             elif self.stopping.is_set() and not self.busy():
                 raise Stopping
 
@@ -159,6 +162,14 @@ class Settler(Link):
         kept = [job for jobs in open_ for job in jobs]
         self._report(Settled({s.lease for s in self._pending}, kept=kept))
 
+    def _mend(self, store: QueueStore) -> None:
+        """Put jobs back whose lease has gone while their row did not match: nobody else would."""
+        try:
+            store.mend(self._strays)
+        except LockTimeout:
+            return  # somebody is still at it; the next statement tries again
+        self._strays = []
+
     def _delayed(self, exc: StoreError) -> None:
         n = sum(s.n for s in self._pending)
         self.post(event.SettleDelayed(n, str(exc)))
@@ -167,6 +178,7 @@ class Settler(Link):
         """Tell the engine what is written, and keep what somebody's lock held back."""
         if reply.missing:
             self.post(event.SettleMissed(tuple(reply.missing)))
+            self._strays += reply.missing
         kept = frozenset(reply.kept)
         written = [s for s in self._pending if not (kept and self._keep(s, kept, reply))]
         self._pending = []

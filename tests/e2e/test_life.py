@@ -228,3 +228,16 @@ def test_the_grace_time_is_a_setting(supervisors: Supervisors) -> None:
     wait_until(lambda: "begun" in supervisors.logs())
     assert supervisors.stop(supervisor) == 0
     assert supervisors.states() == {"pending": 1}
+
+
+def test_a_job_that_was_changed_by_hand_under_its_lease_runs_again(
+    supervisors: Supervisors,
+) -> None:
+    supervisors.write(SLOW)
+    insert(supervisors.dsn, "slow", 1, '{"s": 0.5}')
+    supervisors.start()
+    wait_until(lambda: "begun" in supervisors.logs())
+    supervisors.rows("UPDATE actorq.job SET attempt = 7 RETURNING id")
+    supervisors.wait_for(completed=1)
+    assert supervisors.rows("SELECT attempt FROM actorq.job") == [(8,)]
+    assert "outcomes refused by job rows that had changed" in supervisors.logs()
