@@ -32,6 +32,12 @@ N_ENQUEUERS = 2
 DRAIN_S = 10.0 + 3 * TTL_S
 """From the last fault on: a dead supervisor's ttl, the longest delay of a job, and some room."""
 
+SEEN = (
+    "supervisor_started", "supervisor_disowned", "node_reaped", "connection_lost",
+    "settle_delayed", "lease_lost", "lease_found", "actor_exited", "batch_failed", "kind_resting",
+)  # fmt: skip
+"""Events that show how much harm the faults did."""
+
 
 @dataclass
 class Report:
@@ -155,6 +161,7 @@ class Torture:
             "behaviours": dict(sorted(behaviours(self.work, checker.model).items())),
             "checked": dict(sorted(checker.counts.items())),
             "faults": dict(sorted(faults.items())),
+            "seen": {name: runs.events[name] for name in SEEN},
             "took_s": {name: round(s, 1) for name, s in self.took.items()},
             **totals(violations),
             "supervisor_kills": faults["kill_supervisor"] + faults["kill_group"],
