@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from actorq.core import event, plan_batches, plan_look
+from actorq.core import event, plan_batches, plan_blame, plan_look
 from actorq.core import inputs as i
 from actorq.core.effects import KillActor, Spawn
 from actorq.core.model import ErrorInfo
@@ -109,9 +109,7 @@ def died(view: View, input_: i.ActorDied, now: float) -> None:
             continue
         begun = held.batch.lease == input_.taken or bool(held.told)
         if begun and actor.killed_for != "stop" and actor.killed_no in (0, held.batch.lease):
-            plan_batches.charge(
-                view, held, input_.begun, error, now, slot=actor.index, crashed=True
-            )
+            plan_blame.charge(view, held, input_.begun, error, now, slot=actor.index, crashed=True)
             suspected = suspected or held.batch.suspect != 0
         elif view.phase == "running" and not held.told:
             held.actor, held.taken_at, held.recalled = None, None, False

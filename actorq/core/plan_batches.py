@@ -20,9 +20,8 @@ from itertools import repeat
 
 from actorq.core import event, fair, plan_look, settle
 from actorq.core import inputs as i
-from actorq.core.blame import Blame, blame
 from actorq.core.effects import CancelJob, Claim, GiveBack, KillActor, Recall, Send, Settle
-from actorq.core.model import Batch, ErrorInfo, Row, Settlement
+from actorq.core.model import Batch, Row, Settlement
 from actorq.core.view import PIPE_DEPTH, Actor, Held, Kind, Lane, View
 
 RELEASED_S = 60.0
@@ -124,7 +123,7 @@ def dispatch(view: View, now: float) -> None:
 
 def outcomes(view: View, input_: i.Outcomes, now: float) -> None:
     """Take in outcomes of one batch; a duplicate or foreign one is the actor's fault."""
-    actor, held = _answering(view, input_.actor, input_.no)
+    actor, held = answering(view, input_.actor, input_.no)
     if actor is None or held is None:
         return
     positions = [*input_.done, *(v.pos for v in input_.verdicts)]
@@ -143,7 +142,7 @@ def outcomes(view: View, input_: i.Outcomes, now: float) -> None:
         held.done += held.left() if held.told else range(batch.n)
         if view.kinds[held.kind].quarantine.passed(batch.suspect, batch.n):
             _limited(view, held.kind)
-        _finish(view, actor, held, now)
+        finish(view, actor, held, now)
 
 
 def _limited(view: View, kind: str) -> None:
@@ -164,7 +163,7 @@ def _protocol_error(view: View, actor: Actor, held: Held) -> None:
     actor.killed_for, actor.killed_no = "protocol", held.batch.lease
 
 
-def _answering(view: View, actor_id: int, no: int) -> tuple[Actor | None, Held | None]:
+def answering(view: View, actor_id: int, no: int) -> tuple[Actor | None, Held | None]:
     """Return the actor and the batch that it answers for; None for what is not to be heard."""
     actor = view.actors.get(actor_id)
     if actor is None or actor.killed_for == "protocol":
@@ -172,7 +171,7 @@ def _answering(view: View, actor_id: int, no: int) -> tuple[Actor | None, Held |
     return actor, next((h for h in actor.held if h.batch.lease == no), None)
 
 
-def _finish(view: View, actor: Actor, held: Held, now: float) -> None:
+def finish(view: View, actor: Actor, held: Held, now: float) -> None:
     """Note that every job of a batch has its outcome: the actor has room again."""
     held.finished = True
     actor.held.remove(held)
@@ -183,72 +182,9 @@ def _finish(view: View, actor: Actor, held: Held, now: float) -> None:
     view.emit(event.BatchFinished(held.kind, actor.index, held.batch.lease, held.batch.n))
 
 
-def failed(view: View, input_: i.BatchFailed, now: float) -> None:
-    """Find out who pays for a batch whose handler raised or broke the rules."""
-    actor, held = _answering(view, input_.actor, input_.no)
-    if actor is None or held is None:
-        return
-    charge(view, held, input_.begun, input_.error, now, slot=actor.index, crashed=False)
-    _finish(view, actor, held, now)
-
-
-def charge(
-    view: View,
-    held: Held,
-    begun: list[int],
-    error: ErrorInfo,
-    now: float,
-    *,
-    slot: int,
-    crashed: bool,
-) -> None:
-    """Give every job that has no outcome its share of the blame for a failed batch."""
-    verdict = _judge(view, held, begun, error, now)
-    text = f"{error.type}: {error.message}"
-    n_suspect = sum(map(len, verdict.suspects))
-    failure = (held.kind, slot, held.batch.lease, held.batch.n, n_suspect, error.cause, text)
-    view.emit(event.BatchFailed(*failure))
-    alone = len(verdict.charged) == 1
-    for p in verdict.charged:
-        held.rows.append(_charged(view, held, p, error, view.group() if alone else 0, crashed))
-    parts = {view.group(): positions for positions in verdict.suspects}
-    ids, quarantine = held.batch.ids, view.kinds[held.kind].quarantine
-    for group, positions in parts.items():
-        held.rows += [settle.returned(ids[p], held.counts(p), group) for p in positions]
-    if parts:
-        sizes = {group: len(positions) for group, positions in parts.items()}
-        quarantine.split(held.batch.suspect, error, n_suspect, sizes)
-    elif alone:
-        quarantine.alone(held.batch.suspect, error)
-    held.rows += [settle.returned(ids[p], held.counts(p)) for p in verdict.innocent]
-    held.told.update(range(held.batch.n))
-    held.since = min(held.since, now)
-    held.finished = True
-
-
-def _judge(view: View, held: Held, begun: list[int], error: ErrorInfo, now: float) -> Blame:
-    """Decide who is blamed; if it is the kind's own trouble, let it rest."""
-    quarantine, left = view.kinds[held.kind].quarantine, held.left()
-    if left and quarantine.is_fault(held.batch.suspect, error):
-        rest_s = quarantine.rest(error, now)
-        view.emit(event.KindResting(held.kind, rest_s, f"{error.type}: {error.message}"))
-        return Blame(charged=tuple(left))
-    certain = held.batch.n == 1 or error.cause != "timeout"
-    return blame(left, begun, certain=certain)
-
-
-def _charged(view: View, held: Held, p: int, error: ErrorInfo, group: int, crashed: bool) -> Row:
-    """Return the row of a job that pays for the failure; it runs again in this group."""
-    policy, id_, counts = view.kinds[held.kind].policy, held.batch.ids[p], held.counts(p)
-    u = view.random.random()
-    if crashed:
-        return settle.crashed_attempt(id_, counts, error, policy, u, group)
-    return settle.failed_attempt(id_, counts, error, policy, u, suspect=group)
-
-
 def returned(view: View, input_: i.Returned, now: float) -> None:
     """Give a recalled batch back to the queue, uncharged."""
-    actor, held = _answering(view, input_.actor, input_.no)
+    actor, held = answering(view, input_.actor, input_.no)
     if actor is not None and held is not None:
         actor.held.remove(held)
         give_back(view, held, now)
