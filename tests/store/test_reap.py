@@ -174,3 +174,21 @@ def test_leaving_takes_the_hunger_along(kit: Kit) -> None:
     kit.store.hunger(kit.node, {kit.lane}, set())
     kit.store.leave(kit.node)
     assert kit.one("SELECT count(*) FROM actorq.hunger") == 0
+
+
+def test_the_dead_are_not_hungry(kit: Kit) -> None:
+    kit.store.leave(kit.node)
+    kit.store.hunger(kit.node, {kit.lane}, set())
+    assert kit.one("SELECT count(*) FROM actorq.hunger") == 0
+
+
+def test_what_the_dead_left_behind_is_swept_up_at_the_next_burial(kit: Kit) -> None:
+    """A burial does not see what was written while it waited for the node's row."""
+    other = kit.register()
+    kit.store.hunger(kit.node, {kit.lane}, set())
+    kit.enqueue(1)
+    kit.store.settle(kit.node, 1, [done(kit.batch(1))])
+    kit.conn.execute("DELETE FROM actorq.node WHERE id = %s", [kit.node])
+    kit.store.leave(other)
+    assert kit.one("SELECT count(*) FROM actorq.hunger") == 0
+    assert kit.one("SELECT count(*) FROM actorq.settled") == 0

@@ -1,12 +1,17 @@
 -- Declare a supervisor dead, unless it has shown life since $2; NULL: whatever it has shown.
+-- What another one wrote just when it was buried itself is swept up here, too.
 WITH dead AS (
     DELETE FROM {schema}.node
     WHERE id = $1::uuid
       AND ($2::int8 IS NULL OR (extract(epoch FROM beat_at) * 1000000)::int8 = $2::int8)
     RETURNING id
 ), quiet AS (
-    DELETE FROM {schema}.hunger WHERE node IN (SELECT id FROM dead)
+    DELETE FROM {schema}.hunger h
+    WHERE h.node IN (SELECT id FROM dead)
+      OR NOT EXISTS (SELECT FROM {schema}.node n WHERE n.id = h.node)
 ), forgotten AS (
-    DELETE FROM {schema}.settled WHERE node IN (SELECT id FROM dead)
+    DELETE FROM {schema}.settled s
+    WHERE s.node IN (SELECT id FROM dead)
+      OR NOT EXISTS (SELECT FROM {schema}.node n WHERE n.id = s.node)
 )
 SELECT count(*) FROM dead
