@@ -165,8 +165,7 @@ class Checker:
             number = run.lease[1]
             snoozes = self.work.behaviour(job.n) == "snooze"
             excused = snoozes or (
-                node is not None
-                and (number in node.failed or node.n_deaths > 0 or node.stopping is not None)
+                node is not None and (number in node.failed or node.killed_at is not None)
             )
         else:
             excused = end in ("outcome", "reaped")

@@ -111,7 +111,7 @@ class Nemesis:
         """Stop a supervisor for so long that the others declare it dead; then let it go on."""
         if (victim := self._victim()) is None:
             return False
-        s = TTL_S * self.random.uniform(1.2, 2.0)
+        s = TTL_S * self.random.uniform(2.0, 3.5)
         victim.stopped = True
         self.write("stop_supervisor", pid=victim.pid, s=s)
         os.kill(victim.pid, signal.SIGSTOP)

@@ -145,7 +145,7 @@ PLANTS = (
         ("core/frontier.py", "return now >= self.allowed_at() and (self.wanted or routine)",
          "return now < 0"),
     )),
-    Plant("what has begun is given back without asking", "tests/sim/test_sim.py", (
+    Plant("what has begun is given back without asking", "tests/core/test_plan_stop.py", (
         ("core/plan_stop.py", "            plan_batches.recall(view, actor, held)\n",
          "            plan_batches.give_back(view, held, now)\n"),
     )),

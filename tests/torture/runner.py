@@ -198,7 +198,7 @@ def _pending(conn: psycopg.Connection[Any]) -> int:
 def _leftovers(conn: psycopg.Connection[Any]) -> list[str]:
     """Return what a stopped fleet should not have left in the database."""
     found = []
-    for table in ("lease", "node", "hunger", "ready"):
+    for table in ("lease", "node", "hunger", "ready", "settled"):
         row = conn.execute(f"SELECT count(*) FROM actorq.{table}".encode()).fetchone()
         if row and row[0]:
             found.append(f"{row[0]} rows of actorq.{table}")

@@ -31,10 +31,9 @@ class Node:
     settled: Counter[int] = field(default_factory=Counter)  # lease → jobs
     failed: set[int] = field(default_factory=set)  # leases of batches that failed
     lost: set[int] = field(default_factory=set)
-    n_deaths: int = 0  # of its actors
     stopped: bool = False  # it came to an end of its own
     disowned: bool = False
-    stopping: int | None = None
+    killed_at: int | None = None  # when it ended, by force, what the grace time was too short for
 
 
 class Runs:
@@ -78,14 +77,12 @@ class Runs:
                 node.failed.add(value["lease"])
             case "lease_lost":
                 node.lost.add(value["lease"])
-            case "actor_exited":
-                node.n_deaths += 1
             case "supervisor_stopped":
                 node.stopped = True
             case "supervisor_disowned":
                 self.nodes[value["node"]].disowned = True
-            case "supervisor_stopping":
-                node.stopping = node.stopping or at
+            case "supervisor_stopping" if value["phase"] == "killing":
+                node.killed_at = at
 
     def _actor(self, path: Path) -> None:
         parent = 0
