@@ -114,7 +114,7 @@ PLANTS = (
     )),
     # ---- blame ----------------------------------------------------------------------------
     Plant("an exit with code 0 is a success", "torture", (
-        ("core/plan_batches.py", _JUDGED,
+        ("core/plan_blame.py", _JUDGED,
          "    if error.cause == 'exit':\n        held.done += held.left()\n"
          "        held.told.update(range(held.batch.n))\n        held.finished = True\n"
          "        held.since = min(held.since, now)\n        return\n" + _JUDGED),
@@ -128,7 +128,7 @@ PLANTS = (
          "return Blame(charged=tuple(open_))"),
     )),
     Plant("finished outcomes go with the batch that fails", "tests/sim/test_sim.py", (
-        ("core/plan_batches.py", _JUDGED, "    held.told.clear()\n" + _JUDGED),
+        ("core/plan_blame.py", _JUDGED, "    held.told.clear()\n" + _JUDGED),
     )),
     Plant("a second outcome of a job is swallowed", "tests/process/test_ledger.py", (
         ("supervisor/ledger.py", "if len(told) != before + len(positions):", "if False:"),
