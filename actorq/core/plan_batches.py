@@ -74,6 +74,7 @@ def _look_again(view: View, lane: Lane, claim: Claim, input_: i.Claimed, now: fl
             lane.suspects.append(claim.suspect)
         return
     lane.frontier.claimed(reply.last, short, unbounded, input_.took_s, now)
+    lane.n_came += reply.n_taken
     if lane.stirred:
         lane.frontier.wanted = True
     if reply.oldest_s is not None:
@@ -84,6 +85,8 @@ def _look_again(view: View, lane: Lane, claim: Claim, input_: i.Claimed, now: fl
         lane.empty = not lane.stirred
     else:
         lane.look_at = min(lane.look_at, lane.frontier.allowed_at())
+    if short and not lane.hungry and plan_look.flooded(lane):
+        lane.look_at = min(lane.look_at, now + plan_look.FLOOD_LOOK_S)
 
 
 def _cut(view: View, kind: Kind, claim: Claim, n: int) -> str:

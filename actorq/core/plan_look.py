@@ -23,12 +23,17 @@ BUSY_DUE_S = 1.0
 """How often a supervisor with enough to do asks for suspects and for lanes it neglects."""
 
 HUNGER_S = 1.0
-"""A hunger flag changes at most once a second, or its own dead rows would slow every insert."""
+"""A hunger flag is raised at most once a second, or its own dead rows would slow every insert."""
 
 HUNGER_CHECK_S = 0.01
 
 FLOOD_PER_S = 200
-"""Notifications a second above which they cost more than they bring."""
+"""Notifications a second above which they cost more than they bring: each takes a lock of the
+whole server at its commit."""
+
+FLOOD_WINDOW_S = 0.1
+FLOOD_LOOK_S = 0.01
+"""How often to look into a lane that is flooded and therefore does not notify."""
 
 LAG_BATCHES = 4
 """How far a lane that rested may lag behind the others, and so be served before them."""
@@ -218,24 +223,34 @@ def _declare_hunger(view: View, now: float) -> None:
     view.hunger_at = now + HUNGER_CHECK_S
     on, off = set(), set()
     for lane in view.lanes.values():
-        flooded = _flooded(lane, now)
-        if now < lane.hunger_at + HUNGER_S:
-            continue
-        idle = lane.look_at > now and not lane.claiming
-        if not lane.hungry and idle and view.kinds[lane.kind].available:
-            on.add(lane.id)
-        elif lane.hungry and flooded:
+        _count(lane, now)
+        if lane.hungry and flooded(lane):
             off.add(lane.id)
+        elif not lane.hungry and _wants_to_be_woken(view, lane, now):
+            on.add(lane.id)
     for id_ in on | off:
         view.lanes[id_].hungry, view.lanes[id_].hunger_at = id_ in on, now
     if on or off:
         view.do(Hunger(frozenset(on), frozenset(off)))
 
 
-def _flooded(lane: Lane, now: float) -> bool:
-    """Count wake-ups over a second; tell whether there were too many in the last one."""
-    if now < lane.woken_since + 1.0:
-        return lane.n_woken > FLOOD_PER_S
-    flooded = lane.n_woken > FLOOD_PER_S
-    lane.n_woken, lane.woken_since = 0, now
-    return flooded
+def _wants_to_be_woken(view: View, lane: Lane, now: float) -> bool:
+    idle = lane.look_at > now and not lane.claiming and view.kinds[lane.kind].available
+    return bool(idle) and not flooded(lane) and now >= lane.hunger_at + HUNGER_S
+
+
+def _count(lane: Lane, now: float) -> None:
+    """Close a window of counting when it is over."""
+    took_s = now - lane.window_at
+    if took_s < FLOOD_WINDOW_S:
+        return
+    # Without notifications what comes is known by what is claimed.
+    n = lane.n_woken if lane.hungry else lane.n_came
+    lane.per_s = n / took_s
+    lane.n_woken = lane.n_came = 0
+    lane.window_at = now
+
+
+def flooded(lane: Lane) -> bool:
+    """Tell whether jobs come so fast that being told of each costs more than looking often."""
+    return lane.per_s > FLOOD_PER_S

@@ -114,8 +114,10 @@ class Lane:
     pass_: float = 0.0
     hungry: bool = False
     hunger_at: float = -math.inf  # when that was last changed
-    n_woken: int = 0
-    woken_since: float = -math.inf
+    n_woken: int = 0  # notifications in the present window
+    n_came: int = 0  # jobs claimed in the present window
+    window_at: float = -math.inf  # when that began
+    per_s: float = 0.0  # the larger of both, in the last whole window
 
 
 @dataclass(slots=True)

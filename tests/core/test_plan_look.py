@@ -9,7 +9,7 @@ from actorq.core import inputs as i
 from actorq.core import plan
 from actorq.core.ask import Claimed, Due
 from actorq.core.model import Batch
-from actorq.core.plan_look import FLOOD_PER_S, UNWRITTEN_JOBS
+from actorq.core.plan_look import FLOOD_LOOK_S, FLOOD_PER_S, FLOOD_WINDOW_S, UNWRITTEN_JOBS
 from actorq.core.policy import KindPolicy
 from tests.core.desk import Desk
 
@@ -221,20 +221,49 @@ def test_a_due_query_without_an_answer_is_asked_again() -> None:
     assert desk.of(e.AskDue)
 
 
-def test_hunger_is_declared_once_and_taken_back_when_it_floods() -> None:
+def flood(desk: Desk) -> None:
+    """Let notifications come too fast for one whole window of counting."""
+    desk.feed(i.Woken(1), after=1.1 * FLOOD_WINDOW_S)
+    desk.at_rest()
+    desk.feed(i.Woken(1, FLOOD_PER_S), after=1.1 * FLOOD_WINDOW_S)
+
+
+def test_hunger_is_declared_once_and_taken_back_at_once_when_it_floods() -> None:
     desk = resting()
     desk.feed(i.Tick(), after=0.02)
     assert desk.one(e.Hunger).on == {1}
     desk.feed(i.Tick(), after=0.02)
     assert desk.of(e.Hunger) == []
-    desk.feed(i.Woken(1, FLOOD_PER_S + 1), after=2.0)
+    flood(desk)
     assert desk.one(e.Hunger).off == {1}
+
+
+def test_hunger_comes_back_when_the_flood_is_over_but_not_within_a_second() -> None:
+    desk = resting()
+    desk.feed(i.Tick(), after=0.02)
+    flood(desk)
     desk.at_rest()
     desk.feed(i.Tick(), after=0.9)
-    assert desk.of(e.Hunger) == [], "it changes once a second at most"
+    assert desk.of(e.Hunger) == []
     desk.at_rest()
     desk.feed(i.Tick(), after=0.2)
     assert desk.one(e.Hunger).on == {1}
+
+
+def test_while_jobs_flood_in_hunger_stays_off_and_the_lane_is_looked_at_often() -> None:
+    desk = resting()
+    desk.feed(i.Tick(), after=0.02)
+    flood(desk)
+    lane = desk.view.lanes[1]
+    for _ in range(30):
+        desk.at_rest()
+        lane.n_came += FLOOD_PER_S
+        desk.feed(i.Tick(), after=1.1 * FLOOD_WINDOW_S)
+        assert desk.of(e.Hunger) == []
+    lane.look_at = desk.now
+    desk.feed(i.Tick())
+    desk.answer(desk.one(e.Claim).lease)
+    assert lane.look_at <= desk.now + FLOOD_LOOK_S
 
 
 def test_without_notifications_nobody_declares_hunger() -> None:
