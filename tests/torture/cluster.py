@@ -79,6 +79,15 @@ class Cluster:
                 time.sleep(0.01)
         self.server.ensure()
 
+    def broken(self) -> list[str]:
+        """Return what the server's own checker finds wrong with tables and indexes."""
+        program = str(self.server._binaries.bin / "pg_amcheck")
+        where = ["-h", str(self.server.socket_dir), "-U", "actorq", "-d", "actorq"]
+        command = [program, "--install-missing", "--heapallindexed", *where]
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+        said = (answer.stdout + answer.stderr).strip()
+        return [f"pg_amcheck: {said[-500:]}"] if answer.returncode else []
+
     def close(self) -> None:
         """Stop the server and delete its data."""
         home = self.server.home

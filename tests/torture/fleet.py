@@ -18,6 +18,7 @@ from tests.torture import history
 from tests.torture.tiers import TTL_S
 
 GRACE_S = 4.0
+MAX_RSS_MB, MAX_FDS = 200, 100
 
 
 @dataclass(eq=False)
@@ -106,6 +107,17 @@ class Fleet:
             with contextlib.suppress(psutil.Error):
                 children = psutil.Process(member.pid).children()
                 found += [c for c in children if "spawn_main" in " ".join(c.cmdline())]
+        return found
+
+    def grown(self) -> list[str]:
+        """Return the supervisors that take more memory or open files than they may."""
+        found = []
+        for member in self.members:
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(member.pid)
+                rss_mb, n_fds = process.memory_info().rss >> 20, process.num_fds()
+                if rss_mb > MAX_RSS_MB or n_fds > MAX_FDS:
+                    found.append(f"supervisor {member.pid}: {rss_mb} MB, {n_fds} open files")
         return found
 
     def stop(self, wait_s: float = 30) -> list[str]:

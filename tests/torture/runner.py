@@ -135,12 +135,16 @@ class Torture:
 
     def _end(self, cluster: Cluster, fleet: Fleet) -> None:
         """Stop softly, and look for anything that is left behind."""
+        for text in fleet.grown():
+            self._wrong("grown", text)
         for text in fleet.stop():
             self._wrong("stop", text)
         for text in fleet.strays():
             self._wrong("stray", text)
         for text in cluster.patiently(_leftovers):
             self._wrong("leftover", text)
+        for text in cluster.broken():
+            self._wrong("corrupt", text)
 
     def _wrong(self, rule: str, text: str) -> None:
         self.wrong.append(Violation(rule, text))

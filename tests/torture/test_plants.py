@@ -30,7 +30,7 @@ def test_a_text_that_is_gone_or_there_twice_is_refused(tmp_path: Path) -> None:
     (tmp_path / "actorq").mkdir()
     (tmp_path / "actorq" / "x.py").write_text("one two two")
     for old in ("three", "two"):
-        with pytest.raises(LookupError, match="x.py has the text"):
+        with pytest.raises(LookupError, match="has the text"):
             plant(tmp_path, Plant("p", "torture", (("x.py", old, ""),)))
 
 
