@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from actorq.core import blame, plan, plan_actors, plan_batches, plan_look, plan_stop, settle
+from actorq.core import (
+    blame,
+    plan,
+    plan_actors,
+    plan_batches,
+    plan_blame,
+    plan_look,
+    plan_stop,
+    settle,
+)
 from actorq.core import effects as e
 from actorq.core import inputs as i
 from actorq.core.frontier import Frontier
@@ -95,12 +104,12 @@ def a_batch_that_waited_is_forgotten_when_its_actor_dies(m: pytest.MonkeyPatch) 
 
 @plant
 def a_whole_batch_is_charged(m: pytest.MonkeyPatch) -> None:
-    m.setattr(plan_batches, "blame", lambda open_, *_, **__: blame.Blame(charged=tuple(open_)))
+    m.setattr(plan_blame, "blame", lambda open_, *_, **__: blame.Blame(charged=tuple(open_)))
 
 
 @plant
 def nobody_is_ever_charged(m: pytest.MonkeyPatch) -> None:
-    m.setattr(plan_batches, "blame", lambda open_, *_, **__: blame.Blame(innocent=tuple(open_)))
+    m.setattr(plan_blame, "blame", lambda open_, *_, **__: blame.Blame(innocent=tuple(open_)))
 
 
 @plant
