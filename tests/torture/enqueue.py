@@ -20,6 +20,7 @@ import psycopg
 import actorq
 from actorq.store.cancel import cancel
 from actorq.store.faults import LockTimeout
+from tests.torture import leash
 from tests.torture.handlers import DIRECTORY, WORK, Stream, app, each, whole
 from tests.torture.history import Writer
 from tests.torture.workload import KINDS
@@ -160,5 +161,6 @@ def _args(kind: str, n: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    leash.hold()
     Enqueuer(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])).run()
     os._exit(0)  # connections to a server that is down must not hold up the end

@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -83,6 +84,10 @@ def run(directory: Path, catcher: str, seed: int) -> tuple[int, str]:
         process.terminate()
         said, _ = process.communicate()
         return 1, "it hung\n" + said
+    except BaseException:
+        process.terminate()
+        process.communicate()
+        raise
     return process.returncode, said
 
 
@@ -139,6 +144,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="the last line is the verdict")
     parser.add_argument("--no-baseline", action="store_true", help="trust the catchers")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and clean up on the way
     chosen = [p for p in PLANTS if not args.mutants or p.name in args.mutants]
     unsound = [] if args.no_baseline else sound(p.caught_by for p in chosen)
     for text in unsound:

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -251,6 +252,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="the last line is the verdict")
     parser.add_argument("--keep", action="store_true", help="keep the files of a run without fault")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and clean up on the way
     seed = args.seed if args.seed is not None else int.from_bytes(os.urandom(3), "big")
     report = run(TIERS[args.tier], seed, args.keep)
     for story in report.stories:

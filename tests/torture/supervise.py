@@ -10,12 +10,14 @@ from actorq.core.event import Event
 from actorq.events import Events, LogLines
 from actorq.supervisor.engine import Engine
 from actorq.supervisor.options import RunOptions
+from tests.torture import leash
 from tests.torture.handlers import DIRECTORY, app
 from tests.torture.history import Writer
 
 
 def main() -> int:
-    """Serve until told to stop; the times come as JSON-free `name=value` arguments."""
+    """Serve until told to stop; the times come as arguments `name=seconds`."""
+    leash.hold()
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     log = Writer(DIRECTORY, "supervisor")
     log.write("pid", os.getpid())
