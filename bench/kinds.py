@@ -45,13 +45,9 @@ def once(host: h.Server, kinds: int, jobs: int, batch: int) -> dict[str, float]:
 def _shares(names: list[str], done: dict[str, int]) -> dict[str, float]:
     """Compare what each kind got: Jain's index is 1 if all got the same, 1/n if one got all."""
     got = [done.get(name, 0) for name in names]
+    mean = sum(got) / len(got)
     index = sum(got) ** 2 / (len(got) * sum(n * n for n in got))
-    others = got[1:] or got
-    return {
-        "fairness": index,
-        "least_of_mean": min(others) / (sum(others) / len(others)),
-        "flood_of_mean": got[0] / (sum(others) / len(others)),
-    }
+    return {"fairness": index, "least_of_mean": min(got) / mean, "flood_of_mean": got[0] / mean}
 
 
 def main() -> None:
