@@ -34,6 +34,18 @@ SETTINGS: dict[str, str | int] = {
 }
 
 
+def disk(full: bool) -> str:
+    """Return what makes the server refuse new versions of rows as a full disk does, or end it.
+
+    The triggers are there from the start: to make or drop one would wait for everybody.
+    """
+    refuse = "RAISE EXCEPTION 'No space left on device' USING ERRCODE = 'disk_full';"
+    return (
+        "CREATE OR REPLACE FUNCTION public.disk() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN {refuse if full else ''} RETURN NULL; END $$"
+    )
+
+
 class Cluster:
     """Run a server of our own, which is crashed and brought up again."""
 
@@ -43,6 +55,12 @@ class Cluster:
         migrate(self.dsn)
         with psycopg.connect(self.dsn, autocommit=True) as conn:
             conn.execute("CREATE TABLE public.torture_mark (n bigserial PRIMARY KEY)")
+            conn.execute(disk(full=False).encode())
+            for table in ("job", "lease", "result"):
+                conn.execute(
+                    f"CREATE TRIGGER disk BEFORE INSERT OR UPDATE ON actorq.{table}"
+                    " EXECUTE FUNCTION public.disk()".encode()
+                )
             conn.execute(f"SELECT pg_create_logical_replication_slot('{SLOT}', 'test_decoding')")
 
     def socket(self) -> str:

@@ -12,6 +12,7 @@ import msgspec
 
 import actorq
 from actorq.actor import adapters
+from tests.torture import clock
 from tests.torture.history import Writer
 from tests.torture.workload import CRASH_BUDGET, MAX_ATTEMPTS, Workload
 
@@ -22,6 +23,10 @@ WORK = Workload(
 ACTORS = int(os.environ.get("TORTURE_ACTORS", "1"))
 RETRY = actorq.exponential(base_s=0.1, factor=2.0, cap_s=0.5)
 TIMEOUT_S = 5.0
+
+
+if "TORTURE_SEED" in os.environ:  # supervisors, actors and enqueuers all import this module
+    clock.skew(WORK.seed)
 
 
 class Numbered(msgspec.Struct):

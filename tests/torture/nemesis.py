@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import heapq
+import itertools
 import os
 import random
 import signal
@@ -17,7 +18,7 @@ from typing import Any
 import psutil
 import psycopg
 
-from tests.torture.cluster import Cluster, Proxy
+from tests.torture.cluster import Cluster, Proxy, disk
 from tests.torture.fleet import Fleet, Member
 from tests.torture.history import Writer
 from tests.torture.tiers import TTL_S, Tier
@@ -37,6 +38,7 @@ class Nemesis:
         self._log = Writer(directory, "nemesis")
         self._span_s = tier.span_s
         self._undo: list[tuple[float, int, Callable[[], None]]] = []
+        self._count = itertools.count()
         self._threads: list[threading.Thread] = []
         self._plan = [name for name, n in tier.faults.items() for _ in range(n)]
         self.random.shuffle(self._plan)
@@ -48,8 +50,8 @@ class Nemesis:
             self._wait(begun + (k + 1) * self._span_s / (len(self._plan) + 1))
             self._do(name)
         self._wait(begun + self._span_s)
-        for _, _, undo in sorted(self._undo, key=lambda u: u[:2]):
-            undo()
+        while self._undo:
+            heapq.heappop(self._undo)[2]()
         for thread in self._threads:
             thread.join(60)
         self.proxy.order(do="heal")
@@ -72,14 +74,18 @@ class Nemesis:
             time.sleep(min(0.05, max(0.0, until - now)))
 
     def _later(self, s: float, undo: Callable[[], None]) -> None:
-        heapq.heappush(self._undo, (time.monotonic() + s, len(self._undo), undo))
+        heapq.heappush(self._undo, (time.monotonic() + s, next(self._count), undo))
 
-    def _do(self, name: str) -> None:
+    def _do(self, name: str, tries: int = 20) -> None:
+        """Do harm; where nobody is there to be harmed, try again before long."""
         try:
             if getattr(self, f"_{name}")() is not False:
                 self.done[name] += 1
+                return
         except (psycopg.Error, psutil.Error, ProcessLookupError):
             self.write("missed", fault=name)
+        if tries > 1:
+            self._later(0.2, lambda: self._do(name, tries - 1))
 
     # ---- processes ------------------------------------------------------------------------
 
@@ -276,8 +282,17 @@ class Nemesis:
         self._later(1.0, lambda: self._alter(f"ALTER SYSTEM RESET {name}"))
 
     def _alter(self, text: str) -> None:
-        def alter(conn: psycopg.Connection[Any]) -> None:
-            conn.execute(text.encode())
-            conn.execute("SELECT pg_reload_conf()")
+        self._execute(text, "SELECT pg_reload_conf()")
 
-        self.cluster.patiently(alter)
+    def _disk_full(self) -> None:
+        """Refuse to write new versions of rows, with the code that a full disk has."""
+        self.write("disk_full")
+        self._execute(disk(full=True))
+        self._later(1.0, lambda: self._execute(disk(full=False)))
+
+    def _execute(self, *statements: str) -> None:
+        def execute(conn: psycopg.Connection[Any]) -> None:
+            for statement in statements:
+                conn.execute(statement.encode())
+
+        self.cluster.patiently(execute)

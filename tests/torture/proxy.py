@@ -156,7 +156,8 @@ async def main(path: str, n_doors: int) -> None:
     for door in doors:
 
         async def enter(r: Any, w: Any, door: Door = door) -> None:
-            await Connection(door, path).carry(r, w)
+            with contextlib.suppress(asyncio.CancelledError):  # at the end: streams would log it
+                await Connection(door, path).carry(r, w)
 
         servers.append(await asyncio.start_server(enter, "127.0.0.1", 0))
     print(json.dumps([s.sockets[0].getsockname()[1] for s in servers]), flush=True)

@@ -27,18 +27,26 @@ T0 = Tier(
         "kill_actor": 40, "stop_actor": 3, "terminate": 30, "cancel_statement": 20,
         "kill_backend": 1, "crash_server": 1, "kill_server": 1,
         "delay": 4, "swallow": 4, "slice": 3, "reset": 8, "cut_before": 20, "cut_after": 60,
-        "lock_rows": 6, "lock_table": 1, "read_only": 1, "snapshot": 1,
+        "lock_rows": 6, "lock_table": 1, "read_only": 1, "disk_full": 1, "snapshot": 1,
     },
 )  # fmt: skip
 
 
-def _times(tier: Tier, jobs: int, span_s: float, factor: float, actors: int) -> Tier:
-    faults = {name: round(n * factor) for name, n in tier.faults.items()}
-    return Tier(jobs, span_s, tier.supervisors, actors, tier.deaths, faults)
-
+_NIGHT = {
+    "kill_supervisor": 75, "kill_group": 35, "stop_supervisor": 25, "end_supervisor": 30,
+    "kill_actor": 500, "stop_actor": 30, "terminate": 500, "cancel_statement": 200,
+    "kill_backend": 10, "crash_server": 10, "kill_server": 10,
+    "delay": 50, "swallow": 50, "slice": 30, "reset": 80, "cut_before": 200, "cut_after": 600,
+    "lock_rows": 60, "lock_table": 10, "read_only": 5, "disk_full": 2, "snapshot": 10,
+}  # fmt: skip
 
 TIERS: Mapping[str, Tier] = {
     "T0": T0,
-    "T1": _times(T0, 500_000, 480.0, 10.0, 2),
-    "T2": _times(T0, 3_000_000, 3000.0, 60.0, 2),
-}
+    "T1": Tier(
+        n_jobs=500_000, span_s=480.0, supervisors=3, actors=2, deaths=0.5, faults=_NIGHT
+    ),
+    "T2": Tier(
+        n_jobs=3_000_000, span_s=3000.0, supervisors=3, actors=2, deaths=0.5,
+        faults={name: n * 6 for name, n in _NIGHT.items()},
+    ),
+}  # fmt: skip
