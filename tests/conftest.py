@@ -13,7 +13,18 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from tests.support.turns import turn
 from tests.support.wait import wait_until
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Have tests marked `alone` wait until no other process of this run is in a test."""
+    workers = getattr(item.config, "workerinput", None)
+    if workers is None:
+        return (yield)
+    with turn(workers["testrunuid"], alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 @pytest.fixture(scope="session")

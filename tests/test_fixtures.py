@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import uuid
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests.support.server import dbname
 from tests.support.wait import wait_until
+
+ROOT = Path(__file__).parent.parent
 
 seen: set[str] = set()
 
@@ -35,3 +39,46 @@ def test_waiting_in_vain_says_for_what_and_what_was_seen_last() -> None:
 
 def test_the_leak_check_waits_for_a_child_that_is_ending(no_leaks: None) -> None:
     subprocess.run([sys.executable, "-c", ""], check=True)
+
+
+WAITS_ITS_TURN = """
+import sys
+from tests.support.turns import turn
+with turn(sys.argv[1], alone=sys.argv[2] == "alone"):
+    print("in", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_test_that_wants_to_be_alone_gets_its_turn_and_is(request: pytest.FixtureRequest) -> None:
+    run = uuid.uuid4().hex
+
+    def start(how: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", WAITS_ITS_TURN, run, how]
+        started = subprocess.Popen(
+            command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        request.addfinalizer(lambda: (started.kill(), started.communicate()))
+        return started
+
+    def waits(process: subprocess.Popen[str]) -> bool:
+        held = Path("/proc/locks").read_text().splitlines()
+        return any("->" in line and f" {process.pid} " in line for line in held)
+
+    def gets_in(process: subprocess.Popen[str]) -> None:
+        assert process.stdout
+        assert process.stdout.readline() == "in\n"
+
+    first, second = start("together"), start("together")
+    gets_in(first)
+    gets_in(second)
+    alone = start("alone")
+    wait_until(lambda: waits(alone))
+    late = start("together")
+    wait_until(lambda: waits(late))
+    first.communicate()
+    second.communicate()
+    gets_in(alone)
+    assert waits(late)
+    alone.communicate()
+    gets_in(late)

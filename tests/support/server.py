@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import tempfile
 import time
@@ -26,15 +27,26 @@ HOMES = Path(tempfile.gettempdir()) / f"actorq-test-{os.geteuid()}"
 def own_server() -> embedded.Server:
     """Start a server for this session, not durable; of the version ACTORQ_TEST_PG if set."""
     HOMES.mkdir(mode=0o711, exist_ok=True)
-    for home in HOMES.iterdir():
-        if time.time() - home.stat().st_mtime > A_MINUTE_S:  # else it may be just starting
-            embedded.remove(home)  # left by a killed session, unless it is in use
+    _tidy_up()
     bin_dir = None
     if MAJOR:
         bin_dir = binaries.DEBIAN / MAJOR / "bin"
         if not bin_dir.exists():
             pytest.exit(f"ACTORQ_TEST_PG={MAJOR}, but there is no {bin_dir}", returncode=4)
     return embedded.start(HOMES / uuid.uuid4().hex[:12], durable=False, bin_dir=bin_dir)
+
+
+def _tidy_up() -> None:
+    """Remove what killed sessions have left; one process at a time, for several start at once."""
+    homes = os.open(HOMES, os.O_RDONLY)
+    try:
+        fcntl.flock(homes, fcntl.LOCK_EX)
+        for home in HOMES.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # a session that ends right now
+                if time.time() - home.stat().st_mtime > A_MINUTE_S:  # else it may be starting
+                    embedded.remove(home)  # unless it is in use
+    finally:
+        os.close(homes)
 
 
 @contextlib.contextmanager

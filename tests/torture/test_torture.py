@@ -8,6 +8,7 @@ from tests.torture.runner import run
 from tests.torture.tiers import TIERS
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_nothing_is_lost_and_nothing_is_settled_twice() -> None:
