@@ -212,12 +212,15 @@ def test_a_waiting_job_is_cancelled_at_once_wherever_it_waits(kit: Kit) -> None:
     kit.check_places()
 
 
-def test_cancelling_a_running_job_tells_the_node_that_holds_it(kit: Kit) -> None:
+def test_cancelling_a_running_job_tells_its_node_and_it_ends_when_given_back(kit: Kit) -> None:
     kit.store.listen()
     ids = kit.enqueue(2)
     kit.batch(3)
     assert cancel(kit.conn, ids[1:]).requested == ids[1:]
     assert kit.store.notifications(5) == [f"cancel {kit.node} 3 {ids[1]}"]
+    assert kit.store.give_back(kit.node, 3, 0)
+    kit.check_places()
+    assert [kit.states()[job] for job in ids] == ["ready", "cancelled"]
 
 
 def test_a_cancel_gives_up_on_a_job_that_stays_locked(kit: Kit) -> None:

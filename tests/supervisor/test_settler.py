@@ -72,6 +72,43 @@ def test_jobs_that_were_locked_while_an_answer_got_lost_are_settled_later(
     assert told.applied == {batch.lease}
 
 
+class Cut(QueueStore):
+    """Lose the connection of the first settle, before it is sent or after its commit."""
+
+    after, n_cut = False, 0
+
+    def settle(self, node: str, settle_no: int, settlements: Sequence[Settlement]) -> Settled:
+        Cut.n_cut += 1
+        if Cut.n_cut == 1 and not Cut.after:
+            self.close()
+        said = super().settle(node, settle_no, settlements)
+        if Cut.n_cut == 1:
+            self.close()
+            raise StoreUnavailable("the answer is lost")
+        return said
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before it is sent", "after its commit"])
+def test_a_settle_whose_connection_is_lost_is_written_once(
+    kit: Kit, after: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Cut, "after", after)
+    monkeypatch.setattr(Cut, "n_cut", 0)
+    ids = kit.enqueue(3)
+    batch = kit.batch(1)
+    posted: list[Any] = []
+    settler = Settler(kit.node, lambda name: Cut.connect(kit.dsn, name=name), posted.append)
+    settler.order(done(batch))
+    settler.start()
+    wait_until(lambda: [p for p in posted if isinstance(p, i.Settled)])
+    assert [kit.states()[n] for n in ids] == ["completed"] * 3, "said before it is true"
+    settler.stop()
+    settler.join(10)
+    (told,) = [p for p in posted if isinstance(p, i.Settled)]
+    assert told.applied == {batch.lease}
+    assert Cut.n_cut == (1 if after else 2)
+
+
 def test_one_outcome_that_the_database_refuses_fails_its_job_alone(kit: Kit) -> None:
     ids = kit.enqueue(3)
     kit.conn.execute(

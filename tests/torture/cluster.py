@@ -20,6 +20,7 @@ from psycopg import conninfo
 from actorq import embedded
 from actorq.embedded import system
 from actorq.store.migrate import migrate
+from tests.torture import leftovers
 
 T = TypeVar("T")
 
@@ -52,6 +53,7 @@ class Cluster:
     def __init__(self, home: Path) -> None:
         self.server = embedded.start(home, settings=SETTINGS)
         self.dsn = self.server.dsn
+        self.segments: set[Path] = set()  # all shared memory that it was seen to have
         migrate(self.dsn)
         with psycopg.connect(self.dsn, autocommit=True) as conn:
             conn.execute("CREATE TABLE public.torture_mark (n bigserial PRIMARY KEY)")
@@ -90,6 +92,7 @@ class Cluster:
         """End the server at once (SIGQUIT) or without a word (SIGKILL), and start it again."""
         pid = self.server.pid
         if pid:
+            self.segments |= leftovers.segments(pid)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, sign)
             deadline = time.monotonic() + 20
@@ -109,6 +112,7 @@ class Cluster:
     def close(self) -> None:
         """Stop the server and delete its data."""
         home = self.server.home
+        self.segments |= leftovers.segments(self.server.pid or 0)
         self.server.close()
         embedded.remove(home)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.torture import history
+from tests.torture import history, leftovers
 from tests.torture.tiers import TTL_S
 
 GRACE_S = 4.0
@@ -47,6 +47,7 @@ class Fleet:
         self.lock = threading.RLock()
         self.gave_up: list[str] = []
         self.n_started = 0
+        self.pids: list[int] = []  # of all supervisors there ever were
         self.members = [self._start(place) for place in range(len(dsns))]
         self.enqueuers: list[subprocess.Popen[bytes]] = []
 
@@ -65,6 +66,7 @@ class Fleet:
             "supervise", self.dsns[place], f"log-{self.n_started:04}-{place}",
             f"ttl_s={TTL_S}", f"grace_s={GRACE_S}",
         )  # fmt: skip
+        self.pids.append(process.pid)
         return Member(place, process)
 
     def mend(self) -> None:
@@ -87,18 +89,6 @@ class Fleet:
         """Start an enqueuer."""
         args = (str(place), str(n_jobs), str(span_s))
         self.enqueuers.append(self.spawn("enqueue", dsn, f"enqueuer-{place}", *args))
-
-    def family(self) -> list[psutil.Process]:
-        """Return every process of this run: ours by their environment, whoever started them."""
-        mark = str(self.directory)
-        found = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
-                    continue
-                if process.environ().get("TORTURE_DIRECTORY") == mark:
-                    found.append(process)
-        return found
 
     def actors(self) -> list[psutil.Process]:
         """Return the actor processes that run now."""
@@ -142,12 +132,9 @@ class Fleet:
                     wrong.append(f"supervisor {member.pid} did not stop in {wait_s:.0f} s")
         return wrong
 
-    def strays(self, wait_s: float = 5) -> list[str]:
-        """Return the processes that are left although everything has been ended."""
-        deadline = time.monotonic() + wait_s
-        while (left := self.family()) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        return [f"{p.pid} {' '.join(p.cmdline())[:120]}" for p in left if p.is_running()]
+    def strays(self) -> list[str]:
+        """Describe the processes that are left although everything has been ended."""
+        return leftovers.strays(str(self.directory))
 
     def kill_all(self) -> None:
         """Leave nothing behind, whatever happened."""
@@ -155,6 +142,6 @@ class Fleet:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        for stray in self.family():
+        for stray in leftovers.processes(str(self.directory)):
             with contextlib.suppress(psutil.Error):
                 stray.kill()

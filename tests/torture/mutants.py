@@ -15,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,10 @@ SEEDS = (1, 2, 3)
 """A plant that shows only where faults meet may need more than one run."""
 
 LIMIT_S = 600
+AT_ONCE = 2
+"""How many plants that a test catches are tried at once; the torture has the machine to itself."""
+
+_running: set[subprocess.Popen[str]] = set()
 
 
 @dataclass(frozen=True)
@@ -67,17 +72,18 @@ def plant(directory: Path, bug: Plant) -> None:
         path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def run(directory: Path, catcher: str, seed: int) -> tuple[int, str]:
-    """Run one catcher on a copy; returns its exit code and the end of what it said."""
+def run(directory: Path, catchers: list[str], seed: int) -> tuple[int, str]:
+    """Run the torture, or tests, on a copy; returns its exit code and the end of what it said."""
     env = {**os.environ, "PYTHONPATH": str(directory), "TORTURE_ROOT": str(directory)}
-    if catcher == "torture":
+    if catchers == ["torture"]:
         what = ["-m", "tests.torture.runner", "--tier", "T0", "--seed", str(seed), "--json"]
     else:
-        what = ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header", catcher]
+        what = ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header", *catchers]
     process = subprocess.Popen(
         [sys.executable, *what], cwd=directory, env=env, text=True, errors="replace",
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
+    _running.add(process)
     try:
         said, _ = process.communicate(timeout=LIMIT_S)
     except subprocess.TimeoutExpired:
@@ -88,7 +94,16 @@ def run(directory: Path, catcher: str, seed: int) -> tuple[int, str]:
         process.terminate()
         process.communicate()
         raise
+    finally:
+        _running.discard(process)
     return process.returncode, said
+
+
+def leave(*_: object) -> None:
+    """End what runs, so that it can clean up, and leave."""
+    for process in list(_running):
+        process.terminate()
+    sys.exit(143)
 
 
 def verdict(catcher: str, code: int, said: str) -> str:
@@ -119,21 +134,36 @@ def hunt(bug: Plant) -> Caught:
         with tempfile.TemporaryDirectory(prefix="actorq-plant-") as place:
             directory = copied(Path(place))
             plant(directory, bug)
-            how = verdict(bug.caught_by, *run(directory, bug.caught_by, seed))
+            how = verdict(bug.caught_by, *run(directory, [bug.caught_by], seed))
         if how:
             return Caught(bug.name, bug.caught_by, how, time.monotonic() - begun)
     return Caught(bug.name, "", "", time.monotonic() - begun)
 
 
-def sound(catchers: Iterable[str]) -> list[str]:
-    """Run the catchers where nothing is planted; returns those that fail nevertheless."""
+def hunts(bugs: Iterable[Plant]) -> Iterator[Caught]:
+    """Hunt for bugs: first, some at once, for those that tests catch."""
+    by_test, by_torture = [], []
+    for bug in bugs:
+        (by_torture if bug.caught_by == "torture" else by_test).append(bug)
+    pool = ThreadPoolExecutor(AT_ONCE)
+    try:
+        yield from pool.map(hunt, by_test)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    yield from map(hunt, by_torture)
+
+
+def sound(catchers: list[str]) -> list[str]:
+    """Run the catchers where nothing is planted; returns what fails nevertheless."""
+    tests = sorted(set(catchers) - {"torture"})
+    runs = [tests] * bool(tests) + [["torture"]] * ("torture" in catchers)
     failed = []
     with tempfile.TemporaryDirectory(prefix="actorq-plant-") as place:
         directory = copied(Path(place))
-        for catcher in sorted(set(catchers)):
-            code, said = run(directory, catcher, 1)
+        for together in runs:
+            code, said = run(directory, together, 1)
             if code:
-                failed.append(f"{catcher}: {said[-2000:]}")
+                failed.append(f"{' '.join(together)}: {said[-2000:]}")
     return failed
 
 
@@ -144,17 +174,16 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="the last line is the verdict")
     parser.add_argument("--no-baseline", action="store_true", help="trust the catchers")
     args = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and clean up on the way
+    signal.signal(signal.SIGTERM, leave)
     chosen = [p for p in PLANTS if not args.mutants or p.name in args.mutants]
-    unsound = [] if args.no_baseline else sound(p.caught_by for p in chosen)
+    unsound = [] if args.no_baseline else sound([p.caught_by for p in chosen])
     for text in unsound:
         print(f"FAILS WITHOUT A PLANT: {text}", file=sys.stderr)
     found = []
-    for bug in chosen:
-        caught = hunt(bug)
+    for caught in hunts(chosen):
         found.append(caught)
         word = f"caught by {caught.by} ({caught.how})" if caught.ok else "NOT CAUGHT"
-        print(f"{bug.name}: {word}, {caught.took_s:.0f} s", flush=True)
+        print(f"{caught.plant}: {word}, {caught.took_s:.0f} s", flush=True)
     missed = [caught.plant for caught in found if not caught.ok]
     summary = {
         "mutants": len(found),

@@ -28,7 +28,15 @@ _CLOSED = "v (n, seq, k)\n    WHERE l.node = $1::uuid AND l.n = v.n AND l.seq = 
 _BUMPED = "v (n, seq, open, k)\n    WHERE l.node = $1::uuid AND l.n = v.n AND l.seq = v.seq"
 _DONE = "AND (SELECT lane FROM held)[v.k] > 0\n    RETURNING j.id, v.result\n"
 _OTHER = "AND (SELECT lane FROM held)[v.k] > 0\n    RETURNING j.id, j.state"
+_ALIVE = "(SELECT count(*) FROM me) = 1"
 _JUDGED = "    verdict = _judge(view, held, begun, error, now)\n"
+_PLANNER = (
+    "tests/store/test_claim.py::test_no_planner_setting_makes_a_claim_take_more_than_its_limit"
+)
+_PICK = "pick AS MATERIALIZED (\n"
+_GONE = """), gone AS (
+    DELETE FROM {schema}.ready r USING pick p WHERE r.ctid = p.place
+), got AS"""
 _ORPHANS = "WHERE NOT EXISTS (SELECT FROM {schema}.node d WHERE d.id = l.node)\n      AND concat"
 
 PLANTS = (
@@ -45,7 +53,15 @@ PLANTS = (
         _sql("settle", _DONE, "RETURNING j.id, v.result\n"),
         _sql("settle", _OTHER, "RETURNING j.id, j.state"),
     )),
-    Plant("give back without seq", "tests/store", (
+    Plant("the fence is the supervisor's row alone", "tests/store/test_settle.py", (
+        _sql("settle", _DONE, _DONE.replace("(SELECT lane FROM held)[v.k] > 0", _ALIVE, 1)),
+        _sql("settle", _OTHER, _OTHER.replace("(SELECT lane FROM held)[v.k] > 0", _ALIVE, 1)),
+    )),
+    Plant("a dead supervisor still settles", "tests/store/test_settle.py", (
+        _sql("settle", f"{_CLOSED} AND {_ALIVE}", _CLOSED),
+        _sql("settle", f"{_BUMPED} AND {_ALIVE}", _BUMPED),
+    )),
+    Plant("give back without seq", "tests/store/test_claim.py", (
         _sql("give_back", "l.seq = coalesce($3::int4, l.seq)", "($3::int4 IS NULL OR true)"),
     )),
     Plant("lease ids used again", "torture", (
@@ -57,11 +73,11 @@ PLANTS = (
         _sql("reap", _ORPHANS, "WHERE EXISTS (SELECT FROM {schema}.node d WHERE d.id = l.node"
              " AND d.beat_at < clock_timestamp() - d.ttl_s * interval '1 s')\n      AND concat"),
     )),
-    Plant("a loss is not charged", "torture", (
+    Plant("a loss is not charged", "tests/store/test_reap.py", (
         _sql("reap", "attempt = j.attempt + 1, n_lost = least(j.n_lost + 1, 32767)",
              "n_lost = least(j.n_lost + 1, 32767)"),
     )),
-    Plant("reap whatever state a job has", "tests/store", (
+    Plant("reap whatever state a job has", "tests/store/test_reap.py", (
         _sql("reap", "WHERE j.id = s.id AND j.state = 'pending'", "WHERE j.id = s.id"),
         _sql("reap", "WHERE l.open IS NULL OR get_bit(l.open, u.k - 1) = 1\n", ""),
     )),
@@ -90,7 +106,12 @@ PLANTS = (
         ("supervisor/settler.py", "            self._resolve(store)\n",
          "            self._pending = []\n"),
     )),
-    Plant("a lost answer means not written", "torture", (
+    Plant("what was sent counts as written", "tests/supervisor/test_settler.py", (
+        ("supervisor/settler.py", "                self._delayed(exc)\n                raise\n",
+         "                self._report(Settled({s.lease for s in self._pending}))\n"
+         "                raise\n"),
+    )),
+    Plant("a lost answer means not written", "tests/supervisor/test_settler.py", (
         ("supervisor/settler.py", "        if written is None or written < self._no:",
          "        if written is None or written < 10**9:"),
     )),
@@ -137,6 +158,12 @@ PLANTS = (
     Plant("a claim takes more than its limit", "tests/store/test_claim.py", (
         _sql("claim", "    LIMIT $4::int8\n), gone AS (", "), gone AS ("),
     )),
+    Plant("a claim asks for its limit in a subquery", _PLANNER, (
+        _sql("claim", _PICK + "    SELECT r.id, r.run_at, r.priority, r.place\n",
+             _PICK + "    DELETE FROM {schema}.ready d WHERE d.ctid IN (SELECT r.place\n"),
+        _sql("claim", f"    LIMIT $4::int8\n{_GONE}",
+             "    LIMIT $4::int8) RETURNING d.id, d.run_at, d.priority\n), got AS"),
+    )),
     Plant("nobody polls", "tests/sim/test_sim.py", (
         ("core/plan_look.py", "    view.due_by = now + max(BUSY_DUE_S, view.settings.poll_s)",
          "    view.due_at = view.due_by = math.inf"),
@@ -153,6 +180,26 @@ PLANTS = (
     Plant("a cancel is not looked at on the way back", "tests/store/test_settle.py", (
         _sql("settle", "CASE WHEN v.state = 'pending' AND j.cancel_at IS NOT NULL THEN 'cancelled'",
              "CASE WHEN false THEN 'cancelled'"),
+    )),
+    Plant("a lost job's cancel is not looked at", "tests/store/test_reap.py", (
+        _sql("reap", "CASE WHEN j.cancel_at IS NOT NULL THEN 'cancelled'\n            WHEN",
+             "CASE WHEN"),
+    )),
+    Plant("a cancel is not looked at where a batch is given back", "tests/store/test_schema.py", (
+        _sql("give_back", "CASE WHEN j.cancel_at IS NOT NULL THEN 'cancelled'",
+             "CASE WHEN false THEN 'cancelled'"),
+    )),
+    Plant("a cancel of a job that runs leaves no mark", "tests/store/test_schema.py", (
+        _sql("cancel_mark", "coalesce(j.cancel_at, clock_timestamp())", "j.cancel_at"),
+    )),
+    Plant("a key is taken from a job that waits", "tests/client/test_unique.py", (
+        _sql("unique_insert", "WHERE j.id = k.job AND j.state <> 'pending'", "WHERE j.id = k.job"),
+    )),
+    Plant("keys are taken in any order", "tests/client/test_unique.py", (
+        _sql("unique_insert", 'ORDER BY g.unique_key COLLATE "C"', "ORDER BY random()"),
+    )),
+    Plant("a user's lock is waited for without end", "tests/supervisor/test_settler.py", (
+        ("store/connection.py", 'f"{round(lock_timeout_s * 1000)}ms"', '"0"'),
     )),
     Plant("a refused row takes its batch along", "tests/supervisor/test_settler.py", (
         ("supervisor/settler.py", "            return store.settle_refused(*sent, str(exc))",

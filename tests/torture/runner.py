@@ -18,6 +18,7 @@ from typing import Any
 
 import psycopg
 
+from tests.torture import leftovers
 from tests.torture.checker import Checker, Enqueued, behaviours, totals
 from tests.torture.cluster import Cluster, Proxy, WalTap
 from tests.torture.fleet import Fleet
@@ -64,10 +65,12 @@ class Torture:
         self.wrong: list[Violation] = []
         self.results: dict[int, Any] = {}
         self.took: dict[str, float] = {}
+        self.pids: list[int] = []
 
     def run(self) -> Report:
         """Run and judge."""
-        (self.directory / "once").mkdir()
+        for name in ("once", "tmp"):
+            (self.directory / name).mkdir()
         begun = time.monotonic()
         with contextlib.closing(Cluster(self.directory / "server")) as cluster:
             tap = WalTap(cluster, self.directory / "wal.txt")
@@ -77,6 +80,8 @@ class Torture:
             finally:
                 proxy.close()
                 tap.close()
+        for text in leftovers.shared(self.pids, cluster.segments, self.directory / "tmp"):
+            self._wrong("leftover", text)
         self.took["run"] = time.monotonic() - begun
         return self._judge(done)
 
@@ -96,6 +101,7 @@ class Torture:
             self._end(cluster, fleet)
             tap.finish()
         finally:
+            self.pids = fleet.pids
             fleet.kill_all()
         return nemesis
 
@@ -104,6 +110,7 @@ class Torture:
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
+            "TMPDIR": str(self.directory / "tmp"),
             "TORTURE_DIRECTORY": str(self.directory),
             "TORTURE_SEED": str(self.seed),
             "TORTURE_DEATHS": str(self.tier.deaths),
@@ -142,7 +149,7 @@ class Torture:
             self._wrong("stop", text)
         for text in fleet.strays():
             self._wrong("stray", text)
-        for text in cluster.patiently(_leftovers):
+        for text in cluster.patiently(leftovers.rows):
             self._wrong("leftover", text)
         for text in cluster.broken():
             self._wrong("corrupt", text)
@@ -198,19 +205,6 @@ class Torture:
 def _pending(conn: psycopg.Connection[Any]) -> int:
     row = conn.execute("SELECT count(*) FROM actorq.job WHERE state = 'pending'").fetchone()
     return int((row or [0])[0])
-
-
-def _leftovers(conn: psycopg.Connection[Any]) -> list[str]:
-    """Return what a stopped fleet should not have left in the database."""
-    found = []
-    for table in ("lease", "node", "hunger", "ready", "settled"):
-        row = conn.execute(f"SELECT count(*) FROM actorq.{table}".encode()).fetchone()
-        if row and row[0]:
-            found.append(f"{row[0]} rows of actorq.{table}")
-    sessions = conn.execute(
-        "SELECT application_name, state FROM pg_stat_activity WHERE application_name LIKE 'actorq%'"
-    ).fetchall()
-    return found + [f"a session is left: {s}" for s in sessions]
 
 
 def _counted(values: Iterator[str]) -> dict[str, int]:

@@ -23,7 +23,9 @@ def test_the_texts_to_replace_are_there_once(bug: Plant, tmp_path: Path) -> None
 
 def test_who_catches_a_bug_exists() -> None:
     for bug in PLANTS:
-        assert bug.caught_by == "torture" or (ROOT / bug.caught_by).exists()
+        file, _, test = bug.caught_by.partition("::")
+        assert file == "torture" or (ROOT / file).exists()
+        assert not test or f"\ndef {test}(" in (ROOT / file).read_text(encoding="utf-8")
 
 
 def test_a_text_that_is_gone_or_there_twice_is_refused(tmp_path: Path) -> None:

@@ -12,9 +12,11 @@ from tests.torture.tiers import TIERS
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_nothing_is_lost_and_nothing_is_settled_twice() -> None:
-    report = run(TIERS["T0"], seed=20_261)
+    tier = TIERS["T0"]
+    report = run(tier, seed=20_261)
     assert report.ok, "\n".join([*report.stories, str(report.summary)])
     assert report.summary["jobs"] > 10_000
+    assert {name for name, n in report.summary["faults"].items() if n} == set(tier.faults)
     assert report.summary["supervisor_kills"] >= 5
     assert report.summary["actor_kills"] >= 10
     assert report.summary["server_crashes"] >= 2
