@@ -43,6 +43,8 @@ class Heart(Link):
 
     def __init__(self, me: NodeInfo, open_: Open, post: Post) -> None:
         super().__init__("heart", open_, post)
+        # After an outage others count our silence from their own return: ours must not be late.
+        self.longest_wait_s = min(self.longest_wait_s, me.ttl_s / BEATS_PER_TTL)
         self._me = me
         self._watch = Watch(me)
         self._beat_at = 0.0

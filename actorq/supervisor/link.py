@@ -40,6 +40,8 @@ class Stopping(Exception):
 class Link(threading.Thread):
     """Keep one connection for one duty, and reconnect as long as the engine wants it."""
 
+    longest_wait_s = LONGEST_WAIT_S
+
     def __init__(self, duty: str, open_: Open, post: Post) -> None:
         super().__init__(name=f"actorq-{duty}", daemon=True)
         self.duty = duty
@@ -83,7 +85,7 @@ class Link(threading.Thread):
                 raise
             except StoreError:
                 self.stopping.wait(wait_s * random.uniform(0.5, 1.5))
-                wait_s = min(LONGEST_WAIT_S, wait_s * 2)
+                wait_s = min(self.longest_wait_s, wait_s * 2)
                 if self.stopping.is_set():
                     time.sleep(FIRST_WAIT_S)
                 continue

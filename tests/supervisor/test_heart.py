@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -98,3 +99,23 @@ def test_a_lost_connection_is_made_anew_and_reported() -> None:
 def test_a_statement_that_can_never_run_is_fatal() -> None:
     posted = run(Store({"beat": Forbidden("no rights")}, []), lambda posted: posted)
     assert isinstance(posted[0], Fatal)
+
+
+def test_after_an_outage_a_heart_is_back_well_before_others_take_it_for_dead() -> None:
+    """They count its silence from the moment at which they are back themselves."""
+    waits: list[float] = []
+
+    class Waits(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout or 0.0)
+            return super().wait(0.0)
+
+    def refuse(_: str) -> Store:
+        if len(waits) == 20:
+            heart.stop()
+        raise StoreUnavailable("away")
+
+    heart = Heart(ME, refuse, lambda _: None)  # type: ignore[arg-type]
+    heart.stopping = Waits()
+    heart.run()
+    assert max(waits) < ME.ttl_s / 2
