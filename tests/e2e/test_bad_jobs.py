@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from tests.e2e.support import NOTE_EVENTS, charged, events, insert, numbers, stop_all, uncharged
 from tests.support.running import Supervisors
 from tests.support.wait import wait_until
 
@@ -24,43 +25,16 @@ VECTOR = """
 """
 
 
-def insert(dsn: str, *args: str) -> None:
-    """Enqueue jobs with these args, as JSON texts."""
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        conn.cursor().executemany(
-            "INSERT INTO actorq.job (kind, args) VALUES ('vector', %s::json)",
-            [(text,) for text in args],
-        )
-
-
-def numbers(n: int) -> list[str]:
-    return [f'{{"n": {k}}}' for k in range(n)]
-
-
-def charged(supervisors: Supervisors) -> list[tuple[str, int, int, int]]:
-    """Return state and counters of the jobs that were charged anything but a completion."""
-    return supervisors.rows(
-        "SELECT args->>'n', attempt, n_failed, n_crashed FROM actorq.job"
-        " WHERE n_failed + n_crashed + n_lost > 0"
-    )
-
-
 def test_one_job_that_always_raises_fails_alone(supervisors: Supervisors) -> None:
-    supervisors.write(VECTOR.format(trouble="assert 77 not in numbers"))
+    source = VECTOR.replace("=128", "=256").replace("max_attempts=3", "max_attempts=5")
+    supervisors.write(source.format(trouble="assert 77 not in numbers") + NOTE_EVENTS)
     insert(supervisors.dsn, *numbers(256))
     supervisors.start()
     supervisors.wait_for(completed=255, failed=1)
-    assert charged(supervisors) == [("77", 3, 3, 0)]
-
-
-def test_one_job_that_kills_its_process_fails_alone(supervisors: Supervisors) -> None:
-    supervisors.write(VECTOR.format(trouble="77 in numbers and os.abort()"))
-    insert(supervisors.dsn, *numbers(128))
-    supervisors.start()
-    supervisors.wait_for(completed=127, failed=1)
-    assert charged(supervisors) == [("77", 3, 0, 3)]
-    causes = supervisors.rows("SELECT cause, final FROM actorq.failure ORDER BY id")
-    assert causes == [("signal", False), ("signal", False), ("signal", True)]
+    assert events(supervisors, "batch_claimed")[0]["n_jobs"] == 256
+    assert charged(supervisors) == [("77", 5, 5, 0)]
+    assert uncharged(supervisors) == 255
+    stop_all(supervisors)
 
 
 HANG = "[__import__('time').sleep(1000) for n in numbers if n == 3]"
