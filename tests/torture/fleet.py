@@ -76,12 +76,12 @@ class Fleet:
                 if member.alive:
                     continue
                 code = member.process.returncode
-                if not member.asked_to_end and self._had_started(member):
+                if not member.asked_to_end and self.serves(member):
                     self.gave_up.append(f"supervisor {member.pid} left with {code}")
                 self.members[place] = self._start(place)
 
-    def _had_started(self, member: Member) -> bool:
-        """Tell whether a supervisor had begun to serve: before that, it may give up."""
+    def serves(self, member: Member) -> bool:
+        """Tell whether a supervisor has begun to serve: before that, it may give up."""
         files = history.files(self.directory, f"supervisor-{member.pid}")
         return any(line[0] == "supervisor_started" for path in files for line in history.read(path))
 
@@ -115,7 +115,7 @@ class Fleet:
         wrong = []
         with self.lock:
             deadline = time.monotonic() + wait_s
-            while not all(map(self._had_started, self.members)) and time.monotonic() < deadline:
+            while not all(map(self.serves, self.members)) and time.monotonic() < deadline:
                 time.sleep(0.05)
             for member in self.members:
                 member.asked_to_end = True

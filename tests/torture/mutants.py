@@ -115,7 +115,7 @@ def verdict(catcher: str, code: int, said: str) -> str:
         return ""
     lines = said.strip().splitlines()
     if catcher != "torture":
-        failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
+        failed = [line for line in lines if line.startswith("FAILED")]
         return failed[0][:160] if failed else ""
     try:
         report = json.loads(lines[-1])

@@ -115,7 +115,8 @@ class Nemesis:
 
     def _stop_supervisor(self) -> bool:
         """Stop a supervisor for so long that the others declare it dead; then let it go on."""
-        if (victim := self._victim()) is None:
+        victim = self._victim()
+        if victim is None or not self.fleet.serves(victim):
             return False
         s = TTL_S * self.random.uniform(2.0, 3.5)
         victim.stopped = True

@@ -176,6 +176,18 @@ PLANTS = (
         ("core/plan_stop.py", "            plan_batches.recall(view, actor, held)\n",
          "            plan_batches.give_back(view, held, now)\n"),
     )),
+    # ---- ends ------------------------------------------------------------------------------
+    Plant("actors outlive their supervisor", "torture", (
+        ("actor/loop.py", "        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)\n",
+         "        pass\n"),
+        ("actor/link.py", "            if not data:\n                leave(LOST)\n",
+         "            if not data:\n                threading.Event().wait()\n"),
+        ("actor/link.py", "            poll.poll()\n        leave(LOST)\n",
+         "            poll.poll()\n        threading.Event().wait()\n"),
+    )),
+    Plant("a supervisor that stops keeps its row", "tests/e2e/test_life.py", (
+        ("supervisor/engine.py", "            store.leave(self._node.id)\n", "            pass\n"),
+    )),
     # ---- cancels, refused rows, locks -----------------------------------------------------
     Plant("a cancel is not looked at on the way back", "tests/store/test_settle.py", (
         _sql("settle", "CASE WHEN v.state = 'pending' AND j.cancel_at IS NOT NULL THEN 'cancelled'",

@@ -230,7 +230,11 @@ def run(tier: Tier, seed: int, keep: bool = False) -> Report:
     """Run once in a directory of its own; it stays if something was wrong."""
     directory = Path(tempfile.mkdtemp(prefix="actorq-torture-"))
     directory.chmod(0o711)  # the server may run as another user
-    report = Torture(tier, seed, directory).run()
+    try:
+        report = Torture(tier, seed, directory).run()
+    except (KeyboardInterrupt, SystemExit):
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
     if report.ok and not keep:
         shutil.rmtree(directory, ignore_errors=True)
     else:

@@ -40,6 +40,7 @@ def test_only_a_judgement_counts_as_catching() -> None:
     assert verdict("tests/x.py", 0, "1 passed") == ""
     assert verdict("tests/x.py", 2, "FAILED nothing, the collection broke") == ""
     assert verdict("tests/x.py", 1, "FAILED tests/x.py::test_a") == "FAILED tests/x.py::test_a"
+    assert verdict("tests/x.py", 1, "ERROR tests/x.py::test_a - its set-up broke") == ""
     assert verdict("torture", 1, "Traceback …") == ""
     report = (
         '{"lost": 2, "settled_twice": 0, "stale_applied": 0, "illegal_transitions": 0,'
