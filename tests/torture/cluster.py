@@ -200,8 +200,11 @@ class Proxy:
             self._process.stdin.write(json.dumps(order).encode() + b"\n")
             self._process.stdin.flush()
 
-    def close(self) -> None:
-        """End it."""
-        if self._process.poll() is None:
+    def close(self) -> dict[str, int]:
+        """End it; returns how many requests it has cut, by how."""
+        try:
+            said, _ = self._process.communicate(timeout=10)  # which ends its stdin
+        except subprocess.TimeoutExpired:
             self._process.kill()
-        self._process.communicate()
+            said, _ = self._process.communicate()
+        return dict(json.loads(said or b"{}"))

@@ -7,7 +7,8 @@ Orders come as JSON lines on stdin, each for one door and a while:
   {"door": 0, "do": "reset", "n": 2}                  connections are reset
   {"door": 0, "do": "cut_before", "who": "settler"}   its next request never reaches the server
   {"door": 0, "do": "cut_after", "who": "settler"}    it does, and is answered; no answer comes
-The first line on stdout is the list of the doors' ports.
+The first line on stdout is the list of the doors' ports; the last one, once stdin has ended,
+how many requests were cut.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import socket
 import struct
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +37,7 @@ class Door:
     delay_s: float = 0.0
     until: dict[str, float] = field(default_factory=dict)
     cuts: set[tuple[str, bytes]] = field(default_factory=set)  # what, and whose connection's
+    n_cut: Counter[str] = field(default_factory=Counter)
     open: set[Connection] = field(default_factory=set)
 
     def order(self, order: dict[str, Any]) -> None:
@@ -62,8 +65,11 @@ class Door:
     def cut(self, what: str, name: bytes) -> bool:
         """Use up one of the cuts that were ordered for connections of this name."""
         found = next(((w, who) for w, who in self.cuts if w == what and name.endswith(who)), None)
-        self.cuts.discard(found or ("", b""))
-        return found is not None
+        if found is None:
+            return False
+        self.cuts.discard(found)
+        self.n_cut[what] += 1
+        return True
 
 
 class Connection:
@@ -171,6 +177,7 @@ async def main(path: str, n_doors: int) -> None:
                 door.heal()
         else:
             doors[order["door"]].order(order)
+    print(json.dumps(sum((door.n_cut for door in doors), Counter())), flush=True)
 
 
 if __name__ == "__main__":

@@ -66,6 +66,7 @@ class Torture:
         self.results: dict[int, Any] = {}
         self.took: dict[str, float] = {}
         self.pids: list[int] = []
+        self.cuts: dict[str, int] = {}
 
     def run(self) -> Report:
         """Run and judge."""
@@ -78,7 +79,7 @@ class Torture:
             try:
                 done = self._torment(cluster, tap, proxy)
             finally:
-                proxy.close()
+                self.cuts = proxy.close()
                 tap.close()
         for text in leftovers.shared(self.pids, cluster.segments, self.directory / "tmp"):
             self._wrong("leftover", text)
@@ -173,7 +174,7 @@ class Torture:
             "behaviours": dict(sorted(behaviours(self.work, checker.model).items())),
             "checked": dict(sorted(checker.counts.items())),
             "faults": dict(sorted(faults.items())),
-            "seen": {name: runs.events[name] for name in SEEN},
+            "seen": {**self.cuts, **{name: runs.events[name] for name in SEEN}},
             "took_s": {name: round(s, 1) for name, s in self.took.items()},
             **totals(violations),
             "supervisor_kills": faults["kill_supervisor"] + faults["kill_group"],

@@ -23,10 +23,10 @@ class Tier:
 T0 = Tier(
     n_jobs=20_000, span_s=36.0, supervisors=3, actors=1, deaths=0.5,
     faults={
-        "kill_supervisor": 6, "kill_group": 3, "stop_supervisor": 3, "end_supervisor": 3,
-        "kill_actor": 40, "stop_actor": 3, "terminate": 30, "cancel_statement": 20,
+        "kill_supervisor": 7, "kill_group": 3, "stop_supervisor": 3, "end_supervisor": 3,
+        "kill_actor": 50, "stop_actor": 3, "terminate": 30, "cancel_statement": 20,
         "kill_backend": 1, "crash_server": 1, "kill_server": 1,
-        "delay": 4, "swallow": 4, "slice": 3, "reset": 8, "cut_before": 20, "cut_after": 60,
+        "delay": 4, "swallow": 4, "slice": 3, "reset": 8, "cut_before": 20, "cut_after": 100,
         "lock_rows": 6, "lock_table": 1, "read_only": 1, "disk_full": 1, "snapshot": 1,
     },
 )  # fmt: skip
