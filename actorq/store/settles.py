@@ -54,7 +54,7 @@ def settle_around_locks(
         free = {row[0] for row in calls.rows("lock_jobs", array(ids))}
         kept = {row[0] for row in calls.rows("pending_jobs", array(ids))} - free
         mine = [_without(s, kept, leased[s.lease]) for s in settlements if s.lease in leased]
-        settled = settle(calls, node, settle_no, mine)
+        settled = _settle_or_refuse(calls, node, settle_no, mine)
     settled.kept = [job for s in settlements if s.lease in leased for job in _ids(s) if job in kept]
     return settled
 
@@ -82,6 +82,19 @@ def settle_refused(
     settled = settle(calls, node, settle_no, [_failing(s, bad, error) for s in settlements])
     settled.refused = sorted(bad)
     return settled
+
+
+def _settle_or_refuse(
+    calls: Calls, node: str, settle_no: int, settlements: Sequence[Settlement]
+) -> Settled:
+    """Settle inside a transaction; what the database refuses is found as outside of one."""
+    try:
+        with calls.session.transaction():
+            settled = settle(calls, node, settle_no, settlements)
+            calls.session.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            return settled
+    except RowRefused as exc:
+        return settle_refused(calls, node, settle_no, settlements, str(exc))
 
 
 def _ids(s: Settlement) -> list[int]:

@@ -138,12 +138,10 @@ class Settler(Link):
         sent = self._node, self._no, self._pending
         self._around = False
         try:
-            return store.settle(*sent)
+            return self._send_whole(store)
         except LockTimeout:
             self._around = True
             return store.settle_around_locks(*sent)
-        except RowRefused as exc:
-            return store.settle_refused(*sent, str(exc))
         except TooSlow:
             if len(self._pending) == 1:
                 raise
@@ -151,6 +149,14 @@ class Settler(Link):
         self._later = self._pending[half:] + self._later
         self._pending = self._pending[:half]
         return self._send(store)
+
+    def _send_whole(self, store: QueueStore) -> Settled:
+        """Send what is pending to a database that may refuse some, but holds nothing locked."""
+        sent = self._node, self._no, self._pending
+        try:
+            return store.settle(*sent)
+        except RowRefused as exc:
+            return store.settle_refused(*sent, str(exc))
 
     def _resolve(self, store: QueueStore) -> None:
         """Find out whether the statement whose reply was lost had committed."""

@@ -213,6 +213,20 @@ def test_one_lock_of_a_user_stops_one_job_only(kit: Kit) -> None:
     assert set(kit.states().values()) == {"completed"}
 
 
+def test_a_lock_on_one_job_and_a_refused_result_of_another_stop_no_third(kit: Kit) -> None:
+    ids = kit.enqueue(9)
+    kit.batch(1)
+    with kit.conn.transaction():
+        kit.conn.execute("SELECT FROM actorq.job WHERE id = %s FOR UPDATE", [ids[3]])
+        rows = [Row(n, 0, "completed", result=b"{" if n == ids[5] else b"1") for n in ids]
+        settled = kit.store.settle_around_locks(kit.node, 1, [Settlement(1, 0, [], rows)])
+    assert (settled.kept, settled.refused, settled.missing) == ([ids[3]], [ids[5]], [])
+    kit.check_places()
+    states = kit.states()
+    assert (states.pop(ids[3]), states.pop(ids[5])) == ("running", "failed")
+    assert set(states.values()) == {"completed"}
+
+
 def test_a_job_that_is_gone_is_missing_and_not_kept_for_ever(kit: Kit) -> None:
     ids = kit.enqueue(2)
     batch = kit.batch(1)
