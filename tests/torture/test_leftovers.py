@@ -52,7 +52,7 @@ def test_memory_and_files_that_stay_are_found(
     of_us, of_others, of_a_server = (shared / n for n in ("pym-77-x", "pym-777-x", "PostgreSQL.5"))
     gone = shared / "PostgreSQL.6"
     assert leftovers.shared([77], [of_a_server, gone], temporary) == []
-    for path in (of_us, of_others, of_a_server, temporary / "some"):
+    for path in (of_us, of_others, of_a_server, temporary / "some", temporary / "_probe_8"):
         path.touch()
     assert leftovers.shared([77], [of_a_server, gone], temporary) == [
         f"shared memory {of_a_server}",
