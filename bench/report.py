@@ -41,6 +41,7 @@ RUNS = {
             "kinds",
             "supervisors",
             "soak",
+            "recovery",
             "peers",
         )
     },
@@ -68,6 +69,11 @@ ROWS = (
     ("batch_vs_single", "ratio_fair", "… times single jobs with batched claim and settle"),
     ("actors_busy", "busy", "share of their time that actors compute"),
     ("supervisors", "ratio", "4 supervisors on one database, of the rate of one"),
+    ("recovery", "actor_ms", "ms from an actor's kill until its other jobs are claimed again"),
+    ("recovery", "same_host_ms", "… from a supervisor's, another one on its host"),
+    ("recovery", "elsewhere_of_ttl", "… another one elsewhere, in parts of the ttl"),
+    ("recovery", "database_ms", "ms from a restarted database's first answer to the first claim"),
+    ("recovery", "database_away_ms", "… after it was away for 5 s"),
     ("peers", "drain_vs_best_peer", "no-op drain, times the best Python peer"),
     ("peers", "model_vs_best_peer", "model, times the best Python peer"),
 )
