@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 Post = Callable[[object], None]
 Open = Callable[[str], "QueueStore"]
 
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.05, 2.0
-"""A restarted server is back within 0.3 s; after an outage nobody should storm it."""
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.05, 0.5
+"""A restarted server is back within 0.3 s; after an outage nobody should storm it, nor leave a
+server that is back without work for a second."""
 
 
 class Fatal:
