@@ -78,7 +78,9 @@ def run(directory: Path, catchers: list[str], seed: int) -> tuple[int, str]:
     if catchers == ["torture"]:
         what = ["-m", "tests.torture.runner", "--tier", "T0", "--seed", str(seed), "--json"]
     else:
-        what = ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header", *catchers]
+        spread = ["-n", str(AT_ONCE)] if len(catchers) > 1 else []
+        options = ["-q", "-x", "-p", "no:cacheprovider", "--no-header", *spread]
+        what = ["-m", "pytest", *options, *catchers]
     process = subprocess.Popen(
         [sys.executable, *what], cwd=directory, env=env, text=True, errors="replace",
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -74,8 +74,8 @@ PLANTS = (
              " AND d.beat_at < clock_timestamp() - d.ttl_s * interval '1 s')\n      AND concat"),
     )),
     Plant("a loss is not charged", "tests/store/test_reap.py", (
-        _sql("reap", "attempt = j.attempt + 1, n_lost = least(j.n_lost + 1, 32767)",
-             "n_lost = least(j.n_lost + 1, 32767)"),
+        _sql("reap", " + 1, n_lost = least(j.n_lost + 1, 32767)",
+             ", n_lost = least(j.n_lost + 1, 32767)"),
     )),
     Plant("reap whatever state a job has", "tests/store/test_reap.py", (
         _sql("reap", "WHERE j.id = s.id AND j.state = 'pending'", "WHERE j.id = s.id"),
