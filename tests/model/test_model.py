@@ -1,0 +1,37 @@
+"""The database does what the model does, whatever happens in whatever order.
+
+The few examples of an ordinary run are always the same. ACTORQ_TEST_EXAMPLES=5000 looks for new
+ones, and remembers between runs what it has found.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.model.machine import Machine
+from tests.model.world import World
+
+EXAMPLES = int(os.environ.get("ACTORQ_TEST_EXAMPLES", "0"))
+HOW = settings(
+    derandomize=not EXAMPLES,
+    max_examples=EXAMPLES or 20,
+    stateful_step_count=60,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture
+def world(dsn: str) -> Iterator[World]:
+    world = World(dsn)
+    yield world
+    world.close()
+
+
+def test_the_database_does_what_the_model_does(world: World) -> None:
+    run_state_machine_as_test(lambda: Machine(world), settings=HOW)
