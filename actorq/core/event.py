@@ -77,7 +77,7 @@ class KindResting(Event, frozen=True):
 
 
 class BatchLimited(Event, frozen=True):
-    """Say that a kind's batches are now at most `limit` jobs, because larger ones crashed."""
+    """Say that batches are now at most `limit` jobs: larger ones crashed or cannot be claimed."""
 
     kind: str
     limit: int

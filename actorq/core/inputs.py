@@ -33,10 +33,14 @@ class Claimed(Input, frozen=True):
 
 
 class ClaimLost(Input, frozen=True):
-    """A claim has no known answer: its lease may or may not exist."""
+    """A claim has no known answer: its lease may or may not exist.
+
+    `too_much` says that the database refused it for what it would have had to bring.
+    """
 
     lane: int
     lease: int
+    too_much: bool = False
 
 
 class DueKnown(Input, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from actorq.core import fair
+from actorq.core import event, fair
 from actorq.core import inputs as i
 from actorq.core.ask import DueAsk, Position
 from actorq.core.effects import AskDue, Claim, GiveBack, Hunger
@@ -110,15 +110,24 @@ def _claim(view: View, lane: Lane, now: float) -> None:
 
 def claim_lost(view: View, input_: i.ClaimLost, now: float) -> None:
     """Give up a claim whose answer never came: its lease, if there is one, goes back."""
-    view.claims.pop(input_.lease)
+    claim, _ = view.claims.pop(input_.lease)
     view.early.pop(input_.lease, None)
     lane = view.lanes[input_.lane]
     lane.claiming = False
+    if input_.too_much and not claim.suspect and claim.limit > 1:
+        _ask_for_less(view, lane, claim.limit // 2)
     view.stir(lane)
     lane.frontier.wanted = True
     lane.look_at = min(lane.look_at, now + view.settings.poll_s)
     view.kinds[lane.kind].n_claiming -= 1
     view.do(GiveBack(input_.lease))
+
+
+def _ask_for_less(view: View, lane: Lane, limit: int) -> None:
+    """Take the args to be so large that the next claim asks for no more than this."""
+    lane.mean_bytes = view.kinds[lane.kind].policy.max_batch_bytes / limit
+    lane.measured = True
+    view.emit(event.BatchLimited(lane.kind, limit))
 
 
 def _ask_due(view: View, now: float) -> None:

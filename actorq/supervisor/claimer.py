@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from actorq.core import effects as e
 from actorq.core import inputs as i
 from actorq.core.ask import Ask
-from actorq.errors import StoreError, StoreUnavailable
-from actorq.store.faults import Forbidden
+from actorq.errors import RowRefused, StoreError, StoreUnavailable
+from actorq.store.faults import Forbidden, TooSlow
 from actorq.supervisor.link import Fatal, Link, Open, Post, Stopping
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ class Claimer(Link):
         """Answer for an order that was not carried out, as far as anybody knows."""
         match order:
             case e.Claim():
-                self.post(i.ClaimLost(order.lane, order.lease))
+                too_much = isinstance(exc, RowRefused | TooSlow)
+                self.post(i.ClaimLost(order.lane, order.lease, too_much))
             case e.AskDue():
                 self.post(i.DueLost())
             case e.GiveBack() | e.Hunger():

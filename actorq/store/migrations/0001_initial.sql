@@ -10,7 +10,12 @@ CREATE DOMAIN {schema}.args AS json CHECK (octet_length(VALUE::text) <= 16777216
 CREATE DOMAIN {schema}.job_key AS text COLLATE "C" CHECK (octet_length(VALUE) <= 128);
 CREATE DOMAIN {schema}.tags AS text[]
     CHECK (cardinality(VALUE) <= 16 AND octet_length(array_to_string(VALUE, '', '')) <= 1024);
-CREATE DOMAIN {schema}.instant AS timestamptz CHECK (isfinite(VALUE));
+-- Claims begin to look in the year 2597 BC: what stood before would never be found. And every
+-- instant, in microseconds, must fit into a bigint.
+CREATE DOMAIN {schema}.instant AS timestamptz CHECK (
+    VALUE >= timestamptz '1000-01-01 00:00:00+00 BC'
+    AND VALUE < timestamptz '100000-01-01 00:00:00+00'
+);
 CREATE DOMAIN {schema}.priority AS smallint CHECK (VALUE BETWEEN 0 AND 9);
 CREATE DOMAIN {schema}.max_attempts AS smallint CHECK (VALUE >= 1);
 CREATE DOMAIN {schema}.cost AS int CHECK (VALUE >= 0);
@@ -104,8 +109,8 @@ CREATE TABLE {schema}.node (
     pid        int         NOT NULL,
     pid_start  text,
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    beat_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
-    ttl_s      real        NOT NULL
+    beat_at    {schema}.instant NOT NULL DEFAULT clock_timestamp(),
+    ttl_s      real        NOT NULL CHECK (ttl_s > 0 AND ttl_s <= 86400)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
 -- The number of a node's last settle: whether one had committed is asked after a lost connection.

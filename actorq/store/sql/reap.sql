@@ -2,7 +2,7 @@
 -- $3 alone_after, $4 leases to leave alone, each as 'node n'.
 -- Never by way of a dead node's own row: a claim may commit after that row is gone. Leases that
 -- a settle holds are passed over. A job that was lost often enough runs alone, in a group
--- below zero that is its own.
+-- below zero that is its own. No counter can overflow: that would stop everybody's return.
 WITH lost AS MATERIALIZED (
     SELECT l.node, l.n, l.lane, l.suspect, l.claimed_at, l.open, l.jobs
     FROM {schema}.lease l
@@ -18,7 +18,8 @@ WITH lost AS MATERIALIZED (
     UPDATE {schema}.job j
     SET state = CASE WHEN j.cancel_at IS NOT NULL THEN 'cancelled'
             WHEN j.n_lost >= $2::int4 THEN 'failed' ELSE 'pending' END::{schema}.job_state,
-        attempt = j.attempt + 1, n_lost = least(j.n_lost + 1, 32767), attempted_at = s.claimed_at,
+        attempt = least(j.attempt, 2147483646) + 1, n_lost = least(j.n_lost + 1, 32767),
+        attempted_at = s.claimed_at,
         finalized_at = CASE WHEN j.cancel_at IS NOT NULL OR j.n_lost >= $2::int4
             THEN statement_timestamp() END
     FROM (

@@ -6,6 +6,7 @@
 -- Locks are taken in the order node, lease, job by id, ready: reading `held` in every later
 -- step is what makes the earlier ones come first. No step joins rows with another step's rows:
 -- the planner might do that by brute force, so what an insert needs is carried through.
+-- No counter can overflow, whatever was inserted: it would keep all outcomes from being written.
 WITH me AS MATERIALIZED (
     -- Keeps the node from being declared dead meanwhile, but not from beating.
     SELECT id FROM {schema}.node WHERE id = $1::uuid FOR KEY SHARE
@@ -37,7 +38,7 @@ WITH me AS MATERIALIZED (
     ) l
 ), done AS MATERIALIZED (
     UPDATE {schema}.job j
-    SET state = 'completed', attempt = j.attempt + 1,
+    SET state = 'completed', attempt = least(j.attempt, 2147483646) + 1,
         attempted_at = (SELECT at FROM held)[v.k], finalized_at = statement_timestamp()
     FROM (
         SELECT u.id, v.k, v.attempt, u.result
@@ -51,7 +52,7 @@ WITH me AS MATERIALIZED (
     UPDATE {schema}.job j
     SET state = CASE WHEN v.state = 'pending' AND j.cancel_at IS NOT NULL THEN 'cancelled'
             ELSE v.state::{schema}.job_state END,
-        attempt = j.attempt + (v.charge > 0 OR v.state = 'completed')::int4,
+        attempt = least(j.attempt, 2147483646) + (v.charge > 0 OR v.state = 'completed')::int4,
         n_failed = least(j.n_failed + (v.charge = 1)::int4, 32767),
         n_crashed = least(j.n_crashed + (v.charge = 2)::int4, 32767),
         run_at = CASE WHEN v.retry_s IS NULL OR v.state <> 'pending' THEN j.run_at
