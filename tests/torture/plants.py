@@ -30,6 +30,8 @@ _DONE = "AND (SELECT lane FROM held)[v.k] > 0\n    RETURNING j.id, v.result\n"
 _OTHER = "AND (SELECT lane FROM held)[v.k] > 0\n    RETURNING j.id, j.state"
 _ALIVE = "(SELECT count(*) FROM me) = 1"
 _JUDGED = "    verdict = _judge(view, held, begun, error, now)\n"
+_SIM = "tests/sim/test_sim.py::test_nothing_that_can_happen_breaks_a_promise[0]"
+_STOP = "tests/e2e/test_life.py::test_a_stop_lets_the_running_batch_finish_and_charges_nobody"
 _PLANNER = (
     "tests/store/test_claim.py::test_no_planner_setting_makes_a_claim_take_more_than_its_limit"
 )
@@ -49,7 +51,7 @@ PLANTS = (
         _sql("settle", "WHERE j.id = v.id AND j.attempt = v.attempt AND j.state = 'pending'\n      "
              + _DONE, "WHERE j.id = v.id AND j.state = 'pending'\n      " + _DONE),
     )),
-    Plant("settle without the lease", "torture", (
+    Plant("settle without the lease", "tests/store/test_settle.py", (
         _sql("settle", _DONE, "RETURNING j.id, v.result\n"),
         _sql("settle", _OTHER, "RETURNING j.id, j.state"),
     )),
@@ -115,18 +117,18 @@ PLANTS = (
         ("supervisor/settler.py", "        if written is None or written < self._no:",
          "        if written is None or written < 10**9:"),
     )),
-    Plant("a lost answer means written", "torture", (
+    Plant("a lost answer means written", "tests/supervisor/test_settler.py", (
         ("supervisor/settler.py", "        if written is None or written < self._no:",
          "        if written is None:"),
     )),
     Plant("what was locked is forgotten with the answer", "tests/supervisor/test_settler.py", (
         ("supervisor/settler.py", "            self._around = True\n", ""),
     )),
-    Plant("an unknown lease is not given back", "torture", (
+    Plant("an unknown lease is not given back", "tests/core/test_plan_batches.py", (
         ("core/plan_batches.py", "            view.do(GiveBack(lease))\n", ""),
         ("core/plan_look.py", "    view.do(GiveBack(input_.lease))\n", ""),
     )),
-    Plant("an error without a code is final", "torture", (
+    Plant("an error without a code is final", "tests/store/test_faults.py", (
         ("store/faults.py", "        return \"reconnect\"\n    return \"bisect\"",
          "        return \"fatal\"\n    return \"bisect\""),
     )),
@@ -144,11 +146,11 @@ PLANTS = (
         ("core/blame.py", "return Blame(suspects=halves(suspects), innocent=innocent)",
          "return Blame(charged=suspects, innocent=innocent)"),
     )),
-    Plant("those that had not begun pay, too", "torture", (
+    Plant("those that had not begun pay, too", "tests/core/test_blame.py", (
         ("core/blame.py", "return Blame(charged=suspects, innocent=innocent)",
          "return Blame(charged=tuple(open_))"),
     )),
-    Plant("finished outcomes go with the batch that fails", "tests/sim/test_sim.py", (
+    Plant("finished outcomes go with the batch that fails", _SIM, (
         ("core/plan_blame.py", _JUDGED, "    held.told.clear()\n" + _JUDGED),
     )),
     Plant("a second outcome of a job is swallowed", "tests/process/test_ledger.py", (
@@ -164,11 +166,11 @@ PLANTS = (
         _sql("claim", f"    LIMIT $4::int8\n{_GONE}",
              "    LIMIT $4::int8) RETURNING d.id, d.run_at, d.priority\n), got AS"),
     )),
-    Plant("nobody polls", "tests/sim/test_sim.py", (
+    Plant("nobody polls", _SIM, (
         ("core/plan_look.py", "    view.due_by = now + max(BUSY_DUE_S, view.settings.poll_s)",
          "    view.due_at = view.due_by = math.inf"),
     )),
-    Plant("nobody looks behind the frontier", "tests/sim/test_sim.py", (
+    Plant("nobody looks behind the frontier", _SIM, (
         ("core/frontier.py", "return now >= self.allowed_at() and (self.wanted or routine)",
          "return now < 0"),
     )),
@@ -185,7 +187,7 @@ PLANTS = (
         ("actor/link.py", "            poll.poll()\n        leave(LOST)\n",
          "            poll.poll()\n        threading.Event().wait()\n"),
     )),
-    Plant("a supervisor that stops keeps its row", "tests/e2e/test_life.py", (
+    Plant("a supervisor that stops keeps its row", _STOP, (
         ("supervisor/engine.py", "            store.leave(self._node.id)\n", "            pass\n"),
     )),
     # ---- cancels, refused rows, locks -----------------------------------------------------
