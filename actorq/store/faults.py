@@ -53,6 +53,8 @@ _BY_CODE: dict[str, Remedy] = {
     "55P03": "retry",
     "57014": "halve",
     "25006": "hold",
+    "25P03": "reconnect",  # the server has ended a session that did nothing, or took too long
+    "25P04": "reconnect",
     "0A000": "fatal",
 }
 _BY_CLASS: dict[str, Remedy] = {

@@ -127,10 +127,19 @@ class QueueStore:
         """Settle the jobs that nobody else holds a lock on; `kept` stay open under their lease."""
         return settles.settle_around_locks(self._calls, node, settle_no, settlements)
 
+    def settle_first(
+        self, node: str, settle_no: int, settlements: Sequence[Settlement], n: int
+    ) -> Settled:
+        """Settle n jobs of what takes too long; `kept`, all others, stay open under their lease."""
+        return settles.settle_first(self._calls, node, settle_no, settlements, n)
+
     def settle_refused(
         self, node: str, settle_no: int, settlements: Sequence[Settlement], reason: str
     ) -> Settled:
-        """Settle after RowRefused: fail the jobs whose outcome is refused, keep all others."""
+        """Settle after RowRefused: fail the jobs whose outcome is refused, write all others.
+
+        `kept` are jobs that may not even fail: they stay open under their lease.
+        """
         return settles.settle_refused(self._calls, node, settle_no, settlements, reason)
 
     def mend(self, ids: Sequence[int]) -> int:

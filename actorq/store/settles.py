@@ -48,15 +48,20 @@ def settle_around_locks(
     """Write the outcomes of the jobs that nobody else holds a lock on; keep the others open."""
     ids = sorted(job for s in settlements for job in _ids(s))
     with translated(), calls.session.transaction():
-        order = sorted((s.lease, s.seq) for s in settlements)
-        ns, seqs = array(n for n, _ in order), array(q for _, q in order)
-        leased: dict[int, list[int]] = dict(calls.rows("lock_leases", node, ns, seqs))
+        leased = _lock_leases(calls, node, settlements)
         free = {row[0] for row in calls.rows("lock_jobs", array(ids))}
         kept = {row[0] for row in calls.rows("pending_jobs", array(ids))} - free
         mine = [_without(s, kept, leased[s.lease]) for s in settlements if s.lease in leased]
         settled = _settle_or_refuse(calls, node, settle_no, mine)
-    settled.kept = [job for s in settlements if s.lease in leased for job in _ids(s) if job in kept]
-    return settled
+    return _keeping(settled, settlements, kept, leased)
+
+
+def settle_first(
+    calls: Calls, node: str, settle_no: int, settlements: Sequence[Settlement], n: int
+) -> Settled:
+    """Write the outcomes of n jobs only; keep the others open."""
+    kept = set(sorted(job for s in settlements for job in _ids(s))[n:])
+    return _settle_without(calls, node, settle_no, settlements, kept)
 
 
 def settle_refused(
@@ -79,8 +84,42 @@ def settle_refused(
 
     bad = set(culprits([job for s in settlements for job in _ids(s)], refuses))
     error = ErrorInfo("RowRefused", reason, cause="result")
-    settled = settle(calls, node, settle_no, [_failing(s, bad, error) for s in settlements])
+    try:
+        settled = settle(calls, node, settle_no, [_failing(s, bad, error) for s in settlements])
+    except RowRefused:
+        # Somebody's own rule lets these jobs not even fail: that is no reason to keep the others.
+        return _settle_without(calls, node, settle_no, settlements, bad)
     settled.refused = sorted(bad)
+    return settled
+
+
+def _settle_without(
+    calls: Calls, node: str, settle_no: int, settlements: Sequence[Settlement], kept: set[int]
+) -> Settled:
+    """Write all outcomes but those of some jobs, which stay open under their lease."""
+    with translated(), calls.session.transaction():
+        leased = _lock_leases(calls, node, settlements)
+        mine = [_without(s, kept, leased[s.lease]) for s in settlements if s.lease in leased]
+        settled = settle(calls, node, settle_no, mine)
+    return _keeping(settled, settlements, kept, leased)
+
+
+def _lock_leases(
+    calls: Calls, node: str, settlements: Sequence[Settlement]
+) -> dict[int, list[int]]:
+    """Lock the leases that are still what is believed of them; return the jobs of each."""
+    order = sorted((s.lease, s.seq) for s in settlements)
+    ns, seqs = array(n for n, _ in order), array(q for _, q in order)
+    return dict(calls.rows("lock_leases", node, ns, seqs))
+
+
+def _keeping(
+    settled: Settled,
+    sent: Sequence[Settlement],
+    kept: set[int],
+    leased: dict[int, list[int]],
+) -> Settled:
+    settled.kept = [job for s in sent if s.lease in leased for job in _ids(s) if job in kept]
     return settled
 
 

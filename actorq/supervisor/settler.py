@@ -7,6 +7,7 @@ next one's rows gather.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ class Settler(Link):
         self._later: list[Settlement] = []  # taken from the inbox, but did not fit any more
         self._pending: list[Settlement] = []  # sent, commit not known
         self._no = 0  # of the statement that carries them
-        self._around = False  # that statement may have left jobs open that somebody had locked
+        self._around = False  # that statement may have left jobs open
         self._kept: list[tuple[float, Settlement]] = []  # try again from then on
         self._strays: list[int] = []  # jobs that are in neither `ready` nor a lease
         self._whole: dict[int, Settlement] = {}  # lease → what a kept remainder is part of
@@ -118,10 +119,9 @@ class Settler(Link):
         while self._pending:
             try:
                 reply = self._send(store)
-            except OnHold as exc:
-                self._delayed(exc)
-                self.stopping.wait(HOLD_WAIT_S)
             except StoreUnavailable as exc:
+                if isinstance(exc, OnHold):  # then only another server may be able to write
+                    time.sleep(HOLD_WAIT_S)
                 self._delayed(exc)
                 raise
             except StoreError as exc:
@@ -144,7 +144,7 @@ class Settler(Link):
             return store.settle_around_locks(*sent)
         except TooSlow:
             if len(self._pending) == 1:
-                raise
+                return self._send_part(store)
         half = len(self._pending) // 2
         self._later = self._pending[half:] + self._later
         self._pending = self._pending[:half]
@@ -156,7 +156,18 @@ class Settler(Link):
         try:
             return store.settle(*sent)
         except RowRefused as exc:
+            self._around = True  # jobs may be left that can neither complete nor fail
             return store.settle_refused(*sent, str(exc))
+
+    def _send_part(self, store: QueueStore) -> Settled:
+        """Send half of a batch that takes too long, or half of that; the rest is sent after it."""
+        n = self._pending[0].n
+        self._around = True
+        while n > 1:
+            n //= 2
+            with suppress(TooSlow):
+                return store.settle_first(self._node, self._no, self._pending, n)
+        raise TooSlow("the outcome of a single job takes too long to write")
 
     def _resolve(self, store: QueueStore) -> None:
         """Find out whether the statement whose reply was lost had committed."""

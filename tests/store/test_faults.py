@@ -21,6 +21,7 @@ from actorq.store.faults import (
 MEANINGS: list[tuple[str, type[StoreError], str]] = [
     ("40001", Contended, "retry"), ("40P01", Contended, "retry"), ("55P03", LockTimeout, "retry"),
     ("08006", StoreUnavailable, "reconnect"), ("57P01", StoreUnavailable, "reconnect"),
+    ("25P03", StoreUnavailable, "reconnect"), ("25P04", StoreUnavailable, "reconnect"),
     ("57P03", StoreUnavailable, "reconnect"), ("57014", TooSlow, "halve"),
     ("53100", OnHold, "hold"), ("53300", OnHold, "hold"), ("25006", OnHold, "hold"),
     ("58030", OnHold, "hold"), ("22P05", RowRefused, "bisect"), ("23514", RowRefused, "bisect"),

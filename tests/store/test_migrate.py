@@ -15,6 +15,7 @@ from actorq.store.faults import LockTimeout, remedy
 from actorq.store.migrate import Migration, check, migrate, migrations, sql_text
 from actorq.store.queue import QueueStore
 from tests.store.kit import Kit
+from tests.support.wait import wait_until
 
 NAMES = [migration.name for migration in migrations()]
 STRUCTURE = """
@@ -192,6 +193,17 @@ def test_a_call_that_gets_no_answer_ends_at_its_deadline(kit: Kit) -> None:
 def test_a_connection_that_is_ended_is_told_from_a_statement_that_is(kit: Kit) -> None:
     store = kit.open()
     kit.rows("SELECT pg_terminate_backend(%s)", store._session.info.backend_pid)
+    with pytest.raises(StoreUnavailable) as caught:
+        store.beat(kit.node)
+    assert remedy(caught.value) == "reconnect"
+    assert not store.alive
+
+
+def test_a_session_that_the_server_ended_for_doing_nothing_is_a_lost_connection(kit: Kit) -> None:
+    store = kit.open()
+    pid = store._session.info.backend_pid
+    store._session.execute("SET idle_in_transaction_session_timeout = '1ms'; BEGIN")
+    wait_until(lambda: not kit.rows("SELECT FROM pg_stat_activity WHERE pid = %s", pid))
     with pytest.raises(StoreUnavailable) as caught:
         store.beat(kit.node)
     assert remedy(caught.value) == "reconnect"

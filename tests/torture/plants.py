@@ -122,7 +122,8 @@ PLANTS = (
          "        if written is None:"),
     )),
     Plant("what was locked is forgotten with the answer", "tests/supervisor/test_settler.py", (
-        ("supervisor/settler.py", "            self._around = True\n", ""),
+        ("supervisor/settler.py", "            self._around = True\n            return",
+         "            return"),
     )),
     Plant("an unknown lease is not given back", "tests/core/test_plan_batches.py", (
         ("core/plan_batches.py", "            view.do(GiveBack(lease))\n", ""),
