@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any, get_type_hints
 
@@ -15,6 +16,10 @@ OPTIONS = frozenset(
     ("conn", "queue", "priority", "delay_s", "run_at", "max_attempts", "key", "tags", "unique_key")
 )
 """The keyword options of enqueue; a function's parameter cannot have one of these names."""
+
+
+_VALUE = re.compile(r"(?s)^(Invalid (?:enum )?value) .*?( - at `[^`]*`(?: in `[^`]*`)?)?$")
+"""Where msgspec's messages repeat what they complain of: messages are logged, args are not."""
 
 
 class Traits(msgspec.Struct):
@@ -116,10 +121,12 @@ def without_prose(schema: Any) -> Any:
 
 
 def short(error: Exception) -> str:
-    """Return an error as one short text, whatever its own __str__ does."""
+    """Return an error as one short text, whatever its own __str__ does, without values of args."""
     try:
         text = str(error)
     except Exception:  # whose error it is does not matter: it is only being described
         text = ""
+    if isinstance(error, msgspec.ValidationError):
+        text = _VALUE.sub(r"\1\2", text)
     text = text if len(text) <= 300 else f"{text[:299]}…"
     return text if isinstance(error, msgspec.ValidationError) else f"{type(error).__name__}: {text}"

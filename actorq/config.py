@@ -11,7 +11,9 @@ from actorq.errors import ConfigError
 VARIABLE = "ACTORQ_DSN"
 _LIBPQ = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE", "PGSERVICEFILE")
 
-_IN_URL = re.compile(r"(?<=://)([^/?#@:]*):([^/?#]*)@")
+# To the last @ of the word, for a password may hold any character that should have been escaped;
+# and without :// as well, for that may have been forgotten.
+_IN_URL = re.compile(r"(?<=://)([^/?#@:\s]*):(\S*)@|(?<![^\s'\"])([^/?#@:\s'\"=]+):([^\s/]\S*)@")
 _AS_SETTING = re.compile(r"(?i)\b((?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'?|(?:\\.|[^\s&\\])+)")
 
 
@@ -38,7 +40,7 @@ def find_dsn(dsn: str | None = None, environ: Mapping[str, str] | None = None) -
 
 def masked(dsn: str) -> str:
     """Return a DSN without its passwords, for messages and logs."""
-    return _AS_SETTING.sub(r"\1***", _IN_URL.sub(r"\1:***@", dsn))
+    return _AS_SETTING.sub(r"\1***", _IN_URL.sub(r"\1\3:***@", dsn))
 
 
 def _checked(dsn: object, name: str) -> str:

@@ -14,6 +14,7 @@ import msgspec
 import psycopg
 
 from actorq.store.admin import Conn, run
+from actorq.store.connection import transport_risk
 from actorq.store.faults import translated
 
 Level = Literal["ok", "warn", "bad"]
@@ -24,7 +25,6 @@ UNSERVED_S = 60.0
 MANY_DEAD = 100_000
 MAX_STRAYS = 100_000
 REPAIR_CHUNK = 1000
-LOCAL = ("localhost", "127.0.0.1", "::1", "")
 N_TRIGGERS = 3
 
 STRAYS = {
@@ -181,12 +181,8 @@ def check_connection(told_pid: int, server_pid: int) -> Check:
 
 def check_transport(host: str, sslmode: str) -> Check:
     """Check that a distant server's identity is verified."""
-    if host.startswith("/") or host in LOCAL:
-        return Check("transport", "ok", "local")
-    if sslmode == "verify-full":
-        return Check("transport", "ok", "sslmode=verify-full")
-    text = f"sslmode={sslmode} to another host does not prove who answers: use verify-full"
-    return Check("transport", "warn", text)
+    risk = transport_risk(host, sslmode)
+    return Check("transport", "warn" if risk else "ok", risk or f"{host}, sslmode={sslmode}")
 
 
 def check_tables(tables: list[dict[str, Any]]) -> Check:

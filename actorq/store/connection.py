@@ -6,6 +6,8 @@ looked up in pg_catalog alone, transactions read committed rows, and no call wai
 
 from __future__ import annotations
 
+import logging
+from functools import cache
 from typing import Any, TypeVar
 
 import psycopg
@@ -14,10 +16,15 @@ from psycopg.abc import PQGen
 from psycopg.rows import TupleRow
 
 from actorq.errors import ConfigError, StoreUnavailable
+from actorq.escape import escape
 from actorq.store.faults import fault
 from actorq.store.statements import checked_schema
 
 T = TypeVar("T")
+
+log = logging.getLogger("actorq")
+
+LOCAL = ("localhost", "127.0.0.1", "::1", "")
 
 CONNECT_TIMEOUT_S = 10
 NEVER = 2**31  # prepare by itself; None would also disable preparing on demand
@@ -97,17 +104,44 @@ def connect(
 
 def _opened(dsn: str, name: str) -> Session:
     defaults = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": name, **_KEEPALIVE}
+    params: dict[str, Any] = {**defaults, **parameters(dsn), "client_encoding": "UTF8"}
     try:
-        given = psycopg.conninfo.conninfo_to_dict(dsn)
-    except psycopg.Error as exc:
-        # Not the parser's own text: it may quote a password.
-        raise ConfigError("the database DSN cannot be read: check its quotes and '='") from exc
-    params: dict[str, Any] = {**defaults, **given, "client_encoding": "UTF8"}
-    try:
-        return Session.connect("", autocommit=True, prepare_threshold=NEVER, **params)
+        conn = Session.connect("", autocommit=True, prepare_threshold=NEVER, **params)
     except psycopg.Error as exc:
         # A login that is refused now may be allowed later: always worth another try.
         raise StoreUnavailable(f"cannot connect to the database: {str(exc).strip()}") from exc
+    warn_of_transport(conn.info.host, conn.info.get_parameters().get("sslmode", "prefer"))
+    return conn
+
+
+def parameters(dsn: str) -> dict[str, Any]:
+    """Return what a DSN says, or raise ConfigError without a word that could be a password."""
+    try:
+        given = psycopg.conninfo.conninfo_to_dict(dsn)
+    except psycopg.Error:
+        # Nor is the parser's own text kept as the cause: tracebacks show it.
+        raise ConfigError("the database DSN cannot be read: check its quotes and '='") from None
+    ports = str(given.get("port") or "0").split(",")
+    if "@" in str(given.get("host") or "")[1:] or not all(p.isdecimal() for p in ports if p):
+        raise ConfigError(
+            "the database DSN cannot be read: its host or port is none. In a URL special "
+            "characters of a password are written as codes: %40 for @, %2F for /, %3A for :"
+        )
+    return given
+
+
+@cache
+def warn_of_transport(host: str, sslmode: str) -> None:
+    """Warn, once, where nobody can know who answers on the other side of a network."""
+    if risk := transport_risk(host, sslmode):
+        log.warning("the database on %s: %s", escape(host, 200), risk)
+
+
+def transport_risk(host: str, sslmode: str) -> str | None:
+    """Return what is wrong with a connection to a distant server, None if nothing is."""
+    if host.startswith(("/", "@")) or host in LOCAL or sslmode == "verify-full":
+        return None
+    return f"sslmode={sslmode} to another host does not prove who answers: use verify-full"
 
 
 def _prepare(conn: Session, lock_timeout_s: float, statement_timeout_s: float) -> None:

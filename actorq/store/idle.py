@@ -21,7 +21,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from actorq.errors import StoreUnavailable
-from actorq.store.connection import alive, connect
+from actorq.store.connection import alive, connect, parameters, warn_of_transport
 
 MAX_IDLE = 8
 MAX_IDLE_S = 300.0
@@ -109,12 +109,13 @@ class IdleConnections:
 
 def _open_pooled(dsn: str) -> psycopg.Connection[TupleRow]:
     """Open a connection that leaves no trace behind the pooler: no settings, nothing prepared."""
+    params = {"connect_timeout": 10, **parameters(dsn), "client_encoding": "UTF8"}
     try:
-        return psycopg.Connection.connect(
-            dsn, autocommit=True, prepare_threshold=None, client_encoding="UTF8", connect_timeout=10
-        )
+        conn = psycopg.Connection.connect("", autocommit=True, prepare_threshold=None, **params)
     except psycopg.Error as error:
         raise StoreUnavailable(f"cannot connect to the database: {str(error).strip()}") from error
+    warn_of_transport(conn.info.host, conn.info.get_parameters().get("sslmode", "prefer"))
+    return conn
 
 
 def _usable(conn: psycopg.Connection[TupleRow]) -> bool:

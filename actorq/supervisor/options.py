@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from actorq.core.policy import check_integer, check_name, check_number
@@ -32,7 +32,7 @@ class RunOptions:
     caps how many outcomes one statement writes.
     """
 
-    dsn: str
+    dsn: str = field(repr=False)  # it may hold a password
     schema: str
     kinds: tuple[Kind, ...]
     queues: tuple[str, ...] = ()

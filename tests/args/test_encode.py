@@ -9,7 +9,7 @@ import decimal
 import enum
 import math
 import uuid
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 import msgspec
 import numpy as np
@@ -299,3 +299,28 @@ def test_messages_do_not_repeat_the_args() -> None:
         with pytest.raises(ArgsInvalid) as caught:
             ArgsCodec(Doc).encode(value)
         assert "hunter2" not in str(caught.value)
+
+
+class Red(msgspec.Struct, tag="red"):
+    how: Literal["a", 1] = "a"
+
+
+class Blue(msgspec.Struct, tag="blue"):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("type_", "args", "said"),
+    [
+        (Red, '{"type": "red", "how": "hunter2 - at `$.x`"}', "Invalid enum value - at `$.how`"),
+        (Red, '{"type": "red", "how": 7222}', "Invalid enum value - at `$.how`"),
+        (Red, '{"type": "hunter2"}', "Invalid value - at `$.type`"),
+        (Red | Blue, '{"type": "a\\nhunter2"}', "Invalid value - at `$.type`"),
+        (dict[Literal["a"], int], '{"hunter2": 1}', "Invalid enum value - at `key` in `$`"),
+        (Literal["a"], '"hunter2"', "Invalid enum value"),
+    ],
+)
+def test_not_even_a_value_that_is_none_of_those_allowed(type_: Any, args: str, said: str) -> None:
+    with pytest.raises(ArgsInvalid) as caught:
+        ArgsCodec(type_).decode(args.encode())
+    assert str(caught.value).endswith(f": {said}")
