@@ -56,7 +56,14 @@ def complain(text: str) -> None:
 
 
 def _make_printable() -> None:
-    """Let no character make printing fail, whatever the locale can show."""
+    """Let no character make printing fail, whatever the locale can show, and no closed output.
+
+    A service manager may close all three descriptors; the next files to be opened would take
+    their numbers, and then what somebody prints.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for as long as we run
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

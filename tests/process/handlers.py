@@ -110,6 +110,15 @@ def _lie(no: int) -> None:
     time.sleep(1000)
 
 
+def _half_a_frame(no: int, n: int) -> None:
+    """Say the first n bytes of a frame that is lawful so far, and die."""
+    link = next(item for item in gc.get_objects() if isinstance(item, Link))
+    with link._lock:
+        frame = link._writer.frame(Outcomes(no, done=[3], last=True))
+        os.write(link._fd, frame[: min(n, len(frame) - 1)])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 def _thread() -> str:
     threading.Thread(target=time.sleep, args=(1000,), daemon=False).start()
     return "started"
@@ -161,6 +170,7 @@ COMMANDS = {
     "close": _close_all,
     "take over": _take_over,
     "lie": _lie,
+    "half a frame": _half_a_frame,
     "shell": os.system,
     "speak": _speak_out_of_turn,
     "thread": _thread,

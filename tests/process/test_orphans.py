@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -19,7 +20,7 @@ from tests.support.wait import wait_until
 
 
 def test_actors_go_when_their_supervisor_is_killed(tmp_path):
-    marks = [str(tmp_path / name) for name in ("a", "b")]
+    marks = [str(tmp_path / name) for name in ("a", "b", "c")]
     supervisor = subprocess.Popen(
         [sys.executable, "-m", "tests.process.orphans", *marks],
         stdout=subprocess.PIPE,
@@ -30,8 +31,11 @@ def test_actors_go_when_their_supervisor_is_killed(tmp_path):
         pids = [int(word) for word in supervisor.stdout.readline().split()]
         for mark in marks:
             wait_for(mark)
+        supervisor.send_signal(signal.SIGSTOP)
+        (tmp_path / "c.go").touch()
+        wait_for(str(tmp_path / "c.gone"))
         supervisor.kill()
-    assert len(pids) == 2
+    assert len(pids) == 3
     wait_until(lambda: not any(map(is_running, pids)), 10)
 
 
