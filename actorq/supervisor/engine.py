@@ -26,7 +26,7 @@ from actorq.errors import SchemaMismatch, StoreError, StoreUnavailable
 from actorq.events import Events
 from actorq.supervisor import identity
 from actorq.supervisor.claimer import Claimer
-from actorq.supervisor.heart import Disowned, Heart
+from actorq.supervisor.heart import Disowned, Heart, patience_s
 from actorq.supervisor.link import Fatal, Link
 from actorq.supervisor.listener import Listener
 from actorq.supervisor.options import RunOptions, RunSettings
@@ -117,7 +117,8 @@ class _Life:
         post = inbox.put
         self._claimer = Claimer(self._node.id, open_, post)
         self._settler = Settler(self._node.id, open_, post, options.settle_rows)
-        self._heart = Heart(self._node, open_, post)
+        open_heart = partial(_open, options, deadline_s=patience_s(options.ttl_s))
+        self._heart = Heart(self._node, open_heart, post)
         self._links: list[Link] = [self._claimer, self._settler, self._heart]
         if options.notify:
             self._links.append(Listener(self._node.id, open_, post))
@@ -275,10 +276,10 @@ class _Life:
             store.close()
 
 
-def _open(options: RunOptions, name: str) -> Any:
+def _open(options: RunOptions, name: str, **timeouts: float) -> Any:
     from actorq.store.queue import QueueStore
 
-    return QueueStore.connect(options.dsn, options.schema, name)
+    return QueueStore.connect(options.dsn, options.schema, name, **timeouts)
 
 
 @contextmanager

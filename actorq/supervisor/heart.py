@@ -34,6 +34,14 @@ VACUUM_AFTER = 50_000
 """Rows deleted from `ready` until this node vacuums it: autovacuum's nap is a minute long."""
 
 
+LONGEST_ANSWER_S = 25.0
+
+
+def patience_s(ttl_s: float) -> float:
+    """Return how long to wait for answers: there must be time to beat on another connection."""
+    return min(LONGEST_ANSWER_S, ttl_s * 3 / BEATS_PER_TTL)
+
+
 class Disowned:
     """Tell the engine that others have declared this node dead."""
 
