@@ -146,6 +146,22 @@ def test_calls_with_the_same_keys_never_deadlock(
     assert db.execute("SELECT count(*) FROM actorq.job").fetchall() == [(300,)]
 
 
+def test_keys_are_taken_in_one_order_whatever_order_they_come_in(
+    kind: Kind, dsn: str, db: psycopg.Connection
+) -> None:
+    first, *others = [f"k{i:02}" for i in range(30)]
+    kind.enqueue({})  # the first job of a kind takes a lock of its own
+    with psycopg.connect(dsn) as theirs:
+        kind.enqueue({}, unique_key=first, conn=theirs)
+        backwards = [*reversed(others), first]
+        waiting = started(lambda: kind.enqueue_many(backwards, unique_key=str))
+        wait_until(blocked(db), what="the call to wait for the first key")
+        made = kind.enqueue_many(others, unique_key=str, conn=theirs)  # of which it has none yet
+        assert made == len(others)
+        theirs.commit()
+    assert waiting.result(10) == 0
+
+
 def test_a_racing_crowd_makes_one_job(kind: Kind, db: psycopg.Connection) -> None:
     start = threading.Barrier(6)
 
