@@ -245,7 +245,11 @@ def _failing(s: Settlement, bad: set[int], error: ErrorInfo) -> Settlement:
 
 
 def _without(s: Settlement, kept: set[int], jobs: list[int]) -> Settlement:
-    """Take the jobs to keep out of a settlement and leave them open under the lease."""
+    """Take the jobs to keep out of a settlement and leave them open under the lease.
+
+    A lease names jobs that it holds no longer: one may be kept under another lease by now.
+    """
+    kept = kept.intersection(_ids(s))
     places = [k for k, job in enumerate(jobs) if job in kept]
     if not places:
         return s

@@ -61,7 +61,7 @@ class Deeds:
             limit = draw(st.sampled_from([None, 1, 3]))
             self._enqueue_one(kind, priority=priority, delay_s=wait_s, max_attempts=limit)
         elif how == "unique":
-            self._enqueue_unique(kind, draw(st.sampled_from("xy")))
+            self._enqueue_unique(kind, "x")
         else:
             self.enqueue_many(kind, draw(st.integers(2, 9)), priority, how == "ids")
 

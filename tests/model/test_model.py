@@ -33,5 +33,6 @@ def world(dsn: str) -> Iterator[World]:
     world.close()
 
 
+@pytest.mark.timeout(0 if EXAMPLES else 180)
 def test_the_database_does_what_the_model_does(world: World) -> None:
     run_state_machine_as_test(lambda: Machine(world), settings=HOW)

@@ -170,6 +170,21 @@ def test_a_users_lock_keeps_one_lease_from_being_reaped_and_no_other(kit: Kit) -
     assert kit.store.reap(10, 3, 2).returned == 1
 
 
+def test_a_lock_on_a_job_that_a_lease_no_longer_holds_keeps_nobody(kit: Kit) -> None:
+    ids = kit.enqueue(4)
+    batch = kit.batch(1, 3)
+    again = Row(ids[0], 0, "pending")
+    ended = Row(ids[1], 0, "failed", "failed", error=ERROR)
+    kit.store.settle(kit.node, 1, [part(batch, [again, ended])])
+    assert kit.batch(2).ids == [ids[0], ids[3]]
+    kit.store.leave(kit.node)
+    with kit.conn.transaction():
+        kit.conn.execute("SELECT FROM actorq.job WHERE id = ANY (%s) FOR UPDATE", [ids[:2]])
+        assert kit.store.reap(10, 3, 2).returned == 1
+    kit.check_places()
+    assert kit.store.reap(10, 3, 2).returned == 2
+
+
 def test_leaving_takes_the_hunger_along(kit: Kit) -> None:
     kit.store.hunger(kit.node, {kit.lane}, set())
     kit.store.leave(kit.node)

@@ -213,6 +213,21 @@ def test_one_lock_of_a_user_stops_one_job_only(kit: Kit) -> None:
     assert set(kit.states().values()) == {"completed"}
 
 
+def test_a_locked_job_stays_open_only_under_the_lease_that_it_has_now(kit: Kit) -> None:
+    """It was in the other one as well, but came back from there and was claimed again."""
+    first, second, third = kit.enqueue(3)
+    batch = kit.batch(1)
+    kit.store.settle(kit.node, 1, [part(batch, [Row(first, 0, "pending")])])
+    assert kit.batch(2).ids == [first]
+    with kit.conn.transaction():
+        kit.conn.execute("SELECT FROM actorq.job WHERE id = %s FOR UPDATE", [first])
+        both = [Settlement(1, 1, [(second, 0), (third, 0)], []), Settlement(2, 0, [(first, 0)], [])]
+        settled = kit.store.settle_around_locks(kit.node, 2, both)
+    assert (settled.kept, settled.seqs) == ([first], {2: 1})
+    kit.check_places()
+    assert kit.store.beat(kit.node) == [2]
+
+
 def test_a_lock_on_one_job_and_a_refused_result_of_another_stop_no_third(kit: Kit) -> None:
     ids = kit.enqueue(9)
     kit.batch(1)

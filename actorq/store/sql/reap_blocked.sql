@@ -1,10 +1,18 @@
--- Find the leases without a live node of which somebody else holds a job locked.
+-- Find the leases without a live node of which somebody else holds an open job locked.
 SELECT concat(l.node, ' ', l.n)
 FROM {schema}.lease l
 WHERE NOT EXISTS (SELECT FROM {schema}.node d WHERE d.id = l.node)
-  AND cardinality(l.jobs) <> (
+  AND (
       SELECT count(*)
-      FROM unnest(l.jobs) u (id), LATERAL (
-          SELECT j.id FROM {schema}.job j WHERE j.id = u.id FOR NO KEY UPDATE SKIP LOCKED
+      FROM unnest(l.jobs) WITH ORDINALITY u (id, k), LATERAL (
+          SELECT FROM {schema}.job j WHERE j.id = u.id AND j.state = 'pending' OFFSET 0
+      ) j
+      WHERE l.open IS NULL OR get_bit(l.open, u.k - 1) = 1
+  ) <> (
+      SELECT count(*)
+      FROM unnest(l.jobs) WITH ORDINALITY u (id, k), LATERAL (
+          SELECT FROM {schema}.job j
+          WHERE j.id = u.id AND j.state = 'pending' AND (l.open IS NULL OR get_bit(l.open, u.k - 1) = 1)
+          FOR NO KEY UPDATE SKIP LOCKED
       ) j
   )
