@@ -210,11 +210,10 @@ class Nemesis:
 
     # ---- the network ----------------------------------------------------------------------
 
-    def _door(self) -> int:
-        return self.random.randrange(len(self.proxy.ports))
-
     def _at_a_door(self, do: str, **more: Any) -> None:
-        door = self._door()
+        self._order(self.random.randrange(len(self.proxy.ports)), do, **more)
+
+    def _order(self, door: int, do: str, **more: Any) -> None:
         self.write(do, door=door, **more)
         self.proxy.order(door=door, do=do, **more)
 
@@ -232,14 +231,17 @@ class Nemesis:
         self._at_a_door("reset", n=self.random.randrange(1, 5))
 
     def _cut_before(self) -> None:
-        self._at_a_door("cut_before", who=self._who())
+        self._cut("cut_before")
 
     def _cut_after(self) -> None:
-        self._at_a_door("cut_after", who=self._who())
+        self._cut("cut_after")
 
-    def _who(self) -> str:
+    def _cut(self, do: str) -> None:
         """Choose whose request gets lost: most often a settle, for it has most to lose."""
-        return self.random.choices(["settler", "claimer", "heart", "client"], [5, 3, 1, 2])[0]
+        [who] = self.random.choices(["settler", "claimer", "heart", "client"], [5, 3, 1, 2])
+        n = len(self.fleet.members)  # the doors behind theirs are the enqueuers'
+        doors = range(n, len(self.proxy.ports)) if who == "client" else range(n)
+        self._order(self.random.choice(doors), do, who=who)
 
     # ---- other people's transactions ------------------------------------------------------
 

@@ -36,7 +36,7 @@ class Door:
 
     delay_s: float = 0.0
     until: dict[str, float] = field(default_factory=dict)
-    cuts: set[tuple[str, bytes]] = field(default_factory=set)  # what, and whose connection's
+    cuts: list[tuple[str, bytes]] = field(default_factory=list)  # what, and whose connection's
     n_cut: Counter[str] = field(default_factory=Counter)
     open: set[Connection] = field(default_factory=set)
 
@@ -51,7 +51,7 @@ class Door:
             for connection in some:
                 connection.reset()
         else:
-            self.cuts.add((what, order["who"].encode()))
+            self.cuts.append((what, order["who"].encode()))
 
     def heal(self) -> None:
         """Do nothing wrong any more."""
@@ -67,7 +67,7 @@ class Door:
         found = next(((w, who) for w, who in self.cuts if w == what and name.endswith(who)), None)
         if found is None:
             return False
-        self.cuts.discard(found)
+        self.cuts.remove(found)
         self.n_cut[what] += 1
         return True
 

@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,9 @@ ROOT = Path(os.environ.get("TORTURE_ROOT") or Path(__file__).resolve().parents[2
 N_ENQUEUERS = 2
 DRAIN_S = 10.0 + 3 * TTL_S
 """From the last fault on: a dead supervisor's ttl, the longest delay of a job, and some room."""
+
+CUTS = ("cut_before", "cut_after")
+"""An order to cut waits for its request, perhaps in vain: what counts are those that were cut."""
 
 SEEN = (
     "supervisor_started", "supervisor_disowned", "node_reaped", "connection_lost",
@@ -166,7 +170,7 @@ class Torture:
             checker.check(transactions(file), self.results)
         self.took["check"] = time.monotonic() - begun
         violations = self.wrong + checker.violations
-        faults = nemesis.done
+        faults = Counter({**nemesis.done, **dict.fromkeys(CUTS, 0), **self.cuts})
         summary = {
             "seed": self.seed,
             "jobs": len(checker.model.jobs),
@@ -174,7 +178,7 @@ class Torture:
             "behaviours": dict(sorted(behaviours(self.work, checker.model).items())),
             "checked": dict(sorted(checker.counts.items())),
             "faults": dict(sorted(faults.items())),
-            "seen": {**self.cuts, **{name: runs.events[name] for name in SEEN}},
+            "seen": {name: runs.events[name] for name in SEEN},
             "took_s": {name: round(s, 1) for name, s in self.took.items()},
             **totals(violations),
             "supervisor_kills": faults["kill_supervisor"] + faults["kill_group"],
