@@ -39,6 +39,7 @@ SETTINGS = {
     "IntervalStyle": "postgres",
     "TimeZone": "UTC",
     "bytea_output": "hex",
+    "array_nulls": "on",
     "standard_conforming_strings": "on",
     "synchronous_commit": "on",
     "idle_in_transaction_session_timeout": "60s",

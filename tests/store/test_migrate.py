@@ -140,26 +140,6 @@ def test_schema_names_that_could_hurt_are_refused(name: str) -> None:
         migrate("host=nowhere", name)
 
 
-def test_whatever_the_database_presets_a_session_is_the_same(dsn: str) -> None:
-    presets = {
-        "default_transaction_isolation": "serializable", "search_path": "public",
-        "DateStyle": "German", "synchronous_commit": "off", "plan_cache_mode": "auto",
-        "standard_conforming_strings": "off", "bytea_output": "escape", "jit": "on",
-    }  # fmt: skip
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        for name, value in presets.items():
-            database = conn.info.dbname
-            conn.execute(f"ALTER DATABASE {database} SET {name} = '{value}'".encode())
-    with connect(dsn, name="test") as conn:
-        for name, value in presets.items():
-            row = conn.execute(f"SHOW {name}".encode()).fetchone()
-            assert row != (value,), name
-    kit = Kit(dsn)
-    kit.enqueue(3)
-    assert kit.claim(1).n_taken == 3
-    kit.close()
-
-
 def test_a_database_in_another_encoding_is_refused(server: str) -> None:
     with psycopg.connect(server, autocommit=True) as conn:
         conn.execute("DROP DATABASE IF EXISTS actorq_test_latin1")
