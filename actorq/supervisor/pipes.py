@@ -92,7 +92,8 @@ class Pipes(threading.Thread):
     def stillborn(self, actor: Actor, exit_: ExitInfo) -> None:
         """Report an actor whose process could not be started."""
         actor.socket.close()
-        os.close(actor.log_fd)
+        if actor.log_fd >= 0:
+            os.close(actor.log_fd)
         self._order(lambda: self._post(ActorDied(actor.id, exit_, 0, [])))
 
     def close(self, deadline: float) -> None:

@@ -35,6 +35,8 @@ THREAD_COUNTS = (
 )
 """What numeric libraries read, once, when they are loaded."""
 
+NO_FD = -1
+
 _numbers = itertools.count(1)
 
 
@@ -147,6 +149,8 @@ class Pool:
         self._pipes = pipes
         self._n_threads = n_threads
         self._context = get_context("spawn")
+        self._closed = socket.socket()  # what an actor has that could not be started
+        self._closed.close()
 
     def spawn(self, kind: Kind, index: int) -> Actor:
         """Start an actor for slot `index` of a kind.
@@ -156,23 +160,28 @@ class Pool:
         the system refuses a process, its ActorDied says so.
         """
         boot = boot_of(kind, index)
-        page = Page.shared(self._context, kind.policy.max_batch)
-        ours, theirs = socket.socketpair()
-        log_fd, their_log = os.pipe()
-        ours.setblocking(False)
-        os.set_blocking(log_fd, False)
-        actor = Actor(kind.name, index, page, ours, log_fd)
+        actor = Actor(kind.name, index, Page.private(kind.policy.max_batch), self._closed, NO_FD)
         try:
-            actor.child = self._start(kind, actor, theirs.fileno(), their_log)
+            self._bring_up(actor, kind)
         except OSError as error:
             self._pipes.stillborn(actor, ExitInfo(problem=f"it could not be started: {error}"))
             return actor
-        finally:
-            theirs.close()
-            os.close(their_log)
         self._pipes.add(actor)
         actor.send(boot)
         return actor
+
+    def _bring_up(self, actor: Actor, kind: Kind) -> None:
+        """Give an actor its page, pipes and process; raises OSError where one is refused."""
+        actor.page = Page.shared(self._context, kind.policy.max_batch)
+        actor.socket, theirs = socket.socketpair()
+        with theirs:
+            actor.log_fd, their_log = os.pipe()
+            try:
+                actor.socket.setblocking(False)
+                os.set_blocking(actor.log_fd, False)
+                actor.child = self._start(kind, actor, theirs.fileno(), their_log)
+            finally:
+                os.close(their_log)
 
     def _start(self, kind: Kind, actor: Actor, fd: int, log_fd: int) -> Child:
         return Child.start(

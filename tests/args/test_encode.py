@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import datetime
 import decimal
 import enum
 import math
+import threading
 import uuid
 from typing import Any, Literal, TypedDict
 
@@ -324,3 +326,32 @@ def test_not_even_a_value_that_is_none_of_those_allowed(type_: Any, args: str, s
     with pytest.raises(ArgsInvalid) as caught:
         ArgsCodec(type_).decode(args.encode())
     assert str(caught.value).endswith(f": {said}")
+
+
+def test_a_value_that_another_thread_changes_meanwhile_is_stored_whole_or_refused() -> None:
+    value: dict[str, Any] = {"a": [1.5] * 50, "b": {str(n): n for n in range(50)}}
+    stop = threading.Event()
+
+    def change() -> None:
+        while not stop.is_set():
+            value["b"].pop("7", None)
+            value["a"][3] = math.nan
+            value["b"]["\ud800"] = value["b"]["7"] = "\0"
+            value["a"][3] = 2.5
+            value["b"].pop("\ud800")
+            value["b"]["7"] = 7
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        stored = []
+        for _ in range(500):
+            with contextlib.suppress(ArgsInvalid):
+                stored.append(ANY.encode(value))
+    finally:
+        stop.set()
+        thread.join()
+    for data in stored:
+        plain = ANY.decode(data)
+        assert plain["a"][3] in (1.5, 2.5)
+        assert plain["b"].get("7", 7) == 7

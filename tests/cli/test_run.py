@@ -98,6 +98,27 @@ def test_a_signal_ends_it_in_order(
     assert actorq("status", "--json").objects[0]["nodes"] == []
 
 
+@pytest.mark.parametrize("n_signals", [1, 5])
+def test_a_stop_in_the_middle_of_the_work_leaves_nothing_claimed_or_charged(
+    dsn: str, conn: Session, code: Path, n_signals: int
+) -> None:
+    insert(conn, 10_000, kind="double", args='{"x": 1}')
+    completed = "SELECT FROM actorq.job WHERE state = 'completed' LIMIT 1"
+    with running(dsn, code) as process:
+        wait_until(lambda: conn.execute(completed).fetchall())
+        for _ in range(n_signals):
+            process.send_signal(signal.SIGTERM)
+        log, _ = process.communicate(timeout=30)
+        assert process.returncode == 0, log.decode()
+    for table in ("lease", "node", "hunger"):
+        assert conn.execute(f"SELECT * FROM actorq.{table}".encode()).fetchall() == []
+    pending = "SELECT count(*), sum(attempt) FROM actorq.job WHERE state = 'pending'"
+    ((n, charged),) = conn.execute(pending).fetchall()
+    assert n > 0, "all was done before the signal came"
+    assert charged == 0
+    assert conn.execute("SELECT count(*) FROM actorq.ready").fetchall() == [(n,)]
+
+
 @pytest.mark.parametrize(
     ("words", "code_expected", "text"),
     [

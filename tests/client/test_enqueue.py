@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import psycopg
@@ -77,6 +78,8 @@ def test_any_text_is_kept(app: App, db: psycopg.Connection, text: str) -> None:
         dt.datetime(2030, 1, 2, tzinfo=dt.timezone(dt.timedelta(hours=14, minutes=59))),
         dt.datetime.max.replace(tzinfo=UTC),
         dt.datetime(1900, 1, 1, tzinfo=UTC),
+        dt.datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin")),
+        dt.datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin")),
     ],
 )
 def test_an_instant_is_kept_to_the_microsecond(

@@ -110,6 +110,13 @@ def _lie(no: int) -> None:
     time.sleep(1000)
 
 
+def _talk(no: int) -> None:
+    """Say nothing, in lawful frames, as fast as can be and for ever."""
+    link = next(item for item in gc.get_objects() if isinstance(item, Link))
+    while True:
+        link.send(Outcomes(no))
+
+
 def _half_a_frame(no: int, n: int) -> None:
     """Say the first n bytes of a frame that is lawful so far, and die."""
     link = next(item for item in gc.get_objects() if isinstance(item, Link))
@@ -170,6 +177,7 @@ COMMANDS = {
     "close": _close_all,
     "take over": _take_over,
     "lie": _lie,
+    "talk": _talk,
     "half a frame": _half_a_frame,
     "shell": os.system,
     "speak": _speak_out_of_turn,

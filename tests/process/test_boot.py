@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import gc
 import os
 import subprocess
 import sys
 import textwrap
+from unittest.mock import Mock
 
 import msgspec
 import pytest
@@ -276,3 +279,27 @@ def test_a_process_the_system_refuses_is_reported_as_a_death(actors, monkeypatch
     died = actors.died(actor)
     assert (actor.pid, died.taken, died.begun) == (0, 0, [])
     assert "could not be started: [Errno 11]" in died.exit.text
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "error"),
+    [
+        ("pool.socket", "socketpair", errno.EMFILE),
+        ("pool.os", "pipe", errno.EMFILE),
+        ("pool.Page", "shared", errno.ENOSPC),
+    ],
+)
+def test_a_process_for_which_the_system_has_no_room_is_reported_as_a_death(
+    actors, monkeypatch, no_leaks, place, name, error
+):
+    with monkeypatch.context() as patched:
+        refuse = Mock(side_effect=OSError(error, os.strerror(error)))
+        patched.setattr(f"actorq.supervisor.{place}.{name}", refuse)
+        actor = actors.pool.spawn(kind_of(handlers.at_once), 0)
+    actor.stop()  # the supervisor does not know it yet
+    actor.kill()
+    died = actors.died(actor)
+    assert (actor.pid, died.taken, died.begun) == (0, 0, [])
+    assert f"could not be started: [Errno {error}]" in died.exit.text
+    del actor, refuse
+    gc.collect()  # the error has kept the page

@@ -229,6 +229,7 @@ def test_a_bug_in_the_reader_is_fatal_and_leaves_no_actor(actors, at_once, monke
     assert actors.until(lambda event: isinstance(event, Fatal)).error is bug
     at_once.child.reap()
     assert is_dead(at_once.pid)
+    actors.pipes.join(20)
     actors.pipes._release(at_once)
 
 

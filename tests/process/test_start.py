@@ -66,11 +66,13 @@ def test_an_actor_that_hangs_at_its_import_keeps_no_other_from_starting(
 def test_actors_start_beside_threads_that_hold_locks_all_the_time(actors):
     """A forked child would inherit a lock of logging that nobody in it ever releases."""
     log, stop = logging.getLogger("busy"), threading.Event()
+    log.propagate = False
     log.addHandler(logging.StreamHandler(_Nowhere()))
 
     def chatter() -> None:
-        while not stop.is_set():
-            log.error("still here")
+        while not stop.wait(0.001):
+            for _ in range(20):
+                log.error("still here")
 
     threads = [threading.Thread(target=chatter) for _ in range(8)]
     for thread in threads:
@@ -102,3 +104,14 @@ def test_a_death_in_the_middle_of_a_frame_keeps_what_was_said_before(actors, n):
     said = [e.message for e in actors.seen if isinstance(getattr(e, "message", None), Outcomes)]
     assert {verdict.pos for message in said for verdict in message.verdicts} <= {0, 1}
     assert not any(message.last for message in said)
+
+
+def test_an_actor_that_talks_without_end_keeps_no_other_from_being_heard(actors):
+    talking = actors.start(kind_of(handlers.at_once))
+    other = actors.start(kind_of(handlers.at_once), 1)
+    talking.send(work([["talk", 1]]))
+    actors.said(Outcomes, talking)
+    for no in range(1, 4):
+        assert actors.run(other, [1], no)[-1].last
+    talking.kill()
+    actors.died(talking)
