@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -176,20 +177,22 @@ def _find_python(has_uv: bool) -> str:
     """Return a Python that is new enough and, where uv does not do it, can make environments."""
     names = [f"python3.{minor}" for minor in range(NEWEST_MINOR, OLDEST[1] - 1, -1)]
     found = [sys.executable, *filter(None, map(shutil.which, ["python3", *names]))]
-    new_enough = [python for python in found if _runs(python)]
-    if not new_enough:
+    # One after the other, for each that is asked costs a start: mostly the first one will do.
+    new_enough = (python for python in found if _runs(python))
+    first = next(new_enough, None)
+    if first is None:
         raise SetUpError(
             "Python 3.11 or newer is needed, and none was found as python3 or python3.N"
             " (this is {}.{}).{}".format(*sys.version_info[:2], _advice("python3 python3-venv"))
         )
-    able = [python for python in new_enough if has_uv or _runs(python, "import ensurepip, venv")]
-    if not able:
-        package = f"{Path(os.path.realpath(new_enough[0])).name}-venv"
-        raise SetUpError(
-            f"{new_enough[0]} cannot make environments: its modules venv and ensurepip are"
-            f" missing.{_advice(package)}"
-        )
-    return able[0]
+    for python in itertools.chain([first], new_enough):
+        if has_uv or _runs(python, "import ensurepip, venv"):
+            return python
+    package = f"{Path(os.path.realpath(first)).name}-venv"
+    raise SetUpError(
+        f"{first} cannot make environments: its modules venv and ensurepip are"
+        f" missing.{_advice(package)}"
+    )
 
 
 def _advice(packages: str) -> str:
