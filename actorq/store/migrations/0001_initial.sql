@@ -243,8 +243,11 @@ BEGIN
         WHERE i.state = 'pending';
     END IF;
 
-    PERFORM pg_notify('actorq_' || (SELECT c.relnamespace FROM pg_class c WHERE c.oid = TG_RELID),
-        l.id::text)
+    -- Nobody hears of it where the queue of notifications is full, because a listener hangs: the
+    -- insert would fail. Supervisors look for themselves soon.
+    PERFORM CASE WHEN pg_notification_queue_usage() < 0.9 THEN pg_notify(
+        'actorq_' || (SELECT c.relnamespace FROM pg_class c WHERE c.oid = TG_RELID), l.id::text
+    ) END
     FROM {schema}.lane l
     WHERE l.id IN (SELECT h.lane FROM {schema}.hunger h)
       AND EXISTS (

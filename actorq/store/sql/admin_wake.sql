@@ -1,5 +1,6 @@
--- Tell the supervisors that hunger for one of the lanes $1.
-SELECT pg_notify('actorq_' || c.relnamespace, a.id::text)
+-- Tell the supervisors that hunger for one of the lanes $1, unless that could not be sent.
+SELECT CASE WHEN pg_notification_queue_usage() < 0.9
+    THEN pg_notify('actorq_' || c.relnamespace, a.id::text) END
 FROM {schema}.lane a, pg_class c
 WHERE c.oid = '{schema}.job'::regclass
   AND a.id = ANY($1::int4[]) AND a.id IN (SELECT h.lane FROM {schema}.hunger h);
