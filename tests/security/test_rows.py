@@ -114,6 +114,30 @@ def test_supervisors_that_others_could_not_judge_cannot_register(
         )
 
 
+BOUNDS: dict[str, LiteralString] = {
+    "result": "INSERT INTO actorq.result VALUES (1, to_json(repeat('x', 16777217)))",
+    "cause": "INSERT INTO actorq.failure (job, attempt, final, cause, type, message, traceback)"
+    " VALUES (1, 1, true, repeat('x', 33), '', '', '')",
+    "type": "INSERT INTO actorq.failure (job, attempt, final, cause, type, message, traceback)"
+    " VALUES (1, 1, true, 'error', repeat('x', 1025), '', '')",
+    "message": "INSERT INTO actorq.failure (job, attempt, final, cause, type, message, traceback)"
+    " VALUES (1, 1, true, 'error', '', repeat('x', 65537), '')",
+    "traceback": "INSERT INTO actorq.failure (job, attempt, final, cause, type, message, traceback)"
+    " VALUES (1, 1, true, 'error', '', '', repeat('x', 262145))",
+    "unique key": "INSERT INTO actorq.unique_key VALUES ('k', repeat('x', 513), 1)",
+    "empty unique key": "INSERT INTO actorq.unique_key VALUES ('k', '', 1)",
+    "lane": "INSERT INTO actorq.lane (queue, kind) VALUES ('default', 'a b')",
+    "kind": "INSERT INTO actorq.kind (name) VALUES ('a' || chr(10))",
+    "queue": "INSERT INTO actorq.queue (name) VALUES (repeat('x', 129))",
+}
+
+
+@pytest.mark.parametrize("sql", BOUNDS.values(), ids=BOUNDS)
+def test_whatever_is_read_back_has_a_bound(db: psycopg.Connection, sql: LiteralString) -> None:
+    with pytest.raises(errors.CheckViolation):
+        db.execute(sql)
+
+
 OTHER_TABLES: dict[str, LiteralString] = {
     "a lease of nobody": """
         INSERT INTO actorq.lease (node, n, lane, suspect, jobs)
