@@ -20,8 +20,8 @@ PRESETS = {
     "default_transaction_deferrable": "on", "DateStyle": "German", "TimeZone": "Asia/Kathmandu",
     "IntervalStyle": "sql_standard", "synchronous_commit": "off", "plan_cache_mode": "auto",
     "standard_conforming_strings": "off", "bytea_output": "escape", "jit": "on",
-    "statement_timeout": "1ms", "lock_timeout": "1ms", "array_nulls": "off",
-    "idle_in_transaction_session_timeout": "1ms",
+    "statement_timeout": "5s", "lock_timeout": "5s", "array_nulls": "off",
+    "idle_in_transaction_session_timeout": "5s",
 }  # fmt: skip
 
 
