@@ -201,18 +201,31 @@ CREATE TABLE {schema}.counter (
 
 -- Every job that is inserted, by whatever client and statement, becomes ready in the same
 -- statement. Nearly always all of them go into one lane, which is worth a road of its own: joining
--- each row to its lane costs as much as the rest. A lane is looked for before it is made: an upsert
--- would write a row version per insert.
+-- each row to its lane costs as much as the rest. Whether all did is told by their number alone.
+-- A lane is looked for before it is made: an upsert would write a row version per insert. Those
+-- that are missing are made in one order, or two transactions could wait for each other.
 CREATE FUNCTION {schema}.job_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     first record;
     lane  record;
+    n_ready bigint;
 BEGIN
     SELECT i.queue, i.kind INTO first FROM inserted i LIMIT 1;
     IF NOT FOUND THEN
         RETURN NULL;
-    ELSIF EXISTS (SELECT FROM inserted i WHERE i.queue <> first.queue OR i.kind <> first.kind) THEN
+    END IF;
+    SELECT l.id, l.keyed INTO lane
+    FROM {schema}.lane l WHERE l.queue = first.queue AND l.kind = first.kind;
+    IF FOUND THEN
+        INSERT INTO {schema}.ready (id, run_at, lane, cost, priority, key)
+        SELECT i.id, i.run_at, lane.id, coalesce(i.cost, octet_length(i.args::text)), i.priority,
+            CASE WHEN lane.keyed THEN i.key ELSE '' END
+        FROM inserted i
+        WHERE i.state = 'pending' AND i.queue = first.queue AND i.kind = first.kind;
+        GET DIAGNOSTICS n_ready = ROW_COUNT;
+    END IF;
+    IF lane.id IS NULL OR n_ready < (SELECT count(*) FROM inserted) THEN
         INSERT INTO {schema}.lane (queue, kind)
         SELECT DISTINCT i.queue, i.kind FROM inserted i
         WHERE NOT EXISTS (
@@ -226,21 +239,7 @@ BEGIN
             CASE WHEN l.keyed THEN i.key ELSE '' END
         FROM inserted i
         LEFT JOIN {schema}.lane l ON l.queue = i.queue AND l.kind = i.kind
-        WHERE i.state = 'pending';
-    ELSE
-        SELECT l.id, l.keyed INTO lane
-        FROM {schema}.lane l WHERE l.queue = first.queue AND l.kind = first.kind;
-        IF NOT FOUND THEN
-            INSERT INTO {schema}.lane (queue, kind) VALUES (first.queue, first.kind)
-            ON CONFLICT DO NOTHING;
-            SELECT l.id, l.keyed INTO lane
-            FROM {schema}.lane l WHERE l.queue = first.queue AND l.kind = first.kind;
-        END IF;
-        INSERT INTO {schema}.ready (id, run_at, lane, cost, priority, key)
-        SELECT i.id, i.run_at, lane.id, coalesce(i.cost, octet_length(i.args::text)), i.priority,
-            CASE WHEN lane.keyed THEN i.key ELSE '' END
-        FROM inserted i
-        WHERE i.state = 'pending';
+        WHERE i.state = 'pending' AND (lane.id IS NULL OR l.id IS DISTINCT FROM lane.id);
     END IF;
 
     -- Nobody hears of it where the queue of notifications is full, because a listener hangs: the
