@@ -20,7 +20,6 @@ from actorq.core.model import Settlement
 from actorq.store import claims, settles
 from actorq.store.connection import Session
 from actorq.store.queue import QueueStore
-from actorq.store.statements import statement
 from bench import _harness as h
 from bench import _runs
 from bench._handlers import noop
@@ -40,22 +39,14 @@ class Recorder:
     def __init__(self) -> None:
         self.sent: Sent = "", []
 
-    def row(self, name: str, *params: str | None) -> tuple[Any, ...]:
-        """Keep a claim; answer that nothing was there."""
-        self._keep(statement(name, self.schema), params)
-        return (0, None, None, None, None, None, None, None, None)
-
     def run(self, text: str, params: Sequence[str | None]) -> Recorder:
         """Keep a settle."""
-        self._keep(text, params)
+        self.sent = text, [None if p is None else p.encode() for p in params]
         return self
 
     def fetchone(self) -> tuple[Any, ...]:
         """Answer that nothing was written."""
         return [], []
-
-    def _keep(self, text: str, params: Sequence[str | None]) -> None:
-        self.sent = text, [None if p is None else p.encode() for p in params]
 
 
 class Sender:
@@ -103,10 +94,10 @@ def compose(dsn: str, node: str, batch: int) -> tuple[list[Sent], list[Sent], in
     for lease, jobs in enumerate(batches, 1):
         behind = {5: batches[lease - 2][-1][:2]} if lease > 1 else {}
         ask = Ask(jobs[0][2], batch, node, lease, frontier=behind)
-        claims.claim(recorder, ask)
-        claimed.append(recorder.sent)
+        sent: list[Any] = [param.encode() for param in claims.parameters(ask)]
+        claimed.append((claims.text("actorq"), sent))
     leases = [
-        Settlement(lease, 0, [(job, 0) for _, job, _ in jobs], [])
+        Settlement(lease, 0, {0: [job for _, job, _ in jobs]}, [])
         for lease, jobs in enumerate(batches, 1)
     ]
     settled = []

@@ -5,6 +5,7 @@ Frozen or plain msgspec structs without behaviour; no I/O, clock or randomness.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Literal
 
 import msgspec
@@ -93,14 +94,15 @@ class Row(msgspec.Struct, frozen=True):
 class Settlement(msgspec.Struct):
     """Say what becomes of (a part of) one leased batch, in one settle statement.
 
-    `done` are plain completions without a result, (id, attempt); `rows` everything else.
+    `done` are plain completions without a result, by the attempt that their rows must still
+    have; `rows` everything else.
     `closes` is true when no job of the batch remains under the lease; otherwise `open_bits`
     has one bit per position (LSB first in each byte) that is still set for the remaining.
     """
 
     lease: int
     seq: int
-    done: list[tuple[int, int]]
+    done: dict[int, list[int]]
     rows: list[Row]
     closes: bool = True
     open_bits: bytes | None = None
@@ -108,4 +110,9 @@ class Settlement(msgspec.Struct):
     @property
     def n(self) -> int:
         """Return how many jobs this settles."""
-        return len(self.done) + len(self.rows)
+        return sum(map(len, self.done.values())) + len(self.rows)
+
+    @property
+    def ids(self) -> list[int]:
+        """Return the jobs that this settles."""
+        return [*chain.from_iterable(self.done.values()), *(row.id for row in self.rows)]

@@ -16,7 +16,6 @@ anywhere             Settled without its lease; Beaten         gone: it was take
 from __future__ import annotations
 
 import math
-from itertools import repeat
 
 from actorq.core import event, fair, plan_look, settle
 from actorq.core import inputs as i
@@ -213,18 +212,23 @@ def write(view: View, now: float) -> None:
 
 def _settlement(held: Held) -> Settlement:
     """Move the outcomes at hand into a settlement."""
-    batch, notes = held.batch, held.batch.notes
-    if notes:
-        done = [(batch.ids[p], held.counts(p).attempt) for p in held.done]
-    elif len(held.done) == batch.n:
-        done = list(zip(batch.ids, repeat(0)))
-    else:
-        done = [(batch.ids[p], 0) for p in held.done]
-    made = Settlement(batch.lease, batch.seq, done, held.rows, closes=held.finished)
+    batch = held.batch
+    made = Settlement(batch.lease, batch.seq, _done(held), held.rows, closes=held.finished)
     if not held.finished:
         made.open_bits = open_bits(batch.n, held.told)
     held.done, held.rows, held.since, held.writing = [], [], math.inf, True
     return made
+
+
+def _done(held: Held) -> dict[int, list[int]]:
+    """Return the plain completions by attempt."""
+    batch, done = held.batch, dict[int, list[int]]()
+    if held.done and not batch.notes:
+        whole = len(held.done) == batch.n
+        return {0: batch.ids if whole else [batch.ids[p] for p in held.done]}
+    for p in held.done:
+        done.setdefault(held.counts(p).attempt, []).append(batch.ids[p])
+    return done
 
 
 def open_bits(n: int, told: set[int]) -> bytes:
@@ -281,7 +285,8 @@ def lost(view: View, held: Held, now: float) -> None:
 
 def _publish(view: View, held: Held, settlement: Settlement) -> None:
     """Publish what became of the jobs, after the commit that made it so."""
-    completed = len(settlement.done) + sum(r.state == "completed" for r in settlement.rows)
+    completed = settlement.n - len(settlement.rows)
+    completed += sum(r.state == "completed" for r in settlement.rows)
     view.emit(event.Settled(held.kind, settlement.lease, settlement.n, completed))
     for row in settlement.rows:
         if row.error is not None and row.charge != "none":

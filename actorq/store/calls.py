@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
 from psycopg import RawCursor
 
 from actorq.store.connection import Session
@@ -30,6 +31,7 @@ class Calls:
         with translated():
             session.execute(sets.encode())
         self._cursor: RawCursor[tuple[Any, ...]] = RawCursor(session)
+        self._first: RawCursor[tuple[Any, ...]] = RawCursor(session)
 
     def rows(self, name: str, *params: str | None) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
@@ -49,10 +51,19 @@ class Calls:
         """Run a text; the driver's own errors come through."""
         return self._cursor.execute(text.encode(), params, prepare=True, binary=True)
 
+    def run_after(
+        self, first: str, params: Sequence[str | None], text: str, more: Sequence[str | None]
+    ) -> RawCursor[tuple[Any, ...]]:
+        """Run two texts as one transaction in one round trip; returns what the second brought."""
+        with self.session.pipeline():
+            self._first.execute(first.encode(), params, prepare=True, binary=True)
+            return self.run(text, more)
 
-def array(values: Iterable[object]) -> str:
-    """Return numbers, or None, as the text of a PostgreSQL array."""
-    return "{" + ",".join(["NULL" if v is None else str(v) for v in values]) + "}"
+
+def array(values: Iterable[float | None]) -> str:
+    """Return numbers, or None, as the text of a PostgreSQL array: JSON but for the brackets."""
+    made = values if isinstance(values, list) else list(values)
+    return "{" + msgspec.json.encode(made)[1:-1].decode() + "}"
 
 
 def text_array(values: Iterable[str | None]) -> str:

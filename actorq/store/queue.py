@@ -26,6 +26,7 @@ class QueueStore:
     def __init__(self, session: Session, schema: str) -> None:
         self._session = session
         self._calls = Calls(session, schema)
+        self._turns = claims.Turns()
         self._schema = schema
 
     @classmethod
@@ -94,7 +95,7 @@ class QueueStore:
 
     def claim(self, ask: Ask) -> Claimed:
         """Take due jobs of one lane and put them under a lease."""
-        return claims.claim(self._calls, ask)
+        return claims.claim(self._calls, self._turns, ask)
 
     def due(self, asks: Sequence[DueAsk]) -> list[Due]:
         """Ask for every lane at once what is due and when the next job is."""

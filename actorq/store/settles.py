@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from itertools import groupby
 from math import isfinite
-from operator import itemgetter
 
 import msgspec
 
@@ -46,7 +45,7 @@ def settle_around_locks(
     calls: Calls, node: str, settle_no: int, settlements: Sequence[Settlement]
 ) -> Settled:
     """Write the outcomes of the jobs that nobody else holds a lock on; keep the others open."""
-    ids = sorted(job for s in settlements for job in _ids(s))
+    ids = sorted(job for s in settlements for job in s.ids)
     with translated(), calls.session.transaction():
         leased = _lock_leases(calls, node, settlements)
         free = {row[0] for row in calls.rows("lock_jobs", array(ids))}
@@ -60,7 +59,7 @@ def settle_first(
     calls: Calls, node: str, settle_no: int, settlements: Sequence[Settlement], n: int
 ) -> Settled:
     """Write the outcomes of n jobs only; keep the others open."""
-    kept = set(sorted(job for s in settlements for job in _ids(s))[n:])
+    kept = set(sorted(job for s in settlements for job in s.ids)[n:])
     return _settle_without(calls, node, settle_no, settlements, kept)
 
 
@@ -82,7 +81,7 @@ def settle_refused(
             return True
         return False
 
-    bad = set(culprits([job for s in settlements for job in _ids(s)], refuses))
+    bad = set(culprits([job for s in settlements for job in s.ids], refuses))
     error = ErrorInfo("RowRefused", reason, cause="result")
     try:
         settled = settle(calls, node, settle_no, [_failing(s, bad, error) for s in settlements])
@@ -119,7 +118,7 @@ def _keeping(
     kept: set[int],
     leased: dict[int, list[int]],
 ) -> Settled:
-    settled.kept = [job for s in sent if s.lease in leased for job in _ids(s) if job in kept]
+    settled.kept = [job for s in sent if s.lease in leased for job in s.ids if job in kept]
     return settled
 
 
@@ -136,13 +135,8 @@ def _settle_or_refuse(
         return settle_refused(calls, node, settle_no, settlements, str(exc))
 
 
-def _ids(s: Settlement) -> list[int]:
-    return [job for job, _ in s.done] + [row.id for row in s.rows]
-
-
 def _closes_first(settlements: Sequence[Settlement]) -> list[Settlement]:
-    ids = [job for s in settlements for job in _ids(s)]
-    if len(set(ids)) != len(ids):
+    if len(_all_ids(settlements)) != sum(s.n for s in settlements):
         raise InternalError("a settle names a job twice")
     if len({s.lease for s in settlements}) != len(settlements):
         raise InternalError("a settle names a lease twice")
@@ -165,9 +159,7 @@ def _groups(settlements: Sequence[Settlement]) -> list[Group]:
     """Gather completions by batch and attempt: a row of VALUES per job costs the planner most."""
     groups: list[Group] = []
     for k, s in enumerate(settlements, 1):
-        by_attempt = sorted(s.done, key=itemgetter(1))
-        for attempt, pairs in groupby(by_attempt, key=itemgetter(1)):
-            groups.append((k, attempt, array(job for job, _ in pairs), None))
+        groups += [(k, attempt, array(jobs), None) for attempt, jobs in s.done.items()]
         with_result = sorted((r for r in s.rows if _is_result(r)), key=lambda r: r.attempt)
         for attempt, rows in groupby(with_result, key=lambda r: r.attempt):
             some = list(rows)
@@ -223,7 +215,7 @@ def _values(size: int, first: int) -> str:
 
 def _settled(sent: Sequence[Settlement], ks: Iterable[int], ids: Iterable[int]) -> Settled:
     matched = [sent[k - 1] for k in ks]
-    expected = {job for s in matched for job in _ids(s)}
+    expected = _all_ids(matched)
     written = set(ids)
     if written - expected:
         raise InternalError("a settle wrote jobs of a lease that did not match")
@@ -231,15 +223,25 @@ def _settled(sent: Sequence[Settlement], ks: Iterable[int], ids: Iterable[int]) 
     return Settled({s.lease for s in matched}, sorted(expected - written), seqs=seqs)
 
 
+def _all_ids(settlements: Sequence[Settlement]) -> set[int]:
+    return set[int]().union(*(s.ids for s in settlements))
+
+
+def some_of(done: dict[int, list[int]], some: Set[int]) -> dict[int, list[int]]:
+    """Return those of some completions that are among these jobs."""
+    left = {attempt: [job for job in jobs if job in some] for attempt, jobs in done.items()}
+    return {attempt: jobs for attempt, jobs in left.items() if jobs}
+
+
 def _only(s: Settlement, some: set[int]) -> Settlement:
-    done = [pair for pair in s.done if pair[0] in some]
-    return msgspec.structs.replace(s, done=done, rows=[r for r in s.rows if r.id in some])
+    rows = [row for row in s.rows if row.id in some]
+    return msgspec.structs.replace(s, done=some_of(s.done, some), rows=rows)
 
 
 def _failing(s: Settlement, bad: set[int], error: ErrorInfo) -> Settlement:
-    failing = [(job, attempt) for job, attempt in s.done if job in bad]
+    failing = [(job, attempt) for attempt, jobs in s.done.items() for job in jobs if job in bad]
     failing += [(r.id, r.attempt) for r in s.rows if r.id in bad]
-    rest = _only(s, set(_ids(s)) - bad)
+    rest = _only(s, set(s.ids) - bad)
     rest.rows += [Row(job, attempt, "failed", "failed", error=error) for job, attempt in failing]
     return rest
 
@@ -249,7 +251,7 @@ def _without(s: Settlement, kept: set[int], jobs: list[int]) -> Settlement:
 
     A lease names jobs that it holds no longer: one may be kept under another lease by now.
     """
-    kept = kept.intersection(_ids(s))
+    kept = kept.intersection(s.ids)
     places = [k for k, job in enumerate(jobs) if job in kept]
     if not places:
         return s
@@ -257,6 +259,6 @@ def _without(s: Settlement, kept: set[int], jobs: list[int]) -> Settlement:
     bits = bytearray((s.open_bits or b"") if not s.closes else b"").ljust(size, b"\0")
     for k in places:
         bits[k >> 3] |= 1 << (k & 7)
-    rest = _only(s, set(_ids(s)) - kept)
+    rest = _only(s, set(s.ids) - kept)
     rest.closes, rest.open_bits = False, bytes(bits)
     return rest

@@ -1,7 +1,7 @@
-"""The SQL files beside this module, with their two markers filled in.
+"""The SQL files beside this module, with their markers filled in.
 
-`{schema}` becomes the quoted schema name and `{rows}` a list of rows; nothing else in a
-statement is ever put together from strings.
+`{schema}` becomes the quoted schema name, `{rows}` a list of rows, and `{lock}` a locking clause
+or nothing; nothing else in a statement is ever put together from strings.
 """
 
 from __future__ import annotations

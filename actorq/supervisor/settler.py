@@ -17,6 +17,7 @@ from actorq.core.ask import Settled
 from actorq.core.model import Settlement
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
 from actorq.store.faults import Forbidden, LockTimeout, OnHold, TooSlow
+from actorq.store.settles import some_of
 from actorq.supervisor.link import Fatal, Link, Open, Post, Stopping
 
 if TYPE_CHECKING:
@@ -205,7 +206,7 @@ class Settler(Link):
 
     def _keep(self, sent: Settlement, kept: frozenset[int], reply: Settled) -> bool:
         """Queue the part of a settlement that was held back; tell whether there was one."""
-        done = [pair for pair in sent.done if pair[0] in kept]
+        done = some_of(sent.done, kept)
         rows = [row for row in sent.rows if row.id in kept]
         if not done and not rows:
             return False

@@ -57,7 +57,7 @@ def test_what_was_streamed_survives_the_death() -> None:
     desk.feed(i.Outcomes(1, 1, [0], [], last=False))
     desk.feed(i.ActorDied(1, DEAD, 1, [1]))
     settlement = desk.one(e.Settle).settlement
-    assert settlement.done == [(10, 0)]
+    assert settlement.done == {0: [10]}
     assert [row.id for row in settlement.rows] == [11]
 
 

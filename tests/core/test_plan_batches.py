@@ -25,7 +25,7 @@ def desk() -> Desk:
 def test_a_batch_whose_jobs_are_plainly_done_is_written_in_one(desk: Desk) -> None:
     desk.feed(i.Outcomes(1, 1, [], [], last=True))
     settlement = desk.one(e.Settle).settlement
-    assert settlement.done == [(10, 0), (11, 0), (12, 0), (13, 0)]
+    assert settlement.done == {0: [10, 11, 12, 13]}
     assert settlement.rows == []
     assert settlement.closes
     assert desk.feed(i.Tick()) == []
@@ -40,7 +40,7 @@ def test_counters_travel_from_the_claim_to_the_settle() -> None:
     desk.answer(1, [10, 11], notes={1: Counts(attempt=3, n_failed=3)})
     desk.feed(i.Outcomes(1, 1, [], [Verdict(0, "result", result=b"1")], last=True))
     settlement = desk.one(e.Settle).settlement
-    assert settlement.done == [(11, 3)]
+    assert settlement.done == {3: [11]}
     assert [(row.id, row.state, row.attempt) for row in settlement.rows] == [(10, "completed", 0)]
 
 
@@ -49,13 +49,13 @@ def test_streamed_outcomes_wait_for_the_end_of_the_batch_or_half_a_second(desk: 
     desk.feed(i.Tick(), after=0.5)
     settlement = desk.one(e.Settle).settlement
     assert (settlement.closes, settlement.seq, settlement.open_bits) == (False, 0, b"\x09")
-    assert settlement.done == [(11, 0)]
+    assert settlement.done == {0: [11]}
     assert [row.id for row in settlement.rows] == [12]
     desk.feed(i.Outcomes(1, 1, [], [], last=True))
     assert desk.of(e.Settle) == [], "one settlement of a lease at a time"
     desk.written(settlement)
     last = desk.one(e.Settle).settlement
-    assert (last.closes, last.seq, last.done) == (True, 1, [(10, 0), (13, 0)])
+    assert (last.closes, last.seq, last.done) == (True, 1, {0: [10, 13]})
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_batch_that_raises_charges_the_job_that_was_running(desk: Desk) -> Non
     desk.feed(i.Outcomes(1, 1, [0], [], last=False))
     desk.feed(i.BatchFailed(1, 1, ERROR, [2]))
     settlement = desk.one(e.Settle).settlement
-    assert settlement.done == [(10, 0)]
+    assert settlement.done == {0: [10]}
     rows = {row.id: (row.charge, row.suspect != 0) for row in settlement.rows}
     assert rows == {11: ("none", False), 12: ("failed", True), 13: ("none", False)}
 

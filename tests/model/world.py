@@ -157,11 +157,12 @@ def _lease(name: tuple[str, int], lease: Lease) -> list[Any]:
 
 def settlement(part: Part, batch: Batch, queue: Queue) -> Settlement:
     """Return what a supervisor sends for a part, made by the rules that it goes by."""
-    done, rows = [], []
+    done: dict[int, list[int]] = {}
+    rows = []
     for id_, fate in part.fates.items():
         counts = batch.notes.get(batch.ids.index(id_), Counts())
         if fate.what == "done":
-            done.append((id_, counts.attempt))
+            done.setdefault(counts.attempt, []).append(id_)
         else:
             rows.append(_row(id_, counts, fate, queue.jobs[id_].n))
     bits = bytearray((batch.n + 7) // 8)

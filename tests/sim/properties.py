@@ -76,7 +76,7 @@ class Watch:
         """A lease writes each of its jobs once, and all of them before it closes."""
         s = effect.settlement
         written = self.settled.setdefault(s.lease, set())
-        for id_ in (*(id_ for id_, _ in s.done), *(row.id for row in s.rows)):
+        for id_ in s.ids:
             check(id_ not in written, f"lease {s.lease} settles job {id_} twice")
             written.add(id_)
         check(written <= set(self.batches[s.lease]), f"lease {s.lease} settles a foreign job")

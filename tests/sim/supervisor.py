@@ -15,6 +15,7 @@ from actorq.core.model import Settlement
 from actorq.core.view import Settings, View
 from tests.sim.actors import Actor
 from tests.sim.properties import Watch
+from tests.support.done import by_attempt, pairs
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -225,12 +226,12 @@ class Supervisor:
         lease = self.world.table.leases.get((self.node, s.lease))
         if s.n < 2 or lease is None:
             return s
-        done = s.done[: s.n // 2]
+        done = pairs(s.done)[: s.n // 2]
         rows = s.rows[: s.n // 2 - len(done)]
         told = {id_ for id_, _ in done} | {row.id for row in rows}
         open_ = {p for p in lease.open if lease.ids[p] not in told}
         bits = sum(1 << p for p in open_).to_bytes((len(lease.ids) + 7) // 8, "little")
-        return Settlement(s.lease, s.seq, done, rows, False, bits)
+        return Settlement(s.lease, s.seq, by_attempt(done), rows, False, bits)
 
     # ---- all other effects ----
 
@@ -275,10 +276,8 @@ class Supervisor:
 
 
 def _rest(s: Settlement, part: Settlement) -> Settlement:
-    return Settlement(
-        s.lease, s.seq + 1, s.done[len(part.done) :], s.rows[len(part.rows) :],
-        s.closes, s.open_bits,
-    )  # fmt: skip
+    done = by_attempt(pairs(s.done)[len(pairs(part.done)) :])
+    return Settlement(s.lease, s.seq + 1, done, s.rows[len(part.rows) :], s.closes, s.open_bits)
 
 
 DO: dict[type[e.Effect], Any] = {

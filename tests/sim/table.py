@@ -11,6 +11,7 @@ from typing import Any
 from actorq.core.ask import Claimed, Due, DueAsk
 from actorq.core.effects import Claim
 from actorq.core.model import Batch, Counts, Row, Settlement
+from tests.support.done import pairs
 
 READY = (0, 0)
 """The place of a job that is in `ready`; any other place is the lease that holds it."""
@@ -147,14 +148,14 @@ class Table:
                 continue
             applied.add(s.lease)
             self._close_or_bump(node, s, lease, seqs)
-            for id_, attempt in s.done:
+            for id_, attempt in pairs(s.done):
                 self._apply(node, s.lease, lease, Row(id_, attempt, "completed"), now)
             for row in s.rows:
                 self._apply(node, s.lease, lease, row, now)
         return frozenset(applied), seqs
 
     def _close_or_bump(self, node: int, s: Settlement, lease: Lease, seqs: dict[int, int]) -> None:
-        told = {id_ for id_, _ in s.done} | {row.id for row in s.rows}
+        told = set(s.ids)
         still = {p for p in lease.open if lease.ids[p] not in told}
         if len(told) != s.n:
             raise Violation(f"a settlement names a job twice: {s}")

@@ -13,6 +13,7 @@ import psycopg
 from actorq.core.ask import Ask, Claimed, NodeInfo
 from actorq.core.model import Batch, ErrorInfo, Row, Settlement
 from actorq.store.queue import QueueStore
+from tests.support.done import by_attempt
 from tests.support.wait import wait_until
 
 ERROR = ErrorInfo("ValueError", "no", "Traceback …")
@@ -107,9 +108,8 @@ class Kit:
 
 def done(batch: Batch) -> Settlement:
     """Return the settlement that completes every job of a batch."""
-    return Settlement(
-        batch.lease, batch.seq, [(job, attempt_of(batch, job)) for job in batch.ids], []
-    )
+    completed = by_attempt((job, attempt_of(batch, job)) for job in batch.ids)
+    return Settlement(batch.lease, batch.seq, completed, [])
 
 
 def attempt_of(batch: Batch, job: int) -> int:
@@ -125,7 +125,7 @@ def part(batch: Batch, rows: Sequence[Row]) -> Settlement:
     for k, job in enumerate(batch.ids):
         if job not in settled:
             bits[k >> 3] |= 1 << (k & 7)
-    return Settlement(batch.lease, batch.seq, [], list(rows), False, bytes(bits))
+    return Settlement(batch.lease, batch.seq, {}, list(rows), False, bytes(bits))
 
 
 class Second(threading.Thread):

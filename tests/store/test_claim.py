@@ -32,6 +32,26 @@ def test_args_are_one_array_in_the_order_of_the_ids(kit: Kit) -> None:
     assert batch.args[starts[1] :][: batch.lens[1]] == b"1e400"
 
 
+@pytest.mark.parametrize("gone", [False, True])
+def test_args_and_counters_come_in_the_order_of_the_claim(kit: Kit, gone: bool) -> None:
+    late, early, first, second = [
+        kit.enqueue(1, args, priority=priority)[0]
+        for args, priority in (('"é"', 9), ("[1,2]", 5), ('{"a":1}', 0), ("3", 0))
+    ]
+    kit.conn.execute("UPDATE actorq.job SET n_lost = 2, attempt = 2 WHERE id = %s", [early])
+    if gone:
+        kit.conn.execute("UPDATE actorq.job SET state = 'cancelled' WHERE id = %s", [second])
+    claimed = kit.claim(1)
+    batch = claimed.batch
+    assert batch is not None
+    assert claimed.n_taken == 4
+    assert batch.ids == [first, *([] if gone else [second]), early, late]
+    assert batch.args == ('[{"a":1},' + ("" if gone else "3,") + '[1,2],"é"]').encode()
+    assert batch.lens == [7, *([] if gone else [1]), 5, 4]
+    assert batch.notes == {batch.ids.index(early): Counts(attempt=2, n_lost=2)}
+    assert kit.one("SELECT jobs FROM actorq.lease") == batch.ids
+
+
 def test_only_jobs_that_are_not_fresh_have_notes(kit: Kit) -> None:
     a, b, c = kit.enqueue(1) + kit.enqueue(1, max_attempts=9) + kit.enqueue(1)
     batch = kit.batch(1)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from actorq.core.ask import DueAsk, Position
+from actorq.store import claims
 from actorq.store.queue import QueueStore
 from actorq.store.statements import statement
 from tests.store.kit import Kit, done
@@ -19,6 +20,7 @@ NODE = "'7e57c0de-0000-4000-8000-000000000001'"
 TEN = "'{0,0,0,0,0,0,0,0,0,0}'"
 CALLS = {
     "claim": ["1", "0", "''", "1000", NODE, "1", TEN, TEN, "1", "0"],
+    "claim in turn": ["1", "0", "''", "1000", NODE, "1", TEN, TEN, "1", "0"],
     "due": ["'{1}'", TEN, TEN],
     "settle": [
         NODE, "1", "'{1}'", "'{0}'", "'{2}'", "'{0}'", "'{\"\"}'", *["'{1}'"] * 3, "'{pending}'",
@@ -37,7 +39,7 @@ CALLS = {
 def plan(store: QueueStore, name: str) -> dict[str, Any]:
     """Return the plan that a prepared statement of a supervisor has by now."""
     params = CALLS[name]
-    execute = f"EXPLAIN (FORMAT JSON) EXECUTE {name} ({', '.join(params)})"
+    execute = f'EXPLAIN (FORMAT JSON) EXECUTE "{name}" ({", ".join(params)})'
     row = store._session.execute(execute.encode()).fetchone()
     assert row is not None
     found = json.loads(row[0]) if isinstance(row[0], str) else row[0]
@@ -46,10 +48,11 @@ def plan(store: QueueStore, name: str) -> dict[str, Any]:
 
 
 def prepare(store: QueueStore, name: str) -> None:
-    text = statement(name, "actorq").replace(
-        "{rows}", "($20::int4, $21::int4, $22::int8[], $23::text[])"
-    )
-    store._session.execute(f"PREPARE {name} AS {text}".encode())
+    row = "($20::int4, $21::int4, $22::int8[], $23::text[])"
+    lock = claims.SKIPPING if name == "claim" else ""
+    text = statement(name.removesuffix(" in turn"), "actorq")
+    text = text.replace("{rows}", row).replace("{lock}", lock)
+    store._session.execute(f'PREPARE "{name}" AS {text}'.encode())
 
 
 def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,7 @@ import pytest
 from actorq.core.ask import Ask
 from actorq.core.model import Row
 from actorq.store.cancel import cancel
+from actorq.store.claims import MANY
 from actorq.store.queue import QueueStore
 from tests.store.kit import ERROR, Kit, beside, done, part
 
@@ -47,6 +48,11 @@ def claims(scene: Scene, store: QueueStore) -> object:
     return store.claim(Ask(scene.kit.lane, 10, scene.other, 1))
 
 
+def claims_in_turn(scene: Scene, store: QueueStore) -> object:
+    store._turns.brought(scene.kit.lane, MANY)
+    return claims(scene, store)
+
+
 def settles(scene: Scene, store: QueueStore) -> object:
     return store.settle(scene.kit.node, 1, [done(scene.batch)])
 
@@ -77,7 +83,8 @@ def gives_back(scene: Scene, store: QueueStore) -> object:
 
 
 OPS: list[Op] = [
-    claims, settles, settles_part, settles_around_locks, reaps, beats, cancels, gives_back,
+    claims, claims_in_turn, settles, settles_part, settles_around_locks, reaps, beats, cancels,
+    gives_back,
 ]  # fmt: skip
 
 

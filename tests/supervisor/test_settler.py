@@ -55,11 +55,11 @@ def test_jobs_that_were_locked_while_an_answer_got_lost_are_settled_later(
         sent = done(batch)
         if not whole:
             sent = part(batch, [])
-            sent.done = [(job, 0) for job in ids[:3]]
+            sent.done = {0: ids[:3]}
             sent.open_bits = b"\x08"
         settler.order(sent)
         settler.start()
-        wait_until(lambda: list(kit.states().values()).count("completed") == len(sent.done) - 1)
+        wait_until(lambda: list(kit.states().values()).count("completed") == sent.n - 1)
         wait_until(lambda: Forgetful.n_lost)
         assert kit.states()[ids[1]] == "running"
         assert not [p for p in posted if isinstance(p, i.Settled)], "said before it is true"
@@ -68,7 +68,7 @@ def test_jobs_that_were_locked_while_an_answer_got_lost_are_settled_later(
     settler.stop()
     settler.join(10)
     (told,) = [p for p in posted if isinstance(p, i.Settled)]
-    assert [s.n for s in told.settlements] == [len(sent.done)]
+    assert [s.n for s in told.settlements] == [sent.n]
     assert told.applied == {batch.lease}
 
 

@@ -38,8 +38,9 @@ _PLANNER = (
     "tests/store/test_claim.py::test_no_planner_setting_makes_a_claim_take_more_than_its_limit"
 )
 _PICK = "pick AS MATERIALIZED (\n"
-_GONE = """), gone AS (
+_GONE = """), gone AS MATERIALIZED (
     DELETE FROM {schema}.ready r USING pick p WHERE r.ctid = p.place
+    RETURNING r.id, r.run_at, r.priority
 ), got AS"""
 _ORPHANS = "WHERE NOT EXISTS (SELECT FROM {schema}.node d WHERE d.id = l.node)\n      AND concat"
 
@@ -161,13 +162,14 @@ PLANTS = (
     )),
     # ---- claims ---------------------------------------------------------------------------
     Plant("a claim takes more than its limit", "tests/store/test_claim.py", (
-        _sql("claim", "    LIMIT $4::int8\n), gone AS (", "), gone AS ("),
+        _sql("claim", "    LIMIT $4::int8\n), gone AS", "), gone AS"),
     )),
     Plant("a claim asks for its limit in a subquery", _PLANNER, (
-        _sql("claim", _PICK + "    SELECT r.id, r.run_at, r.priority, r.place\n",
+        _sql("claim", _PICK + "    SELECT r.place\n",
              _PICK + "    DELETE FROM {schema}.ready d WHERE d.ctid IN (SELECT r.place\n"),
         _sql("claim", f"    LIMIT $4::int8\n{_GONE}",
-             "    LIMIT $4::int8) RETURNING d.id, d.run_at, d.priority\n), got AS"),
+             "    LIMIT $4::int8) RETURNING d.id, d.run_at, d.priority\n"
+             "), gone AS MATERIALIZED (SELECT * FROM pick), got AS"),
     )),
     Plant("nobody polls", _SIM, (
         ("core/plan_look.py", "    view.due_by = now + max(BUSY_DUE_S, view.settings.poll_s)",
@@ -223,8 +225,8 @@ PLANTS = (
          "            return Settled({s.lease for s in self._pending})"),
     )),
     Plant("locks are taken in any order", "tests/store/test_settle.py", (
-        _sql("settle", "unnest(v.ids, v.results) u (id, result)\n        ORDER BY u.id",
-             "unnest(v.ids, v.results) u (id, result)"),
+        _sql("settle", "WHERE v.results IS NOT NULL\n        ORDER BY u.id",
+             "WHERE v.results IS NOT NULL"),
     )),
     Plant("one lock stops all outcomes", "tests/store/test_settle.py", (
         _sql("lock_jobs", "FOR NO KEY UPDATE SKIP LOCKED", "FOR NO KEY UPDATE"),

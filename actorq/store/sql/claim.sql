@@ -1,8 +1,14 @@
 -- Take due jobs of one lane out of `ready` and put them under a lease, in one statement.
 -- $1 lane, $2 suspect, $3 key, $4 limit, $5 node, $6 lease counter, $7/$8 per priority from 0 to 9:
 -- the microseconds and the id behind which to look, $9 min_n, $10 linger_s.
--- One index descent per priority; rows are locked one by one as they are taken, so that no row
--- is locked that is not claimed. The last join is an outer one: a lease is never made in silence.
+-- {lock}: FOR UPDATE SKIP LOCKED, or nothing where the claims of a lane take turns: then a row is
+-- locked by its DELETE only, which saves 54 bytes of WAL per job, and a row that somebody else has
+-- taken since is found to be gone, or is waited for until lock_timeout.
+-- Returns: how many rows of `ready` went, the jobs, their order if it is not that of their ids,
+-- lengths of args, args, counters of jobs that are not fresh, per priority where the claim ended;
+-- and if it took nothing for min_n's sake, how many are waiting and how long.
+-- One index descent per priority; no row is locked that is not claimed. What follows the DELETE
+-- goes by the rows that it returned, in the order of `pick`.
 WITH async AS MATERIALIZED (
     -- A claim lost in a crash only returns its jobs: it need not wait for the disk.
     SELECT set_config('synchronous_commit', 'off', true) AS setting
@@ -25,44 +31,52 @@ WITH async AS MATERIALIZED (
         LIMIT $9::int8
     ) w
 ), pick AS MATERIALIZED (
-    SELECT r.id, r.run_at, r.priority, r.place
+    SELECT r.place
     FROM frontier f, LATERAL (
-        SELECT r.id, r.run_at, r.priority, r.ctid AS place
+        SELECT r.ctid AS place
         FROM {schema}.ready r
         WHERE r.lane = $1::int4 AND r.suspect = $2::int4 AND r.key = $3::text AND r.priority = f.priority
           AND (r.run_at, r.id) > (f.run_at, f.id) AND r.run_at <= statement_timestamp()
         ORDER BY r.run_at, r.id LIMIT $4::int8
-        FOR UPDATE SKIP LOCKED
+        {lock}
     ) r
     WHERE (SELECT setting FROM async) = 'off'
       AND ($9::int8 <= 1 OR (SELECT n >= $9::int8 OR oldest_s >= $10::float8 FROM waiting))
     LIMIT $4::int8
-), gone AS (
+), gone AS MATERIALIZED (
     DELETE FROM {schema}.ready r USING pick p WHERE r.ctid = p.place
+    RETURNING r.id, r.run_at, r.priority
 ), got AS MATERIALIZED (
-    SELECT count(*) AS n, array_agg(j.id) FILTER (WHERE j.id IS NOT NULL) AS ids,
-        array_agg(octet_length(j.args)) FILTER (WHERE j.id IS NOT NULL) AS lens,
-        string_agg(j.args, ',') AS args,
-        string_agg(j.note, ';') AS notes
-    FROM pick p
-    LEFT JOIN LATERAL (
+    -- One pass over the index for all of them, which brings them by id.
+    SELECT array_agg(j.id) AS ids, array_agg(octet_length(j.args)) AS lens,
+        string_agg(j.args, ',') AS args, string_agg(j.note, ';') AS notes
+    FROM (
         SELECT j.id, j.args::text AS args,
             CASE WHEN j.attempt <> 0 OR j.max_attempts IS NOT NULL OR j.n_lost <> 0
                 OR j.n_crashed <> 0 OR j.n_failed <> 0
             THEN concat_ws(',', j.id, j.attempt, j.n_failed, j.n_crashed, j.n_lost,
                 coalesce(j.max_attempts, 0)) END AS note
         FROM {schema}.job j
-        WHERE j.id = p.id AND j.state = 'pending'
+        WHERE j.id = ANY (ARRAY(SELECT id FROM gone)) AND j.state = 'pending'
         OFFSET 0
-    ) j ON true
+    ) j
+), told AS MATERIALIZED (
+    -- The order of the claim, where that is another one; without jobs that are gone or final.
+    SELECT g.n, CASE
+        WHEN g.ids = got.ids THEN NULL
+        WHEN g.n = cardinality(got.ids) THEN g.ids
+        ELSE ARRAY(SELECT id FROM gone WHERE id = ANY (got.ids))
+        END AS jobs
+    FROM got, (SELECT count(*) AS n, array_agg(id) AS ids FROM gone) g
 ), made AS (
     INSERT INTO {schema}.lease (node, n, lane, suspect, jobs)
-    SELECT $5::uuid, $6::int8, $1::int4, $2::int4, ids FROM got WHERE ids IS NOT NULL
+    SELECT $5::uuid, $6::int8, $1::int4, $2::int4, coalesce(told.jobs, got.ids)
+    FROM got, told WHERE got.ids IS NOT NULL
 )
-SELECT got.n, got.ids, got.lens, got.args, got.notes,
+SELECT told.n, got.ids, told.jobs, got.lens, got.args, got.notes,
     (
         SELECT concat_ws(',', p.priority, (extract(epoch FROM p.run_at) * 1000000)::int8, p.id)
-        FROM pick p OFFSET greatest(got.n - 1, 0)
+        FROM gone p OFFSET greatest(told.n - 1, 0)
     ) AS last,
     (
         -- The better priorities, each taken to its end: usually none.
@@ -70,11 +84,11 @@ SELECT got.n, got.ids, got.lens, got.args, got.notes,
         FROM (
             SELECT p.priority, (extract(epoch FROM p.run_at) * 1000000)::int8 AS us, p.id,
                 lead(p.priority) OVER () AS next
-            FROM pick p
-            WHERE p.priority < (SELECT max(priority) FROM pick)
+            FROM gone p
+            WHERE p.priority < (SELECT max(priority) FROM gone)
         ) l
         WHERE l.next IS DISTINCT FROM l.priority
     ) AS ended,
-    CASE WHEN got.n = 0 AND $9::int8 > 1 THEN (SELECT n FROM waiting) END AS n_waiting,
-    CASE WHEN got.n = 0 AND $9::int8 > 1 THEN (SELECT oldest_s FROM waiting) END AS oldest_s
-FROM got
+    CASE WHEN told.n = 0 AND $9::int8 > 1 THEN (SELECT n FROM waiting) END AS n_waiting,
+    CASE WHEN told.n = 0 AND $9::int8 > 1 THEN (SELECT oldest_s FROM waiting) END AS oldest_s
+FROM got, told

@@ -3,8 +3,8 @@
 -- {rows}: completions, one row for the jobs of a batch that had the same attempt: (k, attempt,
 -- ids, results or NULL); $8 to $19: all other outcomes, one element each per job.
 -- k counts this statement's leases from 1: those that end first, then those that go on.
--- Locks are taken in the order node, lease, job by id, ready: reading `held` in every later
--- step is what makes the earlier ones come first. No step joins rows with another step's rows:
+-- Locks are taken in the order node, lease, job (of a batch by id), ready: reading `held` in every
+-- later step is what makes the earlier ones come first. No step joins rows with another step's:
 -- the planner might do that by brute force, so what an insert needs is carried through.
 -- No counter can overflow, whatever was inserted: it would keep all outcomes from being written.
 WITH me AS MATERIALIZED (
@@ -36,6 +36,15 @@ WITH me AS MATERIALIZED (
         ) l (k, lane, at)
         GROUP BY k
     ) l
+), plain AS MATERIALIZED (
+    -- One pass over the index for all jobs of a row of VALUES, by id.
+    UPDATE {schema}.job j
+    SET state = 'completed', attempt = least(j.attempt, 2147483646) + 1,
+        attempted_at = (SELECT at FROM held)[v.k], finalized_at = statement_timestamp()
+    FROM (VALUES {rows}) v (k, attempt, ids, results)
+    WHERE j.id = ANY (v.ids) AND j.attempt = v.attempt AND j.state = 'pending'
+      AND v.results IS NULL AND (SELECT lane FROM held)[v.k] > 0
+    RETURNING j.id
 ), done AS MATERIALIZED (
     UPDATE {schema}.job j
     SET state = 'completed', attempt = least(j.attempt, 2147483646) + 1,
@@ -43,6 +52,7 @@ WITH me AS MATERIALIZED (
     FROM (
         SELECT u.id, v.k, v.attempt, u.result
         FROM (VALUES {rows}) v (k, attempt, ids, results), unnest(v.ids, v.results) u (id, result)
+        WHERE v.results IS NOT NULL
         ORDER BY u.id
     ) v
     WHERE j.id = v.id AND j.attempt = v.attempt AND j.state = 'pending'
@@ -92,4 +102,4 @@ WITH me AS MATERIALIZED (
     FROM other WHERE cause IS NOT NULL
 )
 SELECT ARRAY(SELECT k FROM closed UNION ALL SELECT k FROM bumped),
-    ARRAY(SELECT id FROM done UNION ALL SELECT id FROM other)
+    ARRAY(SELECT id FROM plain UNION ALL SELECT id FROM done UNION ALL SELECT id FROM other)

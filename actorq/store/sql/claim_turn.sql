@@ -1,0 +1,4 @@
+-- Wait for the other claims of lane $1 that take turns, and be the next until the transaction ends.
+-- The lock's first half is the table's oid, so that nobody else's advisory locks are met.
+SELECT pg_advisory_xact_lock(c.oid::int4, $1::int4)
+FROM pg_class c WHERE c.oid = '{schema}.ready'::regclass
