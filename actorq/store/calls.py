@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 from psycopg import RawCursor
+from psycopg.types.string import ByteaBinaryLoader
 
 from actorq.store.connection import Session
 from actorq.store.faults import translated
@@ -32,6 +33,8 @@ class Calls:
             session.execute(sets.encode())
         self._cursor: RawCursor[tuple[Any, ...]] = RawCursor(session)
         self._first: RawCursor[tuple[Any, ...]] = RawCursor(session)
+        self._raw: RawCursor[tuple[Any, ...]] = RawCursor(session)
+        self._raw.adapters.register_loader("text", ByteaBinaryLoader)
 
     def rows(self, name: str, *params: str | None) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
@@ -51,13 +54,17 @@ class Calls:
         """Run a text; the driver's own errors come through."""
         return self._cursor.execute(text.encode(), params, prepare=True, binary=True)
 
-    def run_after(
+    def raw(self, text: str, params: Sequence[str | None]) -> RawCursor[tuple[Any, ...]]:
+        """Run a text whose strings come as the bytes they are: a batch's args are long."""
+        return self._raw.execute(text.encode(), params, prepare=True, binary=True)
+
+    def raw_after(
         self, first: str, params: Sequence[str | None], text: str, more: Sequence[str | None]
     ) -> RawCursor[tuple[Any, ...]]:
         """Run two texts as one transaction in one round trip; returns what the second brought."""
         with self.session.pipeline():
             self._first.execute(first.encode(), params, prepare=True, binary=True)
-            return self.run(text, more)
+            return self.raw(text, more)
 
 
 def array(values: Iterable[float | None]) -> str:

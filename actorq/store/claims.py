@@ -19,8 +19,8 @@ START: Position = (-(2**57), 0)
 """Before every run_at that anybody could mean: the year 2597 BC, and exact as a float."""
 
 
-MANY = 32
-"""Rows from which on taking turns is cheaper than locking each: some 0.5 µs a row, 40 µs a turn."""
+MANY = 200
+"""Rows from which on taking turns pays: it saves some 0.6 µs a row and costs 0.1 ms."""
 
 SKIPPING = "FOR UPDATE SKIP LOCKED"
 CONTESTED_S = 1.0
@@ -57,7 +57,7 @@ def claim(calls: Calls, turns: Turns, ask: Ask) -> Claimed:
         row = _in_turn(calls, turns, ask.lane, params)
     if row is None:
         with translated():
-            row = calls.run(text(calls.schema, SKIPPING), params).fetchone()
+            row = calls.raw(text(calls.schema, SKIPPING), params).fetchone()
     if row is None:
         raise InternalError("the claim returned no row")
     n_taken, ids, jobs, lens, args, notes, last, ended, n_waiting, oldest_s = row
@@ -97,7 +97,7 @@ def _in_turn(
     turn = statement("claim_turn", calls.schema)
     try:
         with translated():
-            return calls.run_after(turn, [str(lane)], text(calls.schema), params).fetchone()
+            return calls.raw_after(turn, [str(lane)], text(calls.schema), params).fetchone()
     except Contended:
         turns.contested(lane, monotonic())
         return None
@@ -117,10 +117,11 @@ def adopt(calls: Calls, node: str, n: int) -> Batch | None:
 
     A lease that was settled in part, or of which a job is gone, can only be given back.
     """
-    rows = calls.rows("adopt", node, str(n))
-    if not rows:
+    with translated():
+        row = calls.raw(statement("adopt", calls.schema), [node, str(n)]).fetchone()
+    if row is None:
         return None
-    lane, suspect, seq, opened, jobs, ids, lens, args, notes = rows[0]
+    lane, suspect, seq, opened, jobs, ids, lens, args, notes = row
     if opened or ids != jobs:
         return None
     batch = _batch(n, lane, suspect, ids, lens, args, notes)
@@ -153,24 +154,24 @@ def _order(batch: Batch, jobs: list[int]) -> None:
 
 
 def _batch(
-    lease: int, lane: int, suspect: int, ids: list[int], lens: list[int], args: str, notes: Any
+    lease: int, lane: int, suspect: int, ids: list[int], lens: list[int], args: bytes, notes: Any
 ) -> Batch:
-    text = f"[{args}]".encode()
-    return Batch(lease, lane, suspect, ids, lens, text, _notes(ids, notes) if notes else {})
+    counts = _notes(ids, notes) if notes else {}
+    return Batch(lease, lane, suspect, ids, lens, b"[%b]" % args, counts)
 
 
-def _notes(ids: list[int], text: str) -> dict[int, Counts]:
+def _notes(ids: list[int], text: bytes) -> dict[int, Counts]:
     place = {job: k for k, job in enumerate(ids)}
     notes = {}
-    for note in text.split(";"):
-        job, attempt, n_failed, n_crashed, n_lost, cap = map(int, note.split(","))
+    for note in text.split(b";"):
+        job, attempt, n_failed, n_crashed, n_lost, cap = map(int, note.split(b","))
         notes[place[job]] = Counts(attempt, n_failed, n_crashed, n_lost, cap or None)
     return notes
 
 
-def _positions(last: str | None, ended: str | None) -> dict[int, Position]:
+def _positions(last: bytes | None, ended: bytes | None) -> dict[int, Position]:
     places = {}
-    for text in [*(ended.split(";") if ended else []), *([last] if last else [])]:
-        priority, us, job = map(int, text.split(","))
+    for text in [*(ended.split(b";") if ended else []), *([last] if last else [])]:
+        priority, us, job = map(int, text.split(b","))
         places[priority] = (us, job)
     return places

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 import actorq
+from actorq.core.ask import Ask
 from actorq.errors import StoreUnavailable
+from actorq.store.claims import MANY
 from actorq.store.connection import Session
 from actorq.store.queue import QueueStore
 from tests.store.kit import Kit
@@ -26,6 +28,17 @@ def test_a_supervisors_calls_end(kit: Kit, network: Network) -> None:
     network.silence("test")
     with pytest.raises(StoreUnavailable, match="no answer from the database"):
         store.beat(kit.node)
+    assert not store.alive
+    store.close()
+
+
+def test_a_claim_in_turn_ends(kit: Kit, network: Network) -> None:
+    """It is sent as a pipeline, of which the end must be waited for as well."""
+    store = QueueStore.connect(network.dsn, name="test", deadline_s=0.2)
+    store._turns.brought(kit.lane, MANY)
+    network.silence("test")
+    with pytest.raises(StoreUnavailable, match="no answer from the database"):
+        store.claim(Ask(kit.lane, 10, kit.node, 1))
     assert not store.alive
     store.close()
 
