@@ -11,7 +11,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-from matplotlib import pyplot
+from matplotlib import pyplot, ticker
 
 OURS, THEIRS, OTHER = "#1f6f8b", "#b8bcc2", "#d98c3f"
 Figures = dict[str, Any]
@@ -48,7 +48,9 @@ def peers(result: Figures, path: Path) -> None:
             colors = [OURS if name == "actorq" else THEIRS for name in names]
             ax.bar_label(ax.barh(names, values, color=colors), fmt="{:,.0f}", fontsize=7)
             ax.set_xlabel(label)
-            ax.margins(x=0.2)
+            ax.margins(x=0.25)
+            ax.xaxis.set_major_locator(ticker.MaxNLocator(4))
+            ax.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
 
 
 def batch_size(result: Figures, path: Path) -> None:
