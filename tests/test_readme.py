@@ -78,7 +78,10 @@ def test_every_block_of_the_section_works(
     for block in SECTIONS[section]:
         if block.before.startswith(NOT_RUN):
             for command, _ in commands(block.body):
-                assert os.access(ROOT / command, os.X_OK)
+                program, *arguments = command.split()
+                assert os.access(ROOT / program, os.X_OK)
+                if program == "scripts/bench":
+                    assert (ROOT / "bench" / f"{arguments[0]}.py").exists()
         else:
             run(block, dsn, tmp_path)
 
