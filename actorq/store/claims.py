@@ -7,6 +7,8 @@ from math import inf
 from time import monotonic
 from typing import Any
 
+from psycopg import Pipeline
+
 from actorq.core.ask import Ask, Claimed, Due, DueAsk, Position
 from actorq.core.model import Batch, Counts
 from actorq.errors import InternalError
@@ -53,7 +55,8 @@ def claim(calls: Calls, turns: Turns, ask: Ask) -> Claimed:
     """Take due jobs out of `ready` and put them under a lease, all at once."""
     params = parameters(ask)
     row = None
-    if turns.are_taken(ask.lane, monotonic()):
+    # psycopg built for an old libpq, before 14, cannot send two statements at once.
+    if turns.are_taken(ask.lane, monotonic()) and Pipeline.is_supported():
         row = _in_turn(calls, turns, ask.lane, params)
     if row is None:
         with translated():

@@ -65,6 +65,16 @@ def test_a_turn_that_is_never_given_up_is_not_waited_for_again(busy: Kit) -> Non
     assert second.claim(Ask(busy.lane, 10, node, 3)).n_taken == 10
 
 
+def test_an_old_libpq_takes_no_turn(busy: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    def impossible(*_: object) -> None:
+        raise psycopg.NotSupportedError("pipeline mode not supported")
+
+    monkeypatch.setattr(psycopg.Pipeline, "is_supported", lambda: False)
+    monkeypatch.setattr(psycopg.Pipeline, "__enter__", impossible)
+    ids = busy.enqueue(3)
+    assert busy.batch(2).ids == ids
+
+
 def test_a_claim_after_a_small_one_takes_no_turn(busy: Kit) -> None:
     second, node = busy.open(), busy.register()
     busy.enqueue(1)
