@@ -78,20 +78,25 @@ class Settler(Link):
                 raise Stopping
 
     def _gather(self) -> list[Settlement]:
-        """Wait for a settlement, then take all that fit into one statement with it."""
+        """Wait for a settlement, then take all that fit into one statement with it.
+
+        Two may name the same job: its first lease was taken away and it has been claimed again.
+        """
         first = self._at_hand() or self._wait()
         if first is None:
             return []
-        taken, n, leases = [first], first.n, {first.lease}
+        taken, n, leases, jobs = [first], first.n, {first.lease}, set(first.ids)
         while n < self._max_rows:
             more = self._at_hand()
             if more is None:
                 break
-            if more.lease in leases or n + more.n > self._max_rows:
+            fits = n + more.n <= self._max_rows
+            if not fits or more.lease in leases or not jobs.isdisjoint(more.ids):
                 self._later.insert(0, more)
                 break
             taken.append(more)
             leases.add(more.lease)
+            jobs.update(more.ids)
             n += more.n
         return taken
 

@@ -72,6 +72,25 @@ def test_jobs_that_were_locked_while_an_answer_got_lost_are_settled_later(
     assert told.applied == {batch.lease}
 
 
+def test_outcomes_of_a_job_under_two_leases_are_not_written_together(kit: Kit) -> None:
+    """It was taken from the first lease while its outcome waited, and run again."""
+    ids = kit.enqueue(3)
+    first = kit.batch(1)
+    kit.store.give_back(kit.node, first.lease)
+    second = kit.batch(2)
+    assert first.ids == second.ids == ids
+    posted: list[Any] = []
+    settler = Settler(kit.node, lambda name: QueueStore.connect(kit.dsn, name=name), posted.append)
+    for batch in (first, second):
+        settler.order(done(batch))
+    settler.start()
+    wait_until(lambda: len([p for p in posted if isinstance(p, i.Settled)]) == 2)
+    settler.stop()
+    settler.join(10)
+    assert [set(p.applied) for p in posted if isinstance(p, i.Settled)] == [set(), {second.lease}]
+    assert set(kit.states().values()) == {"completed"}
+
+
 class Cut(QueueStore):
     """Lose the connection of the first settle, before it is sent or after its commit."""
 

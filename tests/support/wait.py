@@ -13,7 +13,7 @@ STEP_S = 0.005
 LONGEST_STEP_S = 0.05
 
 
-def wait_until(condition: Callable[[], T], deadline_s: float = 15, what: str = "") -> T:
+def wait_until(condition: Callable[[], T], deadline_s: float = 40, what: str = "") -> T:
     """Return the first true value of `condition`; fail with the last one after `deadline_s`.
 
     An AssertionError in the condition means *not yet*; any other exception goes through.
