@@ -21,6 +21,9 @@ Level = Literal["ok", "warn", "bad"]
 
 OLDEST_VERSION = 15
 LONG_SNAPSHOT_S = 600.0
+OLD_XIDS = 1_000_000_000
+"""Half of what PostgreSQL lets pass; vacuum should have frozen the rows at a fifth of this."""
+
 UNSERVED_S = 60.0
 MANY_DEAD = 100_000
 MAX_STRAYS = 100_000
@@ -143,6 +146,15 @@ def check_snapshots(facts: dict[str, Any]) -> Check:
     return Check("transactions", "warn", f"{text}: dead rows stay meanwhile (pg_stat_activity)")
 
 
+def check_wraparound(facts: dict[str, Any]) -> Check:
+    """Check that vacuum freezes rows in time: near 2 billion the server stops all writing."""
+    age = facts["oldest_xid_age"]
+    text = f"the oldest row that is not frozen is {age:,} transactions old"
+    if age < OLD_XIDS:
+        return Check("wraparound", "ok", text)
+    return Check("wraparound", "bad", f"{text}: end what holds vacuum up, then VACUUM (FREEZE)")
+
+
 def check_triggers(facts: dict[str, Any]) -> Check:
     """Check that inserted jobs become ready."""
     if facts["triggers_off"]:
@@ -166,6 +178,7 @@ _FACT_CHECKS: tuple[Callable[[dict[str, Any]], Check], ...] = (
     check_durable,
     check_autovacuum,
     check_snapshots,
+    check_wraparound,
     check_triggers,
     check_sequence,
 )

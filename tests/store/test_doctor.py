@@ -35,7 +35,13 @@ def test_a_healthy_database_has_nothing_bad(conn: Session) -> None:
     finish(conn, insert(conn, 3), "failed")
     checks = diagnose(conn)
     assert [check for check in checks if check.level == "bad"] == []
-    assert len(checks) == 14
+    assert len(checks) == 15
+
+
+@pytest.mark.parametrize(("age", "level"), [(199_999_999, "ok"), (1_500_000_000, "bad")])
+def test_rows_that_are_never_frozen_are_noticed(age: int, level: str) -> None:
+    check = admin_doctor.check_wraparound({"oldest_xid_age": age})
+    assert (check.level, f"{age:,}" in check.text) == (level, True)
 
 
 def lose(conn: Session, job: int) -> None:

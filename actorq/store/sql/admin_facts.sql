@@ -15,6 +15,11 @@ SELECT current_setting('server_version_num')::int AS version,
         FROM pg_prepared_xacts p
     ) AS oldest_prepared_s,
     (
+        SELECT max(greatest(age(c.relfrozenxid), mxid_age(c.relminmxid)))
+        FROM pg_class j JOIN pg_class c ON c.relnamespace = j.relnamespace AND c.relkind = 'r'
+        WHERE j.oid = '{schema}.job'::regclass
+    ) AS oldest_xid_age,
+    (
         SELECT string_agg(t.tgname, ', ' ORDER BY t.tgname)
         FROM pg_trigger t
         WHERE t.tgrelid = '{schema}.job'::regclass AND NOT t.tgisinternal AND t.tgenabled <> 'O'
