@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import os
 import subprocess
 import sys
@@ -301,5 +300,3 @@ def test_a_process_for_which_the_system_has_no_room_is_reported_as_a_death(
     died = actors.died(actor)
     assert (actor.pid, died.taken, died.begun) == (0, 0, [])
     assert f"could not be started: [Errno {error}]" in died.exit.text
-    del actor, refuse
-    gc.collect()  # the error has kept the page
