@@ -14,7 +14,10 @@ class Effect(msgspec.Struct, frozen=True):
 
 
 class Claim(Effect, frozen=True):
-    """Claim up to `limit` jobs of a lane under the lease number given."""
+    """Claim up to `limit` jobs of a lane under the lease number given.
+
+    `after` is a claim of the same lane that is not answered yet, or 0: begin behind its last row.
+    """
 
     lane: int
     lease: int
@@ -23,6 +26,11 @@ class Claim(Effect, frozen=True):
     frontier: dict[int, Position] = {}
     min_n: int = 1
     linger_s: float = 0.0
+    after: int = 0
+
+    def begin(self, last: int, ended: dict[int, Position]) -> dict[int, Position]:
+        """Return where to begin, given the last claim on the same connection and its end."""
+        return self.frontier | ended if self.after == last else self.frontier
 
 
 class AskDue(Effect, frozen=True):

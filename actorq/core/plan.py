@@ -78,6 +78,6 @@ def deadline(view: View, now: float) -> float:
     if view.due_asked is None:
         soon = min(soon, view.due_at if now < view.due_at else view.due_by)
     for lane in view.lanes.values():
-        if now < lane.look_at < soon and not lane.claiming:
+        if now < lane.look_at < soon and not lane.n_claiming:
             soon = lane.look_at
     return max(now, min(soon, view.start_at))

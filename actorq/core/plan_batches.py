@@ -43,7 +43,7 @@ def claimed(view: View, input_: i.Claimed, now: float) -> None:
     lane, reply = view.lanes[input_.lane], input_.reply
     kind = view.kinds[lane.kind]
     kind.n_claiming -= 1
-    lane.claiming = False
+    lane.n_claiming -= 1
     early = view.early.pop(input_.lease, [])
     _look_again(view, lane, claim, input_, now)
     if reply.batch is None:
@@ -72,6 +72,7 @@ def _look_again(view: View, lane: Lane, claim: Claim, input_: i.Claimed, now: fl
         if not short and claim.suspect not in lane.suspects:
             lane.suspects.append(claim.suspect)
         return
+    lane.backlogged = not short
     lane.frontier.claimed(reply.last, short, unbounded, input_.took_s, now)
     lane.n_came += reply.n_taken
     if lane.stirred:

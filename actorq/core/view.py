@@ -102,7 +102,8 @@ class Lane:
     kind: str
     weight: float
     frontier: Frontier = field(default_factory=Frontier)
-    claiming: bool = False
+    n_claiming: int = 0
+    backlogged: bool = False  # the last claim that was answered brought all it asked for
     look_at: float = 0.0  # when a claim is worth its while; inf: nothing known to be there
     next_at: float = math.inf  # when the next delayed job that is known of is due
     stirred: bool = False  # something may have come since the last claim was sent

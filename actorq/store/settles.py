@@ -215,12 +215,12 @@ def _values(size: int, first: int) -> str:
 
 def _settled(sent: Sequence[Settlement], ks: Iterable[int], ids: Iterable[int]) -> Settled:
     matched = [sent[k - 1] for k in ks]
-    expected = _all_ids(matched)
-    written = set(ids)
-    if written - expected:
+    expected, written = _all_ids(matched), set(ids)
+    if not written <= expected:
         raise InternalError("a settle wrote jobs of a lease that did not match")
+    missing = sorted(expected - written) if len(written) < len(expected) else []
     seqs = {s.lease: s.seq + 1 for s in matched if not s.closes}
-    return Settled({s.lease for s in matched}, sorted(expected - written), seqs=seqs)
+    return Settled({s.lease for s in matched}, missing, seqs=seqs)
 
 
 def _all_ids(settlements: Sequence[Settlement]) -> set[int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from actorq.core import effects as e
 from actorq.core import inputs as i
-from actorq.core.ask import Ask
+from actorq.core.ask import Ask, Position
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
 from actorq.store.faults import Forbidden, TooSlow
 from actorq.supervisor.link import Fatal, Link, Open, Post, Stopping
@@ -28,6 +28,7 @@ class Claimer(Link):
         self._node = node
         self._orders: SimpleQueue[Order | None] = SimpleQueue()
         self._again: deque[Order] = deque()  # must be done, but the connection was lost
+        self._last: tuple[int, dict[int, Position]] = 0, {}  # the last claim, and where it ended
 
     def order(self, order: Order) -> None:
         """Queue an order."""
@@ -55,6 +56,7 @@ class Claimer(Link):
             case e.Claim():
                 reply = store.claim(self._ask(order))
                 took_s = time.monotonic() - begun
+                self._last = order.lease, reply.last
                 self.post(i.Claimed(order.lane, order.lease, reply, took_s))
             case e.AskDue():
                 dues = store.due(order.asks)
@@ -71,7 +73,7 @@ class Claimer(Link):
             node=self._node,
             lease=order.lease,
             suspect=order.suspect,
-            frontier=order.frontier,
+            frontier=order.begin(*self._last),
             min_n=order.min_n,
             linger_s=order.linger_s,
         )

@@ -85,18 +85,15 @@ class Settler(Link):
         first = self._at_hand() or self._wait()
         if first is None:
             return []
-        taken, n, leases, jobs = [first], first.n, {first.lease}, set(first.ids)
+        taken, n = [first], first.n
         while n < self._max_rows:
             more = self._at_hand()
             if more is None:
                 break
-            fits = n + more.n <= self._max_rows
-            if not fits or more.lease in leases or not jobs.isdisjoint(more.ids):
+            if n + more.n > self._max_rows or any(_meet(more, one) for one in taken):
                 self._later.insert(0, more)
                 break
             taken.append(more)
-            leases.add(more.lease)
-            jobs.update(more.ids)
             n += more.n
         return taken
 
@@ -220,3 +217,8 @@ class Settler(Link):
         self._whole.setdefault(sent.lease, sent)
         self._kept.append((time.monotonic() + KEPT_WAIT_S, rest))
         return True
+
+
+def _meet(one: Settlement, other: Settlement) -> bool:
+    """Tell whether two settlements cannot stand in one statement."""
+    return one.lease == other.lease or not set(one.ids).isdisjoint(other.ids)

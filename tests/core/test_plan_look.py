@@ -63,10 +63,48 @@ def test_the_next_claim_begins_where_the_last_ended_and_a_short_one_is_followed_
     desk = Desk(KindPolicy(name="k", max_batch=2, actors=4))
     desk.start()
     desk.answer(1, [1, 2])
-    assert desk.one(e.Claim).frontier == {5: (2, 2)}
+    assert [claim.frontier for claim in desk.of(e.Claim)] == [{5: (2, 2)}] * 2
     desk.answer(2, [3])
+    assert desk.of(e.Claim) == []
+    desk.answer(3)
     assert desk.one(e.Claim).frontier == {}
-    assert desk.answer(3) == []
+    assert desk.answer(4) == []
+
+
+def test_a_backlog_is_claimed_ahead_until_a_claim_comes_back_short() -> None:
+    desk = Desk(KindPolicy(name="k", max_batch=2, actors=4))
+    desk.start()
+    assert [claim.after for claim, _ in desk.view.claims.values()] == [0]
+    desk.answer(1, [1, 2])
+    assert [claim.after for claim in desk.of(e.Claim)] == [0, 2]
+    desk.answer(2, [3, 4])
+    assert desk.one(e.Claim).after == 3
+    desk.answer(3, [5])
+    assert desk.of(e.Claim) == []
+
+
+def test_a_claim_ahead_begins_behind_the_one_before_it_if_that_was_carried_out() -> None:
+    claim = e.Claim(1, 8, 2, frontier={3: (1, 1), 5: (2, 2)}, after=7)
+    assert claim.begin(7, {5: (9, 9)}) == {3: (1, 1), 5: (9, 9)}
+    assert claim.begin(6, {5: (9, 9)}) == claim.frontier
+
+
+def test_a_look_behind_the_frontier_comes_before_claims_ahead() -> None:
+    desk = Desk(KindPolicy(name="k", max_batch=2, actors=4))
+    desk.start()
+    desk.answer(1, [1, 2])
+    desk.answer(2, [3, 4], after=1.1)
+    assert desk.of(e.Claim) == []
+    desk.answer(3, [5, 6])
+    assert desk.of(e.Claim)[0].frontier == {}
+
+
+def test_suspects_come_before_claims_ahead() -> None:
+    desk = Desk(KindPolicy(name="k", max_batch=2, actors=4), poll_s=10.0)
+    desk.start()
+    desk.due(Due(1, True, None, [77]))
+    desk.answer(1, [1, 2])
+    assert [(claim.suspect, claim.after) for claim in desk.of(e.Claim)] == [(77, 0)]
 
 
 def test_no_more_is_claimed_than_actors_and_pipes_can_hold() -> None:
@@ -80,16 +118,16 @@ def test_no_more_is_claimed_than_actors_and_pipes_can_hold() -> None:
 
 
 def test_outcomes_that_are_not_written_hold_claims_back() -> None:
-    desk = Desk(KindPolicy(name="k", max_batch=100))
+    desk = Desk(KindPolicy(name="k", max_batch=400))
     desk.start()
-    lease, id_, settles = 1, 0, []
+    lease, id_, settles = 1, 0, list[e.Settle]()
     while desk.view.claims:
-        desk.answer(lease, list(range(id_, id_ + 100)))
+        desk.answer(lease, list(range(id_, id_ + 400)))
         for send in desk.of(e.Send):
             desk.feed(i.Outcomes(send.actor, send.batch.lease, [], [], last=True))
             settles += desk.of(e.Settle)
-        lease, id_ = lease + 1, id_ + 100
-    assert desk.view.kinds["k"].n_unwritten == 500
+        lease, id_ = lease + 1, id_ + 400
+    assert desk.view.kinds["k"].n_unwritten == 2000
     desk.written(settles[0].settlement)
     assert desk.of(e.Claim)
 
@@ -99,8 +137,8 @@ def test_small_batches_may_be_many_and_unwritten() -> None:
     desk.start()
     for lease in range(1, UNWRITTEN_JOBS + 1):
         desk.answer(lease, [lease])
-        if desk.of(e.Send):
-            desk.feed(i.Outcomes(1, lease, [], [], last=True))
+        for send in desk.of(e.Send):
+            desk.feed(i.Outcomes(1, send.batch.lease, [], [], last=True))
     assert not desk.view.claims
 
 
@@ -109,10 +147,11 @@ def test_a_claim_is_cut_by_bytes() -> None:
     desk.start()
     assert desk.view.claims[1][0].limit == 1, "a cautious guess"
     desk.answer(1, [1])
-    assert desk.one(e.Claim).limit == 100, "3 bytes a job, as measured"
-    claim = desk.one(e.Claim)
+    claim = desk.of(e.Claim)[0]
+    assert claim.limit == 100, "3 bytes a job, as measured"
     batch = Batch(claim.lease, 1, 0, [2, 3], [500, 499], bytes(1000), {})
     desk.feed(i.Claimed(1, claim.lease, Claimed(batch, 2, {}), 0.001))
+    desk.answer(3)
     assert desk.one(e.Claim).limit == 20, "large ones are believed sooner than small ones"
 
 

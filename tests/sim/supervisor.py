@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from actorq.core import effects as e
 from actorq.core import event, plan
 from actorq.core import inputs as i
+from actorq.core.ask import Position
 from actorq.core.model import Settlement
 from actorq.core.view import Settings, View
 from tests.sim.actors import Actor
@@ -46,6 +49,7 @@ class Supervisor:
         self.orders: list[e.Effect] = []  # of the claimer
         self.order: e.Effect | None = None  # being carried out
         self.claimer_busy = False
+        self.last: tuple[int, dict[int, Position]] = 0, {}  # the last claim, and where it ended
         self.unwritten: list[Settlement] = []
         self.whole: dict[int, Settlement] = {}
         self.settler_busy = False
@@ -163,8 +167,10 @@ class Supervisor:
 
     def _claim(self, order: e.Claim, answered: bool, wait: float) -> None:
         world = self.world
+        order = msgspec.structs.replace(order, frontier=order.begin(*self.last))
         reply = world.table.claim(self.node, order, world.us)
         if answered:
+            self.last = order.lease, reply.last
             world.after(wait, self.post, i.Claimed(order.lane, order.lease, reply, 2 * wait))
 
     def _lost_order(self, order: e.Effect) -> None:
