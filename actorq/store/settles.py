@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
-from itertools import groupby
 from math import isfinite
 
 import msgspec
@@ -18,6 +17,7 @@ from actorq.store.statements import statement
 
 MAX_DELAY_S = 30 * 86_400.0
 GROUPS = (1, 8, 64, 1024)  # the sizes that {rows} is padded to, each prepared on its own
+SEPARATOR, NONE = b"\x1e", b"\x1f"
 CHARGES = {"none": 0, "failed": 1, "crashed": 2}
 
 Group = tuple[int, int, str, str | None]
@@ -160,12 +160,22 @@ def _groups(settlements: Sequence[Settlement]) -> list[Group]:
     groups: list[Group] = []
     for k, s in enumerate(settlements, 1):
         groups += [(k, attempt, array(jobs), None) for attempt, jobs in s.done.items()]
-        with_result = sorted((r for r in s.rows if _is_result(r)), key=lambda r: r.attempt)
-        for attempt, rows in groupby(with_result, key=lambda r: r.attempt):
-            some = list(rows)
-            results = text_array(_text(r.result) for r in some)
-            groups.append((k, attempt, array(r.id for r in some), results))
+        stored: dict[int, list[Row]] = {}
+        for row in s.rows:
+            if _is_result(row):
+                stored.setdefault(row.attempt, []).append(row)
+        for attempt, rows in stored.items():
+            groups.append((k, attempt, array([r.id for r in rows]), _results(rows)))
     return groups
+
+
+def _results(rows: Sequence[Row]) -> str:
+    """Return the results of some jobs in one text."""
+    texts = [NONE if r.result is None else r.result for r in rows]
+    data = SEPARATOR.join(texts)
+    if not all(texts) or data.count(SEPARATOR) != len(texts) - 1:
+        raise RowRefused("a result is empty or holds a control character: it is not JSON")
+    return str(_text(data))
 
 
 def _is_result(row: Row) -> bool:
@@ -209,7 +219,7 @@ def _delay(seconds: float | None) -> float | None:
 def _values(size: int, first: int) -> str:
     places = range(first, first + 4 * size, 4)
     return ", ".join(
-        f"(${n}::int4, ${n + 1}::int4, ${n + 2}::int8[], ${n + 3}::text[])" for n in places
+        f"(${n}::int4, ${n + 1}::int4, ${n + 2}::int8[], ${n + 3}::text)" for n in places
     )
 
 

@@ -48,7 +48,7 @@ def plan(store: QueueStore, name: str) -> dict[str, Any]:
 
 
 def prepare(store: QueueStore, name: str) -> None:
-    row = "($20::int4, $21::int4, $22::int8[], $23::text[])"
+    row = "($20::int4, $21::int4, $22::int8[], $23::text)"
     lock = claims.SKIPPING if name == "claim" else ""
     text = statement(name.removesuffix(" in turn"), "actorq")
     text = text.replace("{rows}", row).replace("{lock}", lock)

@@ -251,7 +251,7 @@ def test_a_job_that_is_gone_is_missing_and_not_kept_for_ever(kit: Kit) -> None:
     assert (settled.kept, settled.missing) == ([], [ids[0]])
 
 
-@pytest.mark.parametrize("bad", [b"{", b"\xff", b'"\x00"', b"nan", b""])
+@pytest.mark.parametrize("bad", [b"{", b"\xff", b'"\x00"', b"nan", b"", b"1\x1e2"])
 def test_one_result_that_cannot_be_stored_fails_its_job_alone(kit: Kit, bad: bytes) -> None:
     ids = kit.enqueue(1000)
     kit.batch(1)

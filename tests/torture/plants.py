@@ -26,7 +26,7 @@ def _sql(file: str, old: str, new: str) -> Patch:
 
 _CLOSED = "v (n, seq, k)\n    WHERE l.node = $1::uuid AND l.n = v.n AND l.seq = v.seq"
 _BUMPED = "v (n, seq, open, k)\n    WHERE l.node = $1::uuid AND l.n = v.n AND l.seq = v.seq"
-_DONE = "AND (SELECT lane FROM held)[v.k] > 0\n    RETURNING j.id, v.result\n"
+_DONE = "AND (SELECT lane FROM held)[v.k] > 0\n    RETURNING j.id\n"
 _OTHER = "AND (SELECT lane FROM held)[v.k] > 0\n    RETURNING j.id, j.state"
 _ALIVE = "(SELECT count(*) FROM me) = 1"
 _JUDGED = "    verdict = _judge(view, held, begun, error, now)\n"
@@ -51,11 +51,12 @@ PLANTS = (
         _sql("settle", _BUMPED, _BUMPED.replace(" AND l.seq = v.seq", "")),
     )),
     Plant("settle without attempt", "tests/store/test_settle.py", (
-        _sql("settle", "WHERE j.id = v.id AND j.attempt = v.attempt AND j.state = 'pending'\n      "
-             + _DONE, "WHERE j.id = v.id AND j.state = 'pending'\n      " + _DONE),
+        _sql("settle", "WHERE j.id = ANY (v.ids) AND j.attempt = v.attempt"
+             " AND j.state = 'pending'\n      " + _DONE,
+             "WHERE j.id = ANY (v.ids) AND j.state = 'pending'\n      " + _DONE),
     )),
     Plant("settle without the lease", "tests/store/test_settle.py", (
-        _sql("settle", _DONE, "RETURNING j.id, v.result\n"),
+        _sql("settle", _DONE, "RETURNING j.id\n"),
         _sql("settle", _OTHER, "RETURNING j.id, j.state"),
     )),
     Plant("the fence is the supervisor's row alone", "tests/store/test_settle.py", (
@@ -225,8 +226,7 @@ PLANTS = (
          "            return Settled({s.lease for s in self._pending})"),
     )),
     Plant("locks are taken in any order", "tests/store/test_settle.py", (
-        _sql("settle", "WHERE v.results IS NOT NULL\n        ORDER BY u.id",
-             "WHERE v.results IS NOT NULL"),
+        _sql("settle", "        ORDER BY v.id\n", ""),
     )),
     Plant("one lock stops all outcomes", "tests/store/test_settle.py", (
         _sql("lock_jobs", "FOR NO KEY UPDATE SKIP LOCKED", "FOR NO KEY UPDATE"),

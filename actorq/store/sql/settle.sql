@@ -1,7 +1,9 @@
 -- Write the outcomes of any number of batches, in one statement.
 -- $1 node, $2 settle_no; $3/$4 leases that end (n, seq); $5/$6/$7 leases that go on (n, seq, open);
 -- {rows}: completions, one row for the jobs of a batch that had the same attempt: (k, attempt,
--- ids, results or NULL); $8 to $19: all other outcomes, one element each per job.
+-- ids, results or NULL); $8 to $19: all other outcomes, one element each per job. Results are one
+-- text, a record separator (1E) between them and a unit separator (1F) for none, neither of which
+-- JSON can hold: an array would be parsed character by character.
 -- k counts this statement's leases from 1: those that end first, then those that go on.
 -- Locks are taken in the order node, lease, job (of a batch by id), ready: reading `held` in every
 -- later step is what makes the earlier ones come first. No step joins rows with another step's:
@@ -36,28 +38,15 @@ WITH me AS MATERIALIZED (
         ) l (k, lane, at)
         GROUP BY k
     ) l
-), plain AS MATERIALIZED (
+), done AS MATERIALIZED (
     -- One pass over the index for all jobs of a row of VALUES, by id.
     UPDATE {schema}.job j
     SET state = 'completed', attempt = least(j.attempt, 2147483646) + 1,
         attempted_at = (SELECT at FROM held)[v.k], finalized_at = statement_timestamp()
     FROM (VALUES {rows}) v (k, attempt, ids, results)
     WHERE j.id = ANY (v.ids) AND j.attempt = v.attempt AND j.state = 'pending'
-      AND v.results IS NULL AND (SELECT lane FROM held)[v.k] > 0
-    RETURNING j.id
-), done AS MATERIALIZED (
-    UPDATE {schema}.job j
-    SET state = 'completed', attempt = least(j.attempt, 2147483646) + 1,
-        attempted_at = (SELECT at FROM held)[v.k], finalized_at = statement_timestamp()
-    FROM (
-        SELECT u.id, v.k, v.attempt, u.result
-        FROM (VALUES {rows}) v (k, attempt, ids, results), unnest(v.ids, v.results) u (id, result)
-        WHERE v.results IS NOT NULL
-        ORDER BY u.id
-    ) v
-    WHERE j.id = v.id AND j.attempt = v.attempt AND j.state = 'pending'
       AND (SELECT lane FROM held)[v.k] > 0
-    RETURNING j.id, v.result
+    RETURNING j.id
 ), other AS MATERIALIZED (
     UPDATE {schema}.job j
     SET state = CASE WHEN v.state = 'pending' AND j.cancel_at IS NOT NULL THEN 'cancelled'
@@ -92,7 +81,11 @@ WITH me AS MATERIALIZED (
     FROM other o WHERE o.state = 'pending'
 ), results AS (
     INSERT INTO {schema}.result (job, value)
-    SELECT id, result::json FROM done WHERE result IS NOT NULL
+    -- IS TRUE: or the planner would make a join of it.
+    SELECT u.id, u.result::json
+    FROM (VALUES {rows}) v (k, attempt, ids, results),
+        unnest(v.ids, string_to_array(v.results, E'\x1e', E'\x1f')) u (id, result)
+    WHERE u.result IS NOT NULL AND (u.id IN (SELECT d.id FROM done d)) IS TRUE
     UNION ALL
     SELECT id, result::json FROM other WHERE result IS NOT NULL AND state = 'completed'
     ON CONFLICT (job) DO UPDATE SET value = excluded.value
@@ -102,4 +95,4 @@ WITH me AS MATERIALIZED (
     FROM other WHERE cause IS NOT NULL
 )
 SELECT ARRAY(SELECT k FROM closed UNION ALL SELECT k FROM bumped),
-    ARRAY(SELECT id FROM plain UNION ALL SELECT id FROM done UNION ALL SELECT id FROM other)
+    ARRAY(SELECT id FROM done UNION ALL SELECT id FROM other)
