@@ -27,12 +27,15 @@ class Frontier:
     last: dict[int, Position] = field(default_factory=dict)
     wanted: bool = True  # something may lie behind: look as soon as the ration allows
     ended_at: float = -math.inf  # end of the last unbounded look
-    cost_s: float = 0.0  # what it took, the way to the database and back left out
+    took_s: float = 0.0  # how long it took
     fastest_s: float = math.inf  # any claim so far
 
     def allowed_at(self) -> float:
-        """Return the first instant at which the ration allows an unbounded look."""
-        return self.ended_at + COST_FACTOR * self.cost_s
+        """Return the first instant at which the ration allows an unbounded look.
+
+        The fastest claim stands for the way to the database and back, which is no cost.
+        """
+        return self.ended_at + COST_FACTOR * max(0.0, self.took_s - self.fastest_s)
 
     def unbounded(self, now: float) -> bool:
         """Tell whether the next look should begin at the head of the index."""
@@ -48,7 +51,7 @@ class Frontier:
     def looked(self, took_s: float, now: float) -> None:
         """Account for an unbounded look that found all there was to find."""
         self.fastest_s = min(self.fastest_s, took_s)
-        self.ended_at, self.cost_s, self.wanted = now, took_s - self.fastest_s, False
+        self.ended_at, self.took_s, self.wanted = now, took_s, False
 
     def claimed(
         self, last: dict[int, Position], short: bool, unbounded: bool, took_s: float, now: float

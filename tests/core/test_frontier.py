@@ -52,6 +52,13 @@ def test_unbounded_looks_are_rationed_by_what_they_cost() -> None:
     assert frontier.bounds(10.0 + COST_FACTOR * 0.038 + 0.01) == {}
 
 
+def test_what_the_first_look_cost_is_known_once_another_was_cheaper() -> None:
+    frontier = moved(took_s=0.04)
+    frontier.claimed(HERE, short=True, unbounded=False, took_s=0.002, now=10.1)
+    assert frontier.bounds(10.0 + COST_FACTOR * 0.038 - 0.01) == HERE
+    assert frontier.bounds(10.0 + COST_FACTOR * 0.038 + 0.01) == {}
+
+
 def test_a_slow_network_is_no_cost() -> None:
     frontier = moved(took_s=0.05)
     frontier.claimed({}, short=True, unbounded=False, took_s=0.05, now=10.0)
