@@ -34,7 +34,7 @@ def find_dsn(dsn: str | None = None, environ: Mapping[str, str] | None = None) -
         "no database is configured. Name one in any of three ways: "
         f"App(dsn='postgresql://…'), the environment variable {VARIABLE}, or libpq's own "
         "variables (PGHOST, PGDATABASE, …). For a private server on this machine: "
-        "App(embedded=True)"
+        "App(embedded=True), or --embedded on the command line"
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -16,6 +17,12 @@ from multiprocess.heap import BufferWrapper
 
 from tests.support.turns import turn
 from tests.support.wait import wait_until
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+    from tests.store.kit import Kit
+    from tests.support.network import Network
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -64,6 +71,35 @@ def empty_dsn(server: str) -> Iterator[str]:
 
     with database(server) as dsn:
         yield dsn
+
+
+@pytest.fixture
+def direct(dsn: str) -> Iterator[Connection]:
+    """Return a plain connection to the test's database."""
+    import psycopg
+
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        yield conn
+
+
+@pytest.fixture
+def network(dsn: str) -> Iterator[Network]:
+    """Return a way to the test's database that can be disturbed."""
+    from tests.support.network import Network
+
+    network = Network(dsn)
+    yield network
+    network.close()
+
+
+@pytest.fixture
+def kit(dsn: str) -> Iterator[Kit]:
+    """Return a store on the test's database, and what its tests need around it."""
+    from tests.store.kit import Kit
+
+    kit = Kit(dsn)
+    yield kit
+    kit.close()
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 import actorq
@@ -14,13 +12,6 @@ from actorq.store.connection import Session
 from actorq.store.queue import QueueStore
 from tests.store.kit import Kit
 from tests.support.network import Network
-
-
-@pytest.fixture
-def network(dsn: str) -> Iterator[Network]:
-    network = Network(dsn)
-    yield network
-    network.close()
 
 
 def test_a_supervisors_calls_end(kit: Kit, network: Network) -> None:

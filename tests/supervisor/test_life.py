@@ -22,12 +22,6 @@ def running(dsn: str) -> Iterator[Running]:
     running.stop()
 
 
-@pytest.fixture
-def direct(dsn: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        yield conn
-
-
 def test_the_heart_beats_while_everything_else_is_stuck(
     running: Running, direct: psycopg.Connection
 ) -> None:

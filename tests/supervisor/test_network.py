@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import psycopg
-import pytest
 
 from actorq.core import event
 from actorq.errors import StoreUnavailable
@@ -21,19 +18,6 @@ NOTE_ENDS = """
     CREATE TRIGGER note_end AFTER UPDATE OF state ON actorq.job FOR EACH ROW
     WHEN (NEW.state <> 'pending') EXECUTE FUNCTION public.note_end();
 """
-
-
-@pytest.fixture
-def network(dsn: str) -> Iterator[Network]:
-    network = Network(dsn)
-    yield network
-    network.close()
-
-
-@pytest.fixture
-def direct(dsn: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        yield conn
 
 
 def lost(running: Running, duty: str) -> int:

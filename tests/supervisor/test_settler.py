@@ -18,13 +18,6 @@ from tests.store.kit import Kit, done, part
 from tests.support.wait import wait_until
 
 
-@pytest.fixture
-def kit(dsn: str) -> Iterator[Kit]:
-    kit = Kit(dsn)
-    yield kit
-    kit.close()
-
-
 class Forgetful(QueueStore):
     """Lose the answer of the first settle that was written around locks."""
 
@@ -89,6 +82,53 @@ def test_outcomes_of_a_job_under_two_leases_are_not_written_together(kit: Kit) -
     settler.join(10)
     assert [set(p.applied) for p in posted if isinstance(p, i.Settled)] == [set(), {second.lease}]
     assert set(kit.states().values()) == {"completed"}
+
+
+class Counting(QueueStore):
+    """Note how many batches each statement carries."""
+
+    carried: list[int]
+
+    def settle(self, node: str, settle_no: int, settlements: Sequence[Settlement]) -> Settled:
+        self.carried.append(len(settlements))
+        return super().settle(node, settle_no, settlements)
+
+
+@pytest.fixture
+def counting(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settler]:
+    monkeypatch.setattr(Counting, "carried", [], raising=False)
+    settler = Settler(kit.node, lambda name: Counting.connect(kit.dsn, name=name), [].append)
+    yield settler
+    settler.stop()
+    settler.join(10)
+
+
+def test_a_settler_that_is_stopped_before_it_has_begun_writes_what_it_has_and_ends(
+    kit: Kit, counting: Settler
+) -> None:
+    kit.enqueue(3)
+    counting.order(done(kit.batch(1)))
+    counting.stop()
+    counting.start()
+    counting.join(10)
+    assert not counting.is_alive()
+    assert set(kit.states().values()) == {"completed"}
+
+
+def test_small_statements_in_a_row_wait_for_more_but_the_first_does_not(
+    kit: Kit, counting: Settler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actorq.supervisor.settler.GATHER_S", 30.0)
+    monkeypatch.setattr("actorq.supervisor.settler.ENOUGH_ROWS", 6)
+    kit.enqueue(9)
+    first, second, third = (done(kit.batch(n, 3)) for n in (1, 2, 3))
+    counting.order(first)
+    counting.start()
+    wait_until(lambda: list(kit.states().values()).count("completed") == 3)
+    counting.order(second)
+    counting.order(third)
+    wait_until(lambda: set(kit.states().values()) == {"completed"})
+    assert Counting.carried == [1, 2]
 
 
 class Cut(QueueStore):

@@ -74,13 +74,6 @@ class Writing:
 
 
 @pytest.fixture
-def kit(dsn: str) -> Iterator[Kit]:
-    kit = Kit(dsn)
-    yield kit
-    kit.close()
-
-
-@pytest.fixture
 def writing(kit: Kit) -> Iterator[Writing]:
     writing = Writing(kit, statement_timeout_s=0.3)
     yield writing
