@@ -72,10 +72,9 @@ def _look_again(view: View, lane: Lane, claim: Claim, input_: i.Claimed, now: fl
         if not short and claim.suspect not in lane.suspects:
             lane.suspects.append(claim.suspect)
         return
-    lane.backlogged = not short
     lane.frontier.claimed(reply.last, short, unbounded, input_.took_s, now)
     lane.n_came += reply.n_taken
-    if lane.stirred:
+    if lane.behind:
         lane.frontier.wanted = True
     if reply.oldest_s is not None:
         lane.look_at = min(lane.look_at, now + max(claim.linger_s - reply.oldest_s, HELD_S))

@@ -72,7 +72,7 @@ def _claim_ahead(view: View, now: float) -> None:
     for lease, (claim, _) in list(view.claims.items()):
         lane = view.lanes[claim.lane]
         rests = claim.suspect or lane.suspects or lane.frontier.unbounded(now)
-        if lane.backlogged and not rests and _room(view, view.kinds[lane.kind], now):
+        if lane.frontier.busy and not rests and _room(view, view.kinds[lane.kind], now):
             _claim(view, lane, now, after=lease)
             return
 
@@ -115,7 +115,8 @@ def _claim(view: View, lane: Lane, now: float, after: int = 0) -> None:
             after=after,
         )
         lane.suspect_turn = True
-        lane.stirred = lane.stirred and after > 0
+        if not after:
+            lane.stirred = lane.behind = False
         if lane.next_at <= now:
             lane.next_at = math.inf
         lane.look_at = lane.next_at
@@ -157,6 +158,7 @@ def _ask_due(view: View, now: float) -> None:
     asks = [DueAsk(lane.id, _behind(view, lane, now)) for lane in lanes]
     view.due_asked = Question(
         {ask.lane for ask in asks if not ask.frontier and not view.lanes[ask.lane].n_claiming},
+        {ask.lane for ask in asks if ask.frontier},
         idle=not view.held and not view.claims,
     )
     view.due_last = now
@@ -171,17 +173,18 @@ def _behind(view: View, lane: Lane, now: float) -> dict[int, Position]:
 
 def due_known(view: View, input_: i.DueKnown, now: float) -> None:
     """Look where something is due; sleep until the next instant that is known."""
-    question, view.due_asked = view.due_asked or Question(set(), False), None
+    question, view.due_asked = view.due_asked or Question(set(), set(), False), None
     view.checked = question.idle and not any(due.due or due.suspects for due in input_.dues)
     for due in input_.dues:
         lane = view.lanes[due.lane]
         _suspects_found(view, lane, due.suspects)
         if due.due:
-            view.stir(lane)
+            view.stir(lane, behind=lane.id not in question.bounded)
             lane.look_at = min(lane.look_at, _eager(view, lane, now))
         elif lane.id in question.unbounded:
             lane.frontier.looked(input_.took_s, now)
-            lane.stirred, lane.empty, lane.look_at = False, True, lane.next_at
+            lane.stirred = lane.behind = False
+            lane.empty, lane.look_at = True, lane.next_at
         if due.next_in_s is not None:
             later(lane, now + due.next_in_s)
     _next_due(view, now)

@@ -103,10 +103,10 @@ class Lane:
     weight: float
     frontier: Frontier = field(default_factory=Frontier)
     n_claiming: int = 0
-    backlogged: bool = False  # the last claim that was answered brought all it asked for
     look_at: float = 0.0  # when a claim is worth its while; inf: nothing known to be there
     next_at: float = math.inf  # when the next delayed job that is known of is due
     stirred: bool = False  # something may have come since the last claim was sent
+    behind: bool = False  # … and stand behind the frontier
     empty: bool = False  # an unbounded look found nothing due, and nothing came since
     suspects: deque[int] = field(default_factory=deque)  # quarantine groups waiting
     suspect_turn: bool = True  # quarantine and fresh batches take turns
@@ -147,6 +147,7 @@ class Question:
     """
 
     unbounded: set[int]  # asked from the head of their index
+    bounded: set[int]  # asked from their frontier: what is due stands beyond it
     idle: bool  # asked when nothing was claimed or held, and nothing has happened since
 
 
@@ -185,9 +186,10 @@ class View:
         """Add an event to what this step returns."""
         self.out.append(Emit(event))
 
-    def stir(self, lane: Lane) -> None:
+    def stir(self, lane: Lane, *, behind: bool = True) -> None:
         """Note that something may be due in a lane, whatever was known or asked before."""
         lane.stirred, lane.empty = True, False
+        lane.behind = lane.behind or behind
         self.outdate(lane)
 
     def outdate(self, lane: Lane) -> None:

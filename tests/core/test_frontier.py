@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actorq.core.frontier import COST_FACTOR, UNBOUNDED_EVERY_S, Frontier
+from actorq.core.frontier import BUSY_FACTOR, COST_FACTOR, UNBOUNDED_EVERY_S, Frontier
 
 HERE = {5: (1000, 7)}
 
@@ -44,6 +44,14 @@ def test_a_backlog_that_never_ends_starves_nobody_behind_the_frontier() -> None:
     assert frontier.bounds(10.0 + UNBOUNDED_EVERY_S) == {}
 
 
+def test_looks_that_nothing_asks_for_have_a_smaller_ration_beside_a_backlog() -> None:
+    for short, factor in ((False, BUSY_FACTOR), (True, COST_FACTOR)):
+        frontier = moved(took_s=0.001)
+        frontier.claimed(HERE, short=short, unbounded=True, took_s=0.101, now=10.0)
+        assert frontier.bounds(10.0 + factor * 0.1 - 0.01) == HERE
+        assert frontier.bounds(10.0 + factor * 0.1 + 0.01) == {}
+
+
 def test_unbounded_looks_are_rationed_by_what_they_cost() -> None:
     frontier = moved(took_s=0.001)
     frontier.claimed({}, short=True, unbounded=True, took_s=0.039, now=10.0)
@@ -73,7 +81,8 @@ def test_it_is_never_longer_without_an_unbounded_look_than_the_ration_says(
     for short, wanted, took_s in claims:
         now += 0.3
         unbounded = not frontier.bounds(now)
-        assert unbounded or now < max(last + UNBOUNDED_EVERY_S, last + COST_FACTOR * cost)
+        factor = BUSY_FACTOR if frontier.busy and not frontier.wanted else COST_FACTOR
+        assert unbounded or now < max(last + UNBOUNDED_EVERY_S, last + factor * cost)
         frontier.claimed({}, short=short, unbounded=unbounded, took_s=took_s, now=now)
         if unbounded:
             last, cost = now, took_s

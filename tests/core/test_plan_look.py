@@ -11,6 +11,7 @@ from actorq.core.ask import Claimed, Due
 from actorq.core.model import Batch
 from actorq.core.plan_look import FLOOD_LOOK_S, FLOOD_PER_S, FLOOD_WINDOW_S, UNWRITTEN_JOBS
 from actorq.core.policy import KindPolicy
+from actorq.core.view import Question
 from tests.core.desk import Desk
 
 
@@ -97,6 +98,17 @@ def test_a_look_behind_the_frontier_comes_before_claims_ahead() -> None:
     assert desk.of(e.Claim) == []
     desk.answer(3, [5, 6])
     assert desk.of(e.Claim)[0].frontier == {}
+
+
+@pytest.mark.parametrize("bounded", [False, True])
+def test_only_what_may_stand_behind_the_frontier_is_looked_for_there(bounded: bool) -> None:
+    desk = Desk(KindPolicy(name="k", max_batch=2, actors=4))
+    desk.start()
+    desk.answer(1, [1, 2])
+    desk.view.due_asked = Question(set(), {1} if bounded else set(), False)
+    desk.due(Due(1, True, None, []))
+    desk.answer(2, [3, 4])
+    assert desk.view.lanes[1].frontier.wanted is not bounded
 
 
 def test_suspects_come_before_claims_ahead() -> None:

@@ -127,7 +127,7 @@ def what_came_during_a_claim_is_dropped(m: pytest.MonkeyPatch) -> None:
     look_again = plan_batches._look_again
 
     def forgetful(view: View, lane: Lane, claim: e.Claim, input_: i.Claimed, now: float) -> None:
-        lane.stirred, lane.look_at = False, math.inf
+        lane.stirred, lane.behind, lane.look_at = False, False, math.inf
         lane.suspects.clear()
         look_again(view, lane, claim, input_, now)
 
