@@ -72,6 +72,11 @@ class ModelOfLists(Model):
         return self.rows(batch.args)
 
 
+@app.actor("bench.model_unstored", store_results=False, **settings)
+class ModelOfListsUnstored(ModelOfLists):
+    """Score a batch in one go, for queues that keep no results: the scores are dropped."""
+
+
 @app.actor("bench.model_single", **settings)
 class ModelOfListsSingle(Model):
     """Score one job at a time, whatever size the claimed batch has."""

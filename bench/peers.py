@@ -3,6 +3,10 @@
 Each peer runs with its own recommended settings in an environment of its own: no-op jobs drained
 by one process and by two (the better counts), bulk enqueue, latency at a steady pace, and the
 model. A peer that cannot run here is left out, and it is said why.
+
+The peers' handlers compute the model's scores and drop them, since most of these queues have no
+place for results. `model_jobs_per_s` is the same work here; what it takes to store the scores,
+and inputs that come as arrays, have figures of their own.
 """
 
 from __future__ import annotations
@@ -19,6 +23,12 @@ from bench import latency as own_latency
 from bench._handlers import app
 
 PROCESSES = (1, 2)
+OWN_MODEL = {
+    # figure: kind, and how its inputs come
+    "model_jobs_per_s": ("bench.model_unstored", "model"),
+    "model_stored_jobs_per_s": ("bench.model", "model"),
+    "arrays_stored_jobs_per_s": ("bench.arrays", "arrays"),
+}
 COLUMNS = {
     "drain_jobs_per_s": "drain, jobs/s",
     "model_jobs_per_s": "model, jobs/s",
@@ -34,19 +44,18 @@ def own(host: h.Server, options: Any) -> dict[str, float]:
     with h.database(host) as dsn:
         made["drain_jobs_per_s"] = _runs.drain(host, dsn, options.jobs, 1000)["jobs_per_s"]
     made["bulk_jobs_per_s"], _ = enqueue.bulk(host, options.jobs)
-    for name, handler in (("model_jobs_per_s", "model"), ("arrays_jobs_per_s", "arrays")):
-        made[name] = _own_model(host, handler, options.model_jobs)
+    for name, (kind, inputs) in OWN_MODEL.items():
+        made[name] = _own_model(host, kind, inputs, options.model_jobs)
     waits = own_latency.once(host, options.rate, options.seconds, poll_only=False)
     return made | _latency(waits.start)
 
 
-def _own_model(host: h.Server, handler: str, jobs: int) -> float:
-    kind = app.kinds[batch_vs_single.HANDLERS[handler][0]]
+def _own_model(host: h.Server, kind: str, inputs: str, jobs: int) -> float:
     with h.database(host) as dsn:
         h.use(dsn, app)
-        kind.enqueue_many(batch_vs_single.args_of(handler, jobs))
+        app.kinds[kind].enqueue_many(batch_vs_single.args_of(inputs, jobs))
         h.analyze(dsn)
-        return float(jobs / _runs.supervise(dsn, kind.name, jobs, batch=500)["wall_s"])
+        return float(jobs / _runs.supervise(dsn, kind, jobs, batch=500)["wall_s"])
 
 
 def other(host: h.Server, peer: p.Peer, python: str, options: Any) -> dict[str, float]:
