@@ -17,6 +17,10 @@ from actorq.store.connection import Session
 from actorq.store.faults import translated
 from actorq.store.statements import statement
 
+Row = tuple[Any, ...]
+Call = tuple[str, Sequence[str | None]]
+"""A text and its parameters."""
+
 PLANNER = ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin")
 """Off on a supervisor's connections: every statement is written for index lookups in a loop,
 and a plan made while a table was empty must still be right when it has millions of rows."""
@@ -31,17 +35,18 @@ class Calls:
         sets = "; ".join(f"SET {name} = off" for name in PLANNER)
         with translated():
             session.execute(sets.encode())
-        self._cursor: RawCursor[tuple[Any, ...]] = RawCursor(session)
-        self._first: RawCursor[tuple[Any, ...]] = RawCursor(session)
-        self._raw: RawCursor[tuple[Any, ...]] = RawCursor(session)
-        self._raw.adapters.register_loader("text", ByteaBinaryLoader)
+        self._cursor: RawCursor[Row] = RawCursor(session)
+        self._turn: RawCursor[Row] = RawCursor(session)
+        self._raw, self._second = RawCursor[Row](session), RawCursor[Row](session)
+        for cursor in (self._raw, self._second):
+            cursor.adapters.register_loader("text", ByteaBinaryLoader)
 
-    def rows(self, name: str, *params: str | None) -> list[tuple[Any, ...]]:
+    def rows(self, name: str, *params: str | None) -> list[Row]:
         """Run a statement and return its rows."""
         with translated():
             return self.run(statement(name, self.schema), params).fetchall()
 
-    def row(self, name: str, *params: str | None) -> tuple[Any, ...]:
+    def row(self, name: str, *params: str | None) -> Row:
         """Run a statement and return its only row."""
         return self.rows(name, *params)[0]
 
@@ -50,21 +55,22 @@ class Calls:
         with translated():
             return self.run(statement(name, self.schema), params).rowcount
 
-    def run(self, text: str, params: Sequence[str | None]) -> RawCursor[tuple[Any, ...]]:
+    def run(self, text: str, params: Sequence[str | None]) -> RawCursor[Row]:
         """Run a text; the driver's own errors come through."""
         return self._cursor.execute(text.encode(), params, prepare=True, binary=True)
 
-    def raw(self, text: str, params: Sequence[str | None]) -> RawCursor[tuple[Any, ...]]:
+    def raw(self, text: str, params: Sequence[str | None]) -> RawCursor[Row]:
         """Run a text whose strings come as the bytes they are: a batch's args are long."""
         return self._raw.execute(text.encode(), params, prepare=True, binary=True)
 
-    def raw_after(
-        self, first: str, params: Sequence[str | None], text: str, more: Sequence[str | None]
-    ) -> RawCursor[tuple[Any, ...]]:
-        """Run two texts as one transaction in one round trip; returns what the second brought."""
-        with self.session.pipeline():
-            self._first.execute(first.encode(), params, prepare=True, binary=True)
-            return self.raw(text, more)
+    def raw_pair(self, turn: Call, first: Call, second: Call) -> tuple[Row | None, Row | None]:
+        """Run a text and another one in its turn, which ends before the second: one round trip."""
+        with self.session.pipeline() as pipeline:
+            self._turn.execute(turn[0].encode(), turn[1], prepare=True, binary=True)
+            one = self._raw.execute(first[0].encode(), first[1], prepare=True, binary=True)
+            pipeline.sync()
+            two = self._second.execute(second[0].encode(), second[1], prepare=True, binary=True)
+        return one.fetchone(), two.fetchone()
 
 
 def array(values: Iterable[float | None]) -> str:

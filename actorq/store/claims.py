@@ -13,7 +13,7 @@ from actorq.core.ask import Ask, Claimed, Due, DueAsk, Position
 from actorq.core.model import Batch, Counts
 from actorq.errors import InternalError
 from actorq.store.calls import Calls, array
-from actorq.store.faults import Contended, translated
+from actorq.store.faults import BrokenLease, Contended, translated
 from actorq.store.statements import statement
 
 N_PRIORITIES = 10
@@ -52,22 +52,57 @@ class Turns:
 
 
 def claim(calls: Calls, turns: Turns, ask: Ask) -> Claimed:
-    """Take due jobs out of `ready` and put them under a lease, all at once."""
-    params = parameters(ask)
-    row = None
+    """Take due jobs out of `ready` and put them under a lease, all at once.
+
+    Raises BrokenLease if the jobs taken cannot be run as they are: then the lease stays.
+    """
+    reply = None
     # psycopg built for an old libpq, before 14, cannot send two statements at once.
     if turns.are_taken(ask.lane, monotonic()) and Pipeline.is_supported():
-        row = _in_turn(calls, turns, ask.lane, params)
-    if row is None:
-        with translated():
-            row = calls.raw(text(calls.schema, SKIPPING), params).fetchone()
+        reply = _in_turn(calls, turns, ask)
+    if reply is None:
+        reply = _at_once(calls, ask)
+    turns.brought(ask.lane, reply.n_taken)
+    return reply
+
+
+def _at_once(calls: Calls, ask: Ask) -> Claimed:
+    """Claim with a lock per row, which nobody waits for."""
+    with translated():
+        row = calls.raw(text(calls.schema, SKIPPING), parameters(ask)).fetchone()
     if row is None:
         raise InternalError("the claim returned no row")
-    n_taken, ids, jobs, lens, args, notes, last, ended, n_waiting, oldest_s = row
-    turns.brought(ask.lane, n_taken)
+    n_taken, ids, jobs, lens, args, notes, *told = row
     batch = _batch(ask.lease, ask.lane, ask.suspect, ids, lens, args, notes) if ids else None
     if batch and jobs:
         _order(batch, jobs)
+    return _claimed(batch, n_taken, told)
+
+
+def _in_turn(calls: Calls, turns: Turns, ask: Ask) -> Claimed | None:
+    """Claim without a lock per row; None if somebody else's lock is in the way.
+
+    The jobs themselves, which is half of the work, are read when the next one has its turn.
+    """
+    turn = statement("claim_turn", calls.schema), [str(ask.lane)]
+    take = text(calls.schema), parameters(ask, read=False)
+    read = statement("adopt", calls.schema), [ask.node, str(ask.lease)]
+    try:
+        with translated():
+            row, leased = calls.raw_pair(turn, take, read)
+    except Contended:
+        turns.contested(ask.lane, monotonic())
+        return None
+    if row is None:
+        raise InternalError("the claim returned no row")
+    batch = _adopted(ask.lease, leased)
+    if row[0] and batch is None:
+        raise BrokenLease("a job that was claimed is gone or final: the others go back")
+    return _claimed(batch, row[0], row[6:])
+
+
+def _claimed(batch: Batch | None, n_taken: int, told: Sequence[Any]) -> Claimed:
+    last, ended, n_waiting, oldest_s = told
     return Claimed(batch, n_taken, _positions(last, ended), n_waiting or 0, oldest_s)
 
 
@@ -76,8 +111,8 @@ def text(schema: str, lock: str = "") -> str:
     return statement("claim", schema).replace("{lock}", lock)
 
 
-def parameters(ask: Ask) -> list[str]:
-    """Return the claim's parameters."""
+def parameters(ask: Ask, read: bool = True) -> list[str]:
+    """Return the claim's parameters; without `read` it brings no jobs along."""
     us, ids = _behind(ask.frontier)
     return [
         str(ask.lane),
@@ -90,20 +125,8 @@ def parameters(ask: Ask) -> list[str]:
         array(ids),
         str(ask.min_n),
         str(ask.linger_s),
+        "true" if read else "false",
     ]
-
-
-def _in_turn(
-    calls: Calls, turns: Turns, lane: int, params: Sequence[str]
-) -> tuple[Any, ...] | None:
-    """Claim without a lock per row; None if somebody else's lock is in the way."""
-    turn = statement("claim_turn", calls.schema)
-    try:
-        with translated():
-            return calls.raw_after(turn, [str(lane)], text(calls.schema), params).fetchone()
-    except Contended:
-        turns.contested(lane, monotonic())
-        return None
 
 
 def due(calls: Calls, asks: Sequence[DueAsk]) -> list[Due]:
@@ -122,20 +145,29 @@ def adopt(calls: Calls, node: str, n: int) -> Batch | None:
     """
     with translated():
         row = calls.raw(statement("adopt", calls.schema), [node, str(n)]).fetchone()
+    return _adopted(n, row)
+
+
+def _adopted(n: int, row: tuple[Any, ...] | None) -> Batch | None:
     if row is None:
         return None
     lane, suspect, seq, opened, jobs, ids, lens, args, notes = row
-    if opened or ids != jobs:
+    if opened or not ids or (jobs and len(jobs) != len(ids)):
         return None
     batch = _batch(n, lane, suspect, ids, lens, args, notes)
     batch.seq = seq
+    if jobs:
+        _order(batch, jobs)
     return batch
 
 
 def open_jobs(calls: Calls, node: str, n: int) -> list[int]:
     """Return the jobs that wait for their outcome under a lease; none if it is gone."""
-    rows = calls.rows("adopt", node, str(n))
-    return list(rows[0][5] or ()) if rows else []
+    row = next(iter(calls.rows("adopt", node, str(n))), None)
+    if row is None:
+        return []
+    jobs, ids = row[4], row[5] or []
+    return [job for job in jobs if job in set(ids)] if jobs else ids
 
 
 def _behind(frontier: dict[int, Position]) -> tuple[list[int], list[int]]:

@@ -27,6 +27,10 @@ class LockTimeout(Contended):
     """Say that somebody else holds a lock for longer than `lock_timeout`."""
 
 
+class BrokenLease(StoreError):
+    """Say that a lease holds jobs that cannot be run together: give it back."""
+
+
 class TooSlow(StoreError):
     """Say that the statement ran into its time limit: send less at once."""
 

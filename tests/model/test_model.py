@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from actorq.store import claims
 from tests.model.machine import Machine
 from tests.model.world import World
 
@@ -34,5 +35,9 @@ def world(dsn: str) -> Iterator[World]:
 
 
 @pytest.mark.timeout(0 if EXAMPLES else 180)
-def test_the_database_does_what_the_model_does(world: World) -> None:
+@pytest.mark.parametrize("many", [claims.MANY, 1], ids=["row by row", "in turn"])
+def test_the_database_does_what_the_model_does(
+    world: World, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "MANY", many)
     run_state_machine_as_test(lambda: Machine(world), settings=HOW)

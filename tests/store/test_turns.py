@@ -6,9 +6,13 @@ import psycopg
 import pytest
 
 from actorq.core.ask import Ask
+from actorq.core.model import Counts
+from actorq.store import claims
 from actorq.store.claims import MANY
+from actorq.store.faults import BrokenLease
 from actorq.store.queue import QueueStore
-from tests.store.kit import Kit, beside
+from tests.store.kit import Kit, Second, beside, pid
+from tests.support.wait import wait_until
 
 
 @pytest.fixture
@@ -38,6 +42,53 @@ def test_the_second_waits_for_its_turn_and_takes_what_is_left(busy: Kit, ending:
         busy.store._session.execute(ending.encode())
     batch = b.result().batch
     assert batch.ids == (ids[20:] if ending == "COMMIT" else ids[:20])
+
+
+def test_the_next_one_has_its_turn_while_the_jobs_are_still_read(
+    busy: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = "(SELECT pg_advisory_xact_lock_shared(4711)) w"
+    texts = claims.statement
+    slow = lambda *name: texts(*name).replace("FROM held, got", f"FROM {held}, held, got")  # noqa: E731
+    second, node = busy_store(busy)
+    ids = busy.enqueue(30)
+    busy.conn.execute("SELECT pg_advisory_lock(4711)")
+    monkeypatch.setattr(claims, "statement", slow)
+    first = Second(lambda: busy.batch(2, 20))
+    for store in (busy.store, second):
+        store._session.execute("SET lock_timeout = 0")
+    first.start()
+    wait_until(
+        lambda: busy.one("SELECT pg_backend_pid() = ANY (pg_blocking_pids(%s))", pid(busy.store)),
+        what="the first one to read",
+    )
+    monkeypatch.setattr(claims, "statement", texts)
+    claimed = second.claim(Ask(busy.lane, 20, node, 2)).batch
+    busy.conn.execute("SELECT pg_advisory_unlock(4711)")
+    assert claimed is not None
+    assert (first.result().ids, claimed.ids) == (ids[:20], ids[20:])
+
+
+def test_jobs_come_in_the_order_of_the_claim(busy: Kit) -> None:
+    late, early = busy.enqueue(1, '"é"', priority=9), busy.enqueue(1, "[1,2]", priority=0)
+    busy.conn.execute("UPDATE actorq.job SET n_lost = 2 WHERE id = %s", late)
+    batch = busy.batch(2)
+    assert batch.ids == early + late
+    assert batch.args == '[[1,2],"é"]'.encode()
+    assert batch.lens == [5, 4]
+    assert batch.notes == {1: Counts(n_lost=2)}
+
+
+@pytest.mark.parametrize("all_", [False, True])
+def test_beside_a_job_that_is_gone_the_others_go_back(busy: Kit, all_: bool) -> None:
+    gone, *others = busy.enqueue(3)
+    busy.conn.execute("ALTER TABLE actorq.job DISABLE TRIGGER USER")
+    busy.conn.execute("DELETE FROM actorq.job WHERE id = ANY (%s)", [[gone, *others * all_]])
+    with pytest.raises(BrokenLease, match="go back"):
+        busy.claim(2)
+    assert busy.store.give_back(busy.node, 2)
+    busy.check_places()
+    assert busy.claim(3).n_taken == (0 if all_ else 2)
 
 
 def test_a_row_that_somebody_holds_costs_one_timeout_and_no_other_job(busy: Kit) -> None:

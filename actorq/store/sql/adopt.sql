@@ -1,21 +1,28 @@
 -- Read a lease of one's own with the jobs that are still open under it. $1 node, $2 lease.
-SELECT l.lane, l.suspect, l.seq, l.open IS NOT NULL, l.jobs,
-    array_agg(j.id ORDER BY u.k) FILTER (WHERE j.id IS NOT NULL),
-    array_agg(octet_length(j.args) ORDER BY u.k) FILTER (WHERE j.id IS NOT NULL),
-    string_agg(j.args, ',' ORDER BY u.k),
-    string_agg(j.note, ';' ORDER BY u.k)
-FROM {schema}.lease l
-CROSS JOIN LATERAL unnest(l.jobs) WITH ORDINALITY u (id, k)
-LEFT JOIN LATERAL (
-    SELECT j.id, j.args::text AS args,
-        CASE WHEN j.attempt <> 0 OR j.max_attempts IS NOT NULL OR j.n_lost <> 0
-            OR j.n_crashed <> 0 OR j.n_failed <> 0
-        THEN concat_ws(',', j.id, j.attempt, j.n_failed, j.n_crashed, j.n_lost,
-            coalesce(j.max_attempts, 0)) END AS note
-    FROM {schema}.job j
-    WHERE j.id = u.id AND j.state = 'pending'
-      AND (l.open IS NULL OR get_bit(l.open, u.k - 1) = 1)
-    OFFSET 0
-) j ON true
-WHERE l.node = $1::uuid AND l.n = $2::int8
-GROUP BY l.node, l.n
+-- Returns: lane, suspect, seq, whether it was settled in part, its jobs if those that are open and
+-- pending, by id, are not the same; these, lengths of args, args, counters of those not fresh.
+-- One pass over the index for all of them, which brings them by id.
+WITH held AS MATERIALIZED (
+    SELECT lane, suspect, seq, open, jobs FROM {schema}.lease
+    WHERE node = $1::uuid AND n = $2::int8
+), got AS MATERIALIZED (
+    SELECT array_agg(j.id) AS ids, array_agg(octet_length(j.args)) AS lens,
+        string_agg(j.args, ',') AS args, string_agg(j.note, ';') AS notes
+    FROM (
+        SELECT j.id, j.args::text AS args,
+            CASE WHEN j.attempt <> 0 OR j.max_attempts IS NOT NULL OR j.n_lost <> 0
+                OR j.n_crashed <> 0 OR j.n_failed <> 0
+            THEN concat_ws(',', j.id, j.attempt, j.n_failed, j.n_crashed, j.n_lost,
+                coalesce(j.max_attempts, 0)) END AS note
+        FROM {schema}.job j
+        WHERE j.id = ANY (ARRAY(
+            SELECT u.id FROM held, unnest(held.jobs) WITH ORDINALITY u (id, k)
+            WHERE held.open IS NULL OR get_bit(held.open, u.k - 1) = 1
+        )) AND j.state = 'pending'
+        OFFSET 0
+    ) j
+)
+SELECT held.lane, held.suspect, held.seq, held.open IS NOT NULL,
+    CASE WHEN held.jobs <> got.ids OR got.ids IS NULL THEN held.jobs END,
+    got.ids, got.lens, got.args, got.notes
+FROM held, got

@@ -1,6 +1,7 @@
 -- Take due jobs of one lane out of `ready` and put them under a lease, in one statement.
 -- $1 lane, $2 suspect, $3 key, $4 limit, $5 node, $6 lease counter, $7/$8 per priority from 0 to 9:
--- the microseconds and the id behind which to look, $9 min_n, $10 linger_s.
+-- the microseconds and the id behind which to look, $9 min_n, $10 linger_s, $11 whether to bring
+-- the jobs along: who takes turns reads them when it is the next one's turn, by adopt.sql.
 -- {lock}: FOR UPDATE SKIP LOCKED, or nothing where the claims of a lane take turns: then a row is
 -- locked by its DELETE only, which saves 54 bytes of WAL per job, and a row that somebody else has
 -- taken since is found to be gone, or is waited for until lock_timeout.
@@ -57,12 +58,13 @@ WITH async AS MATERIALIZED (
             THEN concat_ws(',', j.id, j.attempt, j.n_failed, j.n_crashed, j.n_lost,
                 coalesce(j.max_attempts, 0)) END AS note
         FROM {schema}.job j
-        WHERE j.id = ANY (ARRAY(SELECT id FROM gone)) AND j.state = 'pending'
+        WHERE j.id = ANY (ARRAY(SELECT id FROM gone)) AND j.state = 'pending' AND $11::bool
         OFFSET 0
     ) j
 ), told AS MATERIALIZED (
     -- The order of the claim, where that is another one; without jobs that are gone or final.
     SELECT g.n, CASE
+        WHEN NOT $11::bool THEN g.ids
         WHEN g.ids = got.ids THEN NULL
         WHEN g.n = cardinality(got.ids) THEN g.ids
         ELSE ARRAY(SELECT id FROM gone WHERE id = ANY (got.ids))
@@ -71,9 +73,9 @@ WITH async AS MATERIALIZED (
 ), made AS (
     INSERT INTO {schema}.lease (node, n, lane, suspect, jobs)
     SELECT $5::uuid, $6::int8, $1::int4, $2::int4, coalesce(told.jobs, got.ids)
-    FROM got, told WHERE got.ids IS NOT NULL
+    FROM got, told WHERE cardinality(coalesce(told.jobs, got.ids)) > 0
 )
-SELECT told.n, got.ids, told.jobs, got.lens, got.args, got.notes,
+SELECT told.n, got.ids, CASE WHEN $11::bool THEN told.jobs END, got.lens, got.args, got.notes,
     (
         SELECT concat_ws(',', p.priority, (extract(epoch FROM p.run_at) * 1000000)::int8, p.id)
         FROM gone p OFFSET greatest(told.n - 1, 0)
