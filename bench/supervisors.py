@@ -1,4 +1,4 @@
-"""Drain one database with 1, 2 and 4 supervisors at once."""
+"""Drain one database with 1, 2 and 4 supervisors at once; a first round is not counted."""
 
 from __future__ import annotations
 
@@ -43,10 +43,11 @@ def main() -> None:
     runs: dict[int, list[dict[str, float]]] = {n: [] for n in options.supervisors}
     with h.server() as host:
         h.say(f"on {host.text}")
-        for _ in range(options.repeat):
+        for _ in range(options.repeat + (options.repeat > 1)):
             for n in options.supervisors:
                 runs[n].append(once(host, n, options.jobs, options.batch))
                 h.say(f"{n:>3} supervisors  {runs[n][-1]}")
+        runs = {n: all_[-options.repeat :] for n, all_ in runs.items()}
         rates = {n: [run["jobs_per_s"] for run in all_] for n, all_ in runs.items()}
         first, last = options.supervisors[0], options.supervisors[-1]
         ratios = [b / a for a, b in zip(rates[first], rates[last], strict=True)]
