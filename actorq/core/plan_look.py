@@ -158,7 +158,7 @@ def _ask_due(view: View, now: float) -> None:
     asks = [DueAsk(lane.id, _behind(view, lane, now)) for lane in lanes]
     view.due_asked = Question(
         {ask.lane for ask in asks if not ask.frontier and not view.lanes[ask.lane].n_claiming},
-        {ask.lane for ask in asks if ask.frontier},
+        {ask.lane for ask in asks if ask.frontier or not view.lanes[ask.lane].frontier.last},
         idle=not view.held and not view.claims,
     )
     view.due_last = now

@@ -147,7 +147,7 @@ class Question:
     """
 
     unbounded: set[int]  # asked from the head of their index
-    bounded: set[int]  # asked from their frontier: what is due stands beyond it
+    bounded: set[int]  # asked from their frontier, or before they had one: nothing is behind it
     idle: bool  # asked when nothing was claimed or held, and nothing has happened since
 
 

@@ -111,6 +111,15 @@ def test_only_what_may_stand_behind_the_frontier_is_looked_for_there(bounded: bo
     assert desk.view.lanes[1].frontier.wanted is not bounded
 
 
+def test_what_was_due_before_the_first_claim_tells_nothing_of_what_is_behind_it() -> None:
+    desk = Desk(KindPolicy(name="k", max_batch=2, actors=4))
+    desk.start()
+    desk.answer(1, [1, 2])
+    desk.due(Due(1, True, None, []))
+    desk.answer(2, [3, 4])
+    assert not desk.view.lanes[1].frontier.wanted
+
+
 def test_suspects_come_before_claims_ahead() -> None:
     desk = Desk(KindPolicy(name="k", max_batch=2, actors=4), poll_s=10.0)
     desk.start()
