@@ -216,7 +216,7 @@ PLANTS = (
         _sql("unique_insert", "WHERE j.id = k.job AND j.state <> 'pending'", "WHERE j.id = k.job"),
     )),
     Plant("keys are taken in any order", _KEYS, (
-        _sql("unique_insert", 'ORDER BY g.unique_key COLLATE "C"', "ORDER BY random()"),
+        _sql("unique_insert", 'ORDER BY g.unique_key COLLATE "C"', "ORDER BY g.unique_key DESC"),
     )),
     Plant("a user's lock is waited for without end", "tests/supervisor/test_settler.py", (
         ("store/connection.py", 'f"{round(lock_timeout_s * 1000)}ms"', '"0"'),
