@@ -97,7 +97,7 @@ def _in_turn(calls: Calls, turns: Turns, ask: Ask) -> Claimed | None:
         raise InternalError("the claim returned no row")
     batch = _adopted(ask.lease, leased)
     if row[0] and batch is None:
-        raise BrokenLease("a job that was claimed is gone or final: the others go back")
+        raise BrokenLease("a claimed job, or the lease, is gone by now: what is left goes back")
     return _claimed(batch, row[0], row[6:])
 
 
@@ -167,7 +167,8 @@ def open_jobs(calls: Calls, node: str, n: int) -> list[int]:
     if row is None:
         return []
     jobs, ids = row[4], row[5] or []
-    return [job for job in jobs if job in set(ids)] if jobs else ids
+    left = set(ids)
+    return [job for job in jobs if job in left] if jobs else ids
 
 
 def _behind(frontier: dict[int, Position]) -> tuple[list[int], list[int]]:
