@@ -117,7 +117,8 @@ class _Life:
         post = inbox.put
         self._claimer = Claimer(self._node.id, open_, post)
         self._settler = Settler(self._node.id, open_, post, options.settle_rows)
-        open_heart = partial(_open, options, deadline_s=patience_s(options.ttl_s))
+        deadline_s, limit_s = patience_s(options.ttl_s)
+        open_heart = partial(_open, options, deadline_s=deadline_s, statement_timeout_s=limit_s)
         self._heart = Heart(self._node, open_heart, post)
         self._links: list[Link] = [self._claimer, self._settler, self._heart]
         if options.notify:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from actorq.core import event
 from actorq.core import inputs as i
 from actorq.core.ask import NodeInfo, NodeSeen, Reaped
 from actorq.errors import StoreError, StoreUnavailable
-from actorq.store.faults import Contended, Forbidden, LockTimeout, TooSlow
-from actorq.supervisor.heart import Heart
+from actorq.store.faults import Contended, Forbidden, LockTimeout, TooSlow, translated
+from actorq.store.queue import QueueStore
+from actorq.supervisor import heart
 from actorq.supervisor.link import Fatal
 from tests.support.wait import wait_until
 
@@ -27,6 +29,7 @@ class Store:
         self.trouble = trouble
         self._nodes = nodes
         self.buried: list[str] = []
+        self.vacuumed = 0
 
     def _meet(self, call: str) -> None:
         error = self.trouble.pop(call, None)
@@ -50,6 +53,10 @@ class Store:
         self._meet("reap")
         return Reaped(0, 0, 0, 0)
 
+    def vacuum_ready(self) -> None:
+        self.vacuumed += 1
+        self._meet("vacuum")
+
     def close(self) -> None:
         self._meet("close")
 
@@ -57,13 +64,13 @@ class Store:
 def run(store: Store, until: Callable[[list[Any]], object]) -> list[Any]:
     """Let a heart beat until something is true of what it has posted."""
     posted: list[Any] = []
-    heart = Heart(ME, lambda _: store, posted.append)  # type: ignore[arg-type,return-value]
-    heart.start()
+    beating = heart.Heart(ME, lambda _: store, posted.append)  # type: ignore[arg-type,return-value]
+    beating.start()
     try:
         wait_until(lambda: until(posted))
     finally:
-        heart.stop()
-        heart.join(10)
+        beating.stop()
+        beating.join(10)
     return posted
 
 
@@ -112,10 +119,52 @@ def test_after_an_outage_a_heart_is_back_well_before_others_take_it_for_dead() -
 
     def refuse(_: str) -> Store:
         if len(waits) == 20:
-            heart.stop()
+            beating.stop()
         raise StoreUnavailable("away")
 
-    heart = Heart(ME, refuse, lambda _: None)  # type: ignore[arg-type]
-    heart.stopping = Waits()
-    heart.run()
+    beating = heart.Heart(ME, refuse, lambda _: None)  # type: ignore[arg-type]
+    beating.stopping = Waits()
+    beating.run()
     assert max(waits) < ME.ttl_s / 2
+
+
+@pytest.mark.parametrize("trouble", [{}, {"vacuum": TooSlow("cancelled")}])
+def test_the_next_vacuum_waits_fifty_times_as_long_as_the_last_one_took(
+    monkeypatch: pytest.MonkeyPatch, trouble: dict[str, StoreError]
+) -> None:
+    """It reads the whole backlog's index, and whatever a snapshot keeps it from removing."""
+    now = 1000.0
+    monkeypatch.setattr(heart.time, "monotonic", lambda: now)
+
+    class Slow(Store):
+        def vacuum_ready(self) -> None:
+            nonlocal now
+            now += 2.0
+            super().vacuum_ready()
+
+    store: Any = Slow(trouble, [])
+    beating = heart.Heart(ME, lambda _: store, lambda _: None)
+
+    def vacuums_after(seconds: float, n_claimed: int) -> int:
+        nonlocal now
+        now += seconds
+        beating.n_claimed += n_claimed
+        with suppress(TooSlow):
+            beating._round(store, now)
+        return int(store.vacuumed)
+
+    assert vacuums_after(0, heart.VACUUM_AFTER - 1) == 0
+    assert vacuums_after(0, 1) == 1
+    assert vacuums_after(99, heart.VACUUM_AFTER) == 1
+    assert vacuums_after(2, 0) == 2
+    assert vacuums_after(200, heart.VACUUM_AFTER - 1) == 2
+
+
+def test_a_long_statement_is_given_up_by_the_server_and_the_connection_stays(dsn: str) -> None:
+    deadline_s, limit_s = heart.patience_s(1.0)
+    timeouts = {"deadline_s": deadline_s, "statement_timeout_s": limit_s}
+    store = QueueStore.connect(dsn, name="heart", **timeouts)
+    with pytest.raises(TooSlow), translated():
+        store._session.execute("SELECT pg_sleep(60)")
+    assert store.alive
+    store.close()
