@@ -39,13 +39,9 @@ class Recorder:
     def __init__(self) -> None:
         self.sent: Sent = "", []
 
-    def run(self, text: str, params: Sequence[str | None]) -> Recorder:
-        """Keep a settle."""
+    def direct(self, text: str, params: Sequence[str | None]) -> tuple[Any, ...]:
+        """Keep a settle; answer that nothing was written."""
         self.sent = text, [None if p is None else p.encode() for p in params]
-        return self
-
-    def fetchone(self) -> tuple[Any, ...]:
-        """Answer that nothing was written."""
         return [], []
 
 

@@ -6,11 +6,15 @@ server sees never change and each statement is prepared exactly once per connect
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
-from psycopg import RawCursor
+from psycopg import DataError, RawCursor
+from psycopg.adapt import Transformer
+from psycopg.errors import InvalidSqlStatementName
+from psycopg.pq import Format, TransactionStatus
+from psycopg.pq.abc import PGresult
 from psycopg.types.string import ByteaBinaryLoader
 
 from actorq.store.connection import Session
@@ -40,6 +44,8 @@ class Calls:
         self._raw, self._second = RawCursor[Row](session), RawCursor[Row](session)
         for cursor in (self._raw, self._second):
             cursor.adapters.register_loader("text", ByteaBinaryLoader)
+        self._loaded = Transformer(self._raw)
+        self._names: dict[str, bytes] = {}  # of texts prepared for direct calls
 
     def rows(self, name: str, *params: str | None) -> list[Row]:
         """Run a statement and return its rows."""
@@ -59,9 +65,33 @@ class Calls:
         """Run a text; the driver's own errors come through."""
         return self._cursor.execute(text.encode(), params, prepare=True, binary=True)
 
-    def raw(self, text: str, params: Sequence[str | None]) -> RawCursor[Row]:
-        """Run a text whose strings come as the bytes they are: a batch's args are long."""
-        return self._raw.execute(text.encode(), params, prepare=True, binary=True)
+    def direct(self, text: str, params: Sequence[str | None]) -> Row | None:
+        """Run a text as libpq does it, and return its first row; the driver's errors come through.
+
+        Strings come as the bytes they are: a batch's args are long. In a transaction the driver
+        does it, for it forgets all prepared statements when one is rolled back.
+        """
+        if self.session.pgconn.transaction_status != TransactionStatus.IDLE:
+            return self._raw.execute(text.encode(), params, prepare=True, binary=True).fetchone()
+        values = [_value(param) for param in params]
+        try:
+            result = self._executed(text, values)
+        except InvalidSqlStatementName:
+            self._names.clear()
+            result = self._executed(text, values)
+        self._loaded.set_pgresult(result)
+        return self._loaded.load_row(0, tuple) if result.ntuples else None
+
+    def _executed(self, text: str, values: list[bytes | None]) -> PGresult:
+        name = self._names.get(text) or self._prepared(text)
+        run: Callable[..., PGresult] = self.session.pgconn.exec_prepared
+        return self.session.blocking(lambda: run(name, values, result_format=Format.BINARY))
+
+    def _prepared(self, text: str) -> bytes:
+        name = b"actorq_%d" % len(self._names)
+        self.session.blocking(lambda: self.session.pgconn.prepare(name, text.encode()))
+        self._names[text] = name
+        return name
 
     def raw_pair(self, turn: Call, first: Call, second: Call) -> tuple[Row | None, Row | None]:
         """Run a text and another one in its turn, which ends before the second: one round trip."""
@@ -87,6 +117,14 @@ def text_array(values: Iterable[str | None]) -> str:
 def bytes_array(values: Iterable[bytes]) -> str:
     """Return byte strings as the text of a PostgreSQL array of bytea."""
     return "{" + ",".join(['"\\\\x' + value.hex() + '"' for value in values]) + "}"
+
+
+def _value(param: str | None) -> bytes | None:
+    """Return what libpq is given: it would take a NUL for the end."""
+    value = None if param is None else param.encode()
+    if value and b"\0" in value:
+        raise DataError("PostgreSQL text cannot contain NUL (0x00) bytes")
+    return value
 
 
 def _element(value: str | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 
 from psycopg import Pipeline
 
@@ -26,29 +26,42 @@ MANY = 200
 
 SKIPPING = "FOR UPDATE SKIP LOCKED"
 CONTESTED_S = 1.0
-"""How long a lane's rows are locked one by one after somebody else's lock was in the way."""
+"""How long to keep to another way of claiming after somebody else was in the way."""
+
+Way = Literal["each", "alone", "in turn"]
+"""How to claim: with a lock for each row, with the turn if nobody has it, or waiting for it."""
 
 
 class Turns:
-    """Know the lanes in which claims should take turns: those that last brought many jobs."""
+    """Know how to claim from each lane: turns are for those that last brought many jobs."""
 
     def __init__(self) -> None:
-        self._from: dict[int, float] = {}  # lane → when turns may be taken again
+        self._busy: set[int] = set()
+        self._shared: dict[int, float] = {}  # lane → until when somebody else's turns are likely
+        self._locked: dict[int, float] = {}  # … and until when somebody's lock on a row is
 
-    def are_taken(self, lane: int, now: float) -> bool:
-        """Tell whether to take turns."""
-        return now >= self._from.get(lane, inf)
+    def way(self, lane: int, now: float) -> Way:
+        """Return how to claim."""
+        if lane not in self._busy or now < self._locked.get(lane, -inf):
+            return "each"
+        # psycopg built for an old libpq, before 14, cannot send two statements at once.
+        shared = now < self._shared.get(lane, -inf)
+        return "alone" if not shared else "in turn" if Pipeline.is_supported() else "each"
 
     def brought(self, lane: int, n_taken: int) -> None:
         """Note what a claim has brought."""
         if n_taken < MANY:
-            self._from.pop(lane, None)
+            self._busy.discard(lane)
         else:
-            self._from.setdefault(lane, 0.0)
+            self._busy.add(lane)
+
+    def met(self, lane: int, now: float) -> None:
+        """Note that somebody else claims from the lane."""
+        self._shared[lane] = now + CONTESTED_S
 
     def contested(self, lane: int, now: float) -> None:
         """Note that somebody else held a lock for too long."""
-        self._from[lane] = now + CONTESTED_S
+        self._locked[lane] = now + CONTESTED_S
 
 
 def claim(calls: Calls, turns: Turns, ask: Ask) -> Claimed:
@@ -57,21 +70,37 @@ def claim(calls: Calls, turns: Turns, ask: Ask) -> Claimed:
     Raises BrokenLease if the jobs taken cannot be run as they are: then the lease stays.
     """
     reply = None
-    # psycopg built for an old libpq, before 14, cannot send two statements at once.
-    if turns.are_taken(ask.lane, monotonic()) and Pipeline.is_supported():
-        reply = _in_turn(calls, turns, ask)
+    try:
+        if turns.way(ask.lane, monotonic()) == "alone":
+            reply = _alone(calls, turns, ask)
+        if reply is None and turns.way(ask.lane, monotonic()) == "in turn":
+            reply = _in_turn(calls, ask)
+    except Contended:
+        turns.contested(ask.lane, monotonic())
     if reply is None:
-        reply = _at_once(calls, ask)
+        reply = _claimed_by(_sent(calls, ask, SKIPPING), ask)
     turns.brought(ask.lane, reply.n_taken)
     return reply
 
 
-def _at_once(calls: Calls, ask: Ask) -> Claimed:
-    """Claim with a lock per row, which nobody waits for."""
+def _alone(calls: Calls, turns: Turns, ask: Ask) -> Claimed | None:
+    """Claim if nobody else's turn is in the way; None if it is and nothing was taken."""
+    row = _sent(calls, ask, alone=True)
+    if not row[-1]:
+        turns.met(ask.lane, monotonic())
+    return _claimed_by(row, ask) if row[-1] or row[0] else None
+
+
+def _sent(calls: Calls, ask: Ask, lock: str = "", alone: bool = False) -> tuple[Any, ...]:
+    """Send a claim that brings the jobs along."""
     with translated():
-        row = calls.raw(text(calls.schema, SKIPPING), parameters(ask)).fetchone()
+        row = calls.direct(text(calls.schema, lock), parameters(ask, alone=alone))
     if row is None:
         raise InternalError("the claim returned no row")
+    return row
+
+
+def _claimed_by(row: tuple[Any, ...], ask: Ask) -> Claimed:
     n_taken, ids, jobs, lens, args, notes, *told = row
     batch = _batch(ask.lease, ask.lane, ask.suspect, ids, lens, args, notes) if ids else None
     if batch and jobs:
@@ -79,20 +108,16 @@ def _at_once(calls: Calls, ask: Ask) -> Claimed:
     return _claimed(batch, n_taken, told)
 
 
-def _in_turn(calls: Calls, turns: Turns, ask: Ask) -> Claimed | None:
-    """Claim without a lock per row; None if somebody else's lock is in the way.
+def _in_turn(calls: Calls, ask: Ask) -> Claimed:
+    """Claim without a lock per row, after the claims whose turn is earlier.
 
     The jobs themselves, which is half of the work, are read when the next one has its turn.
     """
     turn = statement("claim_turn", calls.schema), [str(ask.lane)]
     take = text(calls.schema), parameters(ask, read=False)
     read = statement("adopt", calls.schema), [ask.node, str(ask.lease)]
-    try:
-        with translated():
-            row, leased = calls.raw_pair(turn, take, read)
-    except Contended:
-        turns.contested(ask.lane, monotonic())
-        return None
+    with translated():
+        row, leased = calls.raw_pair(turn, take, read)
     if row is None:
         raise InternalError("the claim returned no row")
     batch = _adopted(ask.lease, leased)
@@ -102,16 +127,16 @@ def _in_turn(calls: Calls, turns: Turns, ask: Ask) -> Claimed | None:
 
 
 def _claimed(batch: Batch | None, n_taken: int, told: Sequence[Any]) -> Claimed:
-    last, ended, n_waiting, oldest_s = told
+    last, ended, n_waiting, oldest_s, _ = told
     return Claimed(batch, n_taken, _positions(last, ended), n_waiting or 0, oldest_s)
 
 
 def text(schema: str, lock: str = "") -> str:
-    """Return the claim; with no `lock` it may be sent only by who has the lane's turn."""
+    """Return the claim; with no `lock` it may be sent only by who has or takes the turn."""
     return statement("claim", schema).replace("{lock}", lock)
 
 
-def parameters(ask: Ask, read: bool = True) -> list[str]:
+def parameters(ask: Ask, read: bool = True, alone: bool = False) -> list[str]:
     """Return the claim's parameters; without `read` it brings no jobs along."""
     us, ids = _behind(ask.frontier)
     return [
@@ -126,6 +151,7 @@ def parameters(ask: Ask, read: bool = True) -> list[str]:
         str(ask.min_n),
         str(ask.linger_s),
         "true" if read else "false",
+        "true" if alone else "false",
     ]
 
 
@@ -144,7 +170,7 @@ def adopt(calls: Calls, node: str, n: int) -> Batch | None:
     A lease that was settled in part, or of which a job is gone, can only be given back.
     """
     with translated():
-        row = calls.raw(statement("adopt", calls.schema), [node, str(n)]).fetchone()
+        row = calls.direct(statement("adopt", calls.schema), [node, str(n)])
     return _adopted(n, row)
 
 

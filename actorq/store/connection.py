@@ -7,16 +7,20 @@ looked up in pg_catalog alone, transactions read committed rows, and no call wai
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors as pg_errors
 from psycopg.abc import PQGen
+from psycopg.pq import DiagnosticField, ExecStatus
+from psycopg.pq.abc import PGresult
 from psycopg.rows import TupleRow
 
 from actorq.errors import ConfigError, StoreUnavailable
 from actorq.escape import escape
+from actorq.store.deadline import Deadline
 from actorq.store.faults import fault
 from actorq.store.statements import checked_schema
 
@@ -67,9 +71,24 @@ class Session(psycopg.Connection[TupleRow]):
         try:
             return super().wait(gen, interval, self.deadline_s)
         except pg_errors._WaitTimeout as exc:
-            self.pgconn.finish()
-            text = f"no answer from the database within {self.deadline_s:g} s"
-            raise psycopg.OperationalError(text) from exc
+            raise self._unanswered() from exc
+
+    def blocking(self, call: Callable[[], PGresult]) -> PGresult:
+        """Make a call of libpq that waits for its answer by itself, with the same deadline."""
+        with Deadline(self.pgconn.socket, self.deadline_s) as deadline:
+            result = call()
+        if deadline.missed:
+            raise self._unanswered()
+        if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+            return result
+        if result.error_field(DiagnosticField.SQLSTATE):
+            raise pg_errors.error_from_result(result)
+        raise psycopg.OperationalError(result.get_error_message())
+
+    def _unanswered(self) -> psycopg.OperationalError:
+        self.pgconn.finish()
+        text = f"no answer from the database within {self.deadline_s:g} s"
+        return psycopg.OperationalError(text)
 
 
 def connect(

@@ -35,7 +35,7 @@ def settle(calls: Calls, node: str, settle_no: int, settlements: Sequence[Settle
     params += [str(v) if isinstance(v, int) else v for g in groups + padding for v in g]
     text = statement("settle", calls.schema).replace("{rows}", _values(size, first))
     with translated():
-        row = calls.run(text, params).fetchone()
+        row = calls.direct(text, params)
     if row is None:
         raise InternalError("the settle returned no row")
     return _settled(settlements, row[0], row[1])

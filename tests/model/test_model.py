@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import get_args
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -35,9 +36,9 @@ def world(dsn: str) -> Iterator[World]:
 
 
 @pytest.mark.timeout(0 if EXAMPLES else 180)
-@pytest.mark.parametrize("many", [claims.MANY, 1], ids=["row by row", "in turn"])
+@pytest.mark.parametrize("way", get_args(claims.Way))
 def test_the_database_does_what_the_model_does(
-    world: World, many: int, monkeypatch: pytest.MonkeyPatch
+    world: World, way: claims.Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claims, "MANY", many)
+    monkeypatch.setattr(claims.Turns, "way", lambda *_: way)
     run_state_machine_as_test(lambda: Machine(world), settings=HOW)

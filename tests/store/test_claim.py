@@ -252,6 +252,13 @@ def test_the_types_of_what_is_sent_never_change(kit: Kit) -> None:
     assert len(texts) == len(set(texts))
 
 
+def test_a_call_whose_prepared_text_was_forgotten_prepares_it_again(kit: Kit) -> None:
+    kit.enqueue(2)
+    kit.batch(1, 1)
+    kit.store._session.execute("DEALLOCATE ALL")
+    assert kit.batch(2, 1).n == 1
+
+
 @pytest.mark.parametrize("limit", [0, 1])
 def test_a_limit_is_a_limit(kit: Kit, limit: int) -> None:
     kit.enqueue(2)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import pytest
 
 import actorq
 from actorq.core.ask import Ask
+from actorq.core.model import Settlement
 from actorq.errors import StoreUnavailable
 from actorq.store.claims import MANY
 from actorq.store.connection import Session
@@ -14,22 +18,37 @@ from tests.store.kit import Kit
 from tests.support.network import Network
 
 
-def test_a_supervisors_calls_end(kit: Kit, network: Network) -> None:
-    store = QueueStore.connect(network.dsn, name="test", deadline_s=0.2)
-    network.silence("test")
-    with pytest.raises(StoreUnavailable, match="no answer from the database"):
-        store.beat(kit.node)
-    assert not store.alive
-    store.close()
+def beats(store: QueueStore, kit: Kit) -> object:
+    return store.beat(kit.node)
 
 
-def test_a_claim_in_turn_ends(kit: Kit, network: Network) -> None:
-    """It is sent as a pipeline, of which the end must be waited for as well."""
-    store = QueueStore.connect(network.dsn, name="test", deadline_s=0.2)
+def settles(store: QueueStore, kit: Kit) -> object:
+    return store.settle(kit.node, 1, [Settlement(1, 0, {0: [1]}, [])])
+
+
+def claims(store: QueueStore, kit: Kit) -> object:
+    return store.claim(Ask(kit.lane, 10, kit.node, 1))
+
+
+def claims_in_turn(store: QueueStore, kit: Kit) -> object:
+    """Claim by a pipeline, of which the end must be waited for as well."""
     store._turns.brought(kit.lane, MANY)
+    store._turns.met(kit.lane, time.monotonic())
+    return claims(store, kit)
+
+
+@pytest.mark.parametrize("call", [beats, settles, claims, claims_in_turn])
+@pytest.mark.parametrize("prepared", [False, True])
+def test_a_supervisors_calls_end(
+    kit: Kit, network: Network, call: Callable[[QueueStore, Kit], object], prepared: bool
+) -> None:
+    store = QueueStore.connect(network.dsn, name="test", deadline_s=2.0)
+    if prepared:
+        call(store, kit)
+    store._session.deadline_s = 0.2
     network.silence("test")
     with pytest.raises(StoreUnavailable, match="no answer from the database"):
-        store.claim(Ask(kit.lane, 10, kit.node, 1))
+        call(store, kit)
     assert not store.alive
     store.close()
 

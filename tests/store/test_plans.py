@@ -19,8 +19,9 @@ TABLES = {"job", "ready", "lease"}
 NODE = "'7e57c0de-0000-4000-8000-000000000001'"
 TEN = "'{0,0,0,0,0,0,0,0,0,0}'"
 CALLS = {
-    "claim": ["1", "0", "''", "1000", NODE, "1", TEN, TEN, "1", "0", "true"],
-    "claim in turn": ["1", "0", "''", "1000", NODE, "1", TEN, TEN, "1", "0", "false"],
+    "claim": ["1", "0", "''", "1000", NODE, "1", TEN, TEN, "1", "0", "true", "false"],
+    "claim alone": ["1", "0", "''", "1000", NODE, "1", TEN, TEN, "1", "0", "true", "true"],
+    "claim in turn": ["1", "0", "''", "1000", NODE, "1", TEN, TEN, "1", "0", "false", "false"],
     "due": ["'{1}'", TEN, TEN],
     "settle": [
         NODE, "1", "'{1}'", "'{0}'", "'{2}'", "'{0}'", "'{\"\"}'", *["'{1}'"] * 3, "'{pending}'",
@@ -50,7 +51,7 @@ def plan(store: QueueStore, name: str) -> dict[str, Any]:
 def prepare(store: QueueStore, name: str) -> None:
     row = "($20::int4, $21::int4, $22::int8[], $23::text)"
     lock = claims.SKIPPING if name == "claim" else ""
-    text = statement(name.removesuffix(" in turn"), "actorq")
+    text = statement(name.split()[0], "actorq")
     text = text.replace("{rows}", row).replace("{lock}", lock)
     store._session.execute(f'PREPARE "{name}" AS {text}'.encode())
 

@@ -3,6 +3,7 @@ second one waits or passes by, and each job stands in one place and ends once.""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -48,9 +49,14 @@ def claims(scene: Scene, store: QueueStore) -> object:
     return store.claim(Ask(scene.kit.lane, 10, scene.other, 1))
 
 
-def claims_in_turn(scene: Scene, store: QueueStore) -> object:
+def claims_alone(scene: Scene, store: QueueStore) -> object:
     store._turns.brought(scene.kit.lane, MANY)
     return claims(scene, store)
+
+
+def claims_in_turn(scene: Scene, store: QueueStore) -> object:
+    store._turns.met(scene.kit.lane, time.monotonic())
+    return claims_alone(scene, store)
 
 
 def settles(scene: Scene, store: QueueStore) -> object:
@@ -83,8 +89,8 @@ def gives_back(scene: Scene, store: QueueStore) -> object:
 
 
 OPS: list[Op] = [
-    claims, claims_in_turn, settles, settles_part, settles_around_locks, reaps, beats, cancels,
-    gives_back,
+    claims, claims_alone, claims_in_turn, settles, settles_part, settles_around_locks, reaps,
+    beats, cancels, gives_back,
 ]  # fmt: skip
 
 

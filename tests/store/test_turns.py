@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
+import time
+
 import psycopg
 import pytest
 
 from actorq.core.ask import Ask
 from actorq.core.model import Counts
 from actorq.store import claims
-from actorq.store.claims import MANY
+from actorq.store.claims import MANY, Turns
 from actorq.store.faults import BrokenLease
 from actorq.store.queue import QueueStore
 from tests.store.kit import Kit, Second, beside, pid
 from tests.support.wait import wait_until
 
 
-@pytest.fixture
-def busy(kit: Kit) -> Kit:
+@pytest.fixture(params=["alone", "in turn"])
+def busy(kit: Kit, request: pytest.FixtureRequest) -> Kit:
     """Have the kit's next claim take turns, for its last one has brought many jobs."""
     kit.enqueue(MANY)
     kit.batch(1)
+    if request.param == "in turn":
+        share(kit)
+    assert way(kit) == request.param
     return kit
+
+
+@pytest.fixture
+def shared(kit: Kit) -> Kit:
+    """Have the kit's next claim wait for its turn."""
+    kit.enqueue(MANY)
+    kit.batch(1)
+    share(kit)
+    return kit
+
+
+def share(kit: Kit) -> None:
+    """Have met somebody else's claim, in an hour from now."""
+    kit.store._turns.met(kit.lane, time.monotonic() + 3600)
+
+
+def way(kit: Kit) -> str:
+    return kit.store._turns.way(kit.lane, time.monotonic())
 
 
 def busy_store(kit: Kit, **timeouts: float) -> tuple[QueueStore, str]:
@@ -45,8 +68,9 @@ def test_the_second_waits_for_its_turn_and_takes_what_is_left(busy: Kit, ending:
 
 
 def test_the_next_one_has_its_turn_while_the_jobs_are_still_read(
-    busy: Kit, monkeypatch: pytest.MonkeyPatch
+    shared: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    busy = shared
     held = "(SELECT pg_advisory_xact_lock_shared(4711)) w"
     texts = claims.statement
     slow = lambda *name: texts(*name).replace("FROM held, got", f"FROM {held}, held, got")  # noqa: E731
@@ -80,7 +104,8 @@ def test_jobs_come_in_the_order_of_the_claim(busy: Kit) -> None:
 
 
 @pytest.mark.parametrize("all_", [False, True])
-def test_beside_a_job_that_is_gone_the_others_go_back(busy: Kit, all_: bool) -> None:
+def test_beside_a_job_that_is_gone_the_others_go_back(shared: Kit, all_: bool) -> None:
+    busy = shared
     gone, *others = busy.enqueue(3)
     busy.conn.execute("ALTER TABLE actorq.job DISABLE TRIGGER USER")
     busy.conn.execute("DELETE FROM actorq.job WHERE id = ANY (%s)", [[gone, *others * all_]])
@@ -114,6 +139,56 @@ def test_a_turn_that_is_never_given_up_is_not_waited_for_again(busy: Kit) -> Non
     assert claimed.batch.ids == ids[10:20]
     second._session.execute("SET lock_timeout = 0")
     assert second.claim(Ask(busy.lane, 10, node, 3)).n_taken == 10
+
+
+@pytest.mark.parametrize(("n_gone", "taken"), [(2, [2, 3, 4]), (5, [5])])
+def test_rows_that_somebody_took_since_the_claim_began_are_a_reason_to_wait_for_turns(
+    kit: Kit, n_gone: int, taken: list[int]
+) -> None:
+    kit.enqueue(MANY)
+    kit.batch(1)
+    kit.store._session.execute("SET lock_timeout = '10s'")
+    ids = kit.enqueue(6)
+    with psycopg.connect(kit.dsn) as somebody:
+        somebody.execute("DELETE FROM actorq.ready WHERE id = ANY (%s)", [ids[:n_gone]])
+        claim = Second(lambda: kit.batch(2, 5))
+        claim.start()
+        blocked = "SELECT %s = ANY (pg_blocking_pids(%s))"
+        wait_until(lambda: kit.one(blocked, somebody.info.backend_pid, pid(kit.store)))
+    assert claim.result().ids == [ids[k] for k in taken]
+    assert kit.store._turns._shared
+
+
+def test_in_somebody_elses_turn_nothing_is_taken_without_waiting_for_the_next(kit: Kit) -> None:
+    kit.enqueue(MANY)
+    kit.batch(1)
+    ids = kit.enqueue(3)
+    kit.store._session.execute("SET lock_timeout = '10s'")
+    with psycopg.connect(kit.dsn) as somebody:
+        somebody.execute(
+            "SELECT pg_advisory_xact_lock('actorq.ready'::regclass::int4, %s)", [kit.lane]
+        )
+        claim = Second(lambda: kit.batch(2))
+        claim.start()
+        blocked = "SELECT %s = ANY (pg_blocking_pids(%s))"
+        wait_until(lambda: kit.one(blocked, somebody.info.backend_pid, pid(kit.store)))
+        assert way(kit) == "in turn"
+    assert claim.result().ids == ids
+
+
+def test_turns_are_waited_for_only_while_others_are_likely() -> None:
+    turns = Turns()
+    assert turns.way(1, 0.0) == "each"
+    turns.brought(1, MANY)
+    assert turns.way(1, 0.0) == "alone"
+    turns.met(1, 10.0)
+    assert turns.way(1, 10.9) == "in turn"
+    assert turns.way(1, 11.0) == "alone"
+    turns.contested(1, 11.0)
+    assert (turns.way(1, 11.9), turns.way(1, 12.0)) == ("each", "alone")
+    turns.brought(1, MANY - 1)
+    assert turns.way(1, 20.0) == "each"
+    assert turns.way(2, 20.0) == "each"
 
 
 def test_an_old_libpq_takes_no_turn(busy: Kit, monkeypatch: pytest.MonkeyPatch) -> None:

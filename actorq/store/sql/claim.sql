@@ -1,18 +1,25 @@
 -- Take due jobs of one lane out of `ready` and put them under a lease, in one statement.
 -- $1 lane, $2 suspect, $3 key, $4 limit, $5 node, $6 lease counter, $7/$8 per priority from 0 to 9:
 -- the microseconds and the id behind which to look, $9 min_n, $10 linger_s, $11 whether to bring
--- the jobs along: who takes turns reads them when it is the next one's turn, by adopt.sql.
+-- the jobs along: who takes turns reads them when it is the next one's turn, by adopt.sql; $12
+-- whether to take the lane's turn (see claim_turn.sql) if nobody has it, and else no job.
 -- {lock}: FOR UPDATE SKIP LOCKED, or nothing where the claims of a lane take turns: then a row is
 -- locked by its DELETE only, which saves 54 bytes of WAL per job, and a row that somebody else has
 -- taken since is found to be gone, or is waited for until lock_timeout.
 -- Returns: how many rows of `ready` went, the jobs, their order if it is not that of their ids,
 -- lengths of args, args, counters of jobs that are not fresh, per priority where the claim ended;
--- and if it took nothing for min_n's sake, how many are waiting and how long.
+-- and if it took nothing for min_n's sake, how many are waiting and how long; whether it had the
+-- turn, and nobody who had it before took any of the rows that were picked.
 -- One index descent per priority; no row is locked that is not claimed. What follows the DELETE
 -- goes by the rows that it returned, in the order of `pick`.
 WITH async AS MATERIALIZED (
     -- A claim lost in a crash only returns its jobs: it need not wait for the disk.
     SELECT set_config('synchronous_commit', 'off', true) AS setting
+), turn AS MATERIALIZED (
+    SELECT CASE WHEN $12::bool THEN (
+        SELECT pg_try_advisory_xact_lock(c.oid::int4, $1::int4)
+        FROM pg_class c WHERE c.oid = '{schema}.ready'::regclass
+    ) ELSE true END AS mine
 ), frontier AS MATERIALIZED (
     SELECT (o - 1)::int2 AS priority, id,
         timestamptz 'epoch' + us * interval '1 microsecond' AS run_at
@@ -41,7 +48,7 @@ WITH async AS MATERIALIZED (
         ORDER BY r.run_at, r.id LIMIT $4::int8
         {lock}
     ) r
-    WHERE (SELECT setting FROM async) = 'off'
+    WHERE (SELECT setting FROM async) = 'off' AND (SELECT mine FROM turn)
       AND ($9::int8 <= 1 OR (SELECT n >= $9::int8 OR oldest_s >= $10::float8 FROM waiting))
     LIMIT $4::int8
 ), gone AS MATERIALIZED (
@@ -92,5 +99,6 @@ SELECT told.n, got.ids, CASE WHEN $11::bool THEN told.jobs END, got.lens, got.ar
         WHERE l.next IS DISTINCT FROM l.priority
     ) AS ended,
     CASE WHEN told.n = 0 AND $9::int8 > 1 THEN (SELECT n FROM waiting) END AS n_waiting,
-    CASE WHEN told.n = 0 AND $9::int8 > 1 THEN (SELECT oldest_s FROM waiting) END AS oldest_s
-FROM got, told
+    CASE WHEN told.n = 0 AND $9::int8 > 1 THEN (SELECT oldest_s FROM waiting) END AS oldest_s,
+    turn.mine AND (told.n = $4::int8 OR told.n = (SELECT count(*) FROM pick)) AS alone
+FROM got, told, turn
