@@ -7,6 +7,7 @@ server sees never change and each statement is prepared exactly once per connect
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -46,6 +47,7 @@ class Calls:
             cursor.adapters.register_loader("text", ByteaBinaryLoader)
         self._loaded = Transformer(self._raw)
         self._names: dict[str, bytes] = {}  # of texts prepared for direct calls
+        self._numbers = count()
 
     def rows(self, name: str, *params: str | None) -> list[Row]:
         """Run a statement and return its rows."""
@@ -88,7 +90,7 @@ class Calls:
         return self.session.blocking(lambda: run(name, values, result_format=Format.BINARY))
 
     def _prepared(self, text: str) -> bytes:
-        name = b"actorq_%d" % len(self._names)
+        name = b"actorq_%d" % next(self._numbers)
         self.session.blocking(lambda: self.session.pgconn.prepare(name, text.encode()))
         self._names[text] = name
         return name

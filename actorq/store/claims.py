@@ -20,9 +20,9 @@ N_PRIORITIES = 10
 START: Position = (-(2**57), 0)
 """Before every run_at that anybody could mean: the year 2597 BC, and exact as a float."""
 
-
-MANY = 200
-"""Rows from which on taking turns pays: it saves some 0.6 µs a row and costs 0.1 ms."""
+SOME, MANY = 50, 200
+"""Rows from which on taking turns pays, alone and with others. It saves 54 bytes of WAL and some
+0.6 µs a row; waiting for one's turn costs 0.1 ms."""
 
 SKIPPING = "FOR UPDATE SKIP LOCKED"
 CONTESTED_S = 1.0
@@ -36,24 +36,23 @@ class Turns:
     """Know how to claim from each lane: turns are for those that last brought many jobs."""
 
     def __init__(self) -> None:
-        self._busy: set[int] = set()
-        self._shared: dict[int, float] = {}  # lane → until when somebody else's turns are likely
+        self._brought: dict[int, int] = {}  # lane → how many jobs its last claim has brought
+        self._shared: dict[int, float] = {}  # … until when somebody else's turns are likely
         self._locked: dict[int, float] = {}  # … and until when somebody's lock on a row is
 
     def way(self, lane: int, now: float) -> Way:
         """Return how to claim."""
-        if lane not in self._busy or now < self._locked.get(lane, -inf):
+        n = self._brought.get(lane, 0)
+        if n < SOME or now < self._locked.get(lane, -inf):
             return "each"
+        if now >= self._shared.get(lane, -inf):
+            return "alone"
         # psycopg built for an old libpq, before 14, cannot send two statements at once.
-        shared = now < self._shared.get(lane, -inf)
-        return "alone" if not shared else "in turn" if Pipeline.is_supported() else "each"
+        return "in turn" if n >= MANY and Pipeline.is_supported() else "each"
 
     def brought(self, lane: int, n_taken: int) -> None:
         """Note what a claim has brought."""
-        if n_taken < MANY:
-            self._busy.discard(lane)
-        else:
-            self._busy.add(lane)
+        self._brought[lane] = n_taken
 
     def met(self, lane: int, now: float) -> None:
         """Note that somebody else claims from the lane."""

@@ -10,7 +10,7 @@ import pytest
 from actorq.core.ask import Ask
 from actorq.core.model import Counts
 from actorq.store import claims
-from actorq.store.claims import MANY, Turns
+from actorq.store.claims import MANY, SOME, Turns
 from actorq.store.faults import BrokenLease
 from actorq.store.queue import QueueStore
 from tests.store.kit import Kit, Second, beside, pid
@@ -186,9 +186,12 @@ def test_turns_are_waited_for_only_while_others_are_likely() -> None:
     assert turns.way(1, 11.0) == "alone"
     turns.contested(1, 11.0)
     assert (turns.way(1, 11.9), turns.way(1, 12.0)) == ("each", "alone")
+    turns.met(1, 20.0)
     turns.brought(1, MANY - 1)
-    assert turns.way(1, 20.0) == "each"
-    assert turns.way(2, 20.0) == "each"
+    assert (turns.way(1, 20.0), turns.way(1, 21.0)) == ("each", "alone")
+    turns.brought(1, SOME - 1)
+    assert turns.way(1, 21.0) == "each"
+    assert turns.way(2, 21.0) == "each"
 
 
 def test_an_old_libpq_takes_no_turn(busy: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
