@@ -156,8 +156,12 @@ def test_the_next_vacuum_waits_fifty_times_as_long_as_the_last_one_took(
     assert vacuums_after(0, heart.VACUUM_AFTER - 1) == 0
     assert vacuums_after(0, 1) == 1
     assert vacuums_after(99, heart.VACUUM_AFTER) == 1
-    assert vacuums_after(2, 0) == 2
-    assert vacuums_after(200, heart.VACUUM_AFTER - 1) == 2
+    assert vacuums_after(2, heart.CALM) == 2
+    assert vacuums_after(200, heart.VACUUM_AFTER - heart.CALM - 1) == 2
+    assert vacuums_after(0, heart.CALM + 1) == 3
+    assert vacuums_after(1, heart.VACUUM_AFTER) == 3
+    assert vacuums_after(1, heart.CALM - 1) == 4  # the rush is over
+    assert vacuums_after(200, 0) == 4
 
 
 def test_a_long_statement_is_given_up_by_the_server_and_the_connection_stays(dsn: str) -> None:
