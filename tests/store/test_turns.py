@@ -17,29 +17,34 @@ from tests.store.kit import Kit, Second, beside, pid
 from tests.support.wait import wait_until
 
 
-@pytest.fixture(params=["alone", "in turn"])
-def busy(kit: Kit, request: pytest.FixtureRequest) -> Kit:
-    """Have the kit's next claim take turns, for its last one has brought many jobs."""
+@pytest.fixture
+def alone(kit: Kit) -> Kit:
+    """Have the kit's next claim take its turn by itself, for its last one has brought many jobs."""
     kit.enqueue(MANY)
     kit.batch(1)
-    if request.param == "in turn":
-        share(kit)
-    assert way(kit) == request.param
+    assert way(kit) == "alone"
     return kit
 
 
 @pytest.fixture
-def shared(kit: Kit) -> Kit:
+def shared(alone: Kit) -> Kit:
     """Have the kit's next claim wait for its turn."""
-    kit.enqueue(MANY)
-    kit.batch(1)
-    share(kit)
-    return kit
+    share(alone)
+    return alone
+
+
+@pytest.fixture(params=["alone", "in turn"])
+def busy(alone: Kit, request: pytest.FixtureRequest) -> Kit:
+    """Have the kit's next claim take turns, one way or the other."""
+    if request.param == "in turn":
+        share(alone)
+    return alone
 
 
 def share(kit: Kit) -> None:
     """Have met somebody else's claim, in an hour from now."""
     kit.store._turns.met(kit.lane, time.monotonic() + 3600)
+    assert way(kit) == "in turn"
 
 
 def way(kit: Kit) -> str:
@@ -70,25 +75,26 @@ def test_the_second_waits_for_its_turn_and_takes_what_is_left(busy: Kit, ending:
 def test_the_next_one_has_its_turn_while_the_jobs_are_still_read(
     shared: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    busy = shared
     held = "(SELECT pg_advisory_xact_lock_shared(4711)) w"
     texts = claims.statement
     slow = lambda *name: texts(*name).replace("FROM held, got", f"FROM {held}, held, got")  # noqa: E731
-    second, node = busy_store(busy)
-    ids = busy.enqueue(30)
-    busy.conn.execute("SELECT pg_advisory_lock(4711)")
+    second, node = busy_store(shared)
+    ids = shared.enqueue(30)
+    shared.conn.execute("SELECT pg_advisory_lock(4711)")
     monkeypatch.setattr(claims, "statement", slow)
-    first = Second(lambda: busy.batch(2, 20))
-    for store in (busy.store, second):
+    first = Second(lambda: shared.batch(2, 20))
+    for store in (shared.store, second):
         store._session.execute("SET lock_timeout = 0")
     first.start()
     wait_until(
-        lambda: busy.one("SELECT pg_backend_pid() = ANY (pg_blocking_pids(%s))", pid(busy.store)),
+        lambda: shared.one(
+            "SELECT pg_backend_pid() = ANY (pg_blocking_pids(%s))", pid(shared.store)
+        ),
         what="the first one to read",
     )
     monkeypatch.setattr(claims, "statement", texts)
-    claimed = second.claim(Ask(busy.lane, 20, node, 2)).batch
-    busy.conn.execute("SELECT pg_advisory_unlock(4711)")
+    claimed = second.claim(Ask(shared.lane, 20, node, 2)).batch
+    shared.conn.execute("SELECT pg_advisory_unlock(4711)")
     assert claimed is not None
     assert (first.result().ids, claimed.ids) == (ids[:20], ids[20:])
 
@@ -105,15 +111,14 @@ def test_jobs_come_in_the_order_of_the_claim(busy: Kit) -> None:
 
 @pytest.mark.parametrize("all_", [False, True])
 def test_beside_a_job_that_is_gone_the_others_go_back(shared: Kit, all_: bool) -> None:
-    busy = shared
-    gone, *others = busy.enqueue(3)
-    busy.conn.execute("ALTER TABLE actorq.job DISABLE TRIGGER USER")
-    busy.conn.execute("DELETE FROM actorq.job WHERE id = ANY (%s)", [[gone, *others * all_]])
+    gone, *others = shared.enqueue(3)
+    shared.conn.execute("ALTER TABLE actorq.job DISABLE TRIGGER USER")
+    shared.conn.execute("DELETE FROM actorq.job WHERE id = ANY (%s)", [[gone, *others * all_]])
     with pytest.raises(BrokenLease, match="goes back"):
-        busy.claim(2)
-    assert busy.store.give_back(busy.node, 2)
-    busy.check_places()
-    assert busy.claim(3).n_taken == (0 if all_ else 2)
+        shared.claim(2)
+    assert shared.store.give_back(shared.node, 2)
+    shared.check_places()
+    assert shared.claim(3).n_taken == (0 if all_ else 2)
 
 
 def test_a_row_that_somebody_holds_costs_one_timeout_and_no_other_job(busy: Kit) -> None:
@@ -143,36 +148,32 @@ def test_a_turn_that_is_never_given_up_is_not_waited_for_again(busy: Kit) -> Non
 
 @pytest.mark.parametrize(("n_gone", "taken"), [(2, [2, 3, 4]), (5, [5])])
 def test_rows_that_somebody_took_since_the_claim_began_are_a_reason_to_wait_for_turns(
-    kit: Kit, n_gone: int, taken: list[int]
+    alone: Kit, n_gone: int, taken: list[int]
 ) -> None:
-    kit.enqueue(MANY)
-    kit.batch(1)
-    kit.store._session.execute("SET lock_timeout = '10s'")
-    ids = kit.enqueue(6)
-    with psycopg.connect(kit.dsn) as somebody:
+    alone.store._session.execute("SET lock_timeout = '10s'")
+    ids = alone.enqueue(6)
+    with psycopg.connect(alone.dsn) as somebody:
         somebody.execute("DELETE FROM actorq.ready WHERE id = ANY (%s)", [ids[:n_gone]])
-        claim = Second(lambda: kit.batch(2, 5))
+        claim = Second(lambda: alone.batch(2, 5))
         claim.start()
         blocked = "SELECT %s = ANY (pg_blocking_pids(%s))"
-        wait_until(lambda: kit.one(blocked, somebody.info.backend_pid, pid(kit.store)))
+        wait_until(lambda: alone.one(blocked, somebody.info.backend_pid, pid(alone.store)))
     assert claim.result().ids == [ids[k] for k in taken]
-    assert kit.store._turns._shared
+    assert alone.store._turns._shared
 
 
-def test_in_somebody_elses_turn_nothing_is_taken_without_waiting_for_the_next(kit: Kit) -> None:
-    kit.enqueue(MANY)
-    kit.batch(1)
-    ids = kit.enqueue(3)
-    kit.store._session.execute("SET lock_timeout = '10s'")
-    with psycopg.connect(kit.dsn) as somebody:
+def test_in_somebody_elses_turn_nothing_is_taken_without_waiting_for_the_next(alone: Kit) -> None:
+    ids = alone.enqueue(3)
+    alone.store._session.execute("SET lock_timeout = '10s'")
+    with psycopg.connect(alone.dsn) as somebody:
         somebody.execute(
-            "SELECT pg_advisory_xact_lock('actorq.ready'::regclass::int4, %s)", [kit.lane]
+            "SELECT pg_advisory_xact_lock('actorq.ready'::regclass::int4, %s)", [alone.lane]
         )
-        claim = Second(lambda: kit.batch(2))
+        claim = Second(lambda: alone.batch(2))
         claim.start()
         blocked = "SELECT %s = ANY (pg_blocking_pids(%s))"
-        wait_until(lambda: kit.one(blocked, somebody.info.backend_pid, pid(kit.store)))
-        assert way(kit) == "in turn"
+        wait_until(lambda: alone.one(blocked, somebody.info.backend_pid, pid(alone.store)))
+        assert way(alone) == "in turn"
     assert claim.result().ids == ids
 
 
