@@ -12,7 +12,7 @@ import statistics
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,9 +36,10 @@ def options(description: str, *, repeat: int = 3, **sizes: tuple[Size, Size, str
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print the figures as one last line")
     parser.add_argument("--tiny", action="store_true", help="only show that it works, in seconds")
-    parser.add_argument("--repeat", type=int, help=f"repetitions; their median counts ({repeat})")
+    text = f"repetitions; their median counts ({repeat})"
+    parser.add_argument("--repeat", type=_positive(int), help=text)
     for name, (usual, _, text) in sizes.items():
-        kind = _integers if isinstance(usual, tuple) else type(usual)
+        kind = _integers if isinstance(usual, tuple) else _positive(type(usual))
         shown = ",".join(map(str, usual)) if isinstance(usual, tuple) else usual
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help=f"{text} ({shown})")
     made = parser.parse_args()
@@ -48,8 +49,21 @@ def options(description: str, *, repeat: int = 3, **sizes: tuple[Size, Size, str
     return made
 
 
+def _positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a reader of values that refuses numbers which are not above 0."""
+
+    def read(text: str) -> Any:
+        value = kind(text)
+        if isinstance(value, int | float) and value <= 0:
+            raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+        return value
+
+    read.__name__ = getattr(kind, "__name__", "value")
+    return read
+
+
 def _integers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(","))
+    return tuple(_positive(int)(part) for part in text.split(","))
 
 
 # ---- the server and its databases ---------------------------------------------------------

@@ -39,8 +39,7 @@ def snapshot(dsn: str, held: bool) -> Iterator[None]:
 def drained(host: h.Server, options: Any, held: bool) -> dict[str, float]:
     """Return the figures of a drain after another one."""
     with h.database(host) as dsn, snapshot(dsn, held):
-        if options.before:
-            _runs.drain(host, dsn, options.before, options.batch)
+        _runs.drain(host, dsn, options.before, options.batch)
         return _runs.drain(host, dsn, options.jobs, options.batch)
 
 
