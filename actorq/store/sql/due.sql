@@ -1,5 +1,7 @@
 -- Say for each lane whether something is due, when the next job is, and which groups of suspects
 -- have due jobs. $1 lanes; $2/$3 ten elements per lane: the positions behind which to look.
+-- Groups are looked for on both sides of 0, never through it: the jobs that are in no group begin
+-- with the dead entries of all that were claimed since the last vacuum.
 SELECT l.lane,
     EXISTS (
         SELECT FROM generate_series(0, 9) p, LATERAL (
@@ -24,19 +26,33 @@ SELECT l.lane,
     ) AS next_in_s,
     ARRAY(
         WITH RECURSIVE present (suspect) AS (
-            (
-                SELECT r.suspect FROM {schema}.ready r
-                WHERE r.lane = l.lane ORDER BY r.suspect LIMIT 1
+            SELECT coalesce(
+                (
+                    SELECT r.suspect FROM {schema}.ready r
+                    WHERE r.lane = l.lane AND r.suspect < 0 ORDER BY r.suspect LIMIT 1
+                ),
+                (
+                    SELECT r.suspect FROM {schema}.ready r
+                    WHERE r.lane = l.lane AND r.suspect > 0 ORDER BY r.suspect LIMIT 1
+                )
             )
             UNION ALL
-            SELECT (
-                SELECT r.suspect FROM {schema}.ready r
-                WHERE r.lane = l.lane AND r.suspect > s.suspect ORDER BY r.suspect LIMIT 1
+            SELECT coalesce(
+                (
+                    SELECT r.suspect FROM {schema}.ready r
+                    WHERE r.lane = l.lane AND r.suspect > s.suspect AND r.suspect < 0
+                    ORDER BY r.suspect LIMIT 1
+                ),
+                (
+                    SELECT r.suspect FROM {schema}.ready r
+                    WHERE r.lane = l.lane AND r.suspect > greatest(s.suspect, 0)
+                    ORDER BY r.suspect LIMIT 1
+                )
             )
             FROM present s WHERE s.suspect IS NOT NULL
         )
         SELECT s.suspect FROM present s
-        WHERE s.suspect <> 0 AND EXISTS (
+        WHERE EXISTS (
             SELECT FROM generate_series(0, 9) p, LATERAL (
                 SELECT FROM {schema}.ready r
                 WHERE r.lane = l.lane AND r.suspect = s.suspect AND r.key = ''
