@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 from psycopg import DataError, RawCursor
-from psycopg.adapt import Transformer
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader, Transformer
 from psycopg.errors import InvalidSqlStatementName
 from psycopg.pq import Format, TransactionStatus
 from psycopg.pq.abc import PGresult
@@ -31,6 +32,13 @@ PLANNER = ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mer
 and a plan made while a table was empty must still be right when it has millions of rows."""
 
 
+class _AsBytes(Loader):
+    """Load a string as the bytes it is from a row in text form."""
+
+    def load(self, data: Buffer) -> bytes:
+        return bytes(data)
+
+
 class Calls:
     """Run the SQL files of this room on one session; not to be shared between threads."""
 
@@ -41,10 +49,9 @@ class Calls:
         with translated():
             session.execute(sets.encode())
         self._cursor: RawCursor[Row] = RawCursor(session)
-        self._turn: RawCursor[Row] = RawCursor(session)
-        self._raw, self._second = RawCursor[Row](session), RawCursor[Row](session)
-        for cursor in (self._raw, self._second):
-            cursor.adapters.register_loader("text", ByteaBinaryLoader)
+        self._raw: RawCursor[Row] = RawCursor(session)
+        for loader in (ByteaBinaryLoader, _AsBytes):
+            self._raw.adapters.register_loader("text", loader)
         self._loaded = Transformer(self._raw)
         self._names: dict[str, bytes] = {}  # of texts prepared for direct calls
         self._numbers = count()
@@ -85,24 +92,36 @@ class Calls:
         return self._loaded.load_row(0, tuple) if result.ntuples else None
 
     def _executed(self, text: str, values: list[bytes | None]) -> PGresult:
-        name = self._names.get(text) or self._prepared(text)
+        name = self._name(text)
         run: Callable[..., PGresult] = self.session.pgconn.exec_prepared
         return self.session.blocking(lambda: run(name, values, result_format=Format.BINARY))
 
-    def _prepared(self, text: str) -> bytes:
+    def _name(self, text: str) -> bytes:
+        """Return the name that a text is prepared under."""
+        if text in self._names:
+            return self._names[text]
         name = b"actorq_%d" % next(self._numbers)
         self.session.blocking(lambda: self.session.pgconn.prepare(name, text.encode()))
         self._names[text] = name
         return name
 
-    def raw_pair(self, turn: Call, first: Call, second: Call) -> tuple[Row | None, Row | None]:
-        """Run a text and another one in its turn, which ends before the second: one round trip."""
-        with self.session.pipeline() as pipeline:
-            self._turn.execute(turn[0].encode(), turn[1], prepare=True, binary=True)
-            one = self._raw.execute(first[0].encode(), first[1], prepare=True, binary=True)
-            pipeline.sync()
-            two = self._second.execute(second[0].encode(), second[1], prepare=True, binary=True)
-        return one.fetchone(), two.fetchone()
+    def together(self, *calls: Call) -> Row | None:
+        """Run texts one after another in one transaction, and return the last one's first row.
+
+        That is one round trip: a query of several statements is a transaction of its own, in which
+        each of them sees what was committed before it began.
+        """
+        try:
+            result = self._all_executed(calls)
+        except InvalidSqlStatementName:
+            self._names.clear()
+            result = self._all_executed(calls)
+        self._loaded.set_pgresult(result)
+        return self._loaded.load_row(0, tuple) if result.ntuples else None
+
+    def _all_executed(self, calls: Sequence[Call]) -> PGresult:
+        texts = [b"EXECUTE %b(%b)" % (self._name(text), _literals(row)) for text, row in calls]
+        return self.session.blocking(lambda: self.session.pgconn.exec_(b"; ".join(texts)))
 
 
 def array(values: Iterable[float | None]) -> str:
@@ -127,6 +146,14 @@ def _value(param: str | None) -> bytes | None:
     if value and b"\0" in value:
         raise DataError("PostgreSQL text cannot contain NUL (0x00) bytes")
     return value
+
+
+def _literals(params: Sequence[str | None]) -> bytes:
+    """Return parameters as SQL, for a session with standard_conforming_strings."""
+    values = [_value(param) for param in params]
+    return b", ".join(
+        b"NULL" if v is None else b"'%b'" % v.replace(b"'", b"''") for v in values
+    )
 
 
 def _element(value: str | None) -> str:

@@ -7,8 +7,6 @@ from math import inf
 from time import monotonic
 from typing import Any, Literal
 
-from psycopg import Pipeline
-
 from actorq.core.ask import Ask, Claimed, Due, DueAsk, Position
 from actorq.core.model import Batch, Counts
 from actorq.errors import InternalError
@@ -47,8 +45,7 @@ class Turns:
             return "each"
         if now >= self._shared.get(lane, -inf):
             return "alone"
-        # psycopg built for an old libpq, before 14, cannot send two statements at once.
-        return "in turn" if n >= MANY and Pipeline.is_supported() else "each"
+        return "in turn" if n >= MANY else "each"
 
     def brought(self, lane: int, n_taken: int) -> None:
         """Note what a claim has brought."""
@@ -114,12 +111,11 @@ def _in_turn(calls: Calls, ask: Ask) -> Claimed:
     """
     turn = statement("claim_turn", calls.schema), [str(ask.lane)]
     take = text(calls.schema), parameters(ask, read=False)
-    read = statement("adopt", calls.schema), [ask.node, str(ask.lease)]
     with translated():
-        row, leased = calls.raw_pair(turn, take, read)
+        row = calls.together(turn, take)
     if row is None:
         raise InternalError("the claim returned no row")
-    batch = _adopted(ask.lease, leased)
+    batch = adopt(calls, ask.node, ask.lease) if row[0] else None
     if row[0] and batch is None:
         raise BrokenLease("a claimed job, or the lease, is gone by now: what is left goes back")
     return _claimed(batch, row[0], row[6:])
