@@ -40,7 +40,7 @@ class NodeSeen(msgspec.Struct, frozen=True):
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """Ask for at most `limit` due jobs of one lane, quarantine group and key.
+    """Ask for at most `limit` due jobs of one lane and quarantine group.
 
     `frontier` says per priority behind which position to look; a priority that it does not
     name is looked at from its very beginning. With `min_n` > 1 nothing is taken while fewer
@@ -52,7 +52,6 @@ class Ask(msgspec.Struct, frozen=True):
     node: str
     lease: int
     suspect: int = 0
-    key: str = ""
     frontier: dict[int, Position] = {}
     min_n: int = 1
     linger_s: float = 0.0

@@ -151,9 +151,7 @@ def _value(param: str | None) -> bytes | None:
 def _literals(params: Sequence[str | None]) -> bytes:
     """Return parameters as SQL, for a session with standard_conforming_strings."""
     values = [_value(param) for param in params]
-    return b", ".join(
-        b"NULL" if v is None else b"'%b'" % v.replace(b"'", b"''") for v in values
-    )
+    return b", ".join(b"NULL" if v is None else b"'%b'" % v.replace(b"'", b"''") for v in values)
 
 
 def _element(value: str | None) -> str:

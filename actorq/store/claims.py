@@ -137,7 +137,6 @@ def parameters(ask: Ask, read: bool = True, alone: bool = False) -> list[str]:
     return [
         str(ask.lane),
         str(ask.suspect),
-        ask.key,
         str(ask.limit),
         ask.node,
         str(ask.lease),

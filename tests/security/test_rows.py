@@ -147,12 +147,12 @@ OTHER_TABLES: dict[str, LiteralString] = {
         INSERT INTO actorq.lease (node, n, lane, suspect, jobs)
         SELECT id, 9223372036854775807, 1, 0, '{-1}' FROM actorq.node""",
     "waiting rows of no job": """
-        INSERT INTO actorq.ready (id, run_at, lane, cost, priority, key, suspect)
-        SELECT 10^15 + n, '-infinity', l.id, 0, 9 - n % 20, '', n % 5
+        INSERT INTO actorq.ready (id, run_at, lane, cost, priority, suspect)
+        SELECT 10^15 + n, '-infinity', l.id, 0, 9 - n % 20, n % 5
         FROM actorq.lane l, generate_series(1, 40) n""",
     "waiting rows of a lane that is not": """
-        INSERT INTO actorq.ready (id, run_at, lane, cost, priority, key)
-        VALUES (1, now(), 2147483647, 0, 5, '')""",
+        INSERT INTO actorq.ready (id, run_at, lane, cost, priority)
+        VALUES (1, now(), 2147483647, 0, 5)""",
     "supervisors that cannot be": """
         INSERT INTO actorq.node (id, host, boot_id, pid_ns, pid, pid_start, ttl_s, beat_at)
         SELECT gen_random_uuid(), E'\x1b[2J', n.boot_id, n.pid_ns, v.pid, 'x', v.ttl, v.at

@@ -19,9 +19,9 @@ TABLES = {"job", "ready", "lease"}
 NODE = "'7e57c0de-0000-4000-8000-000000000001'"
 TEN = "'{0,0,0,0,0,0,0,0,0,0}'"
 CALLS = {
-    "claim": ["1", "0", "''", "1000", NODE, "1", TEN, TEN, "1", "0", "true", "false"],
-    "claim alone": ["1", "0", "''", "1000", NODE, "1", TEN, TEN, "1", "0", "true", "true"],
-    "claim in turn": ["1", "0", "''", "1000", NODE, "1", TEN, TEN, "1", "0", "false", "false"],
+    "claim": ["1", "0", "1000", NODE, "1", TEN, TEN, "1", "0", "true", "false"],
+    "claim alone": ["1", "0", "1000", NODE, "1", TEN, TEN, "1", "0", "true", "true"],
+    "claim in turn": ["1", "0", "1000", NODE, "1", TEN, TEN, "1", "0", "false", "false"],
     "due": ["'{1}'", TEN, TEN],
     "settle": [
         NODE, "1", "'{1}'", "'{0}'", "'{2}'", "'{0}'", "'{\"\"}'", *["'{1}'"] * 3, "'{pending}'",
@@ -125,6 +125,20 @@ def test_many_executions_read_only_what_they_take(filled: Kit) -> None:
         assert after[table][0] == before[table][0], f"rows of {table} read by sequential scans"
     assert after["job"][1] - before["job"][1] <= 3 * n_taken
     assert after["ready"][1] - before["ready"][1] <= 3 * n_taken
+
+
+@pytest.mark.parametrize("name", ["due", "cancel_take"])
+def test_suspects_are_not_looked_for_among_the_dead(filled: Kit, name: str) -> None:
+    somebody = filled.open()._session
+    somebody.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+    somebody.execute("SELECT FROM actorq.lane")
+    filled.conn.execute("DELETE FROM actorq.ready")
+    ends = "'{" + ",".join(["9223372036854775"] * 10) + "}'"  # no job is due so late
+    params = {"due": [f"'{{{filled.lane}}}'", ends, ends], "cancel_take": ["'{1}'"]}[name]
+    prepare(filled.store, name)
+    explain = f'EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE "{name}" ({", ".join(params)})'
+    (((found,),),) = filled.store._session.execute(explain.encode()).fetchall()
+    assert found["Plan"]["Shared Hit Blocks"] + found["Plan"]["Shared Read Blocks"] < 200
 
 
 def reads(kit: Kit) -> dict[str, tuple[int, int]]:

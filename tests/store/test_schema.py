@@ -20,26 +20,25 @@ def test_an_insert_makes_the_lane_and_the_job_ready(kit: Kit) -> None:
         " VALUES ('q', 'new', 2, 'x', NULL, '[1, 2]'), ('q', 'new', 3, '', 77, '1')"
     )
     rows = kit.rows(
-        "SELECT l.queue, l.kind, r.priority, r.key, r.cost, r.suspect, r.run_at = j.run_at"
+        "SELECT l.queue, l.kind, r.priority, r.cost, r.suspect, r.run_at = j.run_at"
         " FROM actorq.ready r JOIN actorq.job j ON j.id = r.id JOIN actorq.lane l ON l.id = r.lane"
         " ORDER BY r.id"
     )
-    assert rows == [("q", "new", 2, "", 6, 0, True), ("q", "new", 3, "", 77, 0, True)]
+    assert rows == [("q", "new", 2, 6, 0, True), ("q", "new", 3, 77, 0, True)]
 
 
 def test_one_insert_may_go_into_many_lanes_known_and_new(kit: Kit) -> None:
-    kit.conn.execute("UPDATE actorq.lane SET keyed = true WHERE id = %s", [kit.lane])
     kit.conn.execute(
-        "INSERT INTO actorq.job (queue, kind, key, state) VALUES"
-        " ('default', 'k', 'x', 'pending'), ('new', 'k', 'y', 'pending'),"
-        " ('new', 'k', '', 'failed'), ('new', 'l', 'z', 'pending')"
+        "INSERT INTO actorq.job (queue, kind, state) VALUES"
+        " ('default', 'k', 'pending'), ('new', 'k', 'pending'),"
+        " ('new', 'k', 'failed'), ('new', 'l', 'pending')"
     )
     kit.check_places()
     rows = kit.rows(
-        "SELECT l.queue, l.kind, r.key FROM actorq.ready r JOIN actorq.lane l ON l.id = r.lane"
+        "SELECT l.queue, l.kind FROM actorq.ready r JOIN actorq.lane l ON l.id = r.lane"
         " ORDER BY r.id"
     )
-    assert rows == [("default", "k", "x"), ("new", "k", ""), ("new", "l", "")]
+    assert rows == [("default", "k"), ("new", "k"), ("new", "l")]
 
 
 def test_an_insert_of_nothing_is_no_error(kit: Kit) -> None:
@@ -57,14 +56,6 @@ def test_a_snapshot_that_cannot_see_the_lane_is_an_error_and_never_a_lost_job(ki
             old.execute(f"INSERT INTO actorq.job (queue, kind) VALUES {values}".encode())
     old.execute("COMMIT")
     kit.check_places()
-
-
-def test_only_a_keyed_lane_is_ordered_by_key(kit: Kit) -> None:
-    kit.conn.execute("UPDATE actorq.lane SET keyed = true WHERE id = %s", [kit.lane])
-    kit.enqueue(1, key="x")
-    assert kit.rows("SELECT key FROM actorq.ready") == [("x",)]
-    assert kit.claim(1).n_taken == 0
-    assert kit.claim(1, key="x").n_taken == 1
 
 
 def test_copy_and_insert_from_select_make_jobs_ready(kit: Kit) -> None:
@@ -178,7 +169,7 @@ def test_an_insert_notifies_only_where_somebody_is_hungry(kit: Kit) -> None:
 
 
 def test_an_objects_shadow_in_the_callers_path_is_not_used(kit: Kit) -> None:
-    kit.conn.execute("CREATE TEMP TABLE lane (id int, queue text, kind text, keyed boolean)")
+    kit.conn.execute("CREATE TEMP TABLE lane (id int, queue text, kind text)")
     kit.conn.execute("CREATE TEMP TABLE ready (id bigint)")
     kit.conn.execute("SET search_path = pg_temp, public")
     kit.enqueue(1)

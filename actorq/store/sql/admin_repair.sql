@@ -7,7 +7,7 @@ WITH leased AS MATERIALIZED (
     WHERE u.id = ANY($1::int8[]) AND (l.open IS NULL OR get_bit(l.open, u.k - 1) = 1)
 ), due AS MATERIALIZED (
     SELECT j.id, j.run_at, a.id AS lane, coalesce(j.cost, octet_length(j.args::text)) AS cost,
-        j.priority, CASE WHEN a.keyed THEN j.key ELSE '' END AS key
+        j.priority
     FROM {schema}.job j
     LEFT JOIN {schema}.lane a ON a.queue = j.queue AND a.kind = j.kind
     WHERE j.id = ANY($1::int8[]) AND j.state = 'pending'
@@ -15,7 +15,7 @@ WITH leased AS MATERIALIZED (
 ), kept AS MATERIALIZED (
     SELECT DISTINCT ON (r.id) r.id, r.suspect
     FROM {schema}.ready r
-    JOIN due d ON d.id = r.id AND d.lane = r.lane AND d.key = r.key
+    JOIN due d ON d.id = r.id AND d.lane = r.lane
         AND d.priority = r.priority AND d.run_at = r.run_at
     ORDER BY r.id, r.suspect
 ), removed AS (
@@ -24,13 +24,13 @@ WITH leased AS MATERIALIZED (
       AND NOT EXISTS (
           SELECT FROM kept k
           JOIN due d ON d.id = k.id
-          WHERE k.id = r.id AND k.suspect = r.suspect AND d.lane = r.lane AND d.key = r.key
+          WHERE k.id = r.id AND k.suspect = r.suspect AND d.lane = r.lane
             AND d.priority = r.priority AND d.run_at = r.run_at
       )
     RETURNING r.id
 ), added AS (
-    INSERT INTO {schema}.ready (id, run_at, lane, cost, priority, key)
-    SELECT d.id, d.run_at, d.lane, d.cost, d.priority, d.key
+    INSERT INTO {schema}.ready (id, run_at, lane, cost, priority)
+    SELECT d.id, d.run_at, d.lane, d.cost, d.priority
     FROM due d
     WHERE NOT EXISTS (SELECT FROM kept k WHERE k.id = d.id)
     RETURNING id

@@ -13,11 +13,11 @@ WITH dead AS MATERIALIZED (
         n_lost = 0, cancel_at = NULL, finalized_at = NULL
     FROM dead d
     WHERE j.id = d.id
-    RETURNING j.id, j.queue, j.kind, j.key, j.priority, j.run_at,
+    RETURNING j.id, j.queue, j.kind, j.priority, j.run_at,
         coalesce(j.cost, octet_length(j.args::text)) AS cost
 ), placed AS (
-    INSERT INTO {schema}.ready (id, run_at, lane, cost, priority, key)
-    SELECT b.id, b.run_at, a.id, b.cost, b.priority, CASE WHEN a.keyed THEN b.key ELSE '' END
+    INSERT INTO {schema}.ready (id, run_at, lane, cost, priority)
+    SELECT b.id, b.run_at, a.id, b.cost, b.priority
     FROM back b
     LEFT JOIN {schema}.lane a ON a.queue = b.queue AND a.kind = b.kind
     RETURNING lane

@@ -24,7 +24,6 @@ WITH leased AS MATERIALIZED (
     LEFT JOIN leased l ON l.id = r.id
     WHERE j.id IS NULL OR j.state <> 'pending' OR l.id IS NOT NULL
        OR r.lane IS DISTINCT FROM a.id OR r.priority <> j.priority OR r.run_at <> j.run_at
-       OR r.key <> CASE WHEN a.keyed THEN j.key ELSE '' END
 ), twice AS (
     SELECT r.id, 'twice' AS what FROM {schema}.ready r GROUP BY r.id HAVING count(*) > 1
 )

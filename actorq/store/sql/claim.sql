@@ -1,7 +1,7 @@
 -- Take due jobs of one lane out of `ready` and put them under a lease, in one statement.
--- $1 lane, $2 suspect, $3 key, $4 limit, $5 node, $6 lease counter, $7/$8 per priority from 0 to 9:
--- the microseconds and the id behind which to look, $9 min_n, $10 linger_s, $11 whether to bring
--- the jobs along: who takes turns reads them when it is the next one's turn, by adopt.sql; $12
+-- $1 lane, $2 suspect, $3 limit, $4 node, $5 lease counter, $6/$7 per priority from 0 to 9:
+-- the microseconds and the id behind which to look, $8 min_n, $9 linger_s, $10 whether to bring
+-- the jobs along: who takes turns reads them when it is the next one's turn, by adopt.sql; $11
 -- whether to take the lane's turn (see claim_turn.sql) if nobody has it, and else no job.
 -- {lock}: FOR UPDATE SKIP LOCKED, or nothing where the claims of a lane take turns: then a row is
 -- locked by its DELETE only, which saves 54 bytes of WAL per job, and a row that somebody else has
@@ -16,14 +16,14 @@ WITH async AS MATERIALIZED (
     -- A claim lost in a crash only returns its jobs: it need not wait for the disk.
     SELECT set_config('synchronous_commit', 'off', true) AS setting
 ), turn AS MATERIALIZED (
-    SELECT CASE WHEN $12::bool THEN (
+    SELECT CASE WHEN $11::bool THEN (
         SELECT pg_try_advisory_xact_lock(c.oid::int4, $1::int4)
         FROM pg_class c WHERE c.oid = '{schema}.ready'::regclass
     ) ELSE true END AS mine
 ), frontier AS MATERIALIZED (
     SELECT (o - 1)::int2 AS priority, id,
         timestamptz 'epoch' + us * interval '1 microsecond' AS run_at
-    FROM unnest($7::int8[], $8::int8[]) WITH ORDINALITY f (us, id, o)
+    FROM unnest($6::int8[], $7::int8[]) WITH ORDINALITY f (us, id, o)
 ), waiting AS MATERIALIZED (
     SELECT count(*) AS n,
         extract(epoch FROM clock_timestamp() - min(w.run_at))::float8 AS oldest_s
@@ -32,25 +32,25 @@ WITH async AS MATERIALIZED (
         FROM frontier f, LATERAL (
             SELECT r.run_at
             FROM {schema}.ready r
-            WHERE r.lane = $1::int4 AND r.suspect = $2::int4 AND r.key = $3::text AND r.priority = f.priority
+            WHERE r.lane = $1::int4 AND r.suspect = $2::int4 AND r.priority = f.priority
               AND (r.run_at, r.id) > (f.run_at, f.id) AND r.run_at <= statement_timestamp()
-            ORDER BY r.run_at, r.id LIMIT $9::int8
+            ORDER BY r.run_at, r.id LIMIT $8::int8
         ) r
-        LIMIT $9::int8
+        LIMIT $8::int8
     ) w
 ), pick AS MATERIALIZED (
     SELECT r.place
     FROM frontier f, LATERAL (
         SELECT r.ctid AS place
         FROM {schema}.ready r
-        WHERE r.lane = $1::int4 AND r.suspect = $2::int4 AND r.key = $3::text AND r.priority = f.priority
+        WHERE r.lane = $1::int4 AND r.suspect = $2::int4 AND r.priority = f.priority
           AND (r.run_at, r.id) > (f.run_at, f.id) AND r.run_at <= statement_timestamp()
-        ORDER BY r.run_at, r.id LIMIT $4::int8
+        ORDER BY r.run_at, r.id LIMIT $3::int8
         {lock}
     ) r
     WHERE (SELECT setting FROM async) = 'off' AND (SELECT mine FROM turn)
-      AND ($9::int8 <= 1 OR (SELECT n >= $9::int8 OR oldest_s >= $10::float8 FROM waiting))
-    LIMIT $4::int8
+      AND ($8::int8 <= 1 OR (SELECT n >= $8::int8 OR oldest_s >= $9::float8 FROM waiting))
+    LIMIT $3::int8
 ), gone AS MATERIALIZED (
     DELETE FROM {schema}.ready r USING pick p WHERE r.ctid = p.place
     RETURNING r.id, r.run_at, r.priority
@@ -65,13 +65,13 @@ WITH async AS MATERIALIZED (
             THEN concat_ws(',', j.id, j.attempt, j.n_failed, j.n_crashed, j.n_lost,
                 coalesce(j.max_attempts, 0)) END AS note
         FROM {schema}.job j
-        WHERE j.id = ANY (ARRAY(SELECT id FROM gone)) AND j.state = 'pending' AND $11::bool
+        WHERE j.id = ANY (ARRAY(SELECT id FROM gone)) AND j.state = 'pending' AND $10::bool
         OFFSET 0
     ) j
 ), told AS MATERIALIZED (
     -- The order of the claim, where that is another one; without jobs that are gone or final.
     SELECT g.n, CASE
-        WHEN NOT $11::bool THEN g.ids
+        WHEN NOT $10::bool THEN g.ids
         WHEN g.ids = got.ids THEN NULL
         WHEN g.n = cardinality(got.ids) THEN g.ids
         ELSE ARRAY(SELECT id FROM gone WHERE id = ANY (got.ids))
@@ -79,10 +79,10 @@ WITH async AS MATERIALIZED (
     FROM got, (SELECT count(*) AS n, array_agg(id) AS ids FROM gone) g
 ), made AS (
     INSERT INTO {schema}.lease (node, n, lane, suspect, jobs)
-    SELECT $5::uuid, $6::int8, $1::int4, $2::int4, coalesce(told.jobs, got.ids)
+    SELECT $4::uuid, $5::int8, $1::int4, $2::int4, coalesce(told.jobs, got.ids)
     FROM got, told WHERE cardinality(coalesce(told.jobs, got.ids)) > 0
 )
-SELECT told.n, got.ids, CASE WHEN $11::bool THEN told.jobs END, got.lens, got.args, got.notes,
+SELECT told.n, got.ids, CASE WHEN $10::bool THEN told.jobs END, got.lens, got.args, got.notes,
     (
         SELECT concat_ws(',', p.priority, (extract(epoch FROM p.run_at) * 1000000)::int8, p.id)
         FROM gone p OFFSET greatest(told.n - 1, 0)
@@ -98,7 +98,7 @@ SELECT told.n, got.ids, CASE WHEN $11::bool THEN told.jobs END, got.lens, got.ar
         ) l
         WHERE l.next IS DISTINCT FROM l.priority
     ) AS ended,
-    CASE WHEN told.n = 0 AND $9::int8 > 1 THEN (SELECT n FROM waiting) END AS n_waiting,
-    CASE WHEN told.n = 0 AND $9::int8 > 1 THEN (SELECT oldest_s FROM waiting) END AS oldest_s,
-    turn.mine AND (told.n = $4::int8 OR told.n = (SELECT count(*) FROM pick)) AS alone
+    CASE WHEN told.n = 0 AND $8::int8 > 1 THEN (SELECT n FROM waiting) END AS n_waiting,
+    CASE WHEN told.n = 0 AND $8::int8 > 1 THEN (SELECT oldest_s FROM waiting) END AS oldest_s,
+    turn.mine AND (told.n = $3::int8 OR told.n = (SELECT count(*) FROM pick)) AS alone
 FROM got, told, turn

@@ -1,12 +1,12 @@
 -- Say for each lane whether something is due, when the next job is, and which groups of suspects
 -- have due jobs. $1 lanes; $2/$3 ten elements per lane: the positions behind which to look.
--- Groups are looked for on both sides of 0, never through it: the jobs that are in no group begin
--- with the dead entries of all that were claimed since the last vacuum.
+-- Groups are looked for on both sides of 0, the group of nearly all: it begins with the dead
+-- entries of what was claimed since the last vacuum.
 SELECT l.lane,
     EXISTS (
         SELECT FROM generate_series(0, 9) p, LATERAL (
             SELECT FROM {schema}.ready r
-            WHERE r.lane = l.lane AND r.suspect = 0 AND r.key = '' AND r.priority = p::int2
+            WHERE r.lane = l.lane AND r.suspect = 0 AND r.priority = p::int2
               AND (r.run_at, r.id) > (
                   timestamptz 'epoch' + ($2::int8[])[10 * l.o - 9 + p] * interval '1 microsecond',
                   ($3::int8[])[10 * l.o - 9 + p]
@@ -19,43 +19,35 @@ SELECT l.lane,
         SELECT extract(epoch FROM min(r.run_at) - clock_timestamp())::float8
         FROM generate_series(0, 9) p, LATERAL (
             SELECT r.run_at FROM {schema}.ready r
-            WHERE r.lane = l.lane AND r.suspect = 0 AND r.key = '' AND r.priority = p::int2
+            WHERE r.lane = l.lane AND r.suspect = 0 AND r.priority = p::int2
               AND r.run_at > statement_timestamp()
             ORDER BY r.run_at LIMIT 1
         ) r
     ) AS next_in_s,
     ARRAY(
         WITH RECURSIVE present (suspect) AS (
-            SELECT coalesce(
+            (
+                SELECT 0
+                UNION ALL
                 (
                     SELECT r.suspect FROM {schema}.ready r
                     WHERE r.lane = l.lane AND r.suspect < 0 ORDER BY r.suspect LIMIT 1
-                ),
-                (
-                    SELECT r.suspect FROM {schema}.ready r
-                    WHERE r.lane = l.lane AND r.suspect > 0 ORDER BY r.suspect LIMIT 1
                 )
             )
             UNION ALL
-            SELECT coalesce(
-                (
-                    SELECT r.suspect FROM {schema}.ready r
-                    WHERE r.lane = l.lane AND r.suspect > s.suspect AND r.suspect < 0
-                    ORDER BY r.suspect LIMIT 1
-                ),
-                (
-                    SELECT r.suspect FROM {schema}.ready r
-                    WHERE r.lane = l.lane AND r.suspect > greatest(s.suspect, 0)
-                    ORDER BY r.suspect LIMIT 1
-                )
+            SELECT (
+                SELECT r.suspect FROM {schema}.ready r
+                WHERE r.lane = l.lane AND r.suspect > s.suspect
+                  AND r.suspect < CASE WHEN s.suspect < 0 THEN 0 ELSE 2147483648 END
+                ORDER BY r.suspect LIMIT 1
             )
             FROM present s WHERE s.suspect IS NOT NULL
         )
         SELECT s.suspect FROM present s
-        WHERE EXISTS (
+        WHERE s.suspect <> 0 AND EXISTS (
             SELECT FROM generate_series(0, 9) p, LATERAL (
                 SELECT FROM {schema}.ready r
-                WHERE r.lane = l.lane AND r.suspect = s.suspect AND r.key = ''
+                WHERE r.lane = l.lane AND r.suspect = s.suspect
                   AND r.priority = p::int2 AND r.run_at <= statement_timestamp()
                 LIMIT 1
             ) r

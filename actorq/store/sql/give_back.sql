@@ -16,12 +16,11 @@ WITH gone AS MATERIALIZED (
         ORDER BY u.id
     ) s
     WHERE j.id = s.id AND j.state = 'pending'
-    RETURNING j.id, j.state, j.run_at, j.priority, j.key, s.lane, s.suspect,
+    RETURNING j.id, j.state, j.run_at, j.priority, s.lane, s.suspect,
         coalesce(j.cost, octet_length(j.args::text)) AS cost
 ), again AS (
-    INSERT INTO {schema}.ready (id, run_at, lane, cost, suspect, priority, key)
-    SELECT b.id, b.run_at, b.lane, b.cost, b.suspect, b.priority,
-        CASE WHEN (SELECT l.keyed FROM {schema}.lane l WHERE l.id = b.lane) THEN b.key ELSE '' END
+    INSERT INTO {schema}.ready (id, run_at, lane, cost, suspect, priority)
+    SELECT b.id, b.run_at, b.lane, b.cost, b.suspect, b.priority
     FROM back b WHERE b.state = 'pending'
 )
 SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM back WHERE state = 'pending')

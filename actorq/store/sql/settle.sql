@@ -71,13 +71,12 @@ WITH me AS MATERIALIZED (
     ) v
     WHERE j.id = v.id AND j.attempt = v.attempt AND j.state = 'pending'
       AND (SELECT lane FROM held)[v.k] > 0
-    RETURNING j.id, j.state, j.attempt, j.run_at, j.priority, j.key, v.suspect, v.result,
+    RETURNING j.id, j.state, j.attempt, j.run_at, j.priority, v.suspect, v.result,
         (SELECT lane FROM held)[v.k] AS lane, coalesce(j.cost, octet_length(j.args::text)) AS cost,
         v.cause, v.type, v.message, v.traceback
 ), again AS (
-    INSERT INTO {schema}.ready (id, run_at, lane, cost, suspect, priority, key)
-    SELECT o.id, o.run_at, o.lane, o.cost, o.suspect, o.priority,
-        CASE WHEN (SELECT l.keyed FROM {schema}.lane l WHERE l.id = o.lane) THEN o.key ELSE '' END
+    INSERT INTO {schema}.ready (id, run_at, lane, cost, suspect, priority)
+    SELECT o.id, o.run_at, o.lane, o.cost, o.suspect, o.priority
     FROM other o WHERE o.state = 'pending'
 ), results AS (
     INSERT INTO {schema}.result (job, value)
