@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import repeat
 from operator import add
@@ -45,10 +46,30 @@ class Job(NamedTuple):
 Item = bytes | Job
 """The args of a job that shares its key with the others, or a job with its own keys."""
 
+T = TypeVar("T")
 I = TypeVar("I", bytes, Job, Item)  # noqa: E741
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _QUOTED = re.compile(r'(["\\])')
+
+
+class Ahead(Iterator[T]):
+    """Iterate over what is in the making; some of it may be made before it is asked for."""
+
+    def __init__(self, source: Iterator[T]) -> None:
+        self._source = source
+        self._made: deque[T] = deque()
+
+    def __next__(self) -> T:
+        return self._made.popleft() if self._made else next(self._source)
+
+    def make(self, n: int, until: Callable[[], bool]) -> None:
+        """Have up to n made by when `until` holds."""
+        while len(self._made) < n and not until():
+            try:
+                self._made.append(next(self._source))
+            except StopIteration:
+                return
 
 
 class Pieces(Iterator[bytes]):

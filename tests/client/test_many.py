@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, LiteralString
 
 import msgspec
 import psycopg
 import pytest
 
 from actorq import App
-from actorq.errors import ArgsInvalid, EnqueueError
+from actorq.errors import ArgsInvalid, EnqueueError, RowRefused
 from actorq.kind import Kind
 from tests.client.test_enqueue import TEXTS
 
@@ -121,6 +121,48 @@ def test_items_are_fetched_while_others_are_sent(embed: Kind, db: psycopg.Connec
 
     assert embed.enqueue_many(source()) == 25_000
     assert (1,) in seen[1:]
+
+
+def after_inserts(db: psycopg.Connection, what: LiteralString) -> None:
+    """Have the server do something at the end of every statement that inserts jobs."""
+    db.execute(
+        "CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql"
+        " AS $$ BEGIN " + what + "; RETURN NULL; END $$"
+    )
+    db.execute(
+        "CREATE TRIGGER slow AFTER INSERT ON actorq.job"
+        " FOR EACH STATEMENT EXECUTE FUNCTION public.slow()"
+    )
+
+
+@pytest.mark.parametrize("return_ids", [False, True])
+def test_items_are_fetched_while_the_server_works_on_others(
+    embed: Kind, db: psycopg.Connection, return_ids: bool
+) -> None:
+    after_inserts(db, "PERFORM pg_advisory_xact_lock_shared(77)")
+    db.execute("SELECT pg_advisory_lock(77)")
+
+    def source() -> Iterator[Doc]:
+        for i in range(25_000):
+            if i == 10_100:  # not in the first statement: it would wait for ever
+                db.execute("SELECT pg_advisory_unlock(77)")
+            yield Doc("a")
+
+    embed.enqueue_many(source(), return_ids=return_ids)  # type: ignore[call-overload]
+    assert count(db) == count(db, "ready") == 25_000
+
+
+def test_what_the_server_says_in_the_end_is_heard_while_more_is_made(
+    embed: Kind, db: psycopg.Connection
+) -> None:
+    after_inserts(db, "RAISE EXCEPTION 'not today'")
+    numbers = iter(range(1_000_000))
+    with pytest.raises(RowRefused, match="not today"):
+        embed.enqueue_many(Doc(str(n)) for n in numbers)
+    assert next(numbers) < 30_000
+    db.execute("DROP TRIGGER slow ON actorq.job")
+    assert embed.enqueue(Doc("a")).state() == "ready"
+    assert count(db) == 1
 
 
 def test_large_args_are_sent_in_small_pieces(embed: Kind, db: psycopg.Connection) -> None:

@@ -48,7 +48,9 @@ class Machine(Deeds, RuleBasedStateMachine):
             later = [job for job in self.queue.waiting(kind, 0) if job.run_at > self.now]
             assert (due.next_in_s is None) == (not later)
             groups = self.queue.groups(kind) - {0}
-            assert due.suspects == sorted(g for g in groups if self.queue.due(kind, g, self.now))
+            assert sorted(due.suspects) == sorted(
+                g for g in groups if self.queue.due(kind, g, self.now)
+            )
 
     def teardown(self) -> None:
         """Let everybody die, and run what is left to its end: nothing may be lost."""
