@@ -163,13 +163,13 @@ PLANTS = (
     )),
     # ---- claims ---------------------------------------------------------------------------
     Plant("a claim takes more than its limit", "tests/store/test_claim.py", (
-        _sql("claim", "    LIMIT $4::int8\n), gone AS", "), gone AS"),
+        _sql("claim", "    LIMIT $3::int8\n), gone AS", "), gone AS"),
     )),
     Plant("a claim asks for its limit in a subquery", _PLANNER, (
         _sql("claim", _PICK + "    SELECT r.place\n",
              _PICK + "    DELETE FROM {schema}.ready d WHERE d.ctid IN (SELECT r.place\n"),
-        _sql("claim", f"    LIMIT $4::int8\n{_GONE}",
-             "    LIMIT $4::int8) RETURNING d.id, d.run_at, d.priority\n"
+        _sql("claim", f"    LIMIT $3::int8\n{_GONE}",
+             "    LIMIT $3::int8) RETURNING d.id, d.run_at, d.priority\n"
              "), gone AS MATERIALIZED (SELECT * FROM pick), got AS"),
     )),
     Plant("nobody polls", _SIM, (
