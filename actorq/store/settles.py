@@ -29,6 +29,7 @@ def settle(calls: Calls, node: str, settle_no: int, settlements: Sequence[Settle
     settlements = _closes_first(settlements)
     groups, others = _groups(settlements), _others(settlements)
     params: list[str | None] = [node, str(settle_no), *_leases(settlements), *others]
+    params.append(str(_n(settlements)))
     size = next((n for n in GROUPS if n >= len(groups)), len(groups))
     first = len(params) + 1
     padding: list[Group] = [(0, 0, "{}", None)] * (size - len(groups))
@@ -136,7 +137,7 @@ def _settle_or_refuse(
 
 
 def _closes_first(settlements: Sequence[Settlement]) -> list[Settlement]:
-    if len(_all_ids(settlements)) != sum(s.n for s in settlements):
+    if len(_all_ids(settlements)) != _n(settlements):
         raise InternalError("a settle names a job twice")
     if len({s.lease for s in settlements}) != len(settlements):
         raise InternalError("a settle names a lease twice")
@@ -223,14 +224,24 @@ def _values(size: int, first: int) -> str:
     )
 
 
-def _settled(sent: Sequence[Settlement], ks: Iterable[int], ids: Iterable[int]) -> Settled:
+def _settled(sent: Sequence[Settlement], ks: Sequence[int], ids: list[int] | None) -> Settled:
+    """Return what was written: these jobs of these leases; None are all that were sent."""
     matched = [sent[k - 1] for k in ks]
-    expected, written = _all_ids(matched), set(ids)
-    if not written <= expected:
-        raise InternalError("a settle wrote jobs of a lease that did not match")
-    missing = sorted(expected - written) if len(written) < len(expected) else []
     seqs = {s.lease: s.seq + 1 for s in matched if not s.closes}
-    return Settled({s.lease for s in matched}, missing, seqs=seqs)
+    settled = Settled({s.lease for s in matched}, seqs=seqs)
+    if ids is None:
+        is_sound = _n(matched) == _n(sent)
+    else:
+        expected, written = _all_ids(matched), set(ids)
+        is_sound = written <= expected
+        settled.missing = sorted(expected - written)
+    if not is_sound:
+        raise InternalError("a settle wrote jobs of a lease that did not match")
+    return settled
+
+
+def _n(settlements: Iterable[Settlement]) -> int:
+    return sum(s.n for s in settlements)
 
 
 def _all_ids(settlements: Sequence[Settlement]) -> set[int]:

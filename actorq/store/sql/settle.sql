@@ -1,9 +1,11 @@
 -- Write the outcomes of any number of batches, in one statement.
 -- $1 node, $2 settle_no; $3/$4 leases that end (n, seq); $5/$6/$7 leases that go on (n, seq, open);
 -- {rows}: completions, one row for the jobs of a batch that had the same attempt: (k, attempt,
--- ids, results or NULL); $8 to $19: all other outcomes, one element each per job. Results are one
--- text, a record separator (1E) between them and a unit separator (1F) for none, neither of which
--- JSON can hold: an array would be parsed character by character.
+-- ids, results or NULL); $8 to $19: all other outcomes, one element each per job; $20: how many
+-- jobs all these are. Results are one text, a record separator (1E) between them and a unit
+-- separator (1F) for none, neither of which JSON can hold: an array would be parsed character by
+-- character.
+-- Returns: the leases (k) that matched, and the jobs that were written, NULL if that were all.
 -- k counts this statement's leases from 1: those that end first, then those that go on.
 -- Locks are taken in the order node, lease, job (of a batch by id), ready: reading `held` in every
 -- later step is what makes the earlier ones come first. No step joins rows with another step's:
@@ -94,4 +96,5 @@ WITH me AS MATERIALIZED (
     FROM other WHERE cause IS NOT NULL
 )
 SELECT ARRAY(SELECT k FROM closed UNION ALL SELECT k FROM bumped),
-    ARRAY(SELECT id FROM done UNION ALL SELECT id FROM other)
+    CASE WHEN (SELECT count(*) FROM done) + (SELECT count(*) FROM other) <> $20::int8
+    THEN ARRAY(SELECT id FROM done UNION ALL SELECT id FROM other) END
