@@ -101,12 +101,23 @@ def any_server() -> Iterator[Server]:
     """Yield the server of ACTORQ_BENCH_DSN, or a private durable one in a temporary place."""
     dsn = os.environ.get("ACTORQ_BENCH_DSN")
     if dsn:
-        with psycopg.connect(dsn) as conn:
-            yield Server(dsn, None, f"PostgreSQL {conn.info.server_version // 10000}, given")
+        yield Server(dsn, None, f"PostgreSQL {_version(dsn)}, given")
         return
     home = Path(tempfile.gettempdir()) / f"actorq-bench-{os.geteuid()}"
     with embedded.start(home, settings={"max_wal_size": "4GB"}) as own:
         yield Server(own.dsn, own.pid, own.describe())
+
+
+def _version(dsn: str) -> int:
+    """Return the major version of the server that the user has named; or end with a line."""
+    try:
+        with psycopg.connect(dsn) as conn:
+            return conn.info.server_version // 10000
+    except psycopg.Error as exc:
+        raise SystemExit(
+            f"cannot use the server of ACTORQ_BENCH_DSN: {str(exc).strip()}\n"
+            "Correct it, or unset it to use a private server."
+        ) from None
 
 
 @contextmanager
