@@ -32,6 +32,15 @@ def test_args_are_one_array_in_the_order_of_the_ids(kit: Kit) -> None:
     assert batch.args[starts[1] :][: batch.lens[1]] == b"1e400"
 
 
+def test_a_batch_as_large_as_one_may_be_makes_no_file(kit: Kit) -> None:
+    n = 256
+    kit.enqueue(n, f'"{"x" * (2**24 // n - 3)}"')
+    assert kit.batch(1).n == n
+    kit.store._session.execute("SELECT pg_stat_force_next_flush()")
+    written = "SELECT temp_bytes FROM pg_stat_database WHERE datname = current_database()"
+    assert kit.store._session.execute(written.encode()).fetchone() == (0,)
+
+
 @pytest.mark.parametrize("gone", [False, True])
 def test_args_and_counters_come_in_the_order_of_the_claim(kit: Kit, gone: bool) -> None:
     late, early, first, second = [

@@ -25,7 +25,7 @@ CALLS = {
     "due": ["'{1}'", TEN, TEN],
     "settle": [
         NODE, "1", "'{1}'", "'{0}'", "'{2}'", "'{0}'", "'{\"\"}'", *["'{1}'"] * 3, "'{pending}'",
-        *["'{0}'"] * 8, "1", "0", "'{1,2,3}'", "NULL",
+        *["'{0}'"] * 8, "3", "1", "0", "'{1,2,3}'", "NULL",
     ],
     "reap": ["10", "2", "2", "'{}'"],
     "give_back": [NODE, "1", "0"],
@@ -49,7 +49,7 @@ def plan(store: QueueStore, name: str) -> dict[str, Any]:
 
 
 def prepare(store: QueueStore, name: str) -> None:
-    row = "($20::int4, $21::int4, $22::int8[], $23::text)"
+    row = "($21::int4, $22::int4, $23::int8[], $24::text)"
     lock = claims.SKIPPING if name == "claim" else ""
     text = statement(name.split()[0], "actorq")
     text = text.replace("{rows}", row).replace("{lock}", lock)
