@@ -59,6 +59,14 @@ def test_numeric_libraries_see_their_thread_count_when_they_are_loaded(actors):
     assert msgspec.json.decode(message.verdicts[0].result) == 1
 
 
+def test_what_was_set_up_is_searched_for_cycles_once(actors):
+    actor = actors.start(kind_of(handlers.Cyclic, "class"))
+    [message] = actors.run(actor, [None])
+    found = msgspec.json.decode(message.verdicts[0].result)
+    assert found["frozen"] > 1000
+    assert not found["alive"]
+
+
 def test_an_actor_leads_a_group_of_its_own_and_is_no_daemon(actors, at_once):
     actor, facts = facts_of(actors, at_once)
     assert facts["pid"] == facts["group"] == actor.pid
