@@ -110,7 +110,7 @@ def _in_turn(calls: Calls, ask: Ask) -> Claimed:
     The jobs themselves, which is half of the work, are read when the next one has its turn.
     """
     turn = statement("claim_turn", calls.schema), [str(ask.lane)]
-    take = text(calls.schema), parameters(ask, read=False, follow=bool(ask.frontier))
+    take = text(calls.schema), parameters(ask, read=False)
     with translated():
         row = calls.together(turn, take)
     if row is None:
@@ -131,12 +131,8 @@ def text(schema: str, lock: str = "") -> str:
     return statement("claim", schema).replace("{lock}", lock)
 
 
-def parameters(ask: Ask, read: bool = True, alone: bool = False, follow: bool = False) -> list[str]:
-    """Return the claim's parameters.
-
-    Without `read` it brings no jobs along; with `follow` it begins where the lane's newest lease
-    ends, if that is further on.
-    """
+def parameters(ask: Ask, read: bool = True, alone: bool = False) -> list[str]:
+    """Return the claim's parameters; without `read` it brings no jobs along."""
     us, ids = _behind(ask.frontier)
     return [
         str(ask.lane),
@@ -150,7 +146,6 @@ def parameters(ask: Ask, read: bool = True, alone: bool = False, follow: bool = 
         str(ask.linger_s),
         "true" if read else "false",
         "true" if alone else "false",
-        "true" if follow else "false",
     ]
 
 

@@ -19,9 +19,9 @@ TABLES = {"job", "ready", "lease"}
 NODE = "'7e57c0de-0000-4000-8000-000000000001'"
 TEN = "'{0,0,0,0,0,0,0,0,0,0}'"
 CALLS = {
-    "claim": ["1", "0", "1000", NODE, "1", TEN, TEN, "1", "0", "true", "false", "false"],
-    "claim alone": ["1", "0", "1000", NODE, "1", TEN, TEN, "1", "0", "true", "true", "false"],
-    "claim in turn": ["1", "0", "1000", NODE, "1", TEN, TEN, "1", "0", "false", "false", "true"],
+    "claim": ["1", "0", "1000", NODE, "1", TEN, TEN, "1", "0", "true", "false"],
+    "claim alone": ["1", "0", "1000", NODE, "1", TEN, TEN, "1", "0", "true", "true"],
+    "claim in turn": ["1", "0", "1000", NODE, "1", TEN, TEN, "1", "0", "false", "false"],
     "due": ["'{1}'", TEN, TEN],
     "settle": [
         NODE, "1", "'{1}'", "'{0}'", "'{2}'", "'{0}'", "'{\"\"}'", *["'{1}'"] * 3, "'{pending}'",
@@ -104,17 +104,6 @@ def test_plans_stay_when_the_tables_fill_before_and_after_they_are_analysed(fill
         for name in CALLS:
             prepare(store, name)
             check_plan(plan(store, name))
-
-
-def test_the_newest_lease_is_the_first_that_is_read(kit: Kit) -> None:
-    prepare(kit.store, "claim in turn")
-    (found,) = (
-        node
-        for node in nodes(plan(kit.store, "claim in turn"))
-        if node.get("Relation Name") == "lease" and node["Node Type"] != "ModifyTable"
-    )
-    assert (found["Index Name"], found["Scan Direction"]) == ("lease_newest", "Backward")
-    assert "claimed_at >" in found["Index Cond"]
 
 
 def test_many_executions_read_only_what_they_take(filled: Kit) -> None:

@@ -16,9 +16,6 @@ from actorq.store.queue import QueueStore
 from tests.store.kit import Kit, Second, beside, pid
 from tests.support.wait import wait_until
 
-DAY_1 = (1_577_836_800_000_000, 0)
-"""A position in `ready`: the first day of 2020, in microseconds, before any job."""
-
 
 @pytest.fixture
 def alone(kit: Kit) -> Kit:
@@ -196,44 +193,6 @@ def test_turns_are_waited_for_only_while_others_are_likely() -> None:
     turns.brought(1, SOME - 1)
     assert turns.way(1, 21.0) == "each"
     assert turns.way(2, 21.0) == "each"
-
-
-def after_theirs(kit: Kit, change: str, day: int | None) -> list[int]:
-    """Return on which days the jobs of the kit's next turn run; its last claim ended on `day`.
-
-    There is a job for each day of a month, from the second to the fifth. Somebody else has taken
-    those of the second and third; then another one for the second appeared.
-    """
-    second, node = busy_store(kit)
-    days = {kit.enqueue(1, run_at=f"2020-01-{day:02} 00:00+00")[0]: day for day in range(2, 6)}
-    assert second.claim(Ask(kit.lane, 2, node, 2, frontier={5: DAY_1})).n_taken == 2
-    days[kit.enqueue(1, run_at="2020-01-02 00:00+00")[0]] = 2
-    kit.conn.execute(change.encode())
-    frontier = {} if day is None else {5: (DAY_1[0] + (day - 1) * 86_400_000_000, 10**9)}
-    return [days[job] for job in kit.batch(2, frontier=frontier).ids]
-
-
-def test_a_turn_begins_where_the_newest_lease_ends(shared: Kit) -> None:
-    assert after_theirs(shared, "", day=1) == [4, 5]
-
-
-@pytest.mark.parametrize(
-    ("change", "day", "found"),
-    [
-        ("", None, [2, 4, 5]),
-        ("", 4, [5]),
-        ("DELETE FROM actorq.lease", 1, [2, 4, 5]),
-        ("UPDATE actorq.lease SET claimed_at = claimed_at - interval '2 s'", 1, [2, 4, 5]),
-        ("UPDATE actorq.lease SET lane = lane + 1", 1, [2, 4, 5]),
-        ("UPDATE actorq.lease SET suspect = 1", 1, [2, 4, 5]),
-        ("UPDATE actorq.lease SET end_priority = 4", 1, [2, 4, 5]),
-    ],
-    ids=["from the head", "further on", "gone", "old", "other lane", "suspect", "other priority"],
-)
-def test_a_turn_begins_where_its_own_last_one_ended(
-    shared: Kit, change: str, day: int | None, found: list[int]
-) -> None:
-    assert after_theirs(shared, change, day) == found
 
 
 def test_an_old_libpq_takes_no_turn(busy: Kit, monkeypatch: pytest.MonkeyPatch) -> None:

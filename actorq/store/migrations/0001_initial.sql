@@ -78,20 +78,16 @@ CREATE TABLE {schema}.ready (
 
 -- A claimed batch. `jobs` is never rewritten; `open` has one bit per position, the least
 -- significant of each byte first, for jobs not settled yet (NULL: all of them). Matching
--- (node, n, seq) is what entitles a supervisor to write outcomes. The claim's last row stood in
--- `ready` at (end_priority, end_at, end_id): there the lane's next one may begin, whoever's it is.
+-- (node, n, seq) is what entitles a supervisor to write outcomes.
 CREATE TABLE {schema}.lease (
-    node         uuid        NOT NULL,
-    n            bigint      NOT NULL,
-    lane         int         NOT NULL,
-    suspect      int         NOT NULL,
-    seq          int         NOT NULL DEFAULT 0,
-    end_priority smallint,
-    claimed_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
-    end_at       timestamptz,
-    end_id       bigint,
-    open         bytea,
-    jobs         bigint[]    NOT NULL,
+    node       uuid        NOT NULL,
+    n          bigint      NOT NULL,
+    lane       int         NOT NULL,
+    suspect    int         NOT NULL,
+    seq        int         NOT NULL DEFAULT 0,
+    claimed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    open       bytea,
+    jobs       bigint[]    NOT NULL,
     PRIMARY KEY (node, n)
 ) WITH (
     fillfactor = 70,
@@ -101,7 +97,6 @@ CREATE TABLE {schema}.lease (
     vacuum_truncate = false
 );
 ALTER TABLE {schema}.lease ALTER jobs SET STORAGE EXTERNAL;
-CREATE INDEX lease_newest ON {schema}.lease (lane, claimed_at);
 
 -- A live supervisor. A row that is gone never comes back: its supervisor starts over.
 CREATE TABLE {schema}.node (

@@ -2,8 +2,7 @@
 -- $1 lane, $2 suspect, $3 limit, $4 node, $5 lease counter, $6/$7 per priority from 0 to 9:
 -- the microseconds and the id behind which to look, $8 min_n, $9 linger_s, $10 whether to bring
 -- the jobs along: who takes turns reads them when it is the next one's turn, by adopt.sql; $11
--- whether to take the lane's turn (see claim_turn.sql) if nobody has it, and else no job; $12
--- whether to begin where the lane's newest lease ends, if that is further on.
+-- whether to take the lane's turn (see claim_turn.sql) if nobody has it, and else no job.
 -- {lock}: FOR UPDATE SKIP LOCKED, or nothing where the claims of a lane take turns: then a row is
 -- locked by its DELETE only, which saves 54 bytes of WAL per job, and a row that somebody else has
 -- taken since is found to be gone, or is waited for until lock_timeout.
@@ -11,8 +10,8 @@
 -- lengths of args, args, counters of jobs that are not fresh, per priority where the claim ended;
 -- and if it took nothing for min_n's sake, how many are waiting and how long; whether it had the
 -- turn, and nobody who had it before took any of the rows that were picked.
--- Index: ready_pkey, one descent per priority, and lease_newest. No row is locked that is not
--- claimed. What follows the DELETE goes by the rows that it returned, in the order of `pick`.
+-- One index descent per priority; no row is locked that is not claimed. What follows the DELETE
+-- goes by the rows that it returned, in the order of `pick`.
 WITH async AS MATERIALIZED (
     -- A claim lost in a crash only returns its jobs: it need not wait for the disk.
     SELECT set_config('synchronous_commit', 'off', true) AS setting
@@ -21,23 +20,10 @@ WITH async AS MATERIALIZED (
         SELECT pg_try_advisory_xact_lock(c.oid::int4, $1::int4)
         FROM pg_class c WHERE c.oid = '{schema}.ready'::regclass
     ) ELSE true END AS mine
-), newest AS MATERIALIZED (
-    -- Those who take turns would each walk through what the others took since their own last claim.
-    -- An older lease is not looked for: beside a held snapshot, that is a walk of its own.
-    SELECT l.end_priority, l.end_at, l.end_id
-    FROM {schema}.lease l
-    WHERE $12::bool AND l.lane = $1::int4 AND l.suspect = $2::int4
-      AND l.claimed_at > statement_timestamp() - interval '1 s'
-    ORDER BY l.claimed_at DESC LIMIT 1
 ), frontier AS MATERIALIZED (
-    SELECT f.priority, coalesce(n.end_at, f.run_at) AS run_at, coalesce(n.end_id, f.id) AS id
-    FROM (
-        SELECT (o - 1)::int2 AS priority, id,
-            timestamptz 'epoch' + us * interval '1 microsecond' AS run_at
-        FROM unnest($6::int8[], $7::int8[]) WITH ORDINALITY u (us, id, o)
-    ) f
-    LEFT JOIN newest n ON n.end_priority = f.priority AND (n.end_at, n.end_id) > (f.run_at, f.id)
-    ORDER BY f.priority
+    SELECT (o - 1)::int2 AS priority, id,
+        timestamptz 'epoch' + us * interval '1 microsecond' AS run_at
+    FROM unnest($6::int8[], $7::int8[]) WITH ORDINALITY f (us, id, o)
 ), waiting AS MATERIALIZED (
     SELECT count(*) AS n,
         extract(epoch FROM clock_timestamp() - min(w.run_at))::float8 AS oldest_s
@@ -91,20 +77,15 @@ WITH async AS MATERIALIZED (
         ELSE ARRAY(SELECT id FROM gone WHERE id = ANY (got.ids))
         END AS jobs
     FROM got, (SELECT count(*) AS n, array_agg(id) AS ids FROM gone) g
-), last AS MATERIALIZED (
-    SELECT g.run_at, g.id, g.priority
-    FROM gone g OFFSET greatest((SELECT n FROM told) - 1, 0)
 ), made AS (
-    INSERT INTO {schema}.lease
-        (node, n, lane, suspect, end_at, end_id, end_priority, jobs)
-    SELECT $4::uuid, $5::int8, $1::int4, $2::int4, l.run_at, l.id, l.priority,
-        coalesce(told.jobs, got.ids)
-    FROM got, told, last l WHERE cardinality(coalesce(told.jobs, got.ids)) > 0
+    INSERT INTO {schema}.lease (node, n, lane, suspect, jobs)
+    SELECT $4::uuid, $5::int8, $1::int4, $2::int4, coalesce(told.jobs, got.ids)
+    FROM got, told WHERE cardinality(coalesce(told.jobs, got.ids)) > 0
 )
 SELECT told.n, got.ids, CASE WHEN $10::bool THEN told.jobs END, got.lens, got.args, got.notes,
     (
-        SELECT concat_ws(',', l.priority, (extract(epoch FROM l.run_at) * 1000000)::int8, l.id)
-        FROM last l
+        SELECT concat_ws(',', p.priority, (extract(epoch FROM p.run_at) * 1000000)::int8, p.id)
+        FROM gone p OFFSET greatest(told.n - 1, 0)
     ) AS last,
     (
         -- The better priorities, each taken to its end: usually none.
