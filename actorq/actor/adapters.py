@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, Protocol
@@ -73,12 +74,12 @@ class Adapter:
     def setup(self, slot: int) -> None:
         """Prepare the handler; called once, before the first batch."""
 
+    @abstractmethod
     def handle(self, batch: Batch[Any]) -> None:
         """Run the handler; every outcome is in the batch's outbox after it.
 
         Raises whatever the handler raises, and WrongOutcomes.
         """
-        raise NotImplementedError
 
     def teardown(self) -> None:
         """Let the handler clean up; called once, after the last batch."""

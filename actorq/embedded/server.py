@@ -33,6 +33,7 @@ log = logging.getLogger("actorq.embedded")
 
 START_S = 300.0  # recovery after a crash may have gigabytes of WAL to read
 LEFTOVERS_S = 30.0  # how long the children of a killed postmaster may linger
+AGAIN_S = 0.1  # … and how long to wait between two starts meanwhile
 STOP_S = ((signal.SIGINT, 60.0), (signal.SIGQUIT, 15.0), (signal.SIGKILL, 5.0))
 NAME = "actorq"  # of the superuser and of the first database
 SOCKET_PATH_MAX = 103  # the shortest limit among the systems
@@ -281,7 +282,7 @@ class Server:
             if not any(sign in said for sign in TRY_AGAIN) or time.monotonic() > leftovers_until:
                 raise EmbeddedError(f"PostgreSQL did not start; its log ends with\n{said}")
             self._clear_stale()
-            time.sleep(0.1)
+            time.sleep(AGAIN_S)
         raise EmbeddedError(f"PostgreSQL did not answer within {START_S:.0f} s; see {self._log}")
 
     def _running_as(self) -> str | None:

@@ -37,7 +37,7 @@ SETTINGS = {
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
     # A batch's args, 16 MiB at most, pass through one row of the claim: with 4 MB, the server's own
-    # default, they took the way over a file (10 kB a job: 0.8 of the rate).
+    # default, they took the way over a file (10 kB a job: 0.85 of the rate).
     "work_mem": "64MB",
     "default_transaction_isolation": "read committed",
     "default_transaction_deferrable": "off",
