@@ -81,7 +81,7 @@ def compose(dsn: str, node: str, batch: int) -> tuple[list[Sent], list[Sent], in
     """Return all claims and settles of a full queue, and how many claims one settle writes."""
     with psycopg.connect(dsn) as conn:
         rows = conn.execute(
-            "SELECT (extract(epoch FROM run_at) * 1000000)::int8, id, lane FROM actorq.ready"
+            "SELECT (extract(epoch FROM run_at) * 1000000)::int8, id, lane FROM actorq.queued"
             " ORDER BY priority, run_at, id"
         ).fetchall()
     recorder: Any = Recorder()

@@ -65,7 +65,7 @@ def _cancel(cursor: RawCursor[Any], schema: str, ids: list[int], found: Cancelle
     marked = sorted(run("cancel_mark", ids))
     rest = sorted(set(ids) - set(marked))
     busy = run("pending_jobs", rest) if rest else []
-    taken = run("cancel_take", marked) if marked else []
+    taken = _take(cursor, schema, marked)
     running = sorted(set(marked) - set(taken))
     if running:
         run("cancel_tell", running)
@@ -73,3 +73,13 @@ def _cancel(cursor: RawCursor[Any], schema: str, ids: list[int], found: Cancelle
     found.requested.extend(running)
     found.busy.extend(sorted(busy))
     found.untouched.extend(sorted(set(rest) - set(busy)))
+
+
+def _take(cursor: RawCursor[Any], schema: str, ids: list[int]) -> list[int]:
+    """Cancel those of the jobs that wait, also where somebody just took a part of their block."""
+    text, taken, left = statement("cancel_take", schema).encode(), list[int](), ids
+    while left:
+        ((gone, again),) = cursor.execute(text, [array(left)]).fetchall()
+        taken += gone
+        left = sorted(set(left).difference(gone)) if again else []
+    return taken

@@ -116,7 +116,7 @@ def test_a_stop_in_the_middle_of_the_work_leaves_nothing_claimed_or_charged(
     ((n, charged),) = conn.execute(pending).fetchall()
     assert n > 0, "all was done before the signal came"
     assert charged == 0
-    assert conn.execute("SELECT count(*) FROM actorq.ready").fetchall() == [(n,)]
+    assert conn.execute("SELECT count(*) FROM actorq.queued").fetchall() == [(n,)]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def kind(app: App) -> Kind:
 
 
 def n_jobs(db: psycopg.Connection) -> int:
-    return int(db.execute("SELECT count(*) FROM actorq.ready").fetchall()[0][0])
+    return int(db.execute("SELECT count(*) FROM actorq.queued").fetchall()[0][0])
 
 
 async def items(n: int) -> AsyncIterator[Any]:

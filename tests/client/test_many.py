@@ -36,7 +36,7 @@ def count(db: psycopg.Connection, table: str = "job") -> int:
 def test_any_number(embed: Kind, db: psycopg.Connection, n: int, return_ids: bool) -> None:
     docs = (Doc(str(i)) for i in range(n))
     got = embed.enqueue_many(docs, return_ids=return_ids)  # type: ignore[call-overload]
-    assert count(db) == count(db, "ready") == n
+    assert count(db) == count(db, "queued") == n
     if not return_ids:
         assert got == n
         return
@@ -72,7 +72,7 @@ def test_rows_are_those_of_single_jobs(
     rows = db.execute(f"SELECT {columns} FROM actorq.job ORDER BY id").fetchall()
     assert rows[: len(docs)] == rows[len(docs) :]
     assert db.execute(
-        "SELECT count(*) FROM actorq.ready r JOIN actorq.job j USING (id, run_at, priority)"
+        "SELECT count(*) FROM actorq.queued r JOIN actorq.job j USING (id, run_at, priority)"
     ).fetchone() == (2 * len(docs),)
 
 
@@ -149,7 +149,7 @@ def test_items_are_fetched_while_the_server_works_on_others(
             yield Doc("a")
 
     embed.enqueue_many(source(), return_ids=return_ids)  # type: ignore[call-overload]
-    assert count(db) == count(db, "ready") == 25_000
+    assert count(db) == count(db, "queued") == 25_000
 
 
 def test_what_the_server_says_in_the_end_is_heard_while_more_is_made(

@@ -29,7 +29,7 @@ def conn(dsn: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 def n_jobs(db: psycopg.Connection) -> int:
-    return int(db.execute("SELECT count(*) FROM actorq.ready").fetchall()[0][0])
+    return int(db.execute("SELECT count(*) FROM actorq.queued").fetchall()[0][0])
 
 
 def enqueue_all_ways(kind: Kind, conn: Any) -> None:

@@ -84,7 +84,7 @@ def test_a_stop_lets_the_running_batch_finish_and_charges_nobody(supervisors: Su
     assert not supervisors.rows("SELECT 1 FROM actorq.job WHERE state = 'pending' AND attempt > 0")
     assert not supervisors.rows("SELECT 1 FROM actorq.lease")
     assert not supervisors.rows("SELECT 1 FROM actorq.node")
-    assert supervisors.rows("SELECT count(*) FROM actorq.ready") == [(states["pending"],)]
+    assert supervisors.rows("SELECT count(*) FROM actorq.queued") == [(states["pending"],)]
 
 
 def test_a_second_signal_kills_what_runs_and_charges_nobody(supervisors: Supervisors) -> None:
@@ -97,7 +97,7 @@ def test_a_second_signal_kills_what_runs_and_charges_nobody(supervisors: Supervi
     assert supervisors.stop(supervisor) == 0
     rows = supervisors.rows("SELECT state::text, attempt, n_crashed FROM actorq.job")
     assert rows == [("pending", 0, 0)]
-    assert supervisors.rows("SELECT count(*) FROM actorq.ready") == [(1,)]
+    assert supervisors.rows("SELECT count(*) FROM actorq.queued") == [(1,)]
 
 
 def test_ctrl_c_reaches_the_whole_group_but_running_jobs_complete(

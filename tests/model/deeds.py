@@ -135,7 +135,13 @@ class Deeds:
     def check_claimed(self, claimed: Claimed, jobs: list[Job]) -> None:
         assert claimed.n_taken == len(jobs)
         assert (claimed.batch is None) == (not jobs)
-        assert claimed.last == {job.priority: (job.run_at, job.id) for job in jobs}
+        last = {job.priority: job for job in jobs}
+        assert claimed.last.keys() == last.keys()
+        for priority, job in last.items():  # a block is known by its first job
+            alike = {other.id for other in jobs if other.run_at == job.run_at}
+            us, first = claimed.last[priority]
+            assert us == job.run_at
+            assert first in {id_ for id_ in alike if id_ <= job.id}
         if claimed.batch:
             self._check_batch(claimed.batch, jobs)
 

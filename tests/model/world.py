@@ -41,7 +41,7 @@ READY = """
     SELECT coalesce(json_agg(json_build_array(
         r.id, l.kind, r.suspect, r.priority, (extract(epoch FROM r.run_at) * 1000000)::int8
     ) ORDER BY r.id), '[]')
-    FROM actorq.ready r JOIN actorq.lane l ON l.id = r.lane
+    FROM actorq.queued r JOIN actorq.lane l ON l.id = r.lane
 """
 LEASES = """
     SELECT coalesce(json_agg(json_build_array(l.node, l.n, a.kind, l.suspect, l.seq, l.jobs, ARRAY(

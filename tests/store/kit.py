@@ -90,7 +90,7 @@ class Kit:
             """
             SELECT j.id, j.state, count(p.id) FROM actorq.job j
             LEFT JOIN (
-                SELECT id FROM actorq.ready
+                SELECT id FROM actorq.queued
                 UNION ALL
                 SELECT u.id FROM actorq.lease l, unnest(l.jobs) WITH ORDINALITY u (id, k)
                 WHERE l.open IS NULL OR get_bit(l.open, u.k - 1) = 1
@@ -100,7 +100,7 @@ class Kit:
         )
         assert wrong == []
         moved = self.rows(
-            "SELECT r.id FROM actorq.ready r JOIN actorq.job j ON j.id = r.id"
+            "SELECT r.id FROM actorq.queued r JOIN actorq.job j ON j.id = r.id"
             " WHERE (j.run_at, j.priority) <> (r.run_at, r.priority)"
         )
         assert moved == []

@@ -11,6 +11,7 @@ import pytest
 from actorq.core.ask import Ask, DueAsk
 from actorq.core.model import Counts, Row
 from tests.store.kit import ERROR, Kit, beside, done, part
+from tests.support.rows import singly
 
 PLANNER = ["hashjoin", "mergejoin", "nestloop", "indexscan", "sort", "material"]
 
@@ -92,7 +93,8 @@ def test_a_claim_says_where_each_priority_ended(kit: Kit) -> None:
     claimed = kit.claim(1, 8)
     assert claimed.batch is not None
     ids = claimed.batch.ids
-    assert {p: job for p, (_, job) in claimed.last.items()} == {2: ids[2], 5: ids[5], 7: ids[7]}
+    # Each three are one block, known by its first job.
+    assert {p: job for p, (_, job) in claimed.last.items()} == {2: ids[0], 5: ids[3], 7: ids[6]}
     us = kit.one(
         "SELECT (extract(epoch FROM run_at) * 1e6)::int8 FROM actorq.job WHERE id = %s", ids[7]
     )
@@ -147,6 +149,7 @@ def test_if_all_are_gone_no_lease_stays_behind(kit: Kit) -> None:
 
 def test_two_claims_at_once_share_the_jobs_without_waiting(kit: Kit) -> None:
     kit.enqueue(10)
+    singly(kit.conn)
     first, second = kit.open(), kit.open()
     first._session.execute("BEGIN")
     ask = Ask(kit.lane, 6, kit.node, 1)
@@ -161,7 +164,9 @@ def test_two_claims_at_once_share_the_jobs_without_waiting(kit: Kit) -> None:
 
 def test_no_planner_setting_makes_a_claim_take_more_than_its_limit(kit: Kit) -> None:
     kit.conn.execute("ANALYZE actorq.ready, actorq.job")
-    kit.enqueue(800)
+    kit.enqueue(400)
+    singly(kit.conn)
+    kit.enqueue(400)
     store = kit.open()
     for n, switches in enumerate(product(("on", "off"), repeat=len(PLANNER)), 1):
         for name, value in zip(PLANNER, switches, strict=True):
@@ -169,8 +174,7 @@ def test_no_planner_setting_makes_a_claim_take_more_than_its_limit(kit: Kit) -> 
         store._session.execute("DISCARD PLANS")
         claimed = store.claim(Ask(kit.lane, 10, kit.node, n))
         assert claimed.batch is not None
-        assert claimed.batch.ids == sorted(claimed.batch.ids)
-        assert claimed.n_taken == claimed.batch.n == 10
+        assert claimed.n_taken == claimed.batch.n == len(set(claimed.batch.ids)) == 10
     kit.check_places()
 
 
@@ -206,10 +210,10 @@ def test_a_lease_settled_in_part_is_given_back_and_not_adopted(kit: Kit) -> None
 
 def test_giving_back_charges_nothing_and_keeps_the_place(kit: Kit) -> None:
     kit.enqueue(3)
-    before = kit.rows("SELECT * FROM actorq.ready ORDER BY id")
+    before = kit.rows("SELECT id, run_at, lane, priority FROM actorq.queued ORDER BY id")
     kit.batch(1)
     kit.store.give_back(kit.node, 1, 0)
-    assert kit.rows("SELECT * FROM actorq.ready ORDER BY id") == before
+    assert kit.rows("SELECT id, run_at, lane, priority FROM actorq.queued ORDER BY id") == before
     assert kit.one("SELECT max(attempt) FROM actorq.job") == 0
 
 
@@ -223,6 +227,7 @@ def test_due_says_what_is_there_what_comes_and_who_is_suspect(kit: Kit) -> None:
     assert second.next_in_s is not None
     assert 0 < second.next_in_s <= 60
     ids = kit.enqueue(3)
+    singly(kit.conn)
     kit.conn.execute("UPDATE actorq.ready SET suspect = id WHERE id = ANY (%s)", [ids[:2]])
     (due,) = kit.store.due([DueAsk(kit.lane)])
     assert (due.due, due.suspects) == (True, ids[:2])
@@ -240,6 +245,7 @@ def test_suspects_that_are_not_due_hide_nobody(kit: Kit) -> None:
     later = datetime.now(UTC) + timedelta(hours=1)
     waiting = kit.enqueue(70, run_at=later)
     (ready,) = kit.enqueue(1)
+    singly(kit.conn)
     kit.conn.execute(
         "UPDATE actorq.ready SET suspect = 1000000 + id WHERE id = ANY (%s)", [[*waiting, ready]]
     )

@@ -35,7 +35,7 @@ def test_one_insert_may_go_into_many_lanes_known_and_new(kit: Kit) -> None:
     )
     kit.check_places()
     rows = kit.rows(
-        "SELECT l.queue, l.kind FROM actorq.ready r JOIN actorq.lane l ON l.id = r.lane"
+        "SELECT l.queue, l.kind FROM actorq.queued r JOIN actorq.lane l ON l.id = r.lane"
         " ORDER BY r.id"
     )
     assert rows == [("default", "k"), ("new", "k"), ("new", "l")]

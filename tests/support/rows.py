@@ -27,11 +27,22 @@ def claim(
     conn: psycopg.Connection[Any], ids: list[int], n: int = 1, node: uuid.UUID = NODE
 ) -> None:
     """Move jobs from `ready` into a lease of `node`."""
+    singly(conn)
     conn.execute(
         "WITH gone AS (DELETE FROM actorq.ready WHERE id = ANY(%s) RETURNING lane, id) "
         "INSERT INTO actorq.lease (node, n, lane, suspect, jobs) "
         "SELECT %s, %s, lane, 0, array_agg(id ORDER BY id) FROM gone GROUP BY lane",
         [ids, node, n],
+    )
+
+
+def singly(conn: psycopg.Connection[Any]) -> None:
+    """Make a row of each job in a block of `ready`, so that it can be changed on its own."""
+    conn.execute(
+        "WITH block AS (DELETE FROM actorq.ready WHERE jobs IS NOT NULL RETURNING *) "
+        "INSERT INTO actorq.ready (id, run_at, lane, cost, suspect, priority) "
+        "SELECT u.id, b.run_at, b.lane, b.cost / cardinality(b.jobs), b.suspect, b.priority "
+        "FROM block b, unnest(b.jobs) u (id)"
     )
 
 
@@ -48,6 +59,7 @@ def finish(
     conn: psycopg.Connection[Any], ids: list[int], state: str = "completed", age_s: float = 0
 ) -> None:
     """Give jobs their final state, and a last failure where it is `failed`."""
+    singly(conn)
     conn.execute("DELETE FROM actorq.ready WHERE id = ANY(%s)", [ids])
     conn.execute(
         "UPDATE actorq.job SET state = %s::actorq.job_state, attempt = attempt + 1, n_failed = 1, "
@@ -70,5 +82,5 @@ def states(conn: psycopg.Connection[Any], ids: list[int]) -> list[str]:
 
 
 def ready_ids(conn: psycopg.Connection[Any]) -> list[int]:
-    """Return the ids in `ready`, one for each row."""
-    return [row[0] for row in conn.execute("SELECT id FROM actorq.ready ORDER BY id")]
+    """Return the jobs in `ready`, each as often as it stands there."""
+    return [row[0] for row in conn.execute("SELECT id FROM actorq.queued ORDER BY id")]

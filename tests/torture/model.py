@@ -16,6 +16,7 @@ from tests.torture.wal import Change, Row, Transaction
 from tests.torture.workload import CRASH_BUDGET, MAX_ATTEMPTS
 
 LeaseId = tuple[str, int]
+BLOCK_KEY = ("lane", "suspect", "priority", "run_at", "id")
 LOST_BUDGET = 11
 
 
@@ -62,6 +63,7 @@ class Model:
     def __init__(self) -> None:
         self.jobs: dict[int, Job] = {}
         self.by_number: dict[int, int] = {}
+        self.blocks: dict[tuple[str | None, ...], list[int]] = {}  # rows of `ready`
         self.leases: dict[LeaseId, Lease] = {}
         self.made: dict[LeaseId, int] = {}  # every lease there ever was → jobs settled under it
         self.sizes: dict[LeaseId, int] = {}
@@ -152,19 +154,28 @@ class _Step:
         self.touched.add(id_)
 
     def _ready(self, change: Change) -> None:
-        id_ = int(change.row["id"] or 0)
+        """Follow a row, which is a block of jobs; only its key is told when it is deleted."""
+        first = int(change.row["id"] or 0)
+        key = tuple(change.row.get(name) for name in BLOCK_KEY)
+        if change.verb == "INSERT":
+            ids = [int(i) for i in (change.row.get("jobs") or "{}")[1:-1].split(",") if i]
+            self.m.blocks[key] = ids = ids or [first]
+            for id_ in ids:
+                self._came_or_went(id_, 1)
+        elif change.verb == "DELETE":
+            for id_ in self.m.blocks.pop(key, [first]):
+                self._came_or_went(id_, -1)
+                self.taken.add(id_)
+        else:
+            self._break("illegal", f"a row of `ready` was updated: job {first}", first)
+
+    def _came_or_went(self, id_: int, n: int) -> None:
         job = self.m.jobs.get(id_)
         if job is None:
             self._break("illegal", f"`ready` names job {id_}, which does not exist", id_)
             return
         self.touched.add(id_)
-        if change.verb == "INSERT":
-            job.ready += 1
-        elif change.verb == "DELETE":
-            job.ready -= 1
-            self.taken.add(id_)
-        else:
-            self._break("illegal", f"a row of `ready` was updated: job {id_}", id_)
+        job.ready += n
 
     # ---- leases ---------------------------------------------------------------------------
 

@@ -38,10 +38,12 @@ _PLANNER = (
     "tests/store/test_claim.py::test_no_planner_setting_makes_a_claim_take_more_than_its_limit"
 )
 _PICK = "pick AS MATERIALIZED (\n"
-_GONE = """), gone AS MATERIALIZED (
+_GONE = """    WHERE r.k = 1
+), gone AS MATERIALIZED (
     DELETE FROM {schema}.ready r USING pick p WHERE r.ctid = p.place
-    RETURNING r.id, r.run_at, r.priority
-), got AS"""
+    RETURNING r.id, r.run_at, r.priority, r.cost, r.jobs
+), here AS"""
+_LIMIT = " LIMIT $3::int8) AS ids,\n        CASE WHEN EXISTS"
 _ORPHANS = "WHERE NOT EXISTS (SELECT FROM {schema}.node d WHERE d.id = l.node)\n      AND concat"
 
 PLANTS = (
@@ -163,14 +165,23 @@ PLANTS = (
     )),
     # ---- claims ---------------------------------------------------------------------------
     Plant("a claim takes more than its limit", "tests/store/test_claim.py", (
-        _sql("claim", "    LIMIT $3::int8\n), gone AS", "), gone AS"),
+        _sql("claim", _LIMIT, ") AS ids,\n        CASE WHEN false AND EXISTS"),
     )),
     Plant("a claim asks for its limit in a subquery", _PLANNER, (
         _sql("claim", _PICK + "    SELECT r.place\n",
              _PICK + "    DELETE FROM {schema}.ready d WHERE d.ctid IN (SELECT r.place\n"),
-        _sql("claim", f"    LIMIT $3::int8\n{_GONE}",
-             "    LIMIT $3::int8) RETURNING d.id, d.run_at, d.priority\n"
-             "), gone AS MATERIALIZED (SELECT * FROM pick), got AS"),
+        _sql("claim", _GONE, "    WHERE r.k = 1) RETURNING d.id, d.run_at, d.priority, d.cost,"
+             " d.jobs\n), gone AS MATERIALIZED (SELECT * FROM pick), here AS"),
+    )),
+    Plant("what a claim leaves of a block is gone", "tests/store/test_blocks.py", (
+        ("store/migrations/0001_initial.sql", "WHERE j.id = ANY ($3) AND j.state = 'pending'",
+         "WHERE false"),
+    )),
+    Plant("a cancel takes its block along", "tests/store/test_blocks.py", (
+        _sql("cancel_take", "WHERE NOT h.mine", "WHERE false"),
+    )),
+    Plant("a cancel does not look where its block has gone", "tests/store/test_blocks.py", (
+        ("store/cancel.py", "if again else []", "if False else []"),
     )),
     Plant("nobody polls", _SIM, (
         ("core/plan_look.py", "    view.due_by = now + max(BUSY_DUE_S, view.settings.poll_s)",

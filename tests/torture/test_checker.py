@@ -350,6 +350,22 @@ def test_two_jobs_charged_for_one_death_are_seen(story: Story) -> None:
     assert "blame" in story.verdict()
 
 
+@pytest.mark.parametrize(("rest", "rule"), [("2", ""), (None, "nowhere"), ("{1,2}", "two_places")])
+def test_what_is_left_of_a_block_is_followed(story: Story, rest: str | None, rule: str) -> None:
+    other = {**story.row, "id": "2", "args": f'{{"n": {story.n + 300_000}}}'}
+    block = {"lane": "1", "id": "1", "jobs": "{1,2}"}
+    story.commit(
+        story.ready("DELETE"), Change("job", "INSERT", other), Change("ready", "INSERT", block)
+    )
+    row = {"lane": "1", "id": "2", "jobs": rest if rest != "2" else None}
+    story.commit(
+        Change("ready", "DELETE", {"lane": "1", "id": "1"}),
+        story.lease("INSERT"),
+        *([Change("ready", "INSERT", row)] if rest else []),
+    )
+    assert story.verdict() & {"nowhere", "two_places", "illegal"} == ({rule} if rule else set())
+
+
 def test_a_wrong_result_is_seen(tmp_path: Path) -> None:
     story = Story(tmp_path, "result")
     story.claim()

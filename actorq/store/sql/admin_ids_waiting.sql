@@ -1,7 +1,7 @@
 -- Ids of jobs in `ready`, newest first. $1 only ids below, $2 limit, $3 which: ready, scheduled,
 -- retrying or suspect, $4 kind or NULL, $5 queue or NULL.
 SELECT r.id
-FROM {schema}.ready r
+FROM {schema}.queued r
 JOIN {schema}.lane a ON a.id = r.lane
 WHERE r.id < $1::int8
   AND ($4::text IS NULL OR a.kind = $4::text)

@@ -1,18 +1,21 @@
--- Count what waits and what runs, by lane. $1: up to how many rows of `ready` their jobs are
--- looked up, to tell retrying ones; beyond that n_retrying is NULL. Reads only.
+-- Count what waits and what runs, by lane. $1: up to how many jobs that wait are looked up, to
+-- tell retrying ones; beyond that n_retrying is NULL. Reads only.
 WITH waiting AS MATERIALIZED (
     SELECT r.lane,
-        count(*) AS n,
-        count(*) FILTER (WHERE r.suspect = 0 AND r.run_at <= statement_timestamp()) AS n_due,
-        count(*) FILTER (WHERE r.suspect = 0 AND r.run_at > statement_timestamp()) AS n_scheduled,
-        count(*) FILTER (WHERE r.suspect <> 0) AS n_suspect,
+        sum(r.n) AS n,
+        sum(r.n) FILTER (WHERE r.suspect = 0 AND r.run_at <= statement_timestamp()) AS n_due,
+        sum(r.n) FILTER (WHERE r.suspect = 0 AND r.run_at > statement_timestamp()) AS n_scheduled,
+        sum(r.n) FILTER (WHERE r.suspect <> 0) AS n_suspect,
         min(r.run_at) AS first_at,
         min(r.run_at) FILTER (WHERE r.run_at > statement_timestamp()) AS next_at
-    FROM {schema}.ready r
+    FROM (
+        SELECT r.lane, r.suspect, r.run_at, coalesce(cardinality(r.jobs), 1) AS n
+        FROM {schema}.ready r
+    ) r
     GROUP BY r.lane
 ), retrying AS (
     SELECT r.lane, count(*) AS n
-    FROM {schema}.ready r
+    FROM {schema}.queued r
     JOIN {schema}.job j ON j.id = r.id
     WHERE j.attempt > 0 AND (SELECT coalesce(sum(w.n), 0) <= $1::int8 FROM waiting w)
     GROUP BY r.lane

@@ -1,6 +1,7 @@
 -- Put each of the jobs $1 where it belongs: a pending one that is not leased stands in `ready`
 -- exactly once, in its right place; everything else does not. The jobs and their rows in `ready`
--- are locked by earlier statements of the same transaction. Returns rows removed and added.
+-- are locked by earlier statements of the same transaction. Of a row that holds a job wrongly the
+-- others go into a row of their own. Returns how many places were given up and added.
 WITH leased AS MATERIALIZED (
     SELECT DISTINCT u.id
     FROM {schema}.lease l, unnest(l.jobs) WITH ORDINALITY u (id, k)
@@ -12,27 +13,51 @@ WITH leased AS MATERIALIZED (
     LEFT JOIN {schema}.lane a ON a.queue = j.queue AND a.kind = j.kind
     WHERE j.id = ANY($1::int8[]) AND j.state = 'pending'
       AND NOT EXISTS (SELECT FROM leased l WHERE l.id = j.id)
+), held AS MATERIALIZED (
+    SELECT r.ctid AS place, r.run_at, r.lane, r.suspect, r.priority, r.id AS block, u.id, u.k,
+        r.cost / coalesce(cardinality(r.jobs), 1) AS cost
+    FROM {schema}.ready r, unnest(coalesce(r.jobs, ARRAY[r.id])) WITH ORDINALITY u (id, k)
+    WHERE EXISTS (
+        SELECT FROM unnest(coalesce(r.jobs, ARRAY[r.id])) x (id) WHERE x.id = ANY($1::int8[])
+    )
 ), kept AS MATERIALIZED (
-    SELECT DISTINCT ON (r.id) r.id, r.suspect
-    FROM {schema}.ready r
-    JOIN due d ON d.id = r.id AND d.lane = r.lane
-        AND d.priority = r.priority AND d.run_at = r.run_at
-    ORDER BY r.id, r.suspect
-), removed AS (
-    DELETE FROM {schema}.ready r
-    WHERE r.id = ANY($1::int8[])
-      AND NOT EXISTS (
-          SELECT FROM kept k
-          JOIN due d ON d.id = k.id
-          WHERE k.id = r.id AND k.suspect = r.suspect AND d.lane = r.lane
-            AND d.priority = r.priority AND d.run_at = r.run_at
-      )
-    RETURNING r.id
+    SELECT DISTINCT ON (h.id) h.id, h.place, h.k
+    FROM held h
+    JOIN due d ON d.id = h.id AND d.lane = h.lane
+        AND d.priority = h.priority AND d.run_at = h.run_at
+    WHERE h.id >= h.block AND h.id >> 7 = h.block >> 7
+    ORDER BY h.id, h.suspect, h.place, h.k
+), wrong AS MATERIALIZED (
+    SELECT h.place, count(*) AS n
+    FROM held h
+    WHERE h.id = ANY($1::int8[])
+      AND NOT EXISTS (SELECT FROM kept k WHERE k.id = h.id AND k.place = h.place AND k.k = h.k)
+    GROUP BY h.place
+), removed AS MATERIALIZED (
+    DELETE FROM {schema}.ready r USING wrong w WHERE r.ctid = w.place
+    RETURNING w.place, w.n
+), others AS (
+    INSERT INTO {schema}.ready (id, run_at, lane, cost, suspect, priority, jobs)
+    SELECT min(h.id), h.run_at, h.lane, sum(h.cost), h.suspect, h.priority,
+        CASE WHEN count(*) > 1 THEN array_agg(h.id ORDER BY h.k) END
+    FROM removed r
+    JOIN held h ON h.place = r.place
+    WHERE h.id <> ALL($1::int8[])
+       OR EXISTS (SELECT FROM kept k WHERE k.id = h.id AND k.place = h.place AND k.k = h.k)
+    GROUP BY h.place, h.run_at, h.lane, h.suspect, h.priority
 ), added AS (
-    INSERT INTO {schema}.ready (id, run_at, lane, cost, priority)
-    SELECT d.id, d.run_at, d.lane, d.cost, d.priority
+    -- Not where a claim has taken the job's row since: then it is leased.
+    INSERT INTO {schema}.ready (id, run_at, lane, cost, priority, jobs)
+    SELECT min(d.id), d.run_at, d.lane, least(sum(d.cost), 2147483647), d.priority,
+        CASE WHEN count(*) > 1 THEN array_agg(d.id ORDER BY d.id) END
     FROM due d
     WHERE NOT EXISTS (SELECT FROM kept k WHERE k.id = d.id)
-    RETURNING id
+      AND NOT EXISTS (
+          SELECT FROM held h
+          WHERE h.id = d.id AND NOT EXISTS (SELECT FROM removed r WHERE r.place = h.place)
+      )
+    GROUP BY d.lane, d.run_at, d.priority, d.id >> 7
+    RETURNING coalesce(cardinality(jobs), 1) AS n
 )
-SELECT (SELECT count(*) FROM removed) AS n_removed, (SELECT count(*) FROM added) AS n_added;
+SELECT (SELECT coalesce(sum(n), 0) FROM removed)::int8 AS n_removed,
+    (SELECT coalesce(sum(n), 0) FROM added)::int8 AS n_added;

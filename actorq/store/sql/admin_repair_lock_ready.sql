@@ -1,2 +1,8 @@
 -- Lock what stands in `ready` of the jobs $1: waits for claims under way; later ones skip it.
-SELECT r.id FROM {schema}.ready r WHERE r.id = ANY($1::int8[]) ORDER BY r.id FOR UPDATE;
+SELECT r.id
+FROM {schema}.ready r
+WHERE EXISTS (
+    SELECT FROM unnest(coalesce(r.jobs, ARRAY[r.id])) u (id) WHERE u.id = ANY($1::int8[])
+)
+ORDER BY r.id
+FOR UPDATE;

@@ -1,7 +1,10 @@
 -- Find jobs that break the rule "every pending job stands in exactly one of ready and lease, and
--- nothing else stands in ready". One statement, hence one snapshot: a claim that moves a job
--- between the two is never seen half done. $1 limit. Reads all of job; no locks.
-WITH leased AS MATERIALIZED (
+-- nothing else stands in ready", each in a block that may hold it. One statement, hence one
+-- snapshot: a claim that moves a job between the two is never seen half done. $1 limit. Reads all
+-- of job; no locks.
+WITH waiting AS MATERIALIZED (
+    SELECT id, run_at, lane, priority, block FROM {schema}.queued
+), leased AS MATERIALIZED (
     SELECT DISTINCT u.id
     FROM {schema}.lease l, unnest(l.jobs) WITH ORDINALITY u (id, k)
     WHERE l.open IS NULL OR get_bit(l.open, u.k - 1) = 1
@@ -9,23 +12,24 @@ WITH leased AS MATERIALIZED (
     SELECT j.id, 'lost' AS what
     FROM {schema}.job j
     WHERE j.state = 'pending'
-      AND NOT EXISTS (SELECT FROM {schema}.ready r WHERE r.id = j.id)
+      AND NOT EXISTS (SELECT FROM waiting w WHERE w.id = j.id)
       AND NOT EXISTS (SELECT FROM leased l WHERE l.id = j.id)
 ), wrong AS (
-    SELECT r.id,
+    SELECT w.id,
         CASE
             WHEN j.id IS NULL OR j.state <> 'pending' THEN 'stale'
             WHEN l.id IS NOT NULL THEN 'both'
             ELSE 'misplaced'
         END AS what
-    FROM {schema}.ready r
-    LEFT JOIN {schema}.job j ON j.id = r.id
+    FROM waiting w
+    LEFT JOIN {schema}.job j ON j.id = w.id
     LEFT JOIN {schema}.lane a ON a.queue = j.queue AND a.kind = j.kind
-    LEFT JOIN leased l ON l.id = r.id
+    LEFT JOIN leased l ON l.id = w.id
     WHERE j.id IS NULL OR j.state <> 'pending' OR l.id IS NOT NULL
-       OR r.lane IS DISTINCT FROM a.id OR r.priority <> j.priority OR r.run_at <> j.run_at
+       OR w.lane IS DISTINCT FROM a.id OR w.priority <> j.priority OR w.run_at <> j.run_at
+       OR w.id < w.block OR w.id >> 7 <> w.block >> 7
 ), twice AS (
-    SELECT r.id, 'twice' AS what FROM {schema}.ready r GROUP BY r.id HAVING count(*) > 1
+    SELECT w.id, 'twice' AS what FROM waiting w GROUP BY w.id HAVING count(*) > 1
 )
 SELECT s.id, min(s.what) AS what
 FROM (SELECT * FROM lost UNION ALL SELECT * FROM wrong UNION ALL SELECT * FROM twice) s

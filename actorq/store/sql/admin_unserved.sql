@@ -3,7 +3,7 @@
 SELECT a.queue, a.kind, w.n,
     extract(epoch FROM statement_timestamp() - w.first_at)::float8 AS oldest_s
 FROM (
-    SELECT r.lane, count(*) AS n, min(r.run_at) AS first_at
+    SELECT r.lane, sum(coalesce(cardinality(r.jobs), 1)) AS n, min(r.run_at) AS first_at
     FROM {schema}.ready r
     WHERE r.run_at <= statement_timestamp() - $1::float8 * interval '1 second'
     GROUP BY r.lane

@@ -1,7 +1,10 @@
 -- Second step of a cancel, with a newer snapshot: take the marked jobs $1 out of `ready`; those
--- that were there are cancelled. A claim that has just taken a row is waited for.
+-- that were there are cancelled. Of a block the others go back at once, as a smaller one.
+-- Returns the cancelled jobs, and whether to ask again: a claim, or another cancel, that has just
+-- taken a row was waited for, and what it left of the block stands in a new row.
 -- A job's row says where in `ready` it stands, all but its group of suspects: those are looked for
--- on both sides of 0, the group of nearly all, which begins with dead entries.
+-- on both sides of 0, the group of nearly all, which begins with dead entries; and its block: that
+-- begins with an id which differs in the last 7 bits.
 WITH RECURSIVE place AS MATERIALIZED (
     SELECT j.id, l.id AS lane, j.priority, j.run_at
     FROM unnest($1::int8[]) v (id), {schema}.job j, {schema}.lane l
@@ -24,18 +27,31 @@ WITH RECURSIVE place AS MATERIALIZED (
     )
     FROM crowd c WHERE c.suspect IS NOT NULL
 ), spot AS MATERIALIZED (
-    SELECT r.place
+    SELECT DISTINCT r.place
     FROM place p JOIN crowd c ON c.lane = p.lane, LATERAL (
         -- OFFSET: or a planner that takes `ready` for small would walk through all of the group.
         SELECT r.ctid AS place FROM {schema}.ready r
         WHERE r.lane = p.lane AND r.suspect = c.suspect AND r.priority = p.priority
-          AND r.run_at = p.run_at AND r.id = p.id
+          AND r.run_at = p.run_at AND r.id BETWEEN p.id >> 7 << 7 AND p.id
+          AND p.id = ANY (coalesce(r.jobs, ARRAY[r.id]))
         OFFSET 0
     ) r
-), taken AS (
+), taken AS MATERIALIZED (
     DELETE FROM {schema}.ready r USING spot s WHERE r.ctid = s.place
-    RETURNING r.id
+    RETURNING r.id AS block, r.run_at, r.lane, r.cost, r.suspect, r.priority, r.jobs
+), here AS MATERIALIZED (
+    SELECT t.*, u.id, u.id IN (SELECT p.id FROM place p) AS mine
+    FROM taken t, unnest(coalesce(t.jobs, ARRAY[t.block])) u (id)
+), others AS (
+    INSERT INTO {schema}.ready (id, run_at, lane, cost, suspect, priority, jobs)
+    SELECT min(h.id), h.run_at, h.lane, h.cost::int8 * count(*) / cardinality(h.jobs),
+        h.suspect, h.priority, CASE WHEN count(*) > 1 THEN array_agg(h.id) END
+    FROM here h
+    WHERE NOT h.mine
+    GROUP BY h.block, h.run_at, h.lane, h.cost, h.suspect, h.priority, h.jobs
+), ended AS (
+    UPDATE {schema}.job j SET state = 'cancelled', finalized_at = statement_timestamp()
+    FROM here h WHERE j.id = h.id AND h.mine AND j.state = 'pending'
+    RETURNING j.id
 )
-UPDATE {schema}.job j SET state = 'cancelled', finalized_at = statement_timestamp()
-FROM taken t WHERE j.id = t.id AND j.state = 'pending'
-RETURNING j.id
+SELECT ARRAY(SELECT id FROM ended), (SELECT count(*) FROM taken) < (SELECT count(*) FROM spot)

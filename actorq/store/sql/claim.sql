@@ -6,12 +6,13 @@
 -- {lock}: FOR UPDATE SKIP LOCKED, or nothing where the claims of a lane take turns: then a row is
 -- locked by its DELETE only, which saves 54 bytes of WAL per job, and a row that somebody else has
 -- taken since is found to be gone, or is waited for until lock_timeout.
--- Returns: how many rows of `ready` went, the jobs, their order if it is not that of their ids,
+-- Returns: how many jobs left `ready`, the jobs, their order if it is not that of their ids,
 -- lengths of args, args, counters of jobs that are not fresh, per priority where the claim ended;
 -- and if it took nothing for min_n's sake, how many are waiting and how long; whether it had the
 -- turn, and nobody who had it before took any of the rows that were picked.
 -- One index descent per priority; no row is locked that is not claimed. What follows the DELETE
--- goes by the rows that it returned, in the order of `pick`.
+-- goes by the rows that it returned, in the order of `pick`. Of a last block that is larger than
+-- what is wanted of it the rest goes back at once, in blocks that the next claims can take whole.
 WITH async AS MATERIALIZED (
     -- A claim lost in a crash only returns its jobs: it need not wait for the disk.
     SELECT set_config('synchronous_commit', 'off', true) AS setting
@@ -25,35 +26,37 @@ WITH async AS MATERIALIZED (
         timestamptz 'epoch' + us * interval '1 microsecond' AS run_at
     FROM unnest($6::int8[], $7::int8[]) WITH ORDINALITY f (us, id, o)
 ), waiting AS MATERIALIZED (
-    SELECT count(*) AS n,
-        extract(epoch FROM clock_timestamp() - min(w.run_at))::float8 AS oldest_s
+    SELECT CASE WHEN $8::int8 > 1 THEN
+        {schema}.waiting($1::int4, $2::int4, $6::int8[], $7::int8[], $8::int8)
+    END AS found
+), pick AS MATERIALIZED (
+    SELECT r.place
     FROM (
-        SELECT r.run_at
+        -- A row for each job, so that LIMIT counts jobs; the first of a block's stands for it.
+        SELECT r.place, generate_series(1, r.n) AS k
         FROM frontier f, LATERAL (
-            SELECT r.run_at
+            SELECT r.ctid AS place, coalesce(cardinality(r.jobs), 1) AS n
             FROM {schema}.ready r
             WHERE r.lane = $1::int4 AND r.suspect = $2::int4 AND r.priority = f.priority
               AND (r.run_at, r.id) > (f.run_at, f.id) AND r.run_at <= statement_timestamp()
-            ORDER BY r.run_at, r.id LIMIT $8::int8
+            ORDER BY r.run_at, r.id LIMIT $3::int8
+            {lock}
         ) r
-        LIMIT $8::int8
-    ) w
-), pick AS MATERIALIZED (
-    SELECT r.place
-    FROM frontier f, LATERAL (
-        SELECT r.ctid AS place
-        FROM {schema}.ready r
-        WHERE r.lane = $1::int4 AND r.suspect = $2::int4 AND r.priority = f.priority
-          AND (r.run_at, r.id) > (f.run_at, f.id) AND r.run_at <= statement_timestamp()
-        ORDER BY r.run_at, r.id LIMIT $3::int8
-        {lock}
+        WHERE (SELECT setting FROM async) = 'off' AND (SELECT mine FROM turn)
+          AND (SELECT $8::int8 <= 1 OR found[1] >= $8::int8 OR found[2] >= $9::float8 FROM waiting)
+        LIMIT $3::int8
     ) r
-    WHERE (SELECT setting FROM async) = 'off' AND (SELECT mine FROM turn)
-      AND ($8::int8 <= 1 OR (SELECT n >= $8::int8 OR oldest_s >= $9::float8 FROM waiting))
-    LIMIT $3::int8
+    WHERE r.k = 1
 ), gone AS MATERIALIZED (
     DELETE FROM {schema}.ready r USING pick p WHERE r.ctid = p.place
-    RETURNING r.id, r.run_at, r.priority
+    RETURNING r.id, r.run_at, r.priority, r.cost, r.jobs
+), here AS MATERIALIZED (
+    SELECT unnest(coalesce(g.jobs, ARRAY[g.id])) AS id FROM gone g
+), took AS MATERIALIZED (
+    SELECT ARRAY(SELECT id FROM here LIMIT $3::int8) AS ids,
+        CASE WHEN EXISTS (SELECT FROM here OFFSET $3::int8) THEN {schema}.put_back(
+            $1::int4, $2::int4, ARRAY(SELECT id FROM here OFFSET $3::int8), $3::int8
+        ) END AS n_cut
 ), got AS MATERIALIZED (
     -- One pass over the index for all of them, which brings them by id.
     SELECT array_agg(j.id) AS ids, array_agg(octet_length(j.args)) AS lens,
@@ -65,18 +68,18 @@ WITH async AS MATERIALIZED (
             THEN concat_ws(',', j.id, j.attempt, j.n_failed, j.n_crashed, j.n_lost,
                 coalesce(j.max_attempts, 0)) END AS note
         FROM {schema}.job j
-        WHERE j.id = ANY (ARRAY(SELECT id FROM gone)) AND j.state = 'pending' AND $10::bool
+        WHERE j.id = ANY ((SELECT ids FROM took)::int8[]) AND j.state = 'pending' AND $10::bool
         OFFSET 0
     ) j
 ), told AS MATERIALIZED (
     -- The order of the claim, where that is another one; without jobs that are gone or final.
-    SELECT g.n, CASE
-        WHEN NOT $10::bool THEN g.ids
-        WHEN g.ids = got.ids THEN NULL
-        WHEN g.n = cardinality(got.ids) THEN g.ids
-        ELSE ARRAY(SELECT id FROM gone WHERE id = ANY (got.ids))
+    SELECT cardinality(t.ids) AS n, (SELECT count(*) FROM gone) AS n_rows, CASE
+        WHEN NOT $10::bool THEN t.ids
+        WHEN t.ids = got.ids THEN NULL
+        WHEN cardinality(t.ids) = cardinality(got.ids) THEN t.ids
+        ELSE ARRAY(SELECT u.id FROM unnest(t.ids) u (id) WHERE u.id = ANY (got.ids))
         END AS jobs
-    FROM got, (SELECT count(*) AS n, array_agg(id) AS ids FROM gone) g
+    FROM got, took t
 ), made AS (
     INSERT INTO {schema}.lease (node, n, lane, suspect, jobs)
     SELECT $4::uuid, $5::int8, $1::int4, $2::int4, coalesce(told.jobs, got.ids)
@@ -85,7 +88,7 @@ WITH async AS MATERIALIZED (
 SELECT told.n, got.ids, CASE WHEN $10::bool THEN told.jobs END, got.lens, got.args, got.notes,
     (
         SELECT concat_ws(',', p.priority, (extract(epoch FROM p.run_at) * 1000000)::int8, p.id)
-        FROM gone p OFFSET greatest(told.n - 1, 0)
+        FROM gone p OFFSET greatest(told.n_rows - 1, 0)
     ) AS last,
     (
         -- The better priorities, each taken to its end: usually none.
@@ -98,7 +101,7 @@ SELECT told.n, got.ids, CASE WHEN $10::bool THEN told.jobs END, got.lens, got.ar
         ) l
         WHERE l.next IS DISTINCT FROM l.priority
     ) AS ended,
-    CASE WHEN told.n = 0 AND $8::int8 > 1 THEN (SELECT n FROM waiting) END AS n_waiting,
-    CASE WHEN told.n = 0 AND $8::int8 > 1 THEN (SELECT oldest_s FROM waiting) END AS oldest_s,
-    turn.mine AND (told.n = $3::int8 OR told.n = (SELECT count(*) FROM pick)) AS alone
+    CASE WHEN told.n = 0 THEN (SELECT found[1]::int8 FROM waiting) END AS n_waiting,
+    CASE WHEN told.n = 0 THEN (SELECT found[2] FROM waiting) END AS oldest_s,
+    turn.mine AND (told.n = $3::int8 OR told.n_rows = (SELECT count(*) FROM pick)) AS alone
 FROM got, told, turn
