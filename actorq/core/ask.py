@@ -60,9 +60,10 @@ class Ask(msgspec.Struct, frozen=True):
 class Claimed(msgspec.Struct):
     """Say what a claim took.
 
-    `n_taken` rows left `ready`; `batch` holds those whose job still waits for its outcome, and
+    `n_taken` jobs left `ready`; `batch` holds those whose job still waits for its outcome, and
     is None if none does. `last` is the position of the last row taken per priority.
-    `n_waiting` and `oldest_s` are set only if `min_n` held the claim back.
+    `n_waiting` and `oldest_s` are set only if `min_n` held the claim back. `is_shared` tells that
+    others claim from the lane, too.
     """
 
     batch: Batch | None
@@ -70,6 +71,7 @@ class Claimed(msgspec.Struct):
     last: dict[int, Position]
     n_waiting: int = 0
     oldest_s: float | None = None
+    is_shared: bool = False
 
 
 class DueAsk(msgspec.Struct, frozen=True):

@@ -71,6 +71,7 @@ def claim(calls: Calls, turns: Turns, ask: Ask) -> Claimed:
             reply = _alone(calls, turns, ask)
         if reply is None and turns.way(ask.lane, monotonic()) == "in turn":
             reply = _in_turn(calls, ask)
+            reply.is_shared = True
     except Contended:
         turns.contested(ask.lane, monotonic())
     if reply is None:

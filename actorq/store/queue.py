@@ -75,9 +75,12 @@ class QueueStore:
         """Take the node's own row away at a clean exit."""
         self._calls.row("node_bury", node, None)
 
-    def settle_no(self, node: str) -> int | None:
-        """Return the number of the last settle of a node that was applied, None if it is dead."""
-        rows = self._calls.rows("settle_no", node)
+    def settle_no(self, node: str, like: int) -> int | None:
+        """Return the number of the last settle that was applied, None if the node is dead.
+
+        Only those count whose number is even or odd like this one: the other settler has others.
+        """
+        rows = self._calls.rows("settle_no", node, str(like))
         return rows[0][0] if rows else None
 
     # Jobs

@@ -31,6 +31,7 @@ from actorq.supervisor.link import Fatal, Link
 from actorq.supervisor.listener import Listener
 from actorq.supervisor.options import RunOptions, RunSettings
 from actorq.supervisor.settler import Settler
+from actorq.supervisor.settlers import Settlers
 from actorq.supervisor.stage import Stage
 
 if TYPE_CHECKING:
@@ -116,11 +117,11 @@ class _Life:
         open_ = partial(_open, options)
         post = inbox.put
         self._claimer = Claimer(self._node.id, open_, post)
-        self._settler = Settler(self._node.id, open_, post, options.settle_rows)
+        self._settler = Settlers(partial(Settler, self._node.id, open_, post, options.settle_rows))
         deadline_s, limit_s = patience_s(options.ttl_s)
         open_heart = partial(_open, options, deadline_s=deadline_s, statement_timeout_s=limit_s)
         self._heart = Heart(self._node, open_heart, post)
-        self._links: list[Link] = [self._claimer, self._settler, self._heart]
+        self._links: list[Link | Settlers] = [self._claimer, self._settler, self._heart]
         if options.notify:
             self._links.append(Listener(self._node.id, open_, post))
         self._ended = False
@@ -206,6 +207,8 @@ class _Life:
         if isinstance(item, i.Input):
             if isinstance(item, i.StopAsked):
                 self._stop_asked(now)
+            elif isinstance(item, i.Claimed) and item.reply.is_shared:
+                self._settler.shared_at = now
             self._step(item, now)
         elif isinstance(item, event.Event):
             self._events.emit(item)

@@ -28,6 +28,9 @@ MAX_ROWS = 1000
 """Cost per row grows with the statement: 1,000 rows wrote 100–153 k jobs/s, 20,000 rows 48 k; an
 uncapped settle falls behind, grows, and falls behind further."""
 
+N_SETTLERS = 2
+"""How many there may be, each of which numbers its statements in steps of this."""
+
 GATHER_S = 0.002
 ENOUGH_ROWS = 500
 """A statement right after another waits so long for so many rows: about a millisecond of its cost
@@ -43,7 +46,9 @@ HOLD_WAIT_S = 0.5
 class Settler(Link):
     """Write settlements, in the order they came, each exactly once."""
 
-    def __init__(self, node: str, open_: Open, post: Post, max_rows: int = MAX_ROWS) -> None:
+    def __init__(
+        self, node: str, open_: Open, post: Post, max_rows: int = MAX_ROWS, first_no: int = 1
+    ) -> None:
         super().__init__("settler", open_, post)
         self._node = node
         self._max_rows = max_rows
@@ -51,7 +56,8 @@ class Settler(Link):
         self._later: list[Settlement] = []  # taken from the inbox, but did not fit any more
         self._pending: list[Settlement] = []  # sent, commit not known
         self._ended_at = -math.inf  # when the last one ended
-        self._no = 0  # of the statement that carries them
+        self._no = first_no - N_SETTLERS  # of the statement that carries them
+        self._n_ordered = self._n_taken = 0  # rows, each counted by one thread only
         self._around = False  # that statement may have left jobs open
         self._kept: list[tuple[float, Settlement]] = []  # try again from then on
         self._strays: list[int] = []  # jobs that are in neither `ready` nor a lease
@@ -59,7 +65,13 @@ class Settler(Link):
 
     def order(self, settlement: Settlement) -> None:
         """Queue a settlement."""
+        self._n_ordered += settlement.n
         self._inbox.put(settlement)
+
+    @property
+    def n_statements(self) -> int:
+        """Return how many whole statements' rows wait for the one that runs."""
+        return (self._n_ordered - self._n_taken) // self._max_rows
 
     def stop(self) -> None:
         """Leave after the settlements given so far."""
@@ -77,7 +89,7 @@ class Settler(Link):
         while True:
             self._pending = self._gather()
             if self._pending:
-                self._no += 1
+                self._no += N_SETTLERS
                 self._write(store)
                 if self._strays:
                     self._mend(store)
@@ -113,10 +125,7 @@ class Settler(Link):
             return self._later.pop(0)
         if self._kept and self._kept[0][0] <= time.monotonic():
             return self._kept.pop(0)[1]
-        try:
-            return self._inbox.get_nowait()
-        except Empty:
-            return None
+        return self._wait(0.0)
 
     def _idle_s(self) -> float | None:
         """Return how long there may be nothing to do."""
@@ -126,9 +135,12 @@ class Settler(Link):
 
     def _wait(self, timeout_s: float | None) -> Settlement | None:
         try:
-            return self._inbox.get(timeout=timeout_s)
+            # With a timeout of 0 the queue would look at the clock, too.
+            settlement = self._inbox.get(timeout_s != 0.0, timeout_s)
         except Empty:
             return None
+        self._n_taken += settlement.n if settlement else 0
+        return settlement
 
     def _write(self, store: QueueStore) -> None:
         """Write what is pending until it is known to be written."""
@@ -188,7 +200,7 @@ class Settler(Link):
 
     def _resolve(self, store: QueueStore) -> None:
         """Find out whether the statement whose reply was lost had committed."""
-        written = store.settle_no(self._node)
+        written = store.settle_no(self._node, self._no)
         if written is None or written < self._no:
             self._write(store)
             return

@@ -240,7 +240,7 @@ class Deeds:
         assert set(settled.refused) == said.refused
         if node in self.queue.alive:
             self.settles[node] = no
-        assert self.world.store.settle_no(node) == (no if node in self.queue.alive else None)
+        assert self.world.store.settle_no(node, no) == (no if node in self.queue.alive else None)
         if said.missing:
             if said.missing & self.queue.locked:
                 self.unlock()

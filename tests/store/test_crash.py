@@ -71,6 +71,6 @@ def test_an_outcome_that_was_acknowledged_is_still_there(crashing: embedded.Serv
     crash(crashing)
     after = Kit(crashing.dsn)
     assert after.states() == dict.fromkeys(ids, "completed")
-    assert after.store.settle_no(kit.node) == 1
+    assert after.store.settle_no(kit.node, 1) == 1
     after.check_places()
     after.close()

@@ -26,7 +26,7 @@ def test_a_beat_returns_the_leases_or_says_that_the_node_is_dead(kit: Kit) -> No
     assert kit.store.beat(kit.node) == [2, 3]
     kit.store.leave(kit.node)
     assert kit.store.beat(kit.node) is None
-    assert kit.store.settle_no(kit.node) is None
+    assert kit.store.settle_no(kit.node, 1) is None
 
 
 def test_a_beat_moves_beat_at_and_a_node_that_beat_since_is_not_buried(kit: Kit) -> None:

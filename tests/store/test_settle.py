@@ -25,7 +25,7 @@ def test_plain_completions_end_the_jobs_and_the_lease(kit: Kit) -> None:
     assert kit.states() == dict.fromkeys(ids, "completed")
     assert job(kit, ids[0], "attempt, n_failed, attempted_at < finalized_at") == (1, 0, True)
     assert kit.one("SELECT count(*) FROM actorq.lease") == 0
-    assert kit.store.settle_no(kit.node) == 1
+    assert kit.store.settle_no(kit.node, 1) == 1
 
 
 @pytest.mark.parametrize("n_leases", [1, 2, 9, 70])

@@ -14,6 +14,7 @@ from actorq.store.claims import MANY, SOME, Turns
 from actorq.store.faults import BrokenLease
 from actorq.store.queue import QueueStore
 from tests.store.kit import Kit, Second, beside, pid
+from tests.support.rows import singly
 from tests.support.wait import wait_until
 
 
@@ -45,6 +46,13 @@ def share(kit: Kit) -> None:
     """Have met somebody else's claim, in an hour from now."""
     kit.store._turns.met(kit.lane, time.monotonic() + 3600)
     assert way(kit) == "in turn"
+
+
+def test_a_claim_says_whether_others_claim_too(alone: Kit) -> None:
+    alone.enqueue(2 * MANY)
+    assert not alone.claim(2, MANY).is_shared
+    share(alone)
+    assert alone.claim(3, MANY).is_shared
 
 
 def way(kit: Kit) -> str:
@@ -123,6 +131,7 @@ def test_beside_a_job_that_is_gone_the_others_go_back(shared: Kit, all_: bool) -
 
 def test_a_row_that_somebody_holds_costs_one_timeout_and_no_other_job(busy: Kit) -> None:
     ids = busy.enqueue(10)
+    singly(busy.conn)
     with psycopg.connect(busy.dsn) as somebody:
         somebody.execute("SELECT FROM actorq.ready WHERE id = %s FOR UPDATE", [ids[3]])
         assert busy.batch(2).ids == ids[:3] + ids[4:]
@@ -137,6 +146,7 @@ def test_a_row_that_somebody_holds_costs_one_timeout_and_no_other_job(busy: Kit)
 def test_a_turn_that_is_never_given_up_is_not_waited_for_again(busy: Kit) -> None:
     second, node = busy_store(busy)
     ids = busy.enqueue(30)
+    singly(busy.conn)
     busy.store._session.execute("BEGIN")
     busy.batch(2, 10)
     claimed = second.claim(Ask(busy.lane, 10, node, 2))
@@ -152,6 +162,7 @@ def test_rows_that_somebody_took_since_the_claim_began_are_a_reason_to_wait_for_
 ) -> None:
     alone.store._session.execute("SET lock_timeout = '10s'")
     ids = alone.enqueue(6)
+    singly(alone.conn)
     with psycopg.connect(alone.dsn) as somebody:
         somebody.execute("DELETE FROM actorq.ready WHERE id = ANY (%s)", [ids[:n_gone]])
         claim = Second(lambda: alone.batch(2, 5))
@@ -210,6 +221,7 @@ def test_a_claim_after_a_small_one_takes_no_turn(busy: Kit) -> None:
     busy.enqueue(1)
     assert second.claim(Ask(busy.lane, 10, node, 1)).n_taken == 1
     busy.enqueue(20)
+    singly(busy.conn)
     busy.store._session.execute("BEGIN")
     busy.batch(2, 10)
     second._session.execute("SET lock_timeout = 0")
@@ -234,6 +246,7 @@ def test_the_turn_of_one_lane_is_not_that_of_another(busy: Kit) -> None:
 def test_in_turn_no_row_is_locked_before_it_is_deleted(busy: Kit) -> None:
     busy.conn.execute("CREATE EXTENSION pg_walinspect")
     busy.enqueue(MANY)
+    singly(busy.conn)
     start = busy.one("SELECT pg_current_wal_insert_lsn()")
     busy.batch(2)
     busy.conn.execute("CHECKPOINT")  # what was not yet flushed cannot be read

@@ -123,6 +123,9 @@ PLANTS = (
         ("supervisor/settler.py", "        if written is None or written < self._no:",
          "        if written is None or written < 10**9:"),
     )),
+    Plant("the other settler's commit counts", "tests/supervisor/test_settlers.py", (
+        _sql("settle_no", " AND s.no % 2 = $2::int8 % 2", " AND $2::int8 > 0"),
+    )),
     Plant("a lost answer means written", "tests/supervisor/test_settler.py", (
         ("supervisor/settler.py", "        if written is None or written < self._no:",
          "        if written is None:"),

@@ -1,6 +1,10 @@
--- Read which settle of a node was the last to commit; 0 if none did. $1 node.
+-- Read which settle of a settler was the last to commit; 0 if none did. $1 node, $2 any number of
+-- that settler's: it is even or odd like all of them.
 SELECT coalesce(
-    (SELECT s.no FROM {schema}.settled s WHERE s.node = n.id ORDER BY s.no DESC LIMIT 1), 0
+    (
+        SELECT s.no FROM {schema}.settled s
+        WHERE s.node = n.id AND s.no % 2 = $2::int8 % 2 ORDER BY s.no DESC LIMIT 1
+    ), 0
 )
 FROM {schema}.node n
 WHERE n.id = $1::uuid
