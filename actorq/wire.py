@@ -1,8 +1,10 @@
 """What travels between a supervisor and its actors: messages, frames, and their reader.
 
-A frame is a header (mark, length, sequence number, CRC) and one message as msgpack. Nothing
-here does I/O, and nothing a peer can send raises anything but ProtocolError. After the first
-message to an actor, which says what it is to serve, no frame holds anything executable.
+A frame is a header (mark, lengths, sequence number, CRC) and one message as msgpack; a batch's
+args follow it as they are: they are most of what is sent, and each copy of them, or sum over them,
+costs both sides. Nothing here does I/O, and nothing a peer can send raises anything but
+ProtocolError. After the first message to an actor, which says what it is to serve, no frame holds
+anything executable.
 """
 
 from __future__ import annotations
@@ -17,14 +19,19 @@ import msgspec
 from actorq.core.model import Counts, ErrorInfo, Verdict
 from actorq.errors import ProtocolError
 
-MARK = b"aq\x01\n"
-HEADER = struct.Struct("<4sIII")  # mark, length of the body, sequence number, CRC-32 of the body
+MARK = b"aq\x02\n"
+HEADER = struct.Struct("<4sIIII")
+"""Mark, length of the body, length of the args behind it, sequence number, CRC-32 of the body.
+
+The args are not summed up: only a supervisor sends any, and nobody else writes in that direction,
+while a handler may write to any descriptor of its process.
+"""
 
 MAX_FROM_ACTOR = 20 * 1024 * 1024
-"""The largest body a supervisor accepts: one result of 16 MB, the database's own limit, fits."""
+"""The most a supervisor accepts in a frame: one result of 16 MB, the database's own limit, fits."""
 
 MAX_TO_ACTOR = 1 << 30
-"""The largest body an actor accepts; it trusts its supervisor, but not a damaged length."""
+"""The most an actor accepts; it trusts its supervisor, but not a damaged length."""
 
 CHUNK = 1024 * 1024
 """How many bytes of results an actor puts into one frame before it starts another."""
@@ -131,15 +138,19 @@ class FrameWriter:
     def __init__(self) -> None:
         self._sequence = 0
 
-    def frame(self, message: Message) -> bytearray:
-        """Return the next frame."""
+    def frame(self, message: Message) -> list[bytes | bytearray]:
+        """Return the next frame, in the parts to be sent one after another."""
+        args = b""
+        if isinstance(message, Work):
+            args, message = message.args, msgspec.structs.replace(message, args=b"")
         frame = bytearray(HEADER.size)
         _encoder.encode_into(message, frame, HEADER.size)
         with memoryview(frame) as view:
             crc = zlib.crc32(view[HEADER.size :])
-        HEADER.pack_into(frame, 0, MARK, len(frame) - HEADER.size, self._sequence, crc)
+        size = len(frame) - HEADER.size
+        HEADER.pack_into(frame, 0, MARK, size, len(args), self._sequence, crc)
         self._sequence = (self._sequence + 1) & 0xFFFFFFFF
-        return frame
+        return [frame, args] if args else [frame]
 
 
 class FrameReader:
@@ -154,6 +165,9 @@ class FrameReader:
         self._max_bytes = max_bytes
         self._buffer = bytearray()
         self._at = 0  # where in the buffer the next frame starts
+        self._work: Work | None = None  # what came, but for its args
+        self._args = bytearray()
+        self._n_args = 0  # how many bytes of them have come
         self._sequence = 0
         self._damage = ""
 
@@ -169,7 +183,23 @@ class FrameReader:
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Take the next bytes that arrived."""
-        self._buffer += data
+        if self._work is None:
+            self._buffer += data
+            return
+        with memoryview(data) as view:
+            n = min(len(view), len(self._args) - self._n_args)
+            self._args[self._n_args : self._n_args + n] = view[:n]
+            self._n_args += n
+            self._buffer += view[n:]
+
+    def room(self) -> memoryview | None:
+        """Return where the next bytes belong, if they are args; read into it and call `filled`."""
+        missing = self._work is not None and self._n_args < len(self._args)
+        return memoryview(self._args)[self._n_args :] if missing else None
+
+    def filled(self, n: int) -> None:
+        """Take note of n bytes that were read into `room`."""
+        self._n_args += n
 
     def messages(self) -> Iterator[Message]:
         """Yield every message that is complete; raises ProtocolError at the first damage."""
@@ -182,24 +212,46 @@ class FrameReader:
         """Return the next message, or None while it is incomplete."""
         if self._damage:
             raise ProtocolError(self._damage)
+        if self._work is not None:
+            return self._with_args(self._work)
         body_at = self._at + HEADER.size
         if len(self._buffer) < body_at:
             return None
-        mark, length, sequence, crc = HEADER.unpack_from(self._buffer, self._at)
-        self._check_header(mark, length, sequence)
+        mark, length, n_args, sequence, crc = HEADER.unpack_from(self._buffer, self._at)
+        self._check_header(mark, length, n_args, sequence)
         if len(self._buffer) < body_at + length:
             return None
         with memoryview(self._buffer) as view, view[body_at : body_at + length] as body:
             message = self._decoded(body, crc)
         self._at = body_at + length
         self._sequence = (sequence + 1) & 0xFFFFFFFF
-        return message
+        return self._expect_args(message, n_args) if n_args else message
 
-    def _check_header(self, mark: bytes, length: int, sequence: int) -> None:
+    def _expect_args(self, message: Message, n: int) -> Work | None:
+        """Make room for the args of a batch, and take what has come of them."""
+        if not isinstance(message, Work):
+            raise self._broken(f"{n:,} bytes of args behind a message that has none")
+        rest = self._buffer[self._at :]
+        self._buffer.clear()
+        self._at = 0
+        self._work, self._args, self._n_args = message, bytearray(n), 0
+        self.feed(rest)
+        return self._with_args(message)
+
+    def _with_args(self, work: Work) -> Work | None:
+        """Return a batch when all its args have come."""
+        if self._n_args < len(self._args):
+            return None
+        msgspec.structs.force_setattr(work, "args", self._args)
+        self._work, self._args = None, bytearray()
+        return work
+
+    def _check_header(self, mark: bytes, length: int, n_args: int, sequence: int) -> None:
         if mark != MARK:
             raise self._broken(f"a frame begins with {mark.hex()} instead of {MARK.hex()}")
-        if not 0 < length <= self._max_bytes:
-            raise self._broken(f"a frame of {length:,} bytes: 1 to {self._max_bytes:,} are allowed")
+        size = length + n_args
+        if not length or size > self._max_bytes:
+            raise self._broken(f"a frame of {size:,} bytes: 1 to {self._max_bytes:,} are allowed")
         if sequence != self._sequence:
             raise self._broken(f"frame number {sequence} came where {self._sequence} was due")
 

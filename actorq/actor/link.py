@@ -45,12 +45,13 @@ class Link:
     def send(self, message: wire.FromActor) -> None:
         """Send a message; callable from any thread."""
         with self._lock:
-            data = memoryview(self._writer.frame(message))
             try:
                 if _identity(self._fd) != self._identity:
                     leave(LOST)
-                while data:
-                    data = data[os.write(self._fd, data) :]
+                for part in self._writer.frame(message):
+                    data = memoryview(part)
+                    while data:
+                        data = data[os.write(self._fd, data) :]
             except OSError:
                 leave(LOST)
 
@@ -58,13 +59,23 @@ class Link:
         """Yield what the supervisor says, waiting for it."""
         while True:
             try:
-                data = os.read(self._fd, READ_SIZE)
+                n = self._read()
             except OSError:
-                data = b""
-            if not data:
+                n = 0
+            if not n:
                 leave(LOST)
-            self._reader.feed(data)
             yield from self._reader.messages()
+
+    def _read(self) -> int:
+        """Take what has arrived and return how many bytes; a batch's args go where they belong."""
+        room = self._reader.room()
+        if room is not None:
+            n = os.readv(self._fd, [room])
+            self._reader.filled(n)
+            return n
+        data = os.read(self._fd, READ_SIZE)
+        self._reader.feed(data)
+        return len(data)
 
     def _watch(self) -> None:
         poll = select.poll()

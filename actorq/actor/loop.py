@@ -25,6 +25,7 @@ from actorq.actor.link import LOST, Link, leave
 from actorq.actor.outbox import Outbox
 from actorq.actor.run import run_batch
 from actorq.actor.texts import describe
+from actorq.memory import keep_buffers
 from actorq.page import Page
 
 GATHER_S = 0.02
@@ -47,6 +48,7 @@ def main(fd: int, supervisor: int, page: Page) -> NoReturn:
         _die_with(supervisor)
         _ignore_signals()
         _keep_descriptors()
+        keep_buffers()
         _serve(Link(fd), page)
     except BaseException as error:  # beyond this, threads of the handler could hold us up
         with contextlib.suppress(BaseException):

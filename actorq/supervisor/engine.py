@@ -24,6 +24,7 @@ from actorq.core import inputs as i
 from actorq.core.view import Settings, View
 from actorq.errors import SchemaMismatch, StoreError, StoreUnavailable
 from actorq.events import Events
+from actorq.memory import keep_buffers
 from actorq.supervisor import identity
 from actorq.supervisor.claimer import Claimer
 from actorq.supervisor.heart import Disowned, Heart, patience_s
@@ -73,6 +74,7 @@ class Engine:
 
         Raises StoreError if the database cannot be used at the start.
         """
+        keep_buffers()
         with _signals(self.stop), _calm_collector():
             life: _Life | None = self._born()
             while life and not life.live(self):

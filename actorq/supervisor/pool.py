@@ -70,7 +70,7 @@ class Actor:
             self._expect(message)
         with self._lock:
             waiting = bool(self._unsent)
-            self._unsent.append(memoryview(self._writer.frame(message)))
+            self._unsent.extend(map(memoryview, self._writer.frame(message)))
             if waiting or self._write():
                 return
         self._want_write()
@@ -118,18 +118,17 @@ class Actor:
 
     def _write(self) -> bool:
         while self._unsent:
-            data = self._unsent[0]
             try:
-                n = self.socket.send(data)
+                n = self.socket.sendmsg(self._unsent)
             except BlockingIOError:
                 return False
             except OSError:  # it is dead or dying, which is noticed elsewhere
                 self._unsent.clear()
                 break
-            if n == len(data):
-                self._unsent.popleft()
-            else:
-                self._unsent[0] = data[n:]
+            while self._unsent and n >= len(self._unsent[0]):
+                n -= len(self._unsent.popleft())
+            if n:
+                self._unsent[0] = self._unsent[0][n:]
         return True
 
 

@@ -132,7 +132,7 @@ def _half_a_frame(no: int, n: int) -> None:
     """Say the first n bytes of a frame that is lawful so far, and die."""
     link = own_link()
     with link._lock:
-        frame = link._writer.frame(Outcomes(no, done=[3], last=True))
+        frame = b"".join(link._writer.frame(Outcomes(no, done=[3], last=True)))
         os.write(link._fd, frame[: min(n, len(frame) - 1)])
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -51,12 +51,14 @@ works = st.builds(
 
 def frames(*messages):
     writer = FrameWriter()
-    return b"".join(bytes(writer.frame(message)) for message in messages)
+    return b"".join(part for message in messages for part in writer.frame(message))
 
 
-def raw_frame(body: bytes, sequence: int = 0, mark: bytes = MARK, length: int | None = None):
+def raw_frame(
+    body: bytes, sequence: int = 0, mark: bytes = MARK, length: int | None = None, args: int = 0
+):
     size = len(body) if length is None else length
-    return HEADER.pack(mark, size, sequence, zlib.crc32(body)) + body
+    return HEADER.pack(mark, size, args, sequence, zlib.crc32(body)) + body
 
 
 def read(reader, data):
@@ -77,6 +79,39 @@ def test_any_split_gives_the_same_messages(messages, data):
 @given(works)
 def test_work_arrives_as_sent(work):
     assert read(FrameReader.of_actor(), frames(work)) == [work]
+
+
+@given(st.lists(works | st.just(wire.Stop()), min_size=1, max_size=4), st.data())
+def test_work_arrives_however_it_is_cut_and_read(messages, data):
+    stream = memoryview(frames(*messages))
+    reader, got, at = FrameReader.of_actor(), [], 0
+    while at < len(stream):
+        room = reader.room()
+        n = data.draw(st.integers(1, 60))
+        if room is not None and data.draw(st.booleans()):
+            n = min(n, len(room))
+            room[:n] = stream[at : at + n]
+            reader.filled(n)
+        else:
+            n = min(n, len(stream) - at)
+            reader.feed(stream[at : at + n])
+        at += n
+        got += reader.messages()
+    assert got == messages
+    assert reader.room() is None
+
+
+@pytest.mark.parametrize(
+    ("reader", "body", "args", "said"),
+    [
+        (FrameReader.of_supervisor, wire.Ready(), 1, "a message that has none"),
+        (FrameReader.of_actor, wire.Stop(), 9, "a message that has none"),
+        (FrameReader.of_actor, wire.Stop(), wire.MAX_TO_ACTOR, "allowed"),
+    ],
+)
+def test_args_are_taken_only_where_they_belong(reader, body, args, said):
+    with pytest.raises(ProtocolError, match=said):
+        read(reader(), raw_frame(msgspec.msgpack.encode(body), args=args))
 
 
 def test_a_dribble_of_single_bytes_is_read():
@@ -173,5 +208,5 @@ def test_a_frame_cut_at_any_byte_waits_in_silence():
 def test_sequence_numbers_wrap_around():
     writer, reader = FrameWriter(), FrameReader.of_supervisor()
     writer._sequence = reader._sequence = 0xFFFFFFFF
-    stream = bytes(writer.frame(wire.Ready())) + bytes(writer.frame(wire.Bye()))
+    stream = b"".join(writer.frame(wire.Ready()) + writer.frame(wire.Bye()))
     assert read(reader, stream) == [wire.Ready(), wire.Bye()]
