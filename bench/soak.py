@@ -17,7 +17,7 @@ from bench._handlers import app
 CHUNK_S = 0.1
 QUESTION = """
 SELECT
-    (SELECT count(*) FROM actorq.ready) AS waiting,
+    (SELECT count(*) FROM actorq.queued) AS waiting,
     (SELECT n_dead_tup FROM pg_stat_user_tables WHERE relid = 'actorq.ready'::regclass),
     (SELECT n_dead_tup FROM pg_stat_user_tables WHERE relid = 'actorq.job'::regclass),
     pg_table_size('actorq.ready'), pg_indexes_size('actorq.ready'),
