@@ -91,7 +91,7 @@ def compose(dsn: str, node: str, batch: int) -> tuple[list[Sent], list[Sent], in
         behind = {5: batches[lease - 2][-1][:2]} if lease > 1 else {}
         ask = Ask(jobs[0][2], batch, node, lease, frontier=behind)
         sent: list[Any] = [param.encode() for param in claims.parameters(ask)]
-        claimed.append((claims.text("actorq"), sent))
+        claimed.append((claims.text("actorq", claims.SKIPPING), sent))
     leases = [
         Settlement(lease, 0, {0: [job for _, job, _ in jobs]}, [])
         for lease, jobs in enumerate(batches, 1)

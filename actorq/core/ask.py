@@ -62,8 +62,8 @@ class Claimed(msgspec.Struct):
 
     `n_taken` jobs left `ready`; `batch` holds those whose job still waits for its outcome, and
     is None if none does. `last` is the position of the last row taken per priority.
-    `n_waiting` and `oldest_s` are set only if `min_n` held the claim back. `is_shared` tells that
-    others claim from the lane, too.
+    `n_waiting` and `oldest_s` are set only if `min_n` held the claim back. `n_rows` is how many
+    rows of `ready` the jobs stood in: some hundred may share one.
     """
 
     batch: Batch | None
@@ -71,7 +71,7 @@ class Claimed(msgspec.Struct):
     last: dict[int, Position]
     n_waiting: int = 0
     oldest_s: float | None = None
-    is_shared: bool = False
+    n_rows: int = 0
 
 
 class DueAsk(msgspec.Struct, frozen=True):

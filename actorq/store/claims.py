@@ -19,8 +19,8 @@ START: Position = (-(2**57), 0)
 """Before every run_at that anybody could mean: the year 2597 BC, and exact as a float."""
 
 SOME, MANY = 50, 200
-"""Rows from which on taking turns pays, alone and with others. It saves 54 bytes of WAL and some
-0.6 µs a row; waiting for one's turn costs 0.1 ms."""
+"""Rows of `ready`, each of them a block, from which on taking turns pays, alone and with others. It
+saves 54 bytes of WAL and some 0.6 µs a row; waiting for one's turn costs 0.1 ms."""
 
 SKIPPING = "FOR UPDATE SKIP LOCKED"
 CONTESTED_S = 1.0
@@ -31,10 +31,10 @@ Way = Literal["each", "alone", "in turn"]
 
 
 class Turns:
-    """Know how to claim from each lane: turns are for those that last brought many jobs."""
+    """Know how to claim from each lane: turns are for those that last brought many rows."""
 
     def __init__(self) -> None:
-        self._brought: dict[int, int] = {}  # lane → how many jobs its last claim has brought
+        self._brought: dict[int, int] = {}  # lane → how many rows its last claim has brought
         self._shared: dict[int, float] = {}  # … until when somebody else's turns are likely
         self._locked: dict[int, float] = {}  # … and until when somebody's lock on a row is
 
@@ -47,9 +47,9 @@ class Turns:
             return "alone"
         return "in turn" if n >= MANY else "each"
 
-    def brought(self, lane: int, n_taken: int) -> None:
-        """Note what a claim has brought."""
-        self._brought[lane] = n_taken
+    def brought(self, lane: int, n_rows: int) -> None:
+        """Note how many rows a claim has brought."""
+        self._brought[lane] = n_rows
 
     def met(self, lane: int, now: float) -> None:
         """Note that somebody else claims from the lane."""
@@ -71,21 +71,21 @@ def claim(calls: Calls, turns: Turns, ask: Ask) -> Claimed:
             reply = _alone(calls, turns, ask)
         if reply is None and turns.way(ask.lane, monotonic()) == "in turn":
             reply = _in_turn(calls, ask)
-            reply.is_shared = True
     except Contended:
         turns.contested(ask.lane, monotonic())
     if reply is None:
         reply = _claimed_by(_sent(calls, ask, SKIPPING), ask)
-    turns.brought(ask.lane, reply.n_taken)
+    turns.brought(ask.lane, reply.n_rows)
     return reply
 
 
 def _alone(calls: Calls, turns: Turns, ask: Ask) -> Claimed | None:
     """Claim if nobody else's turn is in the way; None if it is and nothing was taken."""
     row = _sent(calls, ask, alone=True)
-    if not row[-1]:
+    n_taken, is_alone = row[0], row[-2]
+    if not is_alone:
         turns.met(ask.lane, monotonic())
-    return _claimed_by(row, ask) if row[-1] or row[0] else None
+    return _claimed_by(row, ask) if is_alone or n_taken else None
 
 
 def _sent(calls: Calls, ask: Ask, lock: str = "", alone: bool = False) -> tuple[Any, ...]:
@@ -123,8 +123,8 @@ def _in_turn(calls: Calls, ask: Ask) -> Claimed:
 
 
 def _claimed(batch: Batch | None, n_taken: int, told: Sequence[Any]) -> Claimed:
-    last, ended, n_waiting, oldest_s, _ = told
-    return Claimed(batch, n_taken, _positions(last, ended), n_waiting or 0, oldest_s)
+    last, ended, n_waiting, oldest_s, _, n_rows = told
+    return Claimed(batch, n_taken, _positions(last, ended), n_waiting or 0, oldest_s, n_rows)
 
 
 def text(schema: str, lock: str = "") -> str:

@@ -119,7 +119,10 @@ class _Life:
         open_ = partial(_open, options)
         post = inbox.put
         self._claimer = Claimer(self._node.id, open_, post)
-        self._settler = Settlers(partial(Settler, self._node.id, open_, post, options.settle_rows))
+        self._settler = Settlers(
+            partial(Settler, self._node.id, open_, post, options.settle_rows),
+            lambda: self._heart.n_others == 0,
+        )
         deadline_s, limit_s = patience_s(options.ttl_s)
         open_heart = partial(_open, options, deadline_s=deadline_s, statement_timeout_s=limit_s)
         self._heart = Heart(self._node, open_heart, post)
@@ -209,8 +212,6 @@ class _Life:
         if isinstance(item, i.Input):
             if isinstance(item, i.StopAsked):
                 self._stop_asked(now)
-            elif isinstance(item, i.Claimed) and item.reply.is_shared:
-                self._settler.shared_at = now
             self._step(item, now)
         elif isinstance(item, event.Event):
             self._events.emit(item)

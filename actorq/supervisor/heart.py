@@ -70,6 +70,7 @@ class Heart(Link):
         self._watch = Watch(me)
         self._beat_at = 0.0
         self.n_claimed = 0  # written by the engine only, read here
+        self.n_others = 0  # supervisors beside this one: written here, read by the engine
         self._n_seen = self._n_vacuumed = 0  # … at the last round, and at the last vacuum
         self._vacuum_at = 0.0
 
@@ -103,7 +104,9 @@ class Heart(Link):
 
     def _bury(self, store: QueueStore, now: float) -> None:
         """Remove the rows of dead nodes; their leases are then nobody's, and reaped."""
-        for node in self._watch.dead(store.nodes(), now, start_of):
+        nodes = store.nodes()
+        self.n_others = sum(node.id != self._me.id for node in nodes)
+        for node in self._watch.dead(nodes, now, start_of):
             with suppress(Contended):  # its last settle is still under way
                 if store.bury(node.id, node.beat_at):
                     n_jobs = self._reap(store)

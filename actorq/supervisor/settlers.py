@@ -2,21 +2,17 @@
 
 For a third of the time that a settle takes, its connection waits: for the disk, for a processor,
 for the next statement. A second connection uses that, and a second processor: one supervisor writes
-a fifth more. Where others work on the same jobs they have settlers, too, and a second one of each
-is only in their way: four supervisors on two cores wrote a tenth less.
+a fifth more. Where there are others they have settlers, too, and a second one of each is only in
+their way: four supervisors on two cores wrote a tenth less.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 
 from actorq.core.model import Settlement
 from actorq.supervisor.settler import Settler
-
-SHARED_S = 2.0
-"""How long others are likely to be there still; claims look for them once a second."""
 
 
 class Settlers:
@@ -25,12 +21,12 @@ class Settlers:
     The engine orders nothing more for a lease before it knows what became of the last order.
     """
 
-    def __init__(
-        self, make: Callable[[int], Settler], clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        """Take what makes a settler, given the number of its first statement."""
-        self.shared_at = -math.inf  # when another supervisor was last met
-        self._make, self._clock = make, clock
+    def __init__(self, make: Callable[[int], Settler], is_alone: Callable[[], bool]) -> None:
+        """Take what makes a settler, given the number of its first statement.
+
+        `is_alone` tells whether this supervisor is the only one.
+        """
+        self._make, self._is_alone = make, is_alone
         self._first = make(1)
         self._second: Settler | None = None
 
@@ -46,7 +42,7 @@ class Settlers:
     def order(self, settlement: Settlement) -> None:
         """Queue a settlement where less waits, with the first one if in doubt."""
         waiting = self._first.n_statements
-        if not waiting or self._clock() < self.shared_at + SHARED_S:
+        if not waiting or not self._is_alone():
             self._first.order(settlement)
             return
         if self._second is None:
@@ -62,9 +58,9 @@ class Settlers:
 
     def join(self, timeout: float) -> None:
         """Wait until both have left."""
-        deadline = self._clock() + timeout
+        deadline = time.monotonic() + timeout
         for settler in self._all():
-            settler.join(max(0.0, deadline - self._clock()))
+            settler.join(max(0.0, deadline - time.monotonic()))
 
     def _all(self) -> list[Settler]:
         return [self._first] if self._second is None else [self._first, self._second]

@@ -22,6 +22,7 @@ from tests.support.wait import wait_until
 def alone(kit: Kit) -> Kit:
     """Have the kit's next claim take its turn by itself, for its last one has brought many jobs."""
     kit.enqueue(MANY)
+    singly(kit.conn)
     kit.batch(1)
     assert way(kit) == "alone"
     return kit
@@ -48,13 +49,6 @@ def share(kit: Kit) -> None:
     assert way(kit) == "in turn"
 
 
-def test_a_claim_says_whether_others_claim_too(alone: Kit) -> None:
-    alone.enqueue(2 * MANY)
-    assert not alone.claim(2, MANY).is_shared
-    share(alone)
-    assert alone.claim(3, MANY).is_shared
-
-
 def way(kit: Kit) -> str:
     return kit.store._turns.way(kit.lane, time.monotonic())
 
@@ -62,6 +56,7 @@ def way(kit: Kit) -> str:
 def busy_store(kit: Kit, **timeouts: float) -> tuple[QueueStore, str]:
     """Return a second store that takes turns, and a node for it."""
     kit.enqueue(MANY)
+    singly(kit.conn)
     store, node = kit.open(**timeouts), kit.register()
     assert store.claim(Ask(kit.lane, MANY, node, 1)).n_taken == MANY
     return store, node
@@ -186,6 +181,12 @@ def test_in_somebody_elses_turn_nothing_is_taken_without_waiting_for_the_next(al
         wait_until(lambda: alone.one(blocked, somebody.info.backend_pid, pid(alone.store)))
         assert way(alone) == "in turn"
     assert claim.result().ids == ids
+
+
+def test_blocks_are_no_reason_for_turns(alone: Kit) -> None:
+    ids = alone.enqueue(2 * MANY)
+    assert alone.batch(2, MANY).ids == ids[:MANY]
+    assert way(alone) == "each"
 
 
 def test_turns_are_waited_for_only_while_others_are_likely() -> None:

@@ -41,8 +41,8 @@ def test_the_second_one_takes_what_waits_less_unless_others_share_the_work() -> 
         made.append(Pretended(first_no))
         return made[-1]
 
-    now = [100.0]
-    settlers = Settlers(make, lambda: now[0])
+    others: list[str] = []
+    settlers = Settlers(make, lambda: not others)
     settlers.start()
     order = lambda lease: settlers.order(Settlement(lease, 0, {}, []))  # noqa: E731
     order(1)
@@ -53,9 +53,9 @@ def test_the_second_one_takes_what_waits_less_unless_others_share_the_work() -> 
     order(3)
     made[0].n_statements = 2
     order(4)
-    settlers.shared_at = 99.0
+    others.append("another supervisor")
     order(5)
-    now[0] = 101.5
+    others.clear()
     order(6)
     made[0].n_statements = made[1].n_statements = 0
     order(7)
@@ -109,7 +109,8 @@ def test_both_write_everything_once(kit: Kit) -> None:
     ids = kit.enqueue(600)
     posted: list[Any] = []
     open_ = lambda name: QueueStore.connect(kit.dsn, name=name)  # noqa: E731
-    settlers = Settlers(partial(Settler, kit.node, open_, posted.append, 10))
+    make = partial(Settler, kit.node, open_, posted.append, 10)
+    settlers = Settlers(make, lambda: True)
     batches = [kit.batch(n, 10) for n in range(1, 61)]
     for batch in batches:
         settlers.order(done(batch))

@@ -9,7 +9,7 @@
 -- Returns: how many jobs left `ready`, the jobs, their order if it is not that of their ids,
 -- lengths of args, args, counters of jobs that are not fresh, per priority where the claim ended;
 -- and if it took nothing for min_n's sake, how many are waiting and how long; whether it had the
--- turn, and nobody who had it before took any of the rows that were picked.
+-- turn, and nobody who had it before took any of the rows that were picked; and how many rows.
 -- One index descent per priority; no row is locked that is not claimed. What follows the DELETE
 -- goes by the rows that it returned, in the order of `pick`. Of a last block that is larger than
 -- what is wanted of it the rest goes back at once, in blocks that the next claims can take whole.
@@ -103,5 +103,6 @@ SELECT told.n, got.ids, CASE WHEN $10::bool THEN told.jobs END, got.lens, got.ar
     ) AS ended,
     CASE WHEN told.n = 0 THEN (SELECT found[1]::int8 FROM waiting) END AS n_waiting,
     CASE WHEN told.n = 0 THEN (SELECT found[2] FROM waiting) END AS oldest_s,
-    turn.mine AND (told.n = $3::int8 OR told.n_rows = (SELECT count(*) FROM pick)) AS alone
+    turn.mine AND (told.n = $3::int8 OR told.n_rows = (SELECT count(*) FROM pick)) AS alone,
+    told.n_rows
 FROM got, told, turn
