@@ -202,8 +202,8 @@ PLANTS = (
     Plant("actors outlive their supervisor", "torture", (
         ("actor/loop.py", "        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)\n",
          "        pass\n"),
-        ("actor/link.py", "            if not data:\n                leave(LOST)\n",
-         "            if not data:\n                threading.Event().wait()\n"),
+        ("actor/link.py", "            if not n:\n                leave(LOST)\n",
+         "            if not n:\n                threading.Event().wait()\n"),
         ("actor/link.py", "            poll.poll()\n        leave(LOST)\n",
          "            poll.poll()\n        threading.Event().wait()\n"),
     )),
