@@ -29,6 +29,24 @@ def test_jobs_of_one_statement_share_rows(kit: Kit) -> None:
     assert kit.one("SELECT sum(cost) FROM actorq.ready") == 500 * len("{}")
 
 
+@pytest.mark.parametrize("kind", ["k", "new"])
+@pytest.mark.parametrize("plan", ["hashagg", "sort", "hashjoin"])
+def test_a_block_is_in_order_whatever_the_plan(kit: Kit, kind: str, plan: str) -> None:
+    """What a claim leaves of it must not lie before the place where the claim has ended."""
+    kit.conn.execute(f"SET enable_{plan} = off".encode())
+    insert = "INSERT INTO actorq.job (kind) SELECT %s FROM generate_series(1, 2000) RETURNING id"
+    ids = [job for (job,) in kit.rows(insert, kind)]
+    assert [job for block in blocks(kit) for job in block] == ids
+    kit.lane = kit.store.lanes([("default", kind)])["default", kind]
+    taken: list[int] = []
+    last: dict[int, tuple[int, int]] = {}
+    for n in range(1, 21):
+        claimed = kit.claim(n, 100, frontier=last)
+        assert claimed.batch is not None
+        last, taken = claimed.last, taken + claimed.batch.ids
+    assert taken == ids
+
+
 def test_jobs_that_differ_do_not(kit: Kit) -> None:
     kit.conn.execute(
         "INSERT INTO actorq.job (kind, priority, run_at)"

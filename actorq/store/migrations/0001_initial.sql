@@ -59,7 +59,8 @@ CREATE TABLE {schema}.job (
 );
 
 -- Runnable or scheduled jobs, in blocks: a row is one job, or some that were inserted by one
--- statement and differ in nothing but their ids, which agree in all but the last 7 bits. Inserted
+-- statement and differ in nothing but their ids, which agree in all but the last 7 bits; sorted, or
+-- what a claim leaves would lie before the place where that claim has ended. Inserted
 -- with the jobs, deleted by the claim, never updated; what is left of a block becomes a new row.
 -- What stands before jobs has a fixed length: one text there, even empty, costs an insert a tenth.
 -- suspect is 0, or the quarantine group; groups below zero are one job on its own.
@@ -233,7 +234,7 @@ BEGIN
             INSERT INTO {schema}.ready (id, run_at, lane, cost, priority, jobs)
             SELECT min(i.id), i.run_at, lane.id,
                 least(sum(coalesce(i.cost, octet_length(i.args::text))), 2147483647), i.priority,
-                CASE WHEN count(*) > 1 THEN array_agg(i.id) END
+                CASE WHEN count(*) > 1 THEN array_agg(i.id ORDER BY i.id) END
             FROM inserted i
             WHERE i.state = 'pending' AND i.queue = first.queue AND i.kind = first.kind
             GROUP BY i.run_at, i.priority, i.id >> 7
@@ -254,7 +255,7 @@ BEGIN
         INSERT INTO {schema}.ready (id, run_at, lane, cost, priority, jobs)
         SELECT min(i.id), i.run_at, l.id,
             least(sum(coalesce(i.cost, octet_length(i.args::text))), 2147483647), i.priority,
-            CASE WHEN count(*) > 1 THEN array_agg(i.id) END
+            CASE WHEN count(*) > 1 THEN array_agg(i.id ORDER BY i.id) END
         FROM inserted i
         LEFT JOIN {schema}.lane l ON l.queue = i.queue AND l.kind = i.kind
         WHERE i.state = 'pending' AND (lane.id IS NULL OR l.id IS DISTINCT FROM lane.id)
@@ -290,7 +291,7 @@ RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO {schema}.ready (id, run_at, lane, cost, suspect, priority, jobs)
     SELECT min(b.id), b.run_at, $1, least(sum(b.cost), 2147483647), $2, b.priority,
-        CASE WHEN count(*) > 1 THEN array_agg(b.id) END
+        CASE WHEN count(*) > 1 THEN array_agg(b.id ORDER BY b.id) END
     FROM (
         SELECT j.id, j.run_at, j.priority, coalesce(j.cost, octet_length(j.args::text)) AS cost,
             row_number() OVER (PARTITION BY j.run_at, j.priority, j.id >> 7 ORDER BY j.id) AS k

@@ -39,7 +39,7 @@ WITH leased AS MATERIALIZED (
 ), others AS (
     INSERT INTO {schema}.ready (id, run_at, lane, cost, suspect, priority, jobs)
     SELECT min(h.id), h.run_at, h.lane, sum(h.cost), h.suspect, h.priority,
-        CASE WHEN count(*) > 1 THEN array_agg(h.id ORDER BY h.k) END
+        CASE WHEN count(*) > 1 THEN array_agg(h.id ORDER BY h.id) END
     FROM removed r
     JOIN held h ON h.place = r.place
     WHERE h.id <> ALL($1::int8[])

@@ -45,7 +45,7 @@ WITH RECURSIVE place AS MATERIALIZED (
 ), others AS (
     INSERT INTO {schema}.ready (id, run_at, lane, cost, suspect, priority, jobs)
     SELECT min(h.id), h.run_at, h.lane, h.cost::int8 * count(*) / cardinality(h.jobs),
-        h.suspect, h.priority, CASE WHEN count(*) > 1 THEN array_agg(h.id) END
+        h.suspect, h.priority, CASE WHEN count(*) > 1 THEN array_agg(h.id ORDER BY h.id) END
     FROM here h
     WHERE NOT h.mine
     GROUP BY h.block, h.run_at, h.lane, h.cost, h.suspect, h.priority, h.jobs
