@@ -236,6 +236,7 @@ def test_the_turn_of_one_lane_is_not_that_of_another(busy: Kit) -> None:
         busy.conn.execute(
             "INSERT INTO actorq.job (kind) SELECT 'other' FROM generate_series(1, %s)", [MANY]
         )
+        singly(busy.conn)
         if n == 2:
             busy.enqueue(1)
             busy.store._session.execute("BEGIN")

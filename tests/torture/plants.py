@@ -41,7 +41,7 @@ _PICK = "pick AS MATERIALIZED (\n"
 _GONE = """    WHERE r.k = 1
 ), gone AS MATERIALIZED (
     DELETE FROM {schema}.ready r USING pick p WHERE r.ctid = p.place
-    RETURNING r.id, r.run_at, r.priority, r.cost, r.jobs
+    RETURNING r.id, r.run_at, r.priority, r.jobs
 ), here AS"""
 _LIMIT = " LIMIT $3::int8) AS ids,\n        CASE WHEN EXISTS"
 _ORPHANS = "WHERE NOT EXISTS (SELECT FROM {schema}.node d WHERE d.id = l.node)\n      AND concat"
@@ -173,7 +173,7 @@ PLANTS = (
     Plant("a claim asks for its limit in a subquery", _PLANNER, (
         _sql("claim", _PICK + "    SELECT r.place\n",
              _PICK + "    DELETE FROM {schema}.ready d WHERE d.ctid IN (SELECT r.place\n"),
-        _sql("claim", _GONE, "    WHERE r.k = 1) RETURNING d.id, d.run_at, d.priority, d.cost,"
+        _sql("claim", _GONE, "    WHERE r.k = 1) RETURNING d.id, d.run_at, d.priority,"
              " d.jobs\n), gone AS MATERIALIZED (SELECT * FROM pick), here AS"),
     )),
     Plant("what a claim leaves of a block is gone", "tests/store/test_blocks.py", (

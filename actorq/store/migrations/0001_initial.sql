@@ -58,10 +58,10 @@ CREATE TABLE {schema}.job (
     autovacuum_analyze_scale_factor = 0.05
 );
 
--- Runnable or scheduled jobs, in blocks: a row is one job, or some that were inserted by one
--- statement and differ in nothing but their ids, which agree in all but the last 7 bits; sorted, or
--- what a claim leaves would lie before the place where that claim has ended. Inserted
--- with the jobs, deleted by the claim, never updated; what is left of a block becomes a new row.
+-- Runnable or scheduled jobs, in blocks: a row is one job, or some of one statement that stand in
+-- the same place and whose ids agree in all but the last 7 bits; sorted, or what a claim leaves of
+-- them would lie before the place where that claim has ended. Inserted with the jobs, deleted by
+-- the claim, never updated; what is left of a block becomes a new row.
 -- What stands before jobs has a fixed length: one text there, even empty, costs an insert a tenth.
 -- suspect is 0, or the quarantine group; groups below zero are one job on its own.
 CREATE TABLE {schema}.ready (
@@ -116,8 +116,9 @@ CREATE TABLE {schema}.node (
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
 -- The numbers of a node's last settles, an even and an odd one for each of its two settlers:
--- whether one had committed is asked after a lost connection. A row for each and not a counter in `node`, of which a held snapshot would keep all versions:
--- each settle would walk through them to find the newest.
+-- whether one had committed is asked after a lost connection. A row for each and not a counter in
+-- `node`, of which a held snapshot would keep all versions: each settle would walk through them to
+-- find the newest.
 CREATE TABLE {schema}.settled (
     node uuid   NOT NULL,
     no   bigint NOT NULL,

@@ -4,7 +4,7 @@
 -- the jobs along: who takes turns reads them when it is the next one's turn, by adopt.sql; $11
 -- whether to take the lane's turn (see claim_turn.sql) if nobody has it, and else no job.
 -- {lock}: FOR UPDATE SKIP LOCKED, or nothing where the claims of a lane take turns: then a row is
--- locked by its DELETE only, which saves 54 bytes of WAL per job, and a row that somebody else has
+-- locked by its DELETE only, which saves 54 bytes of WAL per row, and a row that somebody else has
 -- taken since is found to be gone, or is waited for until lock_timeout.
 -- Returns: how many jobs left `ready`, the jobs, their order if it is not that of their ids,
 -- lengths of args, args, counters of jobs that are not fresh, per priority where the claim ended;
@@ -49,7 +49,7 @@ WITH async AS MATERIALIZED (
     WHERE r.k = 1
 ), gone AS MATERIALIZED (
     DELETE FROM {schema}.ready r USING pick p WHERE r.ctid = p.place
-    RETURNING r.id, r.run_at, r.priority, r.cost, r.jobs
+    RETURNING r.id, r.run_at, r.priority, r.jobs
 ), here AS MATERIALIZED (
     SELECT unnest(coalesce(g.jobs, ARRAY[g.id])) AS id FROM gone g
 ), took AS MATERIALIZED (

@@ -1,5 +1,6 @@
 -- Write the outcomes of any number of batches, in one statement.
--- $1 node, $2 settle_no, even or odd for each of a node's two settlers; $3/$4 leases that end (n, seq); $5/$6/$7 leases that go on (n, seq, open);
+-- $1 node, $2 settle_no, odd or even for each of a node's two settlers; $3/$4 leases that end
+-- (n, seq); $5/$6/$7 leases that go on (n, seq, open);
 -- {rows}: completions, one row for the jobs of a batch that had the same attempt: (k, attempt,
 -- ids, results or NULL); $8 to $19: all other outcomes, one element each per job; $20: how many
 -- jobs all these are. Results are one text, a record separator (1E) between them and a unit
