@@ -97,6 +97,20 @@ def test_a_node_that_is_locked_does_not_keep_others_from_being_buried() -> None:
     assert store.buried == ["two", "one"]
 
 
+@pytest.mark.parametrize("n", [0, 2])
+def test_other_supervisors_are_counted_and_oneself_is_not(n: int) -> None:
+    living = [NodeSeen(id_, "elsewhere", 1, 3600.0, None, None, None, 0) for id_ in "ab"[:n]]
+    me = NodeSeen(ME.id, ME.host, 1, 3600.0, None, None, None, 0)
+    store = Store({}, [me, *living])
+    beating = heart.Heart(ME, lambda _: store, lambda _: None)  # type: ignore[arg-type,return-value]
+    beating.n_others = -1
+    beating.start()
+    wait_until(lambda: beating.n_others >= 0)
+    beating.stop()
+    beating.join(10)
+    assert beating.n_others == n
+
+
 def test_a_lost_connection_is_made_anew_and_reported() -> None:
     store = Store({"nodes": StoreUnavailable("gone")}, [])
     posted = run(store, lambda posted: beats(posted) >= 2)
