@@ -23,6 +23,7 @@ from actorq.core.event import (
     BatchLimited,
     ConnectionLost,
     ConnectionRestored,
+    DutyFailed,
     Event,
     JobFailed,
     KindAvailable,
@@ -109,6 +110,7 @@ LINES: dict[type[Event], tuple[int, str]] = {
     NodeReaped: (WARNING, "node {node} reaped: {n_jobs} jobs given back"),
     ConnectionLost: (WARNING, "connection lost ({duty}): {error}"),
     ConnectionRestored: (INFO, "connection restored ({duty}) after {down_s} s"),
+    DutyFailed: (WARNING, "{duty}: a statement failed and is tried again: {error}"),
     ArgsTypeChanged: (WARNING, "args of kind {kind} changed their type: {old} before, {new} now"),
 }
 

@@ -216,6 +216,13 @@ class ConnectionRestored(Event, frozen=True):
     down_s: float
 
 
+class DutyFailed(Event, frozen=True):
+    """Say that the database refused a statement of one duty, which is tried again."""
+
+    duty: str
+    error: str
+
+
 class ArgsTypeChanged(Event, frozen=True):
     """Say that a kind's args have another type than the database remembers."""
 

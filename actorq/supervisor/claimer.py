@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from actorq.core import effects as e
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Order = e.Claim | e.AskDue | e.GiveBack | e.Hunger
 
+AGAIN_S = 0.2
+"""How long an order that failed waits for its next try, while others are carried out."""
+
 
 class Claimer(Link):
     """Carry out one order after another, in the order they were given."""
@@ -27,7 +30,8 @@ class Claimer(Link):
         super().__init__("claimer", open_, post)
         self._node = node
         self._orders: SimpleQueue[Order | None] = SimpleQueue()
-        self._again: deque[Order] = deque()  # must be done, but the connection was lost
+        self._again: deque[Order] = deque()  # must be done, but failed
+        self._again_at = 0.0  # when to try the next of them
         self._last: tuple[int, dict[int, Position]] = 0, {}  # the last claim, and where it ended
 
     def order(self, order: Order) -> None:
@@ -41,14 +45,36 @@ class Claimer(Link):
 
     def work(self, store: QueueStore) -> None:
         """Carry out orders."""
-        while True:
-            order = self._again.popleft() if self._again else self._orders.get()
-            if order is None:
-                raise Stopping
-            try:
-                self._carry_out(store, order)
-            except StoreError as exc:
-                self._failed(order, exc)
+        while (order := self._next()) is not None:
+            self._try(store, order)
+        for _ in range(len(self._again)):
+            self._try(store, self._again.popleft())
+        raise Stopping
+
+    def _next(self) -> Order | None:
+        """Wait for an order, or for the time to try one again; None: there are no more."""
+        wait_s = self._again_at - time.monotonic() if self._again else None
+        if wait_s is not None and wait_s <= 0:
+            return self._again.popleft()
+        try:
+            order = self._orders.get(timeout=wait_s)
+        except Empty:
+            return self._again.popleft()
+        return self._with_earlier(order) if isinstance(order, e.Hunger) else order
+
+    def _with_earlier(self, later: e.Hunger) -> e.Hunger:
+        """Take in what was asked before and failed: tried after this one, it would undo it."""
+        for earlier in [order for order in self._again if isinstance(order, e.Hunger)]:
+            self._again.remove(earlier)
+            on = (earlier.on - later.off) | later.on
+            later = e.Hunger(on, (earlier.off - later.on) | later.off)
+        return later
+
+    def _try(self, store: QueueStore, order: Order) -> None:
+        try:
+            self._carry_out(store, order)
+        except StoreError as exc:
+            self._failed(order, exc)
 
     def _carry_out(self, store: QueueStore, order: Order) -> None:
         begun = time.monotonic()
@@ -87,9 +113,12 @@ class Claimer(Link):
             case e.AskDue():
                 self.post(i.DueLost())
             case e.GiveBack() | e.Hunger():
-                self._again.append(order)
+                if order not in self._again:
+                    self._again.append(order)
+                self._again_at = time.monotonic() + AGAIN_S
         if isinstance(exc, Forbidden):
             self.post(Fatal(exc))
             raise Stopping from exc
         if isinstance(exc, StoreUnavailable):
             raise exc
+        self.report(exc)

@@ -27,6 +27,10 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.05, 0.5
 server that is back without work for a second."""
 
 
+REPEAT_S = 60.0
+"""How long an error that was reported is not reported again: it may come twice a second."""
+
+
 class Fatal:
     """Tell the engine that this supervisor cannot go on, and why."""
 
@@ -49,6 +53,7 @@ class Link(threading.Thread):
         self.post = post
         self.stopping = threading.Event()
         self._open = open_
+        self._reported: dict[str, float] = {}  # error → when
 
     def run(self) -> None:
         """Work until stopped, across any number of connections."""
@@ -98,6 +103,14 @@ class Link(threading.Thread):
             down_s = time.monotonic() - self._lost_at
             self.post(event.ConnectionRestored(self.duty, down_s))
             self._lost_at = None
+
+    def report(self, error: StoreError) -> None:
+        """Tell of a statement that the database refused, unless that was said just now."""
+        now, text = time.monotonic(), str(error)
+        self._reported = {t: at for t, at in self._reported.items() if now < at + REPEAT_S}
+        if text not in self._reported:
+            self._reported[text] = now
+            self.post(event.DutyFailed(self.duty, text))
 
     def stop(self) -> None:
         """Ask the thread to leave when it has nothing more to do."""
