@@ -14,7 +14,7 @@ from actorq.core import inputs as i
 from actorq.core.ask import NodeInfo
 from actorq.core.liveness import Watch
 from actorq.errors import StoreError, StoreUnavailable
-from actorq.store.faults import Contended, Forbidden
+from actorq.store.faults import Contended, Forbidden, TooSlow
 from actorq.supervisor.identity import start_of
 from actorq.supervisor.link import Link, Open, Post, Stopping
 
@@ -82,8 +82,10 @@ class Heart(Link):
                 self._round(store, time.monotonic())
             except (StoreUnavailable, Forbidden):
                 raise
-            except StoreError:
+            except (Contended, TooSlow):
                 pass  # a lock of somebody else's, or a cancelled statement: the next round does it
+            except StoreError as exc:
+                self.report(exc)
             self.stopping.wait(WATCH_S)
         raise Stopping
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -84,10 +84,7 @@ def test_a_claim_that_is_refused_is_reported_once_and_answered_each_time(
 ) -> None:
     claiming.store.trouble["claim"] = NEVER
     claiming.order(*(e.Claim(1, lease, 10) for lease in (1, 2, 3)))
-    lost: Callable[[], list[Any]] = lambda: [
-        p for p in claiming.posted if isinstance(p, i.ClaimLost)
-    ]  # noqa: E731
-    wait_until(lambda: len(lost()) == 3)
+    wait_until(lambda: sum(isinstance(p, i.ClaimLost) for p in claiming.posted) == 3)
     claiming.store.trouble["claim"] = RowRefused("something else")
     claiming.order(e.Claim(1, 4, 10))
     wait_until(lambda: len(claiming.failures()) == 2)
@@ -117,9 +114,7 @@ def test_an_order_that_is_always_refused_is_in_nobodys_way(
     wait_until(lambda: claiming.store.n(call) == n + 1)
 
 
-def test_a_wish_to_be_woken_that_was_refused_does_not_undo_a_later_one(
-    claiming: Claiming, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wish_to_be_woken_that_was_refused_does_not_undo_a_later_one(claiming: Claiming) -> None:
     claiming.store.trouble["hunger"] = NEVER
     claiming.order(e.Hunger(frozenset({1, 2}), frozenset()))
     wait_until(lambda: claiming.store.n("hunger") >= 1)

@@ -12,7 +12,7 @@ import pytest
 from actorq.core import event
 from actorq.core import inputs as i
 from actorq.core.ask import NodeInfo, NodeSeen, Reaped
-from actorq.errors import StoreError, StoreUnavailable
+from actorq.errors import RowRefused, StoreError, StoreUnavailable
 from actorq.store.faults import Contended, Forbidden, LockTimeout, TooSlow, translated
 from actorq.store.queue import QueueStore
 from actorq.supervisor import heart
@@ -89,6 +89,14 @@ def test_a_call_that_failed_for_now_is_made_again(call: str, error: StoreError) 
     store = Store({call: error}, [])
     posted = run(store, lambda posted: not store.trouble and beats(posted) >= 2)
     assert not [p for p in posted if not isinstance(p, i.Beaten)]
+
+
+@pytest.mark.parametrize("call", ["beat", "nodes", "reap"])
+def test_a_call_that_is_refused_is_reported(call: str) -> None:
+    store = Store({call: RowRefused("a trigger says no")}, [])
+    posted = run(store, lambda posted: not store.trouble and beats(posted) >= 2)
+    told = [p for p in posted if not isinstance(p, i.Beaten)]
+    assert told == [event.DutyFailed("heart", "a trigger says no")]
 
 
 def test_a_node_that_is_locked_does_not_keep_others_from_being_buried() -> None:
