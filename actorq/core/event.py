@@ -203,7 +203,7 @@ class NodeReaped(Event, frozen=True):
 
 
 class ConnectionLost(Event, frozen=True):
-    """Say that the database connection of one duty is gone; it is being made again."""
+    """Say why one duty has no database connection; it is being made, or made again."""
 
     duty: str
     error: str

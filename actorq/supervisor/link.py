@@ -53,6 +53,8 @@ class Link(threading.Thread):
         self.post = post
         self.stopping = threading.Event()
         self._open = open_
+        self._lost_at: float | None = None
+        self._reasons: set[str] = set()  # why there is no connection, as far as reported
         self._reported: dict[str, float] = {}  # error → when
 
     def run(self) -> None:
@@ -72,12 +74,9 @@ class Link(threading.Thread):
         except (SchemaMismatch, Forbidden):
             raise
         except StoreError as exc:
-            self.post(event.ConnectionLost(self.duty, str(exc)))
-            self._lost_at = time.monotonic()
+            self._report_away(exc)
         finally:
             store.close()
-
-    _lost_at: float | None = None
 
     def _connected(self) -> QueueStore:
         """Connect, however long it takes; waits grow, with jitter."""
@@ -89,7 +88,8 @@ class Link(threading.Thread):
                 store = self._open(f"actorq {self.duty}")
             except SchemaMismatch:
                 raise
-            except StoreError:
+            except StoreError as exc:
+                self._report_away(exc)
                 self.stopping.wait(wait_s * random.uniform(0.5, 1.5))
                 wait_s = min(self.longest_wait_s, wait_s * 2)
                 if self.stopping.is_set():
@@ -98,11 +98,20 @@ class Link(threading.Thread):
             self._report_restored()
             return store
 
+    def _report_away(self, error: StoreError) -> None:
+        """Say why there is no connection, once for each reason until there is one again."""
+        if self._lost_at is None:
+            self._lost_at = time.monotonic()
+        if str(error) not in self._reasons:
+            self._reasons.add(str(error))
+            self.post(event.ConnectionLost(self.duty, str(error)))
+
     def _report_restored(self) -> None:
         if self._lost_at is not None:
             down_s = time.monotonic() - self._lost_at
             self.post(event.ConnectionRestored(self.duty, down_s))
             self._lost_at = None
+            self._reasons.clear()
 
     def report(self, error: StoreError) -> None:
         """Tell of a statement that the database refused, unless that was said just now."""
