@@ -265,22 +265,34 @@ class _Life:
         for link in self._links:
             if link.ident is not None:
                 link.join(JOIN_S)
+        self._leave()
+        self._take_last()
         n_unsettled = sum(held.unwritten for held in self._view.held.values())
-        self._leave(n_unsettled)
+        if n_unsettled and self._code == OK:
+            self._code = FAILED
         self._events.emit(event.SupervisorStopped(self._node.id, n_unsettled))
 
-    def _leave(self, n_unsettled: int) -> None:
+    def _leave(self) -> None:
         """Take the node's row away; whatever it still holds is reaped by others then."""
         try:
             store = _open(self._options, "actorq leave")
-        except StoreError:
-            return
-        try:
-            store.leave(self._node.id)
+            try:
+                store.leave(self._node.id)
+            finally:
+                store.close()
         except StoreError as exc:
             self._events.emit(event.ConnectionLost("leave", str(exc)))
-        finally:
-            store.close()
+
+    def _take_last(self) -> None:
+        """Publish what the links said while they left; nothing is done about it any more."""
+        while not self._inbox.empty():
+            item = self._inbox.get()
+            if isinstance(item, event.Event):
+                self._events.emit(item)
+            elif isinstance(item, i.Settled):
+                for effect in plan.step(self._view, item, time.monotonic()):
+                    if isinstance(effect, e.Emit):
+                        self._events.emit(effect.event)
 
 
 def _open(options: RunOptions, name: str, **timeouts: float) -> Any:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
 
 from actorq.core import event
+from actorq.errors import StoreUnavailable
+from actorq.supervisor import engine as engine_module
+from actorq.supervisor.stage import Stage
 from tests.supervisor.support import Running
 from tests.support.wait import wait_until
 
+FULL = """
+    CREATE FUNCTION public.trouble() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE 'No space left on device' USING ERRCODE = 'disk_full'; END $$;
+    CREATE TRIGGER trouble BEFORE UPDATE ON actorq.job EXECUTE FUNCTION public.trouble()
+"""
+CURE = "DROP FUNCTION public.trouble() CASCADE"
 NODE = "SELECT id, beat_at FROM actorq.node"
 
 
@@ -62,3 +72,54 @@ def test_a_supervisor_stops_in_order_when_the_schema_becomes_newer(
     assert running.codes == [4]
     failed = [e for e in running.told if isinstance(e, event.SupervisorFailed)]
     assert "too new" in str(failed[0])
+
+
+def stopped_at_once(running: Running, direct: psycopg.Connection) -> event.SupervisorStopped:
+    """Stop a supervisor as hard as possible while an outcome cannot be written."""
+    direct.execute(FULL)
+    running.app.enqueue("nothing")
+    running.wait_until_told(event.SettleDelayed)
+    for _ in range(3):
+        running.engine.stop()
+    running.thread.join(30)
+    (stopped,) = [e for e in running.told if isinstance(e, event.SupervisorStopped)]
+    return stopped
+
+
+def test_outcomes_that_are_lost_by_a_hard_stop_make_it_fail(
+    running: Running, direct: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "JOIN_S", 0.5)
+    assert stopped_at_once(running, direct).n_unsettled == 1
+    assert running.codes == [1]
+    direct.execute(CURE)  # what is left of the settler leaves
+
+
+def test_outcomes_that_are_written_at_the_very_end_are_not_said_to_be_lost(
+    running: Running, direct: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = Stage.close
+
+    def cure(stage: Stage) -> None:
+        direct.execute(CURE)
+        close(stage)
+
+    monkeypatch.setattr(Stage, "close", cure)
+    assert stopped_at_once(running, direct).n_unsettled == 0
+    assert any(isinstance(e, event.Settled) for e in running.told)
+    assert running.codes == [0]
+
+
+def test_a_supervisor_that_cannot_take_its_row_away_says_so(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_ = engine_module._open
+
+    def refusing(options: Any, name: str, **timeouts: float) -> Any:
+        if name == "actorq leave":
+            raise StoreUnavailable("away")
+        return open_(options, name, **timeouts)
+
+    monkeypatch.setattr(engine_module, "_open", refusing)
+    running.stop()
+    assert event.ConnectionLost("leave", "away") in running.told
