@@ -85,6 +85,9 @@ class App:
 
         The args of a plain function are its own parameters, one job at a time. A function
         with a parameter annotated Batch[T], or a class, is given whole batches.
+
+        Where a function given as `retry` raises or returns no number, the default delay serves,
+        and an event `RetryFunctionFailed` says so.
         """
         policy = with_settings(KindPolicy(name=name, queue=queue), settings)
         return functools.partial(self._declare, policy)

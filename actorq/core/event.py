@@ -76,6 +76,13 @@ class KindResting(Event, frozen=True):
     error: str
 
 
+class RetryFunctionFailed(Event, frozen=True):
+    """Say that a kind's own `retry` raised or returned no number: the default delay serves."""
+
+    kind: str
+    error: str
+
+
 class BatchLimited(Event, frozen=True):
     """Say that batches are now at most `limit` jobs: larger ones crashed or cannot be claimed."""
 

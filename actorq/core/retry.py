@@ -68,7 +68,7 @@ def policy_of(value: object) -> RetryPolicy:
     """Return the policy that a `retry=` setting means: seconds, a table, a function."""
     if isinstance(value, Exponential | Table):
         return value
-    if _is_number(value):
+    if is_number(value):
         return Table((float(value),))  # type: ignore[arg-type]
     if callable(value):
         return _tried(value)
@@ -96,7 +96,7 @@ def delay_s(policy: RetryPolicy, n_failed: int, u: float) -> float:
         value = policy(n)
     except Exception:
         return delay_s(DEFAULT, n, u)
-    return _clamp(float(value)) if _is_number(value) else delay_s(DEFAULT, n, u)
+    return _clamp(float(value)) if is_number(value) else delay_s(DEFAULT, n, u)
 
 
 def _grown(policy: Exponential, n: int) -> float:
@@ -120,7 +120,7 @@ def _tried(function: RetryFunction) -> RetryFunction:
         value = function(1)
     except Exception as error:
         raise ConfigError(f"retry: the function fails for one failure: {error!r}") from error
-    if not _is_number(value):
+    if not is_number(value):
         raise ConfigError(f"retry: the function returns {value!r}, not a number of seconds")
     _check_range("retry delay", value, 0.0, MAX_DELAY_S)
     return function
@@ -129,21 +129,22 @@ def _tried(function: RetryFunction) -> RetryFunction:
 def _numbers(values: Iterable[object]) -> tuple[float, ...]:
     listed = tuple(values)
     for value in listed:
-        if not _is_number(value):
+        if not is_number(value):
             raise ConfigError(
                 f"retry: the table of delays holds {value!r}, not a number of seconds"
             )
     return tuple(float(value) for value in listed)  # type: ignore[arg-type]
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Tell whether a value is a number, of seconds or else; NaN is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return not math.isnan(value)
 
 
 def _check_range(name: str, value: object, low: float, high: float) -> None:
-    if not _is_number(value) or not low <= value <= high:  # type: ignore[operator]
+    if not is_number(value) or not low <= value <= high:  # type: ignore[operator]
         raise ConfigError(f"{name}={value!r} is out of range: it must be {low:g} to {high:g}")
 
 

@@ -31,6 +31,7 @@ from actorq.supervisor.heart import Disowned, Heart, patience_s
 from actorq.supervisor.link import Fatal, Link
 from actorq.supervisor.listener import Listener
 from actorq.supervisor.options import RunOptions, RunSettings
+from actorq.supervisor.retries import told
 from actorq.supervisor.settler import Settler
 from actorq.supervisor.settlers import Settlers
 from actorq.supervisor.stage import Stage
@@ -158,7 +159,10 @@ class _Life:
             drain=options.drain,
         )
         kinds = [
-            (kind.policy, {lanes[q, kind.name]: q for q in options.queues_of(kind)})
+            (
+                told(kind.policy, self._events.emit),
+                {lanes[q, kind.name]: q for q in options.queues_of(kind)},
+            )
             for kind in options.kinds
         ]
         return plan.begin(settings, kinds, SystemRandom().getrandbits(64))

@@ -5,3 +5,8 @@ from __future__ import annotations
 
 def nothing() -> None:
     """Complete a job."""
+
+
+def failing() -> None:
+    """Fail a job."""
+    raise ValueError("no")

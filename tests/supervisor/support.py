@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import psycopg
 
@@ -12,17 +13,18 @@ from actorq.core.event import Event
 from actorq.events import Events
 from actorq.supervisor.engine import Engine
 from actorq.supervisor.options import RunOptions
-from tests.supervisor.handlers import nothing
+from tests.supervisor.handlers import failing, nothing
 from tests.support.wait import wait_until
 
 
 class Running:
     """Run a supervisor in a thread of the test's own process."""
 
-    def __init__(self, dsn: str, ttl_s: float = 1.0, through: str = "") -> None:
+    def __init__(self, dsn: str, ttl_s: float = 1.0, through: str = "", retry: Any = 0) -> None:
         self.dsn = dsn
         self.app = actorq.App(through or dsn)
         self.app.actor("nothing")(nothing)
+        self.app.actor("failing", retry=retry)(failing)
         self.told: list[Event] = []
         options = RunOptions.of(self.app, ttl_s=ttl_s, poll_s=0.02)
         self.engine = Engine(options, Events(self._hear))

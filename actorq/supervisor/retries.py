@@ -1,0 +1,48 @@
+"""Telling of a user's retry function that fails: its kind goes on with the default delay."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import msgspec
+
+from actorq.core.event import Event, RetryFunctionFailed
+from actorq.core.policy import KindPolicy
+from actorq.core.retry import RetryFunction, is_number
+
+MAX_ERRORS = 100
+"""How many distinct errors of one function are told: their text may hold anything."""
+
+
+class Told:
+    """Call a user's retry function, and tell of each distinct error once."""
+
+    def __init__(self, kind: str, function: RetryFunction, emit: Callable[[Event], object]) -> None:
+        self._kind, self._function, self._emit = kind, function, emit
+        self._errors: set[str] = set()
+
+    def __call__(self, n_failed: int) -> float:
+        """Return what the function returns, whatever that is."""
+        try:
+            delay = self._function(n_failed)
+        except Exception as exc:
+            self._tell(f"it raised {exc!r}")
+            raise
+        if not is_number(delay):
+            self._tell(f"it returned {delay!r}, not a number of seconds")
+        return delay
+
+    def _tell(self, error: str) -> None:
+        if error not in self._errors and len(self._errors) < MAX_ERRORS:
+            self._errors.add(error)
+            self._emit(RetryFunctionFailed(self._kind, error))
+
+
+def told(policy: KindPolicy, emit: Callable[[Event], object]) -> KindPolicy:
+    """Return a policy whose retry function, if it has one, is heard of when it fails."""
+    if not callable(policy.retry):
+        return policy
+    other = copy.copy(policy)  # made anew, it would call the function to try it
+    msgspec.structs.force_setattr(other, "retry", Told(policy.name, policy.retry, emit))
+    return other
