@@ -66,9 +66,6 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
                 raise ConfigError("delay_s and run_at are both given: one of them decides")
 
 
-NONE = Options()
-
-
 def checked_key(key: object) -> str:
     """Return the key, or raise EnqueueError."""
     return _checked_text("key", key, 0, MAX_KEY_BYTES)

@@ -10,10 +10,9 @@ from typing import Literal
 
 import msgspec
 
-Cause = Literal["error", "timeout", "signal", "exit", "oom", "lost", "args", "result", "poison"]
+Cause = Literal["error", "timeout", "signal", "exit", "oom", "lost", "args", "result"]
 """Why an attempt failed. `exit` is a process that left by itself, `lost` a dead supervisor."""
 
-Final = Literal["completed", "failed", "cancelled"]
 State = Literal["pending", "completed", "failed", "cancelled"]
 Charge = Literal["none", "failed", "crashed"]
 
@@ -74,7 +73,10 @@ class Verdict(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """Say what one job's row becomes; built only by the constructors in core.settle.
+    """Say what one job's row becomes.
+
+    It is built by the constructors in core.settle; and by store.settles, for a job whose outcome
+    the database refuses.
 
     With state "pending" the job returns to `ready`: after `retry_in_s` seconds, or at its
     unchanged run_at where that is None; `suspect` is the quarantine group it returns to.
@@ -88,7 +90,6 @@ class Row(msgspec.Struct, frozen=True):
     suspect: int = 0
     result: bytes | None = None
     error: ErrorInfo | None = None  # a row of `failure`; final if state is "failed"
-    cause_final: bool = False  # error is the job's last (dead letter)
 
 
 class Settlement(msgspec.Struct):

@@ -1,6 +1,7 @@
 """The rules from a verdict to what a job's row becomes.
 
-The constructors below name the only legal combinations; nothing else builds a `Row`.
+The constructors below name the only legal combinations. One other place builds a `Row`:
+store.settles fails a job whose outcome the database refuses.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def cancelled(id_: int, counts: Counts, error: ErrorInfo | None = None) -> Row:
 
 def failed_for_good(id_: int, counts: Counts, error: ErrorInfo) -> Row:
     """Fail a job whatever attempts are left, because its handler said so."""
-    return Row(id_, counts.attempt, "failed", charge="failed", error=error, cause_final=True)
+    return Row(id_, counts.attempt, "failed", charge="failed", error=error)
 
 
 def failed_attempt(
@@ -49,7 +50,7 @@ def failed_attempt(
     n_failed = counts.n_failed + 1
     limit = counts.max_attempts or policy.max_attempts
     if n_failed >= limit:
-        return Row(id_, counts.attempt, "failed", charge="failed", error=error, cause_final=True)
+        return Row(id_, counts.attempt, "failed", charge="failed", error=error)
     wait = delay_s(policy.retry, n_failed, u) if after_s is None else after_s
     return Row(
         id_, counts.attempt, "pending", "failed", retry_in_s=wait, suspect=suspect, error=error
@@ -62,7 +63,7 @@ def crashed_attempt(
     """Charge a crash: the job runs again alone, or its crash budget is spent."""
     n_crashed = counts.n_crashed + 1
     if n_crashed >= policy.crash_budget:
-        return Row(id_, counts.attempt, "failed", "crashed", error=error, cause_final=True)
+        return Row(id_, counts.attempt, "failed", "crashed", error=error)
     wait = delay_s(policy.retry, n_crashed, u)
     return Row(
         id_, counts.attempt, "pending", "crashed", retry_in_s=wait, suspect=suspect, error=error

@@ -27,7 +27,7 @@ TABLE: list[tuple[Verdict, Counts, dict[str, Any]]] = [
     (Verdict(0, "error", error=ERROR), FRESH, {"state": "pending", "charge": "failed"}),
     (Verdict(0, "error", error=ERROR), FRESH, {"retry_in_s": 10.0, "suspect": 0}),
     (Verdict(0, "error", error=ERROR), ONCE, {"state": "pending", "attempt": 1}),
-    (Verdict(0, "error", error=ERROR), SPENT, {"state": "failed", "cause_final": True}),
+    (Verdict(0, "error", error=ERROR), SPENT, {"state": "failed"}),
     (Verdict(0, "error", error=ERROR), OWN_LIMIT, {"state": "failed", "error": ERROR}),
     (Verdict(0, "error", error=ERROR), MANY_LOSSES, {"state": "pending"}),
     (Verdict(0, "retry", after_s=2.0), FRESH, {"charge": "failed", "retry_in_s": 2.0}),
@@ -59,7 +59,7 @@ def test_a_crash_is_counted_apart_and_runs_alone_afterwards() -> None:
         10.0,
     )
     last = settle.crashed_attempt(7, Counts(n_crashed=1), ERROR, POLICY, 0.5, 99)
-    assert (last.state, last.charge, last.cause_final) == ("failed", "crashed", True)
+    assert (last.state, last.charge) == ("failed", "crashed")
 
 
 def test_what_is_returned_keeps_its_place_and_pays_nothing() -> None:
@@ -90,7 +90,6 @@ def test_a_final_row_never_returns_and_a_pending_one_always_says_when(
     row = settle.row_of(verdict, 7, counts, POLICY, u)
     assert row.attempt == counts.attempt
     assert (row.state == "pending") == (row.retry_in_s is not None)
-    assert row.cause_final == (row.state == "failed")
     if row.charge == "failed" and row.state == "pending":
         assert counts.n_failed + 1 < (counts.max_attempts or POLICY.max_attempts)
     if row.state == "failed":
