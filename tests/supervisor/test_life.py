@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -92,7 +93,8 @@ def test_outcomes_that_are_lost_by_a_hard_stop_make_it_fail(
     monkeypatch.setattr(engine_module, "JOIN_S", 0.5)
     assert stopped_at_once(running, direct).n_unsettled == 1
     assert running.codes == [1]
-    direct.execute(CURE)  # what is left of the settler leaves
+    direct.execute(CURE)
+    wait_until(lambda: not [t for t in threading.enumerate() if t.name.startswith("actorq-")])
 
 
 def test_outcomes_that_are_written_at_the_very_end_are_not_said_to_be_lost(
