@@ -1,4 +1,6 @@
 -- Facts about the server and the tables, as doctor needs them. Reads only.
+-- Returns: one row.
+-- Locks: none. Index: job_pkey, for the highest id.
 SELECT current_setting('server_version_num')::int AS version,
     current_setting('server_version') AS version_text,
     current_setting('server_encoding') AS encoding,

@@ -1,4 +1,5 @@
 -- List the failed attempts of job $1, oldest first. Reads only.
+-- Locks: none. Index: failure_of_job.
 SELECT f.attempt, f.final, f.cause, f.type, f.message, f.traceback,
     to_char(f.failed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS failed_at
 FROM {schema}.failure f

@@ -1,4 +1,5 @@
--- Say who holds job $1 under a lease. Reads every lease; no locks.
+-- Say who holds job $1 under a lease. Returns a row, or none.
+-- Locks: none. Index: node_pkey; every lease is read.
 SELECT l.node::text AS node, l.n AS lease, n.host, n.pid,
     extract(epoch FROM clock_timestamp() - l.claimed_at)::float8 AS held_s
 FROM {schema}.lease l

@@ -1,5 +1,6 @@
--- Ids of dead letters, newest first, by way of their last failure. Parameters as in
--- admin_ids_stored; $3 is not looked at.
+-- Ids of dead letters, newest first, by way of their last failure. $1 only ids below,
+-- $2 limit, $3 not looked at, $4 kind or NULL, $5 queue or NULL.
+-- Locks: none. Index: failure_of_job backwards, or failure_final; job_pkey.
 SELECT j.id
 FROM {schema}.failure f
 JOIN {schema}.job j ON j.id = f.job

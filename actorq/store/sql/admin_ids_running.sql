@@ -1,4 +1,6 @@
--- Ids of leased jobs, newest first. Parameters as in admin_ids_stored; $3 is not looked at.
+-- Ids of leased jobs, newest first. $1 only ids below, $2 limit, $3 not looked at,
+-- $4 kind or NULL, $5 queue or NULL.
+-- Locks: none. Index: lane_pkey; every lease is read.
 SELECT u.id
 FROM {schema}.lease l
 JOIN {schema}.lane a ON a.id = l.lane,

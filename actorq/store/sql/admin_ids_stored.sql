@@ -1,5 +1,6 @@
 -- Ids of jobs by the state in their row, newest first. $1 only ids below, $2 limit, $3 state or
--- NULL, $4 kind or NULL, $5 queue or NULL. Walks the primary key backwards.
+-- NULL, $4 kind or NULL, $5 queue or NULL.
+-- Locks: none. Index: job_pkey, backwards.
 SELECT j.id
 FROM {schema}.job j
 WHERE j.id < $1::int8

@@ -1,5 +1,6 @@
 -- Ids of jobs in `ready`, newest first. $1 only ids below, $2 limit, $3 which: ready, scheduled,
 -- retrying or suspect, $4 kind or NULL, $5 queue or NULL.
+-- Locks: none. Index: lane_pkey, job_pkey; all of ready is read.
 SELECT r.id
 FROM {schema}.queued r
 JOIN {schema}.lane a ON a.id = r.lane

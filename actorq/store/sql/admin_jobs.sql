@@ -1,5 +1,6 @@
 -- Describe the jobs $1, newest first; $2: with their args. Instants are made text here: the
 -- database knows more of them than Python does. Reads only.
+-- Locks: none. Index: job_pkey, failure_of_job; every lease is read.
 SELECT j.id, j.state, j.queue, j.kind, j.priority, j.key,
     coalesce(j.tags, '{}') AS tags,
     j.attempt, j.n_failed, j.n_crashed, j.n_lost, j.max_attempts,

@@ -1,5 +1,7 @@
 -- Count what waits and what runs, by lane. $1: up to how many jobs that wait are looked up, to
 -- tell retrying ones; beyond that n_retrying is NULL. Reads only.
+-- Returns a row per lane.
+-- Locks: none. Index: failure_final, job_pkey; all of ready, lease and lane is read.
 WITH waiting AS MATERIALIZED (
     SELECT r.lane,
         sum(r.n) AS n,

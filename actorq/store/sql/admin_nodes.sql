@@ -1,4 +1,6 @@
 -- List the supervisors that the database knows, with what they hold. Reads only.
+-- Returns a row per node.
+-- Locks: none. Index: lease_pkey; all of node is read.
 SELECT n.id::text AS node, n.host, n.pid,
     extract(epoch FROM clock_timestamp() - n.started_at)::float8 AS up_s,
     extract(epoch FROM clock_timestamp() - n.beat_at)::float8 AS beat_age_s,

@@ -2,7 +2,8 @@
 -- above, $2 how many ids to look at, $3 states, $4 finalized at least so many seconds ago, $5
 -- kind or NULL, $6 delete at most so many. Returns the last id looked at (NULL: none is left)
 -- and the number deleted. The state is compared once more in the DELETE itself: a job that is
--- being retried stays. Locks job.
+-- being retried stays.
+-- Locks: job, result, failure. Index: job_pkey, result_pkey, failure_of_job.
 WITH stretch AS MATERIALIZED (
     SELECT j.id, j.state, j.finalized_at, j.kind
     FROM {schema}.job j

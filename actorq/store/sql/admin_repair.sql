@@ -2,6 +2,8 @@
 -- exactly once, in its right place; everything else does not. The jobs and their rows in `ready`
 -- are locked by earlier statements of the same transaction. Of a row that holds a job wrongly the
 -- others go into a row of their own. Returns how many places were given up and added.
+-- Locks: the rows of ready that it deletes. Index: job_pkey, lane_queue_kind_key; all of lease and
+-- ready is read.
 WITH leased AS MATERIALIZED (
     SELECT DISTINCT u.id
     FROM {schema}.lease l, unnest(l.jobs) WITH ORDINALITY u (id, k)

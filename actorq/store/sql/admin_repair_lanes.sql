@@ -1,4 +1,6 @@
 -- Make the lanes that the pending ones of jobs $1 need.
+-- Returns nothing.
+-- Locks: the lanes that it makes, by queue and kind. Index: job_pkey, lane_queue_kind_key.
 INSERT INTO {schema}.lane (queue, kind)
 SELECT DISTINCT j.queue, j.kind
 FROM {schema}.job j

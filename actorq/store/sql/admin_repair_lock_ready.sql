@@ -1,4 +1,5 @@
 -- Lock what stands in `ready` of the jobs $1: waits for claims under way; later ones skip it.
+-- Locks: ready by id. Index: none, all of ready is read.
 SELECT r.id
 FROM {schema}.ready r
 WHERE EXISTS (

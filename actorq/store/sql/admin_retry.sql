@@ -1,6 +1,7 @@
 -- Give failed and cancelled jobs a new life: at once, with fresh counters; attempt only rises,
--- for it is part of the fence. $1 ids. Returns those that it took. Locks job by id, then ready.
+-- for it is part of the fence. $1 ids. Returns those that it took.
 -- The lane is an outer join: a job must never be pending without standing in `ready`.
+-- Locks: job by id, then failure. Index: job_pkey, lane_queue_kind_key, failure_of_job.
 WITH dead AS MATERIALIZED (
     SELECT j.id
     FROM {schema}.job j

@@ -1,7 +1,7 @@
 -- Find jobs that break the rule "every pending job stands in exactly one of ready and lease, and
 -- nothing else stands in ready", each in a block that may hold it. One statement, hence one
--- snapshot: a claim that moves a job between the two is never seen half done. $1 limit. Reads all
--- of job; no locks.
+-- snapshot: a claim that moves a job between the two is never seen half done. $1 limit.
+-- Locks: none. Index: lane_queue_kind_key at most; all of job, ready and lease is read.
 WITH waiting AS MATERIALIZED (
     SELECT id, run_at, lane, priority, block FROM {schema}.queued
 ), leased AS MATERIALIZED (

@@ -1,5 +1,6 @@
 -- Lanes with a job that has been due for $1 seconds while no supervisor holds a batch of the
 -- lane or waits for its jobs. Reads only.
+-- Locks: none. Index: hunger_pkey, lane_pkey, node_pkey; all of ready and lease is read.
 SELECT a.queue, a.kind, w.n,
     extract(epoch FROM statement_timestamp() - w.first_at)::float8 AS oldest_s
 FROM (

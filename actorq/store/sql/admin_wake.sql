@@ -1,4 +1,5 @@
 -- Tell the supervisors that hunger for one of the lanes $1, unless that could not be sent.
+-- Locks: none but that of all notifications, at the commit. Index: lane_pkey, hunger_pkey.
 SELECT CASE WHEN pg_notification_queue_usage() < 0.9
     THEN pg_notify('actorq_' || c.relnamespace, a.id::text) END
 FROM {schema}.lane a, pg_class c

@@ -2,6 +2,7 @@
 -- Returns: lane, suspect, seq, whether it was settled in part, its jobs if those that are open and
 -- pending, by id, are not the same; these, lengths of args, args, counters of those not fresh.
 -- One pass over the index for all of them, which brings them by id.
+-- Locks: none. Index: lease_pkey, job_pkey.
 WITH held AS MATERIALIZED (
     SELECT lane, suspect, seq, open, jobs FROM {schema}.lease
     WHERE node = $1::uuid AND n = $2::int8

@@ -1,5 +1,6 @@
 -- Last step of a cancel: tell the supervisors that hold the jobs $1, unless a listener that hangs
 -- has let the queue of notifications run full. Returns the jobs.
+-- Locks: none but that of all notifications, at the commit. Index: none, every lease is read.
 SELECT u.id, CASE WHEN pg_notification_queue_usage() < 0.9 THEN pg_notify(
     'actorq_' || to_regnamespace('{schema}')::oid, concat_ws(' ', 'cancel', l.node, l.n, u.id)
 ) END

@@ -2,6 +2,7 @@
 -- have due jobs. $1 lanes; $2/$3 ten elements per lane: the positions behind which to look.
 -- Groups are looked for on both sides of 0, the group of nearly all: it begins with the dead
 -- entries of what was claimed since the last vacuum.
+-- Locks: none. Index: ready_pkey.
 SELECT l.lane,
     EXISTS (
         SELECT FROM generate_series(0, 9) p, LATERAL (

@@ -1,5 +1,6 @@
 -- Take ids for $1 jobs out of the sequence, and say at which instant they run: COPY takes values
 -- only. $2 run_at or NULL, $3 delay in seconds.
+-- Locks: none. Index: none.
 SELECT
     coalesce($2::timestamptz, statement_timestamp() + $3::float8 * interval '1 second')::text,
     array(

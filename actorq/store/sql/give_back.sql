@@ -1,5 +1,7 @@
 -- Return a leased batch to `ready`, uncharged. $1 node, $2 lease, $3 seq, or NULL for any:
 -- a supervisor that finds a lease of its own which it does not hold cannot know its seq.
+-- Returns: how many leases matched, how many jobs stand in `ready` again.
+-- Locks: lease, then job by id. Index: lease_pkey, job_pkey.
 WITH gone AS MATERIALIZED (
     DELETE FROM {schema}.lease l
     WHERE l.node = $1::uuid AND l.n = $2::int8 AND l.seq = coalesce($3::int4, l.seq)

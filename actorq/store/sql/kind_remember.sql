@@ -1,5 +1,6 @@
 -- Remember the type of a kind's args. $1 kind, $2 fingerprint. Returns the one before, or NULL.
 -- Writes only what has changed: supervisors start often, and types change rarely.
+-- Locks: kind, even where nothing has changed. Index: kind_pkey.
 WITH old AS MATERIALIZED (
     SELECT k.fingerprint FROM {schema}.kind k WHERE k.name = $1
 ), new AS (

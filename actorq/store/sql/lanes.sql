@@ -1,5 +1,6 @@
 -- Make the lanes that do not exist yet; reading them is a statement of its own, for this one
 -- does not see what another session has just committed. $1 queues, $2 kinds.
+-- Locks: the lanes that it makes, by queue and kind. Index: lane_queue_kind_key.
 INSERT INTO {schema}.lane (queue, kind)
 SELECT DISTINCT p.queue, p.kind
 FROM unnest($1::text[], $2::text[]) p (queue, kind)

@@ -1,4 +1,5 @@
 -- Lock one's own node and leases, and read what is open under them. $1 node, $2/$3 (n, seq).
+-- Locks: node (KEY SHARE), then lease, in the order of $2. Index: node_pkey, lease_pkey.
 WITH me AS MATERIALIZED (
     SELECT id FROM {schema}.node WHERE id = $1::uuid FOR KEY SHARE
 )

@@ -1,5 +1,7 @@
 -- Declare a supervisor dead, unless it has shown life since $2; NULL: whatever it has shown.
 -- What another one wrote just when it was buried itself is swept up here, too.
+-- $1 node. Returns: 1, or 0 if it lives.
+-- Locks: node, then hunger and settled. Index: node_pkey; all of hunger and settled is read.
 WITH dead AS (
     DELETE FROM {schema}.node
     WHERE id = $1::uuid

@@ -3,6 +3,8 @@
 -- Never by way of a dead node's own row: a claim may commit after that row is gone. Leases that
 -- a settle holds are passed over. A job that was lost often enough runs alone, in a group
 -- below zero that is its own. No counter can overflow: that would stop everybody's return.
+-- Returns: how many leases, how many of their jobs went back, failed, were cancelled; the lanes.
+-- Locks: lease by (node, n), then job by id. Index: lease_pkey, node_pkey, job_pkey.
 WITH lost AS MATERIALIZED (
     SELECT l.node, l.n, l.lane, l.suspect, l.claimed_at, l.open, l.jobs
     FROM {schema}.lease l

@@ -8,9 +8,11 @@
 -- character.
 -- Returns: the leases (k) that matched, and the jobs that were written, NULL if that were all.
 -- k counts this statement's leases from 1: those that end first, then those that go on.
--- Locks are taken in the order node, lease, job (of a batch by id), ready: reading `held` in every
--- later step is what makes the earlier ones come first. No step joins rows with another step's:
--- the planner might do that by brute force, so what an insert needs is carried through.
+-- Locks: node (KEY SHARE), lease, job (of a batch by id), in this order: reading `held` in every
+-- later step is what makes the earlier ones come first.
+-- Index: node_pkey, settled_pkey, lease_pkey, job_pkey, result_pkey.
+-- No step joins rows with another step's: the planner might do that by brute force, so what an
+-- insert needs is carried through.
 -- No counter can overflow, whatever was inserted: it would keep all outcomes from being written.
 WITH me AS MATERIALIZED (
     -- Keeps the node from being declared dead meanwhile, but not from beating.

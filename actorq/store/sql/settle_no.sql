@@ -1,5 +1,6 @@
 -- Read which settle of a settler was the last to commit; 0 if none did. $1 node, $2 any number of
 -- that settler's: it is even or odd like all of them.
+-- Locks: none. Index: node_pkey, settled_pkey.
 SELECT coalesce(
     (
         SELECT s.no FROM {schema}.settled s

@@ -3,6 +3,8 @@
 -- $8 unique keys (each once), $9 keys, $10 args as JSON texts, $11 holders known to be gone.
 -- A job that this snapshot cannot see may be one that another transaction has just committed: it
 -- holds its key. Keys are taken in one order, so that two such statements never deadlock.
+-- Locks: unique_key by key, then as in enqueue_one. Index: unique_key_pkey, job_pkey,
+-- lane_queue_kind_key.
 WITH given AS MATERIALIZED (
     SELECT nextval('{schema}.job_id_seq'::regclass) AS id, u.unique_key, u.key, u.args
     FROM unnest($8::text[], $9::text[], $10::text[]) u (unique_key, key, args)
