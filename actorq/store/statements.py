@@ -1,7 +1,9 @@
 """The SQL files beside this module, with their markers filled in.
 
 `{schema}` becomes the quoted schema name, `{rows}` a list of rows, and `{lock}` a locking clause
-or nothing; nothing else in a statement is ever put together from strings.
+or nothing; nothing else in a statement is ever put together from strings. Parameters travel
+beside it, with one exception: `Calls.together` runs several prepared statements in one message,
+each by an EXECUTE that it puts together, with the parameters as quoted literals.
 """
 
 from __future__ import annotations

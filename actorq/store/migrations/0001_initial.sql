@@ -149,7 +149,8 @@ CREATE TABLE {schema}.failure (
 CREATE INDEX failure_of_job ON {schema}.failure (job);
 CREATE INDEX failure_final ON {schema}.failure (failed_at, job) WHERE final;
 
--- What the apps last said about a kind, and what an operator did to it.
+-- What the apps last said about a kind's args. paused_at, max_leased and per_s are reserved for a
+-- later version: nothing reads or writes them yet.
 CREATE TABLE {schema}.kind (
     name        text COLLATE "C" PRIMARY KEY CHECK (name ~ '^[A-Za-z0-9_.:-]{1,128}$'),
     fingerprint text,
@@ -158,7 +159,7 @@ CREATE TABLE {schema}.kind (
     max_leased  int         CHECK (max_leased > 0),
     per_s       real        CHECK (per_s > 0)
 );
--- A paused queue stops all of its kinds.
+-- Reserved for a later version: nothing reads or writes this yet.
 CREATE TABLE {schema}.queue (
     name      text COLLATE "C" PRIMARY KEY CHECK (name ~ '^[A-Za-z0-9_.:-]{1,128}$'),
     paused_at timestamptz
@@ -179,6 +180,7 @@ CREATE TABLE {schema}.unique_key (
     PRIMARY KEY (kind, key)
 );
 
+-- Reserved for a later version: nothing reads or writes this yet.
 CREATE TABLE {schema}.schedule (
     name       text COLLATE "C" PRIMARY KEY CHECK (name ~ '^[A-Za-z0-9_.:-]{1,128}$'),
     queue      text COLLATE "C" NOT NULL DEFAULT 'default',
@@ -193,7 +195,7 @@ CREATE TABLE {schema}.schedule (
     created_at timestamptz NOT NULL DEFAULT statement_timestamp()
 );
 
--- Sums that survive pruning: what happened in a lane, written in parts by each node.
+-- Reserved for a later version: nothing reads or writes this yet.
 CREATE TABLE {schema}.counter (
     lane int    NOT NULL,
     what text   COLLATE "C" NOT NULL,
