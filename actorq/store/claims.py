@@ -31,7 +31,12 @@ Way = Literal["each", "alone", "in turn"]
 
 
 class Turns:
-    """Know how to claim from each lane: turns are for those that last brought many rows."""
+    """Know how to claim from each lane: turns are for those that last brought many rows.
+
+    A turn is a lane's advisory lock, held by one claim until its transaction ends. Who has it need
+    not lock the rows of `ready` one by one before it deletes them: other claims with turns wait.
+    Those without skip what is locked, and may be met all the same: each way is safe beside all.
+    """
 
     def __init__(self) -> None:
         self._brought: dict[int, int] = {}  # lane → how many rows its last claim has brought

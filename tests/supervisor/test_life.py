@@ -94,7 +94,7 @@ def test_outcomes_that_are_lost_by_a_hard_stop_make_it_fail(
     assert stopped_at_once(running, direct).n_unsettled == 1
     assert running.codes == [1]
     direct.execute(CURE)
-    wait_until(lambda: not [t for t in threading.enumerate() if t.name.startswith("actorq-")])
+    wait_until(lambda: "actorq-settler" not in [t.name for t in threading.enumerate()])
 
 
 def test_outcomes_that_are_written_at_the_very_end_are_not_said_to_be_lost(
