@@ -101,16 +101,16 @@ class Lane:
     stirred         something may have    a wake-up, a due answer, a   a claim of fresh jobs that
                     come since then       lost claim, a quick retry    is sent (not one ahead); a
                                                                        look that found nothing
-    behind          … behind the          the same, unless the due     the same
-                    frontier              query looked only before it
+    behind          … behind the          the same; by a due answer    the same
+                    frontier              only if that looked there
     empty           nothing is due        such a look, if nothing      whatever sets `stirred`
                                           has stirred meanwhile
     frontier.wanted look from the head    what sets `stirred`, but a   an unbounded look, by claim
                     as soon as allowed    due answer; `behind` at a    or due query
                                           claim's answer; a bounded
                                           claim that came back short
-    View.checked    the due query has     its answer, asked when       any claim that is sent, any
-                    found nothing at all  nothing was claimed or held  `stir`, a suspect that returns
+    View.checked    the due query has     its answer, asked when       a claim that is sent, `stir`,
+                    found nothing at all  nothing was claimed or held  a suspect that returns
 
     A look that found nothing is one from the head: an unbounded claim that was short, or the due
     query. `empty` of all lanes and `View.checked` together end a drain.
