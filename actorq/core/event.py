@@ -173,6 +173,13 @@ class SettleMissed(Event, frozen=True):
     ids: tuple[int, ...]
 
 
+class RepairDelayed(Event, frozen=True):
+    """Say that jobs which missed their outcome could not be made ready yet; it is tried again."""
+
+    ids: tuple[int, ...]
+    reason: str
+
+
 class LeaseLost(Event, frozen=True):
     """Say that a batch is no longer this supervisor's; its outcomes are dropped."""
 

@@ -16,7 +16,7 @@ from actorq.core import inputs as i
 from actorq.core.ask import Settled
 from actorq.core.model import Settlement
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
-from actorq.store.faults import Forbidden, LockTimeout, OnHold, TooSlow
+from actorq.store.faults import Contended, Forbidden, LockTimeout, OnHold, TooSlow
 from actorq.store.settles import some_of
 from actorq.supervisor.link import Fatal, Link, Open, Post, Stopping
 from actorq.supervisor.orders import Orders
@@ -39,6 +39,9 @@ does not depend on them. At batches of 100 that was 11 % of the rate; a lone out
 KEPT_WAIT_S = 0.2
 """How long jobs that somebody else has locked wait for the next try."""
 
+MEND_WAIT_S = 10.0
+"""How long to wait after a repair that failed: it goes through all of `ready`."""
+
 HOLD_WAIT_S = 0.5
 """How long to wait when the server refuses to write for a reason that should pass."""
 
@@ -60,6 +63,7 @@ class Settler(Link):
         self._around = False  # that statement may have left jobs open
         self._kept: list[tuple[float, Settlement]] = []  # try again from then on
         self._strays: list[int] = []  # jobs that are in neither `ready` nor a lease
+        self._mend_at = -math.inf  # not before
         self._whole: dict[int, Settlement] = {}  # lease → what a kept remainder is part of
 
     def stop(self) -> None:
@@ -91,10 +95,10 @@ class Settler(Link):
             if self._pending:
                 self._no += N_SETTLERS
                 self._write(store)
-                if self._strays:
-                    self._mend(store)
             elif self.stopping.is_set() and not self.busy():
                 raise Stopping
+            if self._strays and time.monotonic() >= self._mend_at:
+                self._mend(store)
 
     def _gather(self) -> list[Settlement]:
         """Wait for a settlement, then take all that fit into one statement with it.
@@ -129,8 +133,9 @@ class Settler(Link):
 
     def _idle_s(self) -> float | None:
         """Return how long there may be nothing to do."""
-        if self._kept:
-            return max(0.0, self._kept[0][0] - time.monotonic())
+        due = [at for at, _ in self._kept[:1]] + [self._mend_at] * bool(self._strays)
+        if due:
+            return max(0.0, min(due) - time.monotonic())
         return 0.0 if self.stopping.is_set() else None
 
     def _take(self, timeout_s: float | None) -> Settlement | None:
@@ -206,9 +211,11 @@ class Settler(Link):
         """Put jobs back whose lease has gone while their row did not match: nobody else would."""
         try:
             store.mend(self._strays)
-        except LockTimeout:
-            return  # somebody is still at it; the next statement tries again
-        self._strays = []
+        except (Contended, TooSlow) as exc:  # somebody is still at it, or `ready` is very long
+            self._mend_at = time.monotonic() + MEND_WAIT_S
+            self.post(event.RepairDelayed(tuple(self._strays), str(exc)))
+        else:
+            self._strays = []
 
     def _delayed(self, exc: StoreError) -> None:
         n = sum(s.n for s in self._pending)

@@ -9,10 +9,12 @@ from typing import Any
 import psycopg
 import pytest
 
+from actorq.core import event
 from actorq.core import inputs as i
 from actorq.core.ask import Settled
 from actorq.core.model import Settlement
 from actorq.errors import StoreUnavailable
+from actorq.store.faults import TooSlow
 from actorq.store.queue import QueueStore
 from actorq.supervisor.settlers import Settlers
 from tests.store.kit import Kit, done, part
@@ -188,3 +190,40 @@ def test_one_outcome_that_the_database_refuses_fails_its_job_alone(kit: Kit) -> 
     settler.join(10)
     assert [kit.states()[n] for n in ids] == ["completed", "failed", "completed"]
     kit.check_places()
+
+
+class Slow(QueueStore):
+    """Take too long for the first two repairs."""
+
+    n_mends = n_made = 0
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        Slow.n_made += 1
+
+    def mend(self, ids: Sequence[int]) -> int:
+        Slow.n_mends += 1
+        if Slow.n_mends <= 2:
+            raise TooSlow("canceling statement due to statement timeout")
+        return super().mend(ids)
+
+
+def test_a_repair_that_takes_too_long_is_tried_again_by_itself(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Slow, "n_mends", 0)
+    monkeypatch.setattr(Slow, "n_made", 0)
+    monkeypatch.setattr("actorq.supervisor.settler.MEND_WAIT_S", 0.05)
+    ids = kit.enqueue(3)
+    batch = kit.batch(1)
+    kit.conn.execute("UPDATE actorq.job SET attempt = 7 WHERE id = %s", [ids[1]])
+    posted: list[Any] = []
+    settler = Settlers(kit.node, lambda name: Slow.connect(kit.dsn, name=name), posted.append)
+    settler.order(done(batch))
+    settler.start()
+    wait_until(lambda: kit.rows("SELECT id FROM actorq.queued") == [(ids[1],)])
+    settler.stop()
+    settler.join(10)
+    kit.check_places()
+    assert [p.ids for p in posted if isinstance(p, event.RepairDelayed)] == [(ids[1],)] * 2
+    assert (Slow.n_mends, Slow.n_made) == (3, 1), "it lost its connection for that"

@@ -1,8 +1,7 @@
 -- Lock what stands in `ready` of the jobs $1: waits for claims under way; later ones skip it.
 SELECT r.id
 FROM {schema}.ready r
-WHERE EXISTS (
-    SELECT FROM unnest(coalesce(r.jobs, ARRAY[r.id])) u (id) WHERE u.id = ANY($1::int8[])
-)
+WHERE CASE WHEN r.jobs IS NULL THEN r.id = ANY($1::int8[])
+    ELSE EXISTS (SELECT FROM unnest(r.jobs) u (id) WHERE u.id = ANY($1::int8[])) END
 ORDER BY r.id
 FOR UPDATE;
