@@ -129,11 +129,17 @@ class Job(Generic[A]):
         self._mark(result)
 
     def retry(self, after_s: float | None = None, reason: str = "") -> None:
-        """Charge an attempt and run the job again, after a while of its own or its kind's."""
+        """Charge an attempt and run the job again, after `after_s` or its kind's delay.
+
+        `after_s` is in seconds, at most 30 days: a longer one fails the job.
+        """
         self._mark(Retry(after_s, reason))
 
     def snooze(self, after_s: float, reason: str = "") -> None:
-        """Run the job again after a while, charging nothing."""
+        """Run the job again after `after_s` seconds, charging nothing.
+
+        At most 30 days: a longer delay fails the job.
+        """
         self._mark(Snooze(after_s, reason))
 
     def fail(self, reason: str = "") -> None:
