@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Generic, TypeVar, overload
 
 from actorq.actor.outbox import Outbox
-from actorq.core.model import FRESH, Counts
+from actorq.core.model import FRESH, Counts, Cut
 from actorq.core.outcome import Cancel, Fail, Retry, Snooze
 from actorq.page import BEGUN, PASSED, Page
 from actorq.wire import Work
@@ -74,8 +74,12 @@ class Batch(Generic[A]):
         return self._jobs
 
     @property
-    def cut(self) -> str:
-        """Return why the batch is no larger: full, bytes, idle, linger or flush."""
+    def cut(self) -> Cut:
+        """Return why the batch is no larger.
+
+        One of full, bytes, idle, linger, flush, limited and suspects; `core.model.Cut` says
+        what they mean.
+        """
         return self._work.cut
 
 
