@@ -169,7 +169,6 @@ class App:
         """
         from actorq.supervisor import engine
 
-        self._check_direct()
         return engine.run(self, kinds=kinds, queues=queues, drain=drain, **settings)
 
     def drain(
@@ -195,7 +194,6 @@ class App:
         from actorq.supervisor.engine import Engine
         from actorq.supervisor.options import RunOptions
 
-        self._check_direct()
         options = RunOptions.of(self, kinds=kinds, queues=queues, **settings)
         engine = Engine(options, self.events)
         running = asyncio.ensure_future(asyncio.to_thread(engine.run))
@@ -205,10 +203,6 @@ class App:
             engine.stop()
             await running
             raise
-
-    def _check_direct(self) -> None:
-        if self.pooler:
-            raise ConfigError("App(pooler=True) can only enqueue: to run, give a direct DSN")
 
     # ---- the database ---------------------------------------------------------------------
 
