@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from actorq.core.model import Cut
+
 
 class Event(msgspec.Struct, frozen=True):
     """Be the parent of every event."""
@@ -116,7 +118,7 @@ class BatchClaimed(Event, frozen=True):
     kind: str
     lease: int
     n_jobs: int
-    cut: str
+    cut: Cut
 
 
 class BatchFinished(Event, frozen=True):
