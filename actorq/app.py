@@ -164,11 +164,14 @@ class App:
     ) -> int:
         """Run the kinds that have a handler here until told to stop; returns the exit code.
 
-        Settings are ttl_s, poll_s, grace_s, notify and settle_rows.
+        0: it has stopped in order. 1: its stop took too long, and was cut short. 3: the
+        database would not let it go on, 4: nor would the schema; the log says why.
+
+        Settings are ttl_s, poll_s, grace_s, notify and settle_rows. Raises ConfigError for wrong
+        ones, and StoreError if the database cannot be used at the start.
         """
         from actorq.supervisor import engine
 
-        self._check_direct()
         return engine.run(self, kinds=kinds, queues=queues, drain=drain, **settings)
 
     def drain(
@@ -194,7 +197,6 @@ class App:
         from actorq.supervisor.engine import Engine
         from actorq.supervisor.options import RunOptions
 
-        self._check_direct()
         options = RunOptions.of(self, kinds=kinds, queues=queues, **settings)
         engine = Engine(options, self.events)
         running = asyncio.ensure_future(asyncio.to_thread(engine.run))
@@ -204,10 +206,6 @@ class App:
             engine.stop()
             await running
             raise
-
-    def _check_direct(self) -> None:
-        if self.pooler:
-            raise ConfigError("App(pooler=True) can only enqueue: to run, give a direct DSN")
 
     # ---- the database ---------------------------------------------------------------------
 

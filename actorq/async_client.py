@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from actorq.client import around, driver_connection, explained, many, one
+from actorq.client import around, driver_connection, explained, if_lost, many, one
 from actorq.errors import ConfigError
 from actorq.job import Job
 from actorq.options import Options
@@ -70,7 +70,7 @@ class AsyncClient:
 
         if not isinstance(conn, AsyncConnection):
             raise ConfigError("conn is a synchronous connection: use enqueue")
-        with explained(self._app.schema):
+        with explained(self._app.schema, if_lost(conn)):
             async with AsyncRawCursor(conn, row_factory=tuple_row) as cursor:
                 return await run_async(cursor, steps)
 

@@ -27,9 +27,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _NO_SCHEMA = ("3F000", "42P01", "42703", "42883", "42704")
-_UNKNOWN = (
+_IN_DOUBT = (
     "the connection was lost before the answer: the job may or may not have been enqueued. "
     "With a unique_key, enqueueing it again does no harm"
+)
+_ROLLED_BACK = (
+    "the connection was lost, and its open transaction with it: none of that transaction's jobs "
+    "is enqueued"
 )
 
 
@@ -42,7 +46,8 @@ class Client:
 
     def enqueue(self, kind: Kind, value: Any, options: Options, conn: Any = None) -> Job:
         """Enqueue one job of a kind."""
-        return self.do(one(self._app, kind, value, options), driver_connection(conn))
+        theirs = driver_connection(conn)
+        return self.do(one(self._app, kind, value, options), theirs, if_lost(theirs))
 
     def enqueue_many(
         self, kind: Kind, items: Iterable[Any], options: Options, ids: bool, conn: Any = None
@@ -50,7 +55,7 @@ class Client:
         """Enqueue a job per item and return how many are new, or the ids in order."""
         theirs = driver_connection(conn)
         steps = many(self._app, kind, items, options, ids, around(theirs))
-        return self.do(steps, theirs)
+        return self.do(steps, theirs, if_lost(theirs))
 
     def state(self, id_: int) -> str | None:
         """Return a job's readable state, None if there is no such job."""
@@ -66,17 +71,20 @@ class Client:
         if made is not None:
             made.close()
 
-    def do(self, steps: Steps[T], conn: Any = None) -> T:
-        """Do the steps on the caller's connection, or on one of our own."""
+    def do(self, steps: Steps[T], conn: Any = None, lost: str = "") -> T:
+        """Do the steps on the caller's connection, or on one of our own.
+
+        `lost` is what a connection lost meanwhile means for what the steps send.
+        """
         from psycopg import Connection, RawCursor
         from psycopg.rows import tuple_row
 
         if conn is None:
             with self.connections.lent() as own:
-                return self.do(steps, own)
+                return self.do(steps, own, lost)
         if not isinstance(conn, Connection):
             raise ConfigError("conn is an asynchronous connection: use enqueue_async")
-        with explained(self._app.schema), RawCursor(conn, row_factory=tuple_row) as cursor:
+        with explained(self._app.schema, lost), RawCursor(conn, row_factory=tuple_row) as cursor:
             return enqueue.run(cursor, steps)
 
     @property
@@ -195,12 +203,21 @@ def _counted(steps: Steps[list[int]]) -> Steps[int]:
 
 def around(conn: Any) -> Transaction:
     """Return what makes several statements one: a transaction, or in the caller's a savepoint."""
+    return enqueue.OWN if _commits_itself(conn) else enqueue.CALLERS
+
+
+def if_lost(conn: Any) -> str:
+    """Return what it means for an enqueue if this connection, None for our own, is lost."""
+    return _IN_DOUBT if _commits_itself(conn) else _ROLLED_BACK
+
+
+def _commits_itself(conn: Any) -> bool:
+    """Return whether an enqueue on this connection is a transaction of its own."""
     from psycopg.pq import TransactionStatus
 
     if conn is None:
-        return enqueue.OWN
-    idle = conn.info.transaction_status == TransactionStatus.IDLE
-    return enqueue.OWN if conn.autocommit and idle else enqueue.CALLERS
+        return True
+    return bool(conn.autocommit and conn.info.transaction_status == TransactionStatus.IDLE)
 
 
 def driver_connection(conn: Any) -> Any:
@@ -240,8 +257,11 @@ def _inner(conn: Any) -> Any:
 
 
 @contextlib.contextmanager
-def explained(schema: str) -> Iterator[None]:
-    """Turn the driver's errors into actorq's, with what to do about them."""
+def explained(schema: str, lost: str = "") -> Iterator[None]:
+    """Turn the driver's errors into actorq's, with what to do about them.
+
+    `lost` is what to say first of a lost connection; reads have nothing to add.
+    """
     import psycopg
 
     from actorq.store.faults import fault
@@ -257,6 +277,6 @@ def explained(schema: str) -> Iterator[None]:
                 f"({str(error).strip().splitlines()[0]}): run actorq migrate"
             ) from error
         mapped = fault(error)
-        if type(mapped) is StoreUnavailable:
-            raise StoreUnavailable(f"{_UNKNOWN} ({mapped})") from error
+        if lost and type(mapped) is StoreUnavailable:
+            raise StoreUnavailable(f"{lost} ({mapped})") from error
         raise mapped from error

@@ -33,6 +33,7 @@ from actorq.core.event import (
     LeaseLost,
     NodeReaped,
     ProtocolBroken,
+    RepairDelayed,
     RetryFunctionFailed,
     Settled,
     SettleDelayed,
@@ -103,6 +104,7 @@ LINES: dict[type[Event], tuple[int, str]] = {
     Settled: (DEBUG, "batch {lease} settled: {n_jobs} of {kind}, {n_completed} completed"),
     SettleDelayed: (WARNING, "settle delayed, {n_jobs} outcomes kept: {reason}"),
     SettleMissed: (ERROR, "outcomes refused by job rows that had changed: ids {ids}"),
+    RepairDelayed: (WARNING, "jobs not made ready again yet, tried again: ids {ids}: {reason}"),
     LeaseLost: (WARNING, "lease {lease} lost: outcomes of {n_jobs} jobs of {kind} are dropped"),
     LeaseFound: (WARNING, "lease {lease} was not held by anybody here: given back"),
     ProtocolBroken: (

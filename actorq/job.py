@@ -46,7 +46,11 @@ class Job:
         return self._app().client.state(self.id)
 
     def result(self) -> Any:
-        """Return the stored result as plain JSON values, None if there is none (yet)."""
+        """Return the stored result as plain JSON values, None if there is none.
+
+        None is also what a job has that is not done yet, failed, was cancelled or pruned, or
+        whose kind stores no results: `state` tells them apart.
+        """
         return loaded(self._app().client.result(self.id))
 
     async def state_async(self) -> str | None:

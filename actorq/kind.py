@@ -163,8 +163,15 @@ class Kind:
         """Enqueue one job and return its handle.
 
         With `conn` the job is part of that connection's transaction. A smaller `priority`
-        (0–9, else 5) goes first. With `unique_key`, while a job of this kind and key is
-        pending, no second one is made: the handle is the first one's.
+        (0–9, else 5) goes first. It runs no sooner than in `delay_s` seconds, up to 100 years,
+        or at `run_at`, a datetime with a time zone. `max_attempts` counts failures of the
+        handler. `key` and `tags` are for whoever looks at jobs. With `unique_key`, while a job
+        of this kind and key is pending, no second one is made: the handle is the first one's.
+
+        Raises EnqueueError (ArgsInvalid, ArgsTooLarge) before anything is sent, ConfigError for
+        a wrong `conn` or DSN, StoreUnavailable where the database cannot be reached or its
+        answer was lost, SchemaMismatch before `actorq migrate`, and another StoreError where
+        the database refuses the job.
         """
         options = Options(
             queue=queue, priority=priority, delay_s=delay_s, run_at=run_at,
@@ -205,10 +212,11 @@ class Kind:
         return_ids: bool = False,
         **options: Unpack[Many],
     ) -> int | list[int]:
-        """Enqueue a job per item, all or none; return how many, or their ids in order.
+        """Enqueue a job per item, all or none; return how many are new, or their ids in order.
 
         Items are fetched and sent as a stream, unless `unique_key` is given. It, and `key` if
-        the jobs do not share one, are functions from an item to its text.
+        the jobs do not share one, are functions from an item to its text. The other options and
+        the errors are those of `enqueue`.
         """
         client = self._app().client
         return client.enqueue_many(self, items, Options(**options), return_ids, conn)

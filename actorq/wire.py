@@ -16,7 +16,7 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
-from actorq.core.model import Counts, ErrorInfo, Verdict
+from actorq.core.model import Counts, Cut, ErrorInfo, Verdict
 from actorq.errors import ProtocolError
 
 MARK = b"aq\x02\n"
@@ -68,7 +68,7 @@ class Work(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     lens: list[int]
     args: bytes
     notes: dict[int, Counts] = {}
-    cut: str = ""
+    cut: Cut = "idle"
 
 
 class Stop(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="stop"):

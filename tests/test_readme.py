@@ -185,6 +185,15 @@ def test_every_number_of_a_supervisor_is_listed() -> None:
             assert listed[name] == as_text(default), name
 
 
+def test_every_reason_to_cut_a_batch_is_listed() -> None:
+    from typing import get_args
+
+    from actorq.core.model import Cut
+
+    text = TEXT.split("| `batch.cut` |")[1].split("\n\n")[0]
+    assert set(re.findall(r"`(\w+)`", text)) >= set(get_args(Cut))
+
+
 def test_every_command_is_listed() -> None:
     from actorq.cli.parser import build
 

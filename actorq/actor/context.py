@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Generic, TypeVar, overload
 
 from actorq.actor.outbox import Outbox
-from actorq.core.model import FRESH, Counts
+from actorq.core.model import FRESH, Counts, Cut
 from actorq.core.outcome import Cancel, Fail, Retry, Snooze
 from actorq.page import BEGUN, PASSED, Page
 from actorq.wire import Work
@@ -74,8 +74,12 @@ class Batch(Generic[A]):
         return self._jobs
 
     @property
-    def cut(self) -> str:
-        """Return why the batch is no larger: full, bytes, idle, linger or flush."""
+    def cut(self) -> Cut:
+        """Return why the batch is no larger.
+
+        One of full, bytes, idle, linger, flush, limited and suspects; `core.model.Cut` says
+        what they mean.
+        """
         return self._work.cut
 
 
@@ -129,11 +133,17 @@ class Job(Generic[A]):
         self._mark(result)
 
     def retry(self, after_s: float | None = None, reason: str = "") -> None:
-        """Charge an attempt and run the job again, after a while of its own or its kind's."""
+        """Charge an attempt and run the job again, after `after_s` or its kind's delay.
+
+        `after_s` is in seconds, at most 30 days: a longer one fails the job.
+        """
         self._mark(Retry(after_s, reason))
 
     def snooze(self, after_s: float, reason: str = "") -> None:
-        """Run the job again after a while, charging nothing."""
+        """Run the job again after `after_s` seconds, charging nothing.
+
+        At most 30 days: a longer delay fails the job.
+        """
         self._mark(Snooze(after_s, reason))
 
     def fail(self, reason: str = "") -> None:

@@ -6,7 +6,6 @@ Outcomes are gathered: they leave when enough bytes are at hand, when somebody c
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -16,6 +15,7 @@ from actorq.actor.results import ResultRefused, Results, has_outcomes, refusal
 from actorq.actor.texts import head, shown
 from actorq.core.model import ErrorInfo, Verdict
 from actorq.core.outcome import Cancel, Done, Fail, Outcome, Retry, Snooze
+from actorq.core.retry import MAX_DELAY_S
 from actorq.errors import ActorqError
 
 Emit = Callable[[wire.FromActor], None]
@@ -171,6 +171,7 @@ def _delay(after_s: Any, optional: bool = False) -> float | None:
     if after_s is None and optional:
         return None
     is_number = isinstance(after_s, int | float) and not isinstance(after_s, bool)
-    if is_number and math.isfinite(after_s) and after_s >= 0:
+    if is_number and 0 <= after_s <= MAX_DELAY_S:  # false for NaN
         return float(after_s)
-    raise ResultRefused(f"after_s={shown(after_s)} must be a number of seconds, 0 or more")
+    limit = f"{MAX_DELAY_S:,.0f} ({MAX_DELAY_S / 86_400:.0f} days)"
+    raise ResultRefused(f"after_s={shown(after_s)} must be a number of seconds from 0 to {limit}")

@@ -49,9 +49,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def complain(text: str) -> None:
-    """Print an error: at most two lines, no control characters, no password."""
+    """Print an error, without control characters and passwords.
+
+    Of more than eight lines the first and the last six are shown: where a log is quoted, its
+    end says why.
+    """
     lines = [line.strip() for line in masked(text).splitlines() if line.strip()]
-    shown = "\n  ".join(escape(line, 500) for line in lines[:2])
+    if len(lines) > 8:
+        lines = [lines[0], "…", *lines[-6:]]
+    shown = "\n  ".join(escape(line, 500) for line in lines)
     print(f"actorq: {shown}", file=sys.stderr)
 
 

@@ -7,6 +7,7 @@ from argparse import Namespace
 from actorq.cli import OK, REFUSED, complain
 from actorq.cli.database import database
 from actorq.cli.output import count, print_json
+from actorq.core.states import PRUNED_BY_DEFAULT
 from actorq.errors import ConfigError
 from actorq.store import admin_change
 from actorq.store import cancel as store_cancel
@@ -81,7 +82,7 @@ def prune(args: Namespace) -> int:
         for n in admin_change.prune(
             conn,
             schema,
-            states=args.state or admin_change.PRUNED_BY_DEFAULT,
+            states=args.state or PRUNED_BY_DEFAULT,
             older_than_s=args.older_than_s or 0.0,
             kind=args.kind,
             limit=args.limit,

@@ -9,11 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NoReturn
 
 from actorq.config import masked
+from actorq.core.states import PRUNABLE, PRUNED_BY_DEFAULT, RETRIABLE, STATES
 
-STATES = (
-    "pending", "ready", "scheduled", "retrying", "suspect", "running",
-    "completed", "failed", "cancelled",
-)  # fmt: skip
 EXIT_CODES = """exit codes: 0 done; 1 refused, or nothing of what was named is there; 2 wrong usage
 or settings; 3 the database cannot be reached; 4 its schema is missing, too old or too new"""
 DATABASE = """The database is taken from --dsn, else from ACTORQ_DSN, else from PGHOST,
@@ -106,7 +103,7 @@ def _retry(commands: Any) -> None:
         commands, "retry", "change:retry", "run failed or cancelled jobs again", out=True
     )
     command.add_argument("ids", nargs="*", type=_job_id, metavar="ID")
-    _filters(command, ("failed", "cancelled"))
+    _filters(command, RETRIABLE)
     command.add_argument("--limit", type=_within(1, 1_000_000), help="with filters; default: 1000")
 
 
@@ -121,8 +118,8 @@ def _prune(commands: Any) -> None:
     command.add_argument(
         "--state",
         action="append",
-        choices=("completed", "cancelled", "failed"),
-        help="may be repeated; default: completed and cancelled",
+        choices=PRUNABLE,
+        help=f"may be repeated; default: {' and '.join(PRUNED_BY_DEFAULT)}",
     )
     command.add_argument("--kind")
     command.add_argument("--limit", type=_within(1, 2**62), help="delete at most so many")

@@ -12,7 +12,7 @@ from actorq.cli.database import location
 from actorq.cli.load import load_app
 from actorq.config import VARIABLE
 from actorq.supervisor.engine import Engine
-from actorq.supervisor.options import RunOptions, RunSettings, chosen
+from actorq.supervisor.options import RunOptions, RunSettings
 
 if TYPE_CHECKING:
     from actorq.app import App
@@ -34,11 +34,12 @@ def _options(args: Namespace, app: App, dsn: str, schema: str) -> RunOptions:
     given = {name: getattr(args, name) for name in ("ttl_s", "poll_s", "grace_s")}
     settings: RunSettings = {"notify": not args.poll_only}
     settings.update({name: value for name, value in given.items() if value is not None})  # type: ignore[typeddict-item]
-    return RunOptions(
-        dsn=dsn,
+    return RunOptions.of(
+        app,
+        dsn=dsn if args.dsn or args.embedded else None,
         schema=schema,
-        kinds=tuple(chosen(app, args.kind)),
-        queues=tuple(args.queue or ()),
+        kinds=args.kind,
+        queues=args.queue,
         drain=args.drain,
         **settings,
     )

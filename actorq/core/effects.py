@@ -6,7 +6,7 @@ import msgspec
 
 from actorq.core.ask import DueAsk, Position
 from actorq.core.event import Event
-from actorq.core.model import Batch, Settlement
+from actorq.core.model import Batch, Cut, Settlement
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -50,7 +50,7 @@ class Send(Effect, frozen=True):
 
     actor: int
     batch: Batch
-    cut: str
+    cut: Cut
 
 
 class Recall(Effect, frozen=True):

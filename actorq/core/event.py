@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from actorq.core.model import Cut
+
 
 class Event(msgspec.Struct, frozen=True):
     """Be the parent of every event."""
@@ -123,7 +125,7 @@ class BatchClaimed(Event, frozen=True):
     kind: str
     lease: int
     n_jobs: int
-    cut: str
+    cut: Cut
 
 
 class BatchFinished(Event, frozen=True):
@@ -178,6 +180,13 @@ class SettleMissed(Event, frozen=True):
     """Say that job rows did not take their outcome although their lease was this node's."""
 
     ids: tuple[int, ...]
+
+
+class RepairDelayed(Event, frozen=True):
+    """Say that jobs which missed their outcome could not be made ready yet; it is tried again."""
+
+    ids: tuple[int, ...]
+    reason: str
 
 
 class LeaseLost(Event, frozen=True):

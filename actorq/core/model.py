@@ -16,6 +16,11 @@ Cause = Literal["error", "timeout", "signal", "exit", "oom", "lost", "args", "re
 State = Literal["pending", "completed", "failed", "cancelled"]
 Charge = Literal["none", "failed", "crashed"]
 
+Cut = Literal["full", "bytes", "idle", "linger", "flush", "limited", "suspects"]
+"""Why a batch is no larger: it has `max_batch` jobs; its args have so many bytes; nothing more was
+there; `min_batch` was waited for in vain; the supervisor drains or stops; larger ones have failed;
+or its jobs run apart from healthy ones."""
+
 
 class ErrorInfo(msgspec.Struct, frozen=True, array_like=True):
     """Describe a failed attempt in text; sizes are capped where it is made (the actor)."""

@@ -21,14 +21,17 @@ class Done(Outcome, frozen=True):
 
 
 class Retry(Outcome, frozen=True):
-    """Charge an attempt and run the job again, after `after_s` or the kind's own delay."""
+    """Charge an attempt and run the job again, after `after_s` or the kind's own delay.
+
+    `after_s` is in seconds, at most 30 days.
+    """
 
     after_s: float | None = None
     reason: str = ""
 
 
 class Snooze(Outcome, frozen=True):
-    """Run the job again after `after_s` seconds; charges nothing."""
+    """Run the job again after `after_s` seconds, at most 30 days; charges nothing."""
 
     after_s: float
     reason: str = ""
@@ -52,12 +55,12 @@ def done(result: Any = None) -> Done:
 
 
 def retry(after_s: float | None = None, reason: str = "") -> Retry:
-    """Return the verdict *try again*; charges an attempt."""
+    """Return the verdict *try again*, after at most 30 days; charges an attempt."""
     return Retry(after_s, reason)
 
 
 def snooze(after_s: float, reason: str = "") -> Snooze:
-    """Return the verdict *not now*; charges nothing."""
+    """Return the verdict *not now*, but within 30 days; charges nothing."""
     return Snooze(after_s, reason)
 
 

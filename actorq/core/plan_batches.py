@@ -20,7 +20,7 @@ import math
 from actorq.core import event, fair, plan_look, settle
 from actorq.core import inputs as i
 from actorq.core.effects import CancelJob, Claim, GiveBack, KillActor, Recall, Send, Settle
-from actorq.core.model import Batch, Row, Settlement
+from actorq.core.model import Batch, Cut, Row, Settlement
 from actorq.core.view import PIPE_DEPTH, Actor, Held, Kind, Lane, View
 
 RELEASED_S = 60.0
@@ -88,7 +88,7 @@ def _look_again(view: View, lane: Lane, claim: Claim, input_: i.Claimed, now: fl
         lane.look_at = min(lane.look_at, now + plan_look.FLOOD_LOOK_S)
 
 
-def _cut(view: View, kind: Kind, claim: Claim, n: int) -> str:
+def _cut(view: View, kind: Kind, claim: Claim, n: int) -> Cut:
     """Say why a batch ends where it ends."""
     if claim.suspect:
         return "suspects"

@@ -27,6 +27,10 @@ class KindPolicy(msgspec.Struct, frozen=True, kw_only=True):
     A batch is cut at `max_batch` jobs or `max_batch_bytes` of args. Fewer than `min_batch`
     jobs wait in the database until the oldest has been due for `linger_s`. `weight` is the
     kind's share against other kinds of the same supervisor.
+
+    A time limit raises an exception in the handler, and 1 s later its process is killed. Two
+    cases know the kill only: `batch_timeout_s` with an `async def`, and `job_timeout_s` with a
+    handler of batches, for as far as that marks the job that it runs.
     """
 
     name: str
@@ -41,7 +45,7 @@ class KindPolicy(msgspec.Struct, frozen=True, kw_only=True):
     job_timeout_s: float | None = None  # of a function of one job's own parameters
     setup_timeout_s: float = 600.0  # a model may be large; one that never loads must be seen
     max_attempts: int = 5  # counts failures of the handler
-    crash_budget: int = 3  # counts deaths of the process while it ran this job alone
+    crash_budget: int = 3  # counts deaths of the process charged to this job
     retry: Any = retries.DEFAULT  # whatever `policy_of` takes; a RetryPolicy once made
     store_results: bool = True
     env: Mapping[str, str] = {}

@@ -14,6 +14,7 @@ import msgspec
 from actorq.errors import ConfigError
 
 MAX_DELAY_S = 30 * 86_400.0
+"""The longest delay of a policy, and of a handler's own retry or snooze."""
 
 
 class Exponential(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from typing import Literal
 from actorq.core.effects import Claim, Effect, Emit
 from actorq.core.event import Event
 from actorq.core.frontier import Frontier
-from actorq.core.model import FRESH, Batch, Counts, Row
+from actorq.core.model import FRESH, Batch, Counts, Cut, Row
 from actorq.core.policy import KindPolicy
 from actorq.core.quarantine import Quarantine
 
@@ -43,7 +43,7 @@ class Held:
 
     batch: Batch
     kind: str
-    cut: str
+    cut: Cut
     unwritten: int  # jobs whose outcome is not known to be committed
     claimed_at: float = 0.0
     actor: int | None = None  # whose pipe it is in

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from actorq.core.states import PRUNABLE, PRUNED_BY_DEFAULT, RETRIABLE
 from actorq.errors import ConfigError
 from actorq.store.admin import Conn, run
 from actorq.store.admin_jobs import LAST, job_ids
@@ -15,10 +16,6 @@ from actorq.store.faults import translated
 
 CHUNK = 1000
 PRUNE_STRETCH = 10_000
-RETRIABLE = ("failed", "cancelled")
-PRUNABLE = ("completed", "cancelled", "failed")
-PRUNED_BY_DEFAULT = ("completed", "cancelled")
-"""Dead letters are kept until somebody names them: they are what a person still has to see."""
 
 
 def retry(conn: Conn, ids: Sequence[int], schema: str = "actorq") -> list[int]:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
+from actorq.core.states import WAITING
 from actorq.store.admin import Conn, run, structs
 
 LAST = 2**63 - 1
-WAITING = ("ready", "scheduled", "retrying", "suspect")
 STORED = ("pending", "completed", "cancelled")
-STATES = ("pending", *WAITING, "running", "completed", "failed", "cancelled")
-"""What can be asked for. `pending` is every job that is not final."""
 
 
 class JobRow(msgspec.Struct, frozen=True, omit_defaults=True):

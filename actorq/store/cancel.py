@@ -10,10 +10,11 @@ import psycopg
 from psycopg import RawCursor
 
 from actorq.store.calls import array
-from actorq.store.faults import LockTimeout, translated
+from actorq.store.faults import Contended, LockTimeout, translated
 from actorq.store.statements import statement
 
 CHUNK = 1000
+TRIES = 5
 
 
 class Cancelled(msgspec.Struct, frozen=True):
@@ -28,51 +29,68 @@ class Cancelled(msgspec.Struct, frozen=True):
     busy: list[int]
     untouched: list[int]
 
+    def with_(self, more: Cancelled) -> Cancelled:
+        """Return what this and another answer say together."""
+        return Cancelled(
+            self.cancelled + more.cancelled,
+            self.requested + more.requested,
+            self.busy + more.busy,
+            self.untouched + more.untouched,
+        )
+
 
 def cancel(conn: psycopg.Connection[Any], ids: Sequence[int], schema: str = "actorq") -> Cancelled:
     """Cancel jobs, a thousand in a transaction; those that are busy one by one after that.
 
-    Whoever holds several jobs never waits for another: that could be a deadlock.
+    Whoever holds several jobs never waits for one of another's. Two may still want each other's
+    blocks of `ready`: the victim of that deadlock begins its thousand anew.
     """
     order = sorted(set(ids))
     found = Cancelled([], [], [], [])
     for start in range(0, len(order), CHUNK):
-        with translated(), conn.transaction():
-            _cancel(RawCursor(conn), schema, order[start : start + CHUNK], found)
-    busy, found.busy[:] = list(found.busy), []
+        found = found.with_(_cancel_some(conn, schema, order[start : start + CHUNK]))
+    busy = list(found.busy)
+    found.busy.clear()
     for job in busy:
-        _cancel_patiently(conn, schema, job, found)
+        found = found.with_(_cancel_patiently(conn, schema, job))
     return found
 
 
-def _cancel_patiently(
-    conn: psycopg.Connection[Any], schema: str, job: int, found: Cancelled
-) -> None:
+def _cancel_some(conn: psycopg.Connection[Any], schema: str, ids: list[int]) -> Cancelled:
+    n_tries = 0
+    while True:
+        try:
+            with translated(), conn.transaction():
+                return _cancel(RawCursor(conn), schema, ids)
+        except Contended as exc:
+            n_tries += 1
+            if isinstance(exc, LockTimeout) or n_tries == TRIES:
+                raise
+
+
+def _cancel_patiently(conn: psycopg.Connection[Any], schema: str, job: int) -> Cancelled:
     cursor = RawCursor(conn)
     try:
         with translated(), conn.transaction():
             cursor.execute(statement("cancel_wait", schema).encode(), [job])
-            _cancel(cursor, schema, [job], found)
+            return _cancel(cursor, schema, [job])
     except LockTimeout:
-        found.busy.append(job)
+        return Cancelled([], [], [job], [])
 
 
-def _cancel(cursor: RawCursor[Any], schema: str, ids: list[int], found: Cancelled) -> None:
+def _cancel(cursor: RawCursor[Any], schema: str, ids: list[int]) -> Cancelled:
     def run(name: str, some: Sequence[int]) -> list[int]:
         text = statement(name, schema).encode()
         return [row[0] for row in cursor.execute(text, [array(some)]).fetchall()]
 
     marked = sorted(run("cancel_mark", ids))
     rest = sorted(set(ids) - set(marked))
-    busy = run("pending_jobs", rest) if rest else []
-    taken = _take(cursor, schema, marked)
+    busy = sorted(run("pending_jobs", rest)) if rest else []
+    taken = sorted(_take(cursor, schema, marked))
     running = sorted(set(marked) - set(taken))
     if running:
         run("cancel_tell", running)
-    found.cancelled.extend(sorted(taken))
-    found.requested.extend(running)
-    found.busy.extend(sorted(busy))
-    found.untouched.extend(sorted(set(rest) - set(busy)))
+    return Cancelled(taken, running, busy, sorted(set(rest) - set(busy)))
 
 
 def _take(cursor: RawCursor[Any], schema: str, ids: list[int]) -> list[int]:

@@ -10,12 +10,12 @@ import msgspec
 from actorq.core.ask import Settled
 from actorq.core.halve import culprits
 from actorq.core.model import ErrorInfo, Row, Settlement
+from actorq.core.retry import MAX_DELAY_S
 from actorq.errors import InternalError, RowRefused
 from actorq.store.calls import Calls, array, bytes_array, text_array
 from actorq.store.faults import translated
 from actorq.store.statements import statement
 
-MAX_DELAY_S = 30 * 86_400.0
 GROUPS = (1, 8, 64, 1024)  # the sizes that {rows} is padded to, each prepared on its own
 SEPARATOR, NONE = b"\x1e", b"\x1f"
 CHARGES = {"none": 0, "failed": 1, "crashed": 2}
@@ -212,6 +212,7 @@ def _text(result: bytes | None) -> str | None:
 
 
 def _delay(seconds: float | None) -> float | None:
+    """Keep a delay in range: what an actor out of order says must not fail a whole settle."""
     if seconds is None:
         return None
     return min(max(seconds, 0.0), MAX_DELAY_S) if isfinite(seconds) else MAX_DELAY_S

@@ -32,7 +32,6 @@ from actorq.supervisor.link import Fatal, Link
 from actorq.supervisor.listener import Listener
 from actorq.supervisor.options import RunOptions, RunSettings
 from actorq.supervisor.retries import told
-from actorq.supervisor.settler import Settler
 from actorq.supervisor.settlers import Settlers
 from actorq.supervisor.stage import Stage
 
@@ -120,14 +119,13 @@ class _Life:
         open_ = partial(_open, options)
         post = inbox.put
         self._claimer = Claimer(self._node.id, open_, post)
-        self._settler = Settlers(
-            partial(Settler, self._node.id, open_, post, options.settle_rows),
-            lambda: self._heart.n_others == 0,
+        self._settlers = Settlers(
+            self._node.id, open_, post, options.settle_rows, lambda: self._heart.n_others == 0
         )
         deadline_s, limit_s = patience_s(options.ttl_s)
         open_heart = partial(_open, options, deadline_s=deadline_s, statement_timeout_s=limit_s)
         self._heart = Heart(self._node, open_heart, post)
-        self._links: list[Link | Settlers] = [self._claimer, self._settler, self._heart]
+        self._links: list[Link | Settlers] = [self._claimer, self._settlers, self._heart]
         if options.notify:
             self._links.append(Listener(self._node.id, open_, post))
         self._ended = False
@@ -253,7 +251,7 @@ class _Life:
                 self._claimer.order(effect)
             case e.Settle(settlement):
                 self._heart.n_claimed += settlement.n
-                self._settler.order(settlement)
+                self._settlers.order(settlement)
             case e.Emit(happened):
                 self._events.emit(happened)
             case e.Finish():

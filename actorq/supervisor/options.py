@@ -63,16 +63,23 @@ class RunOptions:
         cls,
         app: App,
         *,
+        dsn: str | None = None,
+        schema: str | None = None,
         kinds: Sequence[str] | None = None,
         queues: Sequence[str] | None = None,
         drain: bool = False,
         **settings: Unpack[RunSettings],
     ) -> RunOptions:
-        """Choose from an app the kinds to serve; all that have a handler, unless named."""
-        served = tuple(chosen(app, kinds))
+        """Choose from an app the kinds to serve; all that have a handler, unless named.
+
+        Given `dsn` or `schema`, they stand for the app's own.
+        """
+        if app.pooler and dsn is None:
+            raise ConfigError("App(pooler=True) can only enqueue: to run, give a direct DSN")
+        served = tuple(_chosen(app, kinds))
         return cls(
-            dsn=app.dsn(),
-            schema=app.schema,
+            dsn=app.dsn() if dsn is None else dsn,
+            schema=app.schema if schema is None else schema,
             kinds=served,
             queues=tuple(queues or ()),
             drain=drain,
@@ -80,7 +87,7 @@ class RunOptions:
         )
 
 
-def chosen(app: App, names: Sequence[str] | None) -> list[Kind]:
+def _chosen(app: App, names: Sequence[str] | None) -> list[Kind]:
     """Return the kinds named, or all with a handler; raises ConfigError for a wrong name."""
     if names is None:
         return [kind for kind in app.kinds.values() if kind.handler is not None]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 from contextlib import suppress
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from actorq.core import event
@@ -17,9 +16,10 @@ from actorq.core import inputs as i
 from actorq.core.ask import Settled
 from actorq.core.model import Settlement
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
-from actorq.store.faults import Forbidden, LockTimeout, OnHold, TooSlow
+from actorq.store.faults import Contended, Forbidden, LockTimeout, OnHold, TooSlow
 from actorq.store.settles import some_of
 from actorq.supervisor.link import Fatal, Link, Open, Post, Stopping
+from actorq.supervisor.orders import Orders
 
 if TYPE_CHECKING:
     from actorq.store.queue import QueueStore
@@ -39,6 +39,9 @@ does not depend on them. At batches of 100 that was 11 % of the rate; a lone out
 KEPT_WAIT_S = 0.2
 """How long jobs that somebody else has locked wait for the next try."""
 
+MEND_WAIT_S = 10.0
+"""How long to wait after a repair that failed: it goes through all of `ready`."""
+
 HOLD_WAIT_S = 0.5
 """How long to wait when the server refuses to write for a reason that should pass."""
 
@@ -47,43 +50,44 @@ class Settler(Link):
     """Write settlements, in the order they came, each exactly once."""
 
     def __init__(
-        self, node: str, open_: Open, post: Post, max_rows: int = MAX_ROWS, first_no: int = 1
+        self, node: str, open_: Open, post: Post, orders: Orders, first_no: int = 1
     ) -> None:
-        super().__init__("settler", open_, post)
+        super().__init__("settler" if first_no == 1 else f"settler {first_no}", open_, post)
         self._node = node
-        self._max_rows = max_rows
-        self._inbox: SimpleQueue[Settlement | None] = SimpleQueue()
-        self._later: list[Settlement] = []  # taken from the inbox, but did not fit any more
+        self._orders = orders
+        self._taker = first_no - 1
+        self._later: list[Settlement] = []  # taken, but did not fit any more
         self._pending: list[Settlement] = []  # sent, commit not known
         self._ended_at = -math.inf  # when the last one ended
         self._no = first_no - N_SETTLERS  # of the statement that carries them
-        self._n_ordered = self._n_taken = 0  # rows, each counted by one thread only
         self._around = False  # that statement may have left jobs open
         self._kept: list[tuple[float, Settlement]] = []  # try again from then on
         self._strays: list[int] = []  # jobs that are in neither `ready` nor a lease
+        self._mend_at = -math.inf  # not before
         self._whole: dict[int, Settlement] = {}  # lease → what a kept remainder is part of
-
-    def order(self, settlement: Settlement) -> None:
-        """Queue a settlement."""
-        self._n_ordered += settlement.n
-        self._inbox.put(settlement)
-
-    @property
-    def n_statements(self) -> int:
-        """Return how many whole statements' rows wait for the one that runs."""
-        return (self._n_ordered - self._n_taken) // self._max_rows
 
     def stop(self) -> None:
         """Leave after the settlements given so far."""
         super().stop()
-        self._inbox.put(None)
+        self._orders.end()
 
     def busy(self) -> bool:
         """Tell whether outcomes are waiting to be written."""
-        return bool(self._pending or self._kept or self._later) or self._inbox.qsize() > 1
+        return bool(self._pending or self._kept or self._later) or self._orders.any()
 
     def work(self, store: QueueStore) -> None:
         """Write whatever arrives."""
+        try:
+            self._work(store)
+        finally:
+            self._leave_the_rest()
+
+    def _leave_the_rest(self) -> None:
+        """Let another settler write what has not been sent: this one may get no connection."""
+        while self._later and not self.stopping.is_set():
+            self._orders.put_back(self._later.pop(), self._taker)
+
+    def _work(self, store: QueueStore) -> None:
         if self._pending:
             self._resolve(store)
         while True:
@@ -91,28 +95,28 @@ class Settler(Link):
             if self._pending:
                 self._no += N_SETTLERS
                 self._write(store)
-                if self._strays:
-                    self._mend(store)
             elif self.stopping.is_set() and not self.busy():
                 raise Stopping
+            if self._strays and time.monotonic() >= self._mend_at:
+                self._mend(store)
 
     def _gather(self) -> list[Settlement]:
         """Wait for a settlement, then take all that fit into one statement with it.
 
         Two may name the same job: its first lease was taken away and it has been claimed again.
         """
-        first = self._at_hand() or self._wait(self._idle_s())
+        first = self._at_hand() or self._take(self._idle_s())
         if first is None:
             return []
         taken, n = [first], first.n
         until = self._ended_at + GATHER_S
-        while n < self._max_rows:
+        while n < self._orders.max_rows:
             more = self._at_hand()
             if more is None and n < ENOUGH_ROWS:
-                more = self._wait(max(0.0, until - time.monotonic()))
+                more = self._take(max(0.0, until - time.monotonic()))
             if more is None:
                 break
-            if n + more.n > self._max_rows or any(_meet(more, one) for one in taken):
+            if n + more.n > self._orders.max_rows or any(_meet(more, one) for one in taken):
                 self._later.insert(0, more)
                 break
             taken.append(more)
@@ -125,22 +129,17 @@ class Settler(Link):
             return self._later.pop(0)
         if self._kept and self._kept[0][0] <= time.monotonic():
             return self._kept.pop(0)[1]
-        return self._wait(0.0)
+        return self._take(0.0)
 
     def _idle_s(self) -> float | None:
         """Return how long there may be nothing to do."""
-        if self._kept:
-            return max(0.0, self._kept[0][0] - time.monotonic())
+        due = [at for at, _ in self._kept[:1]] + [self._mend_at] * bool(self._strays)
+        if due:
+            return max(0.0, min(due) - time.monotonic())
         return 0.0 if self.stopping.is_set() else None
 
-    def _wait(self, timeout_s: float | None) -> Settlement | None:
-        try:
-            # With a timeout of 0 the queue would look at the clock, too.
-            settlement = self._inbox.get(timeout_s != 0.0, timeout_s)
-        except Empty:
-            return None
-        self._n_taken += settlement.n if settlement else 0
-        return settlement
+    def _take(self, timeout_s: float | None) -> Settlement | None:
+        return self._orders.take(self._taker, timeout_s)
 
     def _write(self, store: QueueStore) -> None:
         """Write what is pending until it is known to be written."""
@@ -212,9 +211,11 @@ class Settler(Link):
         """Put jobs back whose lease has gone while their row did not match: nobody else would."""
         try:
             store.mend(self._strays)
-        except LockTimeout:
-            return  # somebody is still at it; the next statement tries again
-        self._strays = []
+        except (Contended, TooSlow) as exc:  # somebody is still at it, or `ready` is very long
+            self._mend_at = time.monotonic() + MEND_WAIT_S
+            self.post(event.RepairDelayed(tuple(self._strays), str(exc)))
+        else:
+            self._strays = []
 
     def _delayed(self, exc: StoreError) -> None:
         n = sum(s.n for s in self._pending)

@@ -8,11 +8,51 @@ their way: four supervisors on two cores wrote a tenth less.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
+from actorq.core import event
 from actorq.core.model import Settlement
-from actorq.supervisor.settler import Settler
+from actorq.supervisor.link import Open, Post
+from actorq.supervisor.orders import Orders
+from actorq.supervisor.settler import MAX_ROWS, N_SETTLERS, Settler
+
+
+class SecondSettler(Settler):
+    """Take orders only while a whole statement's rows wait beside the one that is being written."""
+
+    def __init__(
+        self, node: str, open_: Open, post: Post, orders: Orders, is_alone: Callable[[], bool]
+    ) -> None:
+        super().__init__(node, open_, post, orders, first_no=2)
+        self._is_alone = is_alone
+        self._bell = threading.Event()
+
+    def ring(self) -> None:
+        """Say that something was ordered."""
+        self._bell.set()
+
+    def stop(self) -> None:
+        """Leave after what was taken so far; the first one writes the rest, if it can."""
+        self.stopping.set()
+        self._bell.set()
+
+    def needed(self) -> bool:
+        """Tell whether there is work for two."""
+        return self._orders.n_statements > 0 and self._is_alone()
+
+    def _gather(self) -> list[Settlement]:
+        while not (self._later or self.needed() or self.stopping.is_set()):
+            wait_s = super()._idle_s()
+            if wait_s == 0.0:  # what somebody had locked
+                break
+            self._bell.wait(wait_s)
+            self._bell.clear()
+        return super()._gather()
+
+    def _idle_s(self) -> float:
+        return 0.0
 
 
 class Settlers:
@@ -21,14 +61,20 @@ class Settlers:
     The engine orders nothing more for a lease before it knows what became of the last order.
     """
 
-    def __init__(self, make: Callable[[int], Settler], is_alone: Callable[[], bool]) -> None:
-        """Take what makes a settler, given the number of its first statement.
-
-        `is_alone` tells whether this supervisor is the only one.
-        """
-        self._make, self._is_alone = make, is_alone
-        self._first = make(1)
-        self._second: Settler | None = None
+    def __init__(
+        self,
+        node: str,
+        open_: Open,
+        post: Post,
+        max_rows: int = MAX_ROWS,
+        is_alone: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Make both; `is_alone` tells whether this supervisor is the only one."""
+        self._post = post
+        self._orders = Orders(max_rows, N_SETTLERS)
+        self._first = Settler(node, open_, post, self._orders)
+        self._second = SecondSettler(node, open_, post, self._orders, is_alone)
+        self._wants_second = True
 
     def start(self) -> None:
         """Start the first one; the second one starts when it is needed."""
@@ -40,27 +86,31 @@ class Settlers:
         return self._first.ident
 
     def order(self, settlement: Settlement) -> None:
-        """Queue a settlement where less waits, with the first one if in doubt."""
-        waiting = self._first.n_statements
-        if not waiting or not self._is_alone():
-            self._first.order(settlement)
+        """Queue a settlement."""
+        one_waits = self._wants_second and self._second.needed()
+        self._orders.put(settlement)
+        if one_waits:
+            self._start_second()
+            self._second.ring()
+
+    def _start_second(self) -> None:
+        """Start the second one, once."""
+        if self._second.ident is not None:
             return
-        if self._second is None:
-            self._second = self._make(2)
+        try:
             self._second.start()
-        settler = self._second if self._second.n_statements < waiting else self._first
-        settler.order(settlement)
+        except RuntimeError as exc:  # no more threads: one settler writes everything, too
+            self._wants_second = False
+            self._post(event.ConnectionLost(self._second.duty, str(exc)))
 
     def stop(self) -> None:
         """Ask both to leave after what was ordered so far."""
-        for settler in self._all():
-            settler.stop()
+        self._first.stop()
+        self._second.stop()
 
     def join(self, timeout: float) -> None:
         """Wait until both have left."""
         deadline = time.monotonic() + timeout
-        for settler in self._all():
-            settler.join(max(0.0, deadline - time.monotonic()))
-
-    def _all(self) -> list[Settler]:
-        return [self._first] if self._second is None else [self._first, self._second]
+        for settler in (self._first, self._second):
+            if settler.ident is not None:
+                settler.join(max(0.0, deadline - time.monotonic()))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from actorq import wire
 from actorq.core import effects as e
 from actorq.core import inputs as i
+from actorq.core.model import Cut
 from actorq.supervisor.pipes import ActorDied, ActorSaid, Pipes
 from actorq.supervisor.pool import Actor, Pool
 
@@ -85,7 +86,7 @@ class Stage:
         seat = Seat(number, actor)
         self._by_number[number] = self._by_actor[actor.id] = seat
 
-    def _send(self, seat: Seat, batch: Any, cut: str) -> None:
+    def _send(self, seat: Seat, batch: Any, cut: Cut) -> None:
         no = seat.enter(batch.lease)
         seat.actor.send(
             wire.Work(no, batch.lease, batch.ids, batch.lens, batch.args, batch.notes, cut)

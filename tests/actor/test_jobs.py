@@ -148,6 +148,14 @@ def test_reasons_and_delays_arrive():
     assert len(ran.verdicts[1].error.message.encode()) <= 8192
 
 
+@pytest.mark.parametrize("outcome", [o.snooze, o.retry])
+def test_a_delay_of_more_than_30_days_fails_its_own_job(outcome):
+    ran = run(kind_of(lambda batch: [outcome(30 * 86_400 + 1), outcome(30 * 86_400)]), [1, 2])
+    assert ran.whats == {0: "fail", 1: outcome.__name__}
+    assert "after_s=2592001 must be" in ran.verdicts[0].error.message
+    assert "from 0 to 2,592,000 (30 days)" in ran.verdicts[0].error.message
+
+
 @pytest.mark.parametrize("after_s", [-1, float("nan"), float("inf"), "3", True, None, 1j])
 def test_a_delay_that_is_none_fails_its_own_job(after_s):
     ran = run(kind_of(lambda batch: [o.Snooze(after_s), 1]), [1, 2])

@@ -31,6 +31,12 @@ def other(x: int) -> int:
 
 bare = actorq.App()
 bare.kind("unbound")
+
+pooled = actorq.App(pooler=True)
+
+@pooled.actor("triple")
+def triple(x: int) -> int:
+    return 3 * x
 """
 
 
@@ -65,6 +71,14 @@ def test_only_the_named_kinds_and_queues_are_served(dsn: str, conn: Session, cod
         "run", "served:app", "--drain", "--queue", "third", cwd=code, ACTORQ_DSN=dsn
     ).code == 0  # fmt: skip
     assert states(conn, ids) == ["ready", "completed", "completed"]
+
+
+def test_an_app_behind_a_pooler_runs_where_a_direct_dsn_is_given(
+    dsn: str, conn: Session, code: Path
+) -> None:
+    ids = insert(conn, kind="triple", args='{"x": 1}')
+    ran = spawn("run", "served:pooled", "--drain", "--dsn", dsn, cwd=code)
+    assert (ran.code, states(conn, ids)) == (0, ["completed"]), ran.err
 
 
 @contextmanager
@@ -125,6 +139,7 @@ def test_a_stop_in_the_middle_of_the_work_leaves_nothing_claimed_or_charged(
         (["served:app", "--kind", "no-such"], 2, "its kinds are: double, other"),
         (["served:bare"], 2, "no kind has a handler"),
         (["served:app", "--queue", "a b"], 2, "not a legal name"),
+        (["served:pooled", "--drain"], 2, "can only enqueue"),
         (["absent:app"], 2, "no module 'absent'"),
     ],
 )

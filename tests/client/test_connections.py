@@ -8,6 +8,7 @@ import sys
 import textwrap
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import psycopg
 import pytest
@@ -16,6 +17,7 @@ from psycopg import conninfo
 from actorq import App
 from actorq.errors import ConfigError, RowRefused, SchemaMismatch, StoreError, StoreUnavailable
 from actorq.kind import Kind
+from actorq.store import enqueue
 from actorq.store.idle import MAX_IDLE
 from tests.support.wait import wait_until
 
@@ -63,6 +65,23 @@ def test_a_connection_cut_in_the_middle_is_said_to_leave_doubt(
         kind.enqueue_many(source())  # type: ignore[arg-type]
     assert db.execute("SELECT count(*) FROM actorq.job").fetchall() == [(0,)]
     assert kind.enqueue({}).state() == "ready"
+
+
+def test_a_connection_cut_while_reading_leaves_no_doubt_about_an_enqueue(
+    kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = kind.enqueue({})
+    calls = kind._app().client
+    for read in (enqueue.state, enqueue.result):
+
+        def cut(schema: str, id_: int, read: Any = read) -> Any:
+            yield enqueue.Run("SELECT pg_terminate_backend(pg_backend_pid())", ())
+            return (yield from read(schema, id_))
+
+        monkeypatch.setattr(enqueue, read.__name__, cut)
+        with pytest.raises(StoreUnavailable) as caught:
+            getattr(calls, read.__name__)(job.id)
+        assert "enqueued" not in str(caught.value)
 
 
 def test_threads_do_not_share_a_connection_at_once(kind: Kind, db: psycopg.Connection) -> None:

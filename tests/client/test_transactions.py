@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 
 from actorq import App
 from actorq.client import driver_connection
-from actorq.errors import ArgsInvalid, ConfigError, StoreError
+from actorq.errors import ArgsInvalid, ConfigError, StoreError, StoreUnavailable
 from actorq.kind import Kind
 
 
@@ -112,6 +112,33 @@ def test_a_failed_transaction_is_explained(kind: Kind, conn: psycopg.Connection[
         conn.execute("SELECT 1 / 0")
     with pytest.raises(StoreError, match="current transaction is aborted"):
         kind.enqueue({}, conn=conn)
+
+
+CUT = "SELECT pg_terminate_backend(%s)"
+ROLLED_BACK = "and its open transaction with it: none of .* is enqueued"
+IN_DOUBT = "may or may not have been enqueued"
+
+
+@pytest.mark.parametrize(("autocommit", "said"), [(False, ROLLED_BACK), (True, IN_DOUBT)])
+def test_a_lost_connection_of_the_caller_is_told_with_its_transaction(
+    kind: Kind, dsn: str, db: psycopg.Connection, autocommit: bool, said: str
+) -> None:
+    for call in (kind.enqueue, lambda job, conn: kind.enqueue_many([job] * 3, conn=conn)):
+        with psycopg.connect(dsn, autocommit=autocommit) as conn:
+            db.execute(CUT, [conn.info.backend_pid])
+            with pytest.raises(StoreUnavailable, match=said):
+                call({}, conn=conn)
+
+
+@pytest.mark.parametrize("autocommit", [False, True])
+def test_so_in_asyncio(kind: Kind, dsn: str, db: psycopg.Connection, autocommit: bool) -> None:
+    async def main() -> None:
+        async with await psycopg.AsyncConnection.connect(dsn, autocommit=autocommit) as conn:
+            db.execute(CUT, [conn.info.backend_pid])
+            with pytest.raises(StoreUnavailable, match=IN_DOUBT if autocommit else ROLLED_BACK):
+                await kind.enqueue_async({}, conn=conn)
+
+    asyncio.run(main())
 
 
 def test_a_cursor_means_its_connection(

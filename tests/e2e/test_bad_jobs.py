@@ -54,6 +54,35 @@ def test_one_job_that_hangs_is_ended_and_fails_alone(
     assert supervisors.rows("SELECT DISTINCT cause FROM actorq.failure") == [("timeout",)]
 
 
+LIMITED = """
+    import asyncio, time, actorq
+    app = actorq.App()
+
+    @app.actor("vector", {limit}_timeout_s=0.3, retry=0, max_attempts=1, crash_budget=1)
+    {handler}
+"""
+
+
+@pytest.mark.parametrize(
+    ("limit", "handler", "paid"),
+    [
+        ("batch", "async def hang(batch: actorq.Batch): await asyncio.sleep(1000)", (1, 0, 1)),
+        ("batch", "async def hang(n: int): await asyncio.sleep(1000)", (1, 0, 1)),
+        ("job", "async def hang(n: int): await asyncio.sleep(1000)", (1, 1, 0)),
+        ("job", "def hang(batch: actorq.Batch): [time.sleep(1000) for _ in batch]", (1, 0, 1)),
+    ],
+)
+def test_where_a_limit_raises_and_where_it_only_kills(
+    supervisors: Supervisors, limit: str, handler: str, paid: tuple[int, int, int]
+) -> None:
+    supervisors.write(LIMITED.format(limit=limit, handler=handler))
+    insert(supervisors.dsn, *numbers(1))
+    supervisors.start()
+    supervisors.wait_for(failed=1)
+    assert charged(supervisors) == [("0", *paid)]
+    assert supervisors.rows("SELECT DISTINCT cause FROM actorq.failure") == [("timeout",)]
+
+
 @pytest.mark.parametrize(
     ("wait", "paid"),
     [("time.sleep(1000)", (2, 2, 0)), ("deaf(); time.sleep(1000)", (2, 0, 2))],

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from actorq.core.ask import Ask, Claimed, Position
 from actorq.core.model import Batch, Counts, Settlement
+from actorq.core.states import PRUNABLE
 from actorq.store import admin_change
 from actorq.store.cancel import cancel
 from actorq.store.faults import LockTimeout
@@ -284,7 +285,7 @@ class Deeds:
     def do_manage(self, draw: Draw) -> None:
         what = draw(st.sampled_from(["cancel", "cancel", "retry", "retry", "prune"]))
         if what == "prune":
-            states = [draw(st.sampled_from(admin_change.PRUNABLE))]
+            states = [draw(st.sampled_from(PRUNABLE))]
             n = sum(admin_change.prune(self.world.conn, states=states))
             assert n == self.queue.prune(states)
         elif what == "cancel":

@@ -25,8 +25,6 @@ ODD = {
     "finished before it began": {"finalized_at": "2020-01-01"},
     "id is the largest number": {"id": 2**63 - 1},
     "id is below zero": {"id": -7},
-    "free of charge": {"cost": 0},
-    "dearer than anything": {"cost": BIG},
     "tags of two dimensions": {"tags": [["a", "b"], ["c", "d"]]},
     "tags that are null": {"tags": [None]},
     "key with every trick": {"key": "\x1b[2J'; DROP TABLE job;-- %s \u202e"},
@@ -79,7 +77,7 @@ REFUSED: list[tuple[str, Any]] = [
     ("run_at", "4000-01-01 BC"), ("run_at", "200000-01-01"), ("run_at", None),
     ("attempt", 2**31), ("n_failed", 32768),
     ("attempt", None), ("priority", 10), ("priority", -1), ("priority", None),
-    ("max_attempts", 0), ("max_attempts", -1), ("cost", -1), ("args", None), ("args", "NaN"),
+    ("max_attempts", 0), ("max_attempts", -1), ("args", None), ("args", "NaN"),
     ("args", '"' + "x" * 2**24 + '"'), ("key", "x" * 129), ("key", None), ("tags", ["x"] * 17),
     ("tags", ["x" * 1025]), ("kind", None), ("kind", ""), ("kind", "x" * 129), ("kind", "a\n"),
     ("kind", " a"), ("kind", "\u202ea"), ("kind", "'; DROP TABLE job;--"), ("queue", '"x"."y"'),
@@ -147,12 +145,12 @@ OTHER_TABLES: dict[str, LiteralString] = {
         INSERT INTO actorq.lease (node, n, lane, suspect, jobs)
         SELECT id, 9223372036854775807, 1, 0, '{-1}' FROM actorq.node""",
     "waiting rows of no job": """
-        INSERT INTO actorq.ready (id, run_at, lane, cost, priority, suspect)
-        SELECT 10^15 + n, '-infinity', l.id, 0, 9 - n % 20, n % 5
+        INSERT INTO actorq.ready (id, run_at, lane, priority, suspect)
+        SELECT 10^15 + n, '-infinity', l.id, 9 - n % 20, n % 5
         FROM actorq.lane l, generate_series(1, 40) n""",
     "waiting rows of a lane that is not": """
-        INSERT INTO actorq.ready (id, run_at, lane, cost, priority)
-        VALUES (1, now(), 2147483647, 0, 5)""",
+        INSERT INTO actorq.ready (id, run_at, lane, priority)
+        VALUES (1, now(), 2147483647, 5)""",
     "supervisors that cannot be": """
         INSERT INTO actorq.node (id, host, boot_id, pid_ns, pid, pid_start, ttl_s, beat_at)
         SELECT gen_random_uuid(), E'\x1b[2J', n.boot_id, n.pid_ns, v.pid, 'x', v.ttl, v.at

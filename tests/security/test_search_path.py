@@ -150,7 +150,7 @@ def test_no_statement_of_ours_uses_what_others_have_planted(attacker: Attacker, 
         "SELECT * FROM actorq.failure",
         "UPDATE actorq.job SET args = '1'",
         "DELETE FROM actorq.job",
-        "INSERT INTO actorq.ready (id, run_at, lane, cost, priority) VALUES (1, now(), 1, 0, 5)",
+        "INSERT INTO actorq.ready (id, run_at, lane, priority) VALUES (1, now(), 1, 5)",
         "INSERT INTO actorq.job (kind, attempt) VALUES ('k', 1)",
         "INSERT INTO actorq.lease (node, n, lane, suspect, jobs)"
         " VALUES (gen_random_uuid(), 1, 1, 0, '{1}')",

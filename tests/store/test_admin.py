@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from actorq.core.states import STATES
 from actorq.errors import ConfigError
 from actorq.store import admin_change, admin_jobs, admin_status
 from actorq.store.admin import connect_admin
@@ -85,7 +86,7 @@ def every_state(conn: Session) -> dict[str, int]:
     return ids
 
 
-@pytest.mark.parametrize("state", [s for s in admin_jobs.STATES if s not in ("pending", "ready")])
+@pytest.mark.parametrize("state", [s for s in STATES if s not in ("pending", "ready")])
 def test_jobs_are_found_by_each_state(
     conn: Session, every_state: dict[str, int], state: str
 ) -> None:
@@ -99,7 +100,7 @@ def test_ready_and_pending_jobs_are_found(conn: Session, every_state: dict[str, 
     assert set(admin_jobs.job_ids(conn, state="pending")) == set(every_state.values()) - final
 
 
-@pytest.mark.parametrize("state", [None, *admin_jobs.STATES])
+@pytest.mark.parametrize("state", [None, *STATES])
 def test_listing_honours_kind_and_queue(conn: Session, state: str | None) -> None:
     insert(conn, 2)
     assert admin_jobs.job_ids(conn, state=state, kind="other") == []

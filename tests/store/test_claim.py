@@ -13,7 +13,7 @@ from actorq.core.model import Counts, Row
 from tests.store.kit import ERROR, Kit, beside, done, part
 from tests.support.rows import singly
 
-PLANNER = ["hashjoin", "mergejoin", "nestloop", "indexscan", "sort", "material"]
+PLANNER = ["hashjoin", "mergejoin", "indexscan", "tidscan", "hashagg", "sort", "material"]
 
 
 def test_jobs_come_by_priority_then_time_then_id(kit: Kit) -> None:
@@ -164,9 +164,9 @@ def test_two_claims_at_once_share_the_jobs_without_waiting(kit: Kit) -> None:
 
 def test_no_planner_setting_makes_a_claim_take_more_than_its_limit(kit: Kit) -> None:
     kit.conn.execute("ANALYZE actorq.ready, actorq.job")
-    kit.enqueue(400)
+    kit.enqueue(700)
     singly(kit.conn)
-    kit.enqueue(400)
+    kit.enqueue(700)
     store = kit.open()
     for n, switches in enumerate(product(("on", "off"), repeat=len(PLANNER)), 1):
         for name, value in zip(PLANNER, switches, strict=True):

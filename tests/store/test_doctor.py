@@ -63,7 +63,7 @@ def put_both(conn: Session, job: int) -> None:
 
 def double(conn: Session, job: int) -> None:
     conn.execute(
-        "INSERT INTO actorq.ready SELECT id, run_at, lane, cost, 5, priority "
+        "INSERT INTO actorq.ready SELECT id, run_at, lane, 5, priority "
         "FROM actorq.ready WHERE id = %s",
         [job],
     )

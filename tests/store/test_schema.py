@@ -16,15 +16,15 @@ LATER = datetime.now(UTC) + timedelta(hours=1)
 
 def test_an_insert_makes_the_lane_and_the_job_ready(kit: Kit) -> None:
     kit.conn.execute(
-        "INSERT INTO actorq.job (queue, kind, priority, key, cost, args)"
-        " VALUES ('q', 'new', 2, 'x', NULL, '[1, 2]'), ('q', 'new', 3, '', 77, '1')"
+        "INSERT INTO actorq.job (queue, kind, priority, key, args)"
+        " VALUES ('q', 'new', 2, 'x', '[1, 2]'), ('q', 'new', 3, '', '1')"
     )
     rows = kit.rows(
-        "SELECT l.queue, l.kind, r.priority, r.cost, r.suspect, r.run_at = j.run_at"
+        "SELECT l.queue, l.kind, r.priority, r.suspect, r.run_at = j.run_at"
         " FROM actorq.ready r JOIN actorq.job j ON j.id = r.id JOIN actorq.lane l ON l.id = r.lane"
         " ORDER BY r.id"
     )
-    assert rows == [("q", "new", 2, 6, 0, True), ("q", "new", 3, 77, 0, True)]
+    assert rows == [("q", "new", 2, 0, True), ("q", "new", 3, 0, True)]
 
 
 def test_one_insert_may_go_into_many_lanes_known_and_new(kit: Kit) -> None:
@@ -120,7 +120,7 @@ def test_a_pending_job_cannot_be_deleted_and_a_final_one_can(kit: Kit) -> None:
     ("column", "value"),
     [
         ("priority", -1), ("priority", 10), ("max_attempts", 0), ("max_attempts", 32768),
-        ("cost", -1), ("key", "x" * 129), ("run_at", "infinity"), ("run_at", "-infinity"),
+        ("key", "x" * 129), ("run_at", "infinity"), ("run_at", "-infinity"),
         ("queue", ""), ("queue", "a b"), ("queue", "x" * 129), ("queue", "é"), ("queue", "a\n"),
         ("tags", ["x"] * 17), ("tags", ["x" * 2000]),
     ],

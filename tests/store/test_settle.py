@@ -68,7 +68,7 @@ def test_a_retry_comes_back_after_its_delay_with_its_error_kept(kit: Kit) -> Non
     assert job(kit, n, f"state::text, attempt, n_failed, finalized_at, {wait}") == (
         "pending", 1, 1, None, 60,
     )  # fmt: skip
-    assert kit.rows("SELECT suspect, priority, cost FROM actorq.ready") == [(4, 3, 2)]
+    assert kit.rows("SELECT suspect, priority FROM actorq.ready") == [(4, 3)]
     columns = "job, attempt, final, cause, type, message, traceback"
     assert kit.rows(f"SELECT {columns} FROM actorq.failure") == [
         (n, 1, False, "error", "ValueError", "no", "Traceback …")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg
 import pytest
 
+from actorq.core import event
 from actorq.core import inputs as i
 from actorq.core.ask import Settled
 from actorq.core.model import Settlement
 from actorq.errors import StoreUnavailable
+from actorq.store.faults import TooSlow
 from actorq.store.queue import QueueStore
-from actorq.supervisor.settler import Settler
+from actorq.supervisor.settlers import Settlers
 from tests.store.kit import Kit, done, part
 from tests.support.wait import wait_until
 
@@ -42,7 +45,7 @@ def test_jobs_that_were_locked_while_an_answer_got_lost_are_settled_later(
     ids = kit.enqueue(4)
     batch = kit.batch(1)
     posted: list[Any] = []
-    settler = Settler(kit.node, lambda name: Forgetful.connect(kit.dsn, name=name), posted.append)
+    settler = Settlers(kit.node, lambda name: Forgetful.connect(kit.dsn, name=name), posted.append)
     with psycopg.connect(kit.dsn) as user:
         user.execute("SELECT FROM actorq.job WHERE id = %s FOR UPDATE", [ids[1]])
         sent = done(batch)
@@ -73,7 +76,7 @@ def test_outcomes_of_a_job_under_two_leases_are_not_written_together(kit: Kit) -
     second = kit.batch(2)
     assert first.ids == second.ids == ids
     posted: list[Any] = []
-    settler = Settler(kit.node, lambda name: QueueStore.connect(kit.dsn, name=name), posted.append)
+    settler = Settlers(kit.node, lambda name: QueueStore.connect(kit.dsn, name=name), posted.append)
     for batch in (first, second):
         settler.order(done(batch))
     settler.start()
@@ -95,28 +98,28 @@ class Counting(QueueStore):
 
 
 @pytest.fixture
-def counting(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settler]:
+def counting(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settlers]:
     monkeypatch.setattr(Counting, "carried", [], raising=False)
-    settler = Settler(kit.node, lambda name: Counting.connect(kit.dsn, name=name), [].append)
+    settler = Settlers(kit.node, lambda name: Counting.connect(kit.dsn, name=name), [].append)
     yield settler
     settler.stop()
     settler.join(10)
 
 
 def test_a_settler_that_is_stopped_before_it_has_begun_writes_what_it_has_and_ends(
-    kit: Kit, counting: Settler
+    kit: Kit, counting: Settlers
 ) -> None:
     kit.enqueue(3)
     counting.order(done(kit.batch(1)))
     counting.stop()
     counting.start()
     counting.join(10)
-    assert not counting.is_alive()
+    assert "actorq-settler" not in {thread.name for thread in threading.enumerate()}
     assert set(kit.states().values()) == {"completed"}
 
 
 def test_small_statements_in_a_row_wait_for_more_but_the_first_does_not(
-    kit: Kit, counting: Settler, monkeypatch: pytest.MonkeyPatch
+    kit: Kit, counting: Settlers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("actorq.supervisor.settler.GATHER_S", 30.0)
     monkeypatch.setattr("actorq.supervisor.settler.ENOUGH_ROWS", 6)
@@ -156,7 +159,7 @@ def test_a_settle_whose_connection_is_lost_is_written_once(
     ids = kit.enqueue(3)
     batch = kit.batch(1)
     posted: list[Any] = []
-    settler = Settler(kit.node, lambda name: Cut.connect(kit.dsn, name=name), posted.append)
+    settler = Settlers(kit.node, lambda name: Cut.connect(kit.dsn, name=name), posted.append)
     settler.order(done(batch))
     settler.start()
     wait_until(lambda: [p for p in posted if isinstance(p, i.Settled)])
@@ -179,7 +182,7 @@ def test_one_outcome_that_the_database_refuses_fails_its_job_alone(kit: Kit) -> 
         """.encode()
     )
     posted: list[Any] = []
-    settler = Settler(kit.node, lambda name: QueueStore.connect(kit.dsn, name=name), posted.append)
+    settler = Settlers(kit.node, lambda name: QueueStore.connect(kit.dsn, name=name), posted.append)
     settler.order(done(kit.batch(1)))
     settler.start()
     wait_until(lambda: [p for p in posted if isinstance(p, i.Settled)])
@@ -187,3 +190,40 @@ def test_one_outcome_that_the_database_refuses_fails_its_job_alone(kit: Kit) -> 
     settler.join(10)
     assert [kit.states()[n] for n in ids] == ["completed", "failed", "completed"]
     kit.check_places()
+
+
+class Slow(QueueStore):
+    """Take too long for the first two repairs."""
+
+    n_mends = n_made = 0
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        Slow.n_made += 1
+
+    def mend(self, ids: Sequence[int]) -> int:
+        Slow.n_mends += 1
+        if Slow.n_mends <= 2:
+            raise TooSlow("canceling statement due to statement timeout")
+        return super().mend(ids)
+
+
+def test_a_repair_that_takes_too_long_is_tried_again_by_itself(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Slow, "n_mends", 0)
+    monkeypatch.setattr(Slow, "n_made", 0)
+    monkeypatch.setattr("actorq.supervisor.settler.MEND_WAIT_S", 0.05)
+    ids = kit.enqueue(3)
+    batch = kit.batch(1)
+    kit.conn.execute("UPDATE actorq.job SET attempt = 7 WHERE id = %s", [ids[1]])
+    posted: list[Any] = []
+    settler = Settlers(kit.node, lambda name: Slow.connect(kit.dsn, name=name), posted.append)
+    settler.order(done(batch))
+    settler.start()
+    wait_until(lambda: kit.rows("SELECT id FROM actorq.queued") == [(ids[1],)])
+    settler.stop()
+    settler.join(10)
+    kit.check_places()
+    assert [p.ids for p in posted if isinstance(p, event.RepairDelayed)] == [(ids[1],)] * 2
+    assert (Slow.n_mends, Slow.n_made) == (3, 1), "it lost its connection for that"

@@ -3,83 +3,124 @@ the other one has written for its own."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import pytest
 
+from actorq.core import event
 from actorq.core import inputs as i
-from actorq.core.model import Settlement
+from actorq.errors import StoreUnavailable
 from actorq.store.queue import QueueStore
+from actorq.supervisor.orders import Orders
 from actorq.supervisor.settler import Settler
-from actorq.supervisor.settlers import Settlers
+from actorq.supervisor.settlers import SecondSettler, Settlers
 from tests.store.kit import Kit, done
 from tests.supervisor.test_settler import Cut
 from tests.support.wait import wait_until
 
-
-class Pretended:
-    """Stand in for a settler that writes when it is told to."""
-
-    def __init__(self, first_no: int) -> None:
-        self.first_no = first_no
-        self.done: list[str] = []
-        self.ordered: list[int] = []
-        self.n_statements = 0
-
-    def order(self, settlement: Settlement) -> None:
-        self.ordered.append(settlement.lease)
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *_: self.done.append(name)
+MAX_ROWS = 10
 
 
-def test_the_second_one_takes_what_waits_less_unless_others_share_the_work() -> None:
-    made: list[Pretended] = []
+class Writing:
+    """Run both settlers on a database, and keep what they say."""
 
-    def make(first_no: int) -> Any:
-        made.append(Pretended(first_no))
-        return made[-1]
+    def __init__(self, kit: Kit, **more: Any) -> None:
+        self.kit = kit
+        self.posted: list[Any] = []
+        self.settlers = Settlers(kit.node, self.open, self.posted.append, MAX_ROWS, **more)
 
-    others: list[str] = []
-    settlers = Settlers(make, lambda: not others)
-    settlers.start()
-    order = lambda lease: settlers.order(Settlement(lease, 0, {}, []))  # noqa: E731
-    order(1)
-    assert len(made) == 1
-    made[0].n_statements = 1
-    order(2)
-    made[1].n_statements = 1
-    order(3)
-    made[0].n_statements = 2
-    order(4)
-    others.append("another supervisor")
-    order(5)
-    others.clear()
-    order(6)
-    made[0].n_statements = made[1].n_statements = 0
-    order(7)
-    settlers.stop()
-    settlers.join(1.0)
-    assert [(one.first_no, one.ordered) for one in made] == [(1, [1, 3, 5, 7]), (2, [2, 4, 6])]
-    assert [one.done for one in made] == [["start", "stop", "join"]] * 2
+    def open(self, name: str) -> QueueStore:
+        return QueueStore.connect(self.kit.dsn, name=name)
+
+    def order(self, n_batches: int, size: int = MAX_ROWS) -> None:
+        """Have jobs written in batches that are ordered at once."""
+        self.kit.enqueue(n_batches * size)
+        self.ordered = [*range(1, n_batches + 1)]
+        for batch in [self.kit.batch(n, size) for n in self.ordered]:
+            self.settlers.order(done(batch))
+        self.settlers.start()
+
+    def end(self) -> None:
+        """Wait until everything is written once, and told once."""
+        wait_until(lambda: set(self.kit.states().values()) == {"completed"})
+        self.settlers.stop()
+        self.settlers.join(10)
+        told = [s.lease for p in self.posted if isinstance(p, i.Settled) for s in p.settlements]
+        assert sorted(told) == self.ordered
+        assert self.kit.one("SELECT count(*) FROM actorq.job WHERE attempt <> 1") == 0
+        self.kit.check_places()
+
+    def who(self) -> set[int]:
+        """Return who wrote, by the last numbers: 1 for the first one, 0 for the second."""
+        return {no % 2 for (no,) in self.kit.rows("SELECT no FROM actorq.settled")}
 
 
-def test_what_waits_is_counted_in_whole_statements(kit: Kit) -> None:
-    kit.enqueue(20)
-    settler = Settler(
-        kit.node, lambda name: QueueStore.connect(kit.dsn, name=name), [].append, max_rows=8
-    )
-    counts = []
-    for n in (1, 2, 3, 4):
-        settler.order(done(kit.batch(n, 5)))
-        counts.append(settler.n_statements)
-    assert counts == [0, 1, 1, 2]
-    settler.start()
-    wait_until(lambda: set(kit.states().values()) == {"completed"})
-    assert settler.n_statements == 0
-    settler.stop()
-    settler.join(10)
+def test_both_write_everything_once(kit: Kit) -> None:
+    writing = Writing(kit)
+    writing.order(60)
+    writing.end()
+    assert writing.who() == {0, 1}
+
+
+@pytest.mark.parametrize(("n_batches", "alone"), [(60, False), (1, True)])
+def test_the_second_one_rests_beside_others_and_while_less_waits(
+    kit: Kit, n_batches: int, alone: bool
+) -> None:
+    writing = Writing(kit, is_alone=lambda: alone)
+    writing.order(n_batches)
+    writing.end()
+    assert writing.who() == {1}
+
+
+class Refused(Writing):
+    """Let no second settler connect; or first with a connection that is lost at once."""
+
+    n_refused, n_lost = 0, 0
+
+    def open(self, name: str) -> QueueStore:
+        if name.endswith("settler") or self.n_lost < 0:
+            return super().open(name)
+        if self.n_lost == 0:
+            self.n_refused += 1
+            raise StoreUnavailable("too many connections")
+        self.n_lost -= 1
+        store = super().open(name)
+        store.close()
+        return store
+
+
+def test_nothing_waits_for_a_second_one_that_gets_no_connection(kit: Kit) -> None:
+    writing = Refused(kit)
+    writing.order(60)
+    wait_until(lambda: writing.n_refused)
+    writing.end()
+
+
+def test_only_what_it_has_sent_waits_for_a_second_one_that_has_lost_its_connection(
+    kit: Kit,
+) -> None:
+    writing = Refused(kit)
+    writing.n_lost = 1
+    writing.order(60, size=6)  # two do not fit into a statement: the second is taken and waits
+    wait_until(lambda: list(kit.states().values()).count("completed") == 59 * 6)
+    assert writing.n_refused
+    writing.n_lost = -1
+    writing.end()
+    assert writing.who() == {0, 1}
+
+
+def test_one_is_enough_where_no_second_thread_can_start(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(SecondSettler, "start", start)
+    writing = Writing(kit)
+    writing.order(20)
+    writing.end()
+    (lost,) = [p for p in writing.posted if isinstance(p, event.ConnectionLost)]
+    assert lost.error == "can't start new thread"
 
 
 @pytest.mark.parametrize("first_no", [1, 2])
@@ -95,31 +136,13 @@ def test_the_other_ones_commit_is_not_taken_for_that_of_a_lost_statement(
         assert kit.states()[job] == "completed"
     posted: list[Any] = []
     open_ = lambda name: Cut.connect(kit.dsn, name=name)  # noqa: E731
-    settler = Settler(kit.node, open_, posted.append, first_no=first_no)
-    settler.order(done(batch))
+    orders = Orders(MAX_ROWS, 2)
+    settler = Settler(kit.node, open_, posted.append, orders, first_no)
+    orders.put(done(batch))
     settler.start()
     wait_until(lambda: [p for p in posted if isinstance(p, i.Settled)])
     settler.stop()
+    orders.end()
     settler.join(10)
     assert [kit.states()[job] for job in mine] == ["completed"] * 3, "said before it is true"
     assert Cut.n_cut == 2
-
-
-def test_both_write_everything_once(kit: Kit) -> None:
-    ids = kit.enqueue(600)
-    posted: list[Any] = []
-    open_ = lambda name: QueueStore.connect(kit.dsn, name=name)  # noqa: E731
-    make = partial(Settler, kit.node, open_, posted.append, 10)
-    settlers = Settlers(make, lambda: True)
-    batches = [kit.batch(n, 10) for n in range(1, 61)]
-    for batch in batches:
-        settlers.order(done(batch))
-    settlers.start()
-    wait_until(lambda: set(kit.states().values()) == {"completed"})
-    settlers.stop()
-    settlers.join(10)
-    told = [s.lease for p in posted if isinstance(p, i.Settled) for s in p.settlements]
-    assert sorted(told) == [batch.lease for batch in batches]
-    assert kit.one("SELECT count(*) FROM actorq.job WHERE attempt = 1") == len(ids)
-    assert {no % 2 for (no,) in kit.rows("SELECT no FROM actorq.settled")} == {0, 1}
-    kit.check_places()

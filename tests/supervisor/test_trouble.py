@@ -11,7 +11,7 @@ from actorq.core import event
 from actorq.core import inputs as i
 from actorq.core.model import Settlement
 from actorq.store.queue import QueueStore
-from actorq.supervisor.settler import Settler
+from actorq.supervisor.settlers import Settlers
 from tests.store.kit import Kit, Second, done
 from tests.support.wait import wait_until
 
@@ -31,7 +31,7 @@ class Writing:
         self.kit = kit
         self.posted: list[Any] = []
         self._timeouts = timeouts
-        self._settler = Settler(kit.node, self._open, self.posted.append)
+        self._settler = Settlers(kit.node, self._open, self.posted.append)
         kit.conn.execute(
             """
             CREATE TABLE public.ended (job bigint);

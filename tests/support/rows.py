@@ -40,8 +40,8 @@ def singly(conn: psycopg.Connection[Any]) -> None:
     """Make a row of each job in a block of `ready`, so that it can be changed on its own."""
     conn.execute(
         "WITH block AS (DELETE FROM actorq.ready WHERE jobs IS NOT NULL RETURNING *) "
-        "INSERT INTO actorq.ready (id, run_at, lane, cost, suspect, priority) "
-        "SELECT u.id, b.run_at, b.lane, b.cost / cardinality(b.jobs), b.suspect, b.priority "
+        "INSERT INTO actorq.ready (id, run_at, lane, suspect, priority) "
+        "SELECT u.id, b.run_at, b.lane, b.suspect, b.priority "
         "FROM block b, unnest(b.jobs) u (id)"
     )
 

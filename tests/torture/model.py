@@ -17,7 +17,7 @@ from tests.torture.workload import CRASH_BUDGET, MAX_ATTEMPTS
 
 LeaseId = tuple[str, int]
 BLOCK_KEY = ("lane", "suspect", "priority", "run_at", "id")
-LOST_BUDGET = 11
+LOST_BUDGET = 11  # the loss after the tenth fails the job
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,7 @@
 -- Locks: ready by id. Index: none, all of ready is read.
 SELECT r.id
 FROM {schema}.ready r
-WHERE EXISTS (
-    SELECT FROM unnest(coalesce(r.jobs, ARRAY[r.id])) u (id) WHERE u.id = ANY($1::int8[])
-)
+WHERE CASE WHEN r.jobs IS NULL THEN r.id = ANY($1::int8[])
+    ELSE EXISTS (SELECT FROM unnest(r.jobs) u (id) WHERE u.id = ANY($1::int8[])) END
 ORDER BY r.id
 FOR UPDATE;

@@ -14,11 +14,10 @@ WITH dead AS MATERIALIZED (
         n_lost = 0, cancel_at = NULL, finalized_at = NULL
     FROM dead d
     WHERE j.id = d.id
-    RETURNING j.id, j.queue, j.kind, j.priority, j.run_at,
-        coalesce(j.cost, octet_length(j.args::text)) AS cost
+    RETURNING j.id, j.queue, j.kind, j.priority, j.run_at
 ), placed AS (
-    INSERT INTO {schema}.ready (id, run_at, lane, cost, priority)
-    SELECT b.id, b.run_at, a.id, b.cost, b.priority
+    INSERT INTO {schema}.ready (id, run_at, lane, priority)
+    SELECT b.id, b.run_at, a.id, b.priority
     FROM back b
     LEFT JOIN {schema}.lane a ON a.queue = b.queue AND a.kind = b.kind
     RETURNING lane

@@ -28,7 +28,7 @@ WITH RECURSIVE place AS MATERIALIZED (
     )
     FROM crowd c WHERE c.suspect IS NOT NULL
 ), spot AS MATERIALIZED (
-    SELECT DISTINCT r.place
+    SELECT DISTINCT r.place -- in order: another cancel may be taking the same blocks
     FROM place p JOIN crowd c ON c.lane = p.lane, LATERAL (
         -- OFFSET: or a planner that takes `ready` for small would walk through all of the group.
         SELECT r.ctid AS place FROM {schema}.ready r
@@ -37,19 +37,20 @@ WITH RECURSIVE place AS MATERIALIZED (
           AND p.id = ANY (coalesce(r.jobs, ARRAY[r.id]))
         OFFSET 0
     ) r
+    ORDER BY 1
 ), taken AS MATERIALIZED (
     DELETE FROM {schema}.ready r USING spot s WHERE r.ctid = s.place
-    RETURNING r.id AS block, r.run_at, r.lane, r.cost, r.suspect, r.priority, r.jobs
+    RETURNING r.id AS block, r.run_at, r.lane, r.suspect, r.priority, r.jobs
 ), here AS MATERIALIZED (
     SELECT t.*, u.id, u.id IN (SELECT p.id FROM place p) AS mine
     FROM taken t, unnest(coalesce(t.jobs, ARRAY[t.block])) u (id)
 ), others AS (
-    INSERT INTO {schema}.ready (id, run_at, lane, cost, suspect, priority, jobs)
-    SELECT min(h.id), h.run_at, h.lane, h.cost::int8 * count(*) / cardinality(h.jobs),
-        h.suspect, h.priority, CASE WHEN count(*) > 1 THEN array_agg(h.id ORDER BY h.id) END
+    INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority, jobs)
+    SELECT min(h.id), h.run_at, h.lane, h.suspect, h.priority,
+        CASE WHEN count(*) > 1 THEN array_agg(h.id ORDER BY h.id) END
     FROM here h
     WHERE NOT h.mine
-    GROUP BY h.block, h.run_at, h.lane, h.cost, h.suspect, h.priority, h.jobs
+    GROUP BY h.block, h.run_at, h.lane, h.suspect, h.priority
 ), ended AS (
     UPDATE {schema}.job j SET state = 'cancelled', finalized_at = statement_timestamp()
     FROM here h WHERE j.id = h.id AND h.mine AND j.state = 'pending'

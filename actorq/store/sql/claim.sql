@@ -56,7 +56,8 @@ WITH async AS MATERIALIZED (
 ), took AS MATERIALIZED (
     SELECT ARRAY(SELECT id FROM here LIMIT $3::int8) AS ids,
         CASE WHEN EXISTS (SELECT FROM here OFFSET $3::int8) THEN {schema}.put_back(
-            $1::int4, $2::int4, ARRAY(SELECT id FROM here OFFSET $3::int8), $3::int8
+            $1::int4, $2::int4, ARRAY(SELECT id FROM here OFFSET $3::int8), $3::int8,
+            $4::uuid
         ) END AS n_cut
 ), got AS MATERIALIZED (
     -- One pass over the index for all of them, which brings them by id.

@@ -18,11 +18,10 @@ WITH gone AS MATERIALIZED (
         ORDER BY u.id
     ) s
     WHERE j.id = s.id AND j.state = 'pending'
-    RETURNING j.id, j.state, j.run_at, j.priority, s.lane, s.suspect,
-        coalesce(j.cost, octet_length(j.args::text)) AS cost
+    RETURNING j.id, j.state, j.run_at, j.priority, s.lane, s.suspect
 ), again AS (
-    INSERT INTO {schema}.ready (id, run_at, lane, cost, suspect, priority)
-    SELECT b.id, b.run_at, b.lane, b.cost, b.suspect, b.priority
+    INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority)
+    SELECT b.id, b.run_at, b.lane, b.suspect, b.priority
     FROM back b WHERE b.state = 'pending'
 )
 SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM back WHERE state = 'pending')

@@ -31,11 +31,10 @@ WITH lost AS MATERIALIZED (
         ORDER BY u.id
     ) s
     WHERE j.id = s.id AND j.state = 'pending'
-    RETURNING j.id, j.state, j.attempt, j.n_lost, j.run_at, j.priority, s.lane, s.suspect,
-        coalesce(j.cost, octet_length(j.args::text)) AS cost
+    RETURNING j.id, j.state, j.attempt, j.n_lost, j.run_at, j.priority, s.lane, s.suspect
 ), again AS (
-    INSERT INTO {schema}.ready (id, run_at, lane, cost, suspect, priority)
-    SELECT b.id, b.run_at, b.lane, b.cost,
+    INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority)
+    SELECT b.id, b.run_at, b.lane,
         CASE WHEN b.n_lost >= $3::int4 THEN (-1 - b.id % 2147483647)::int4 ELSE b.suspect END,
         b.priority
     FROM back b WHERE b.state = 'pending'

@@ -77,11 +77,11 @@ WITH me AS MATERIALIZED (
     WHERE j.id = v.id AND j.attempt = v.attempt AND j.state = 'pending'
       AND (SELECT lane FROM held)[v.k] > 0
     RETURNING j.id, j.state, j.attempt, j.run_at, j.priority, v.suspect, v.result,
-        (SELECT lane FROM held)[v.k] AS lane, coalesce(j.cost, octet_length(j.args::text)) AS cost,
+        (SELECT lane FROM held)[v.k] AS lane,
         v.cause, v.type, v.message, v.traceback
 ), again AS (
-    INSERT INTO {schema}.ready (id, run_at, lane, cost, suspect, priority)
-    SELECT o.id, o.run_at, o.lane, o.cost, o.suspect, o.priority
+    INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority)
+    SELECT o.id, o.run_at, o.lane, o.suspect, o.priority
     FROM other o WHERE o.state = 'pending'
 ), results AS (
     INSERT INTO {schema}.result (job, value)
