@@ -5,7 +5,8 @@
 -- A job's row says where in `ready` it stands, all but its group of suspects: those are looked for
 -- on both sides of 0, the group of nearly all, which begins with dead entries; and its block: that
 -- begins with an id which differs in the last 7 bits.
--- Locks: ready, then job. Index: job_pkey, lane_queue_kind_key, ready_pkey.
+-- Locks: ready, in the order of its places, then job.
+-- Index: job_pkey, lane_queue_kind_key, ready_pkey.
 WITH RECURSIVE place AS MATERIALIZED (
     SELECT j.id, l.id AS lane, j.priority, j.run_at
     FROM unnest($1::int8[]) v (id), {schema}.job j, {schema}.lane l

@@ -13,7 +13,9 @@
 -- One index descent per priority; no row is locked that is not claimed. What follows the DELETE
 -- goes by the rows that it returned, in the order of `pick`. Of a last block that is larger than
 -- what is wanted of it the rest goes back at once, in blocks that the next claims can take whole.
--- Locks: the turn, if $11; ready, in the order of the index. Index: ready_pkey, job_pkey.
+-- Locks: the turn, if $11; ready, in the order of the index; that of all notifications, at the
+-- commit, if the rest of a block goes back and another node is hungry.
+-- Index: ready_pkey, job_pkey, hunger_pkey.
 WITH async AS MATERIALIZED (
     -- A claim lost in a crash only returns its jobs: it need not wait for the disk.
     SELECT set_config('synchronous_commit', 'off', true) AS setting
