@@ -57,14 +57,14 @@ class Recall(Effect, frozen=True):
     """Ask an actor to hand a batch back unless it has begun it."""
 
     actor: int
-    no: int
+    lease: int
 
 
 class CancelJob(Effect, frozen=True):
     """Tell an actor that the job at this position of its batch is to be cancelled."""
 
     actor: int
-    no: int
+    lease: int
     position: int
 
 

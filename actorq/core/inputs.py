@@ -14,7 +14,7 @@ class Input(msgspec.Struct, frozen=True):
 
 
 class Tick(Input, frozen=True):
-    """Time has passed; `taken` is the number of the batch each actor has last begun.
+    """Time has passed; `taken` is the lease of the batch each actor has last begun.
 
     `running` are the positions that an actor has marked as begun, for kinds that limit them.
     """
@@ -80,7 +80,7 @@ class Outcomes(Input, frozen=True):
     """Outcomes of jobs of one batch; with `last`, every job not named in any is done."""
 
     actor: int
-    no: int
+    lease: int
     done: list[int]
     verdicts: list[Verdict]
     last: bool
@@ -90,7 +90,7 @@ class BatchFailed(Input, frozen=True):
     """The handler raised, or broke the one-outcome-per-job rule; `begun` are the marked jobs."""
 
     actor: int
-    no: int
+    lease: int
     error: ErrorInfo
     begun: list[int]
 
@@ -99,7 +99,7 @@ class Returned(Input, frozen=True):
     """An actor answered a recall: it had not begun this batch and never will."""
 
     actor: int
-    no: int
+    lease: int
 
 
 class Settled(Input, frozen=True):

@@ -55,12 +55,12 @@ def boot_failed(view: View, input_: i.BootFailed, now: float) -> None:
 
 def tick(view: View, input_: i.Tick, now: float) -> None:
     """Note which batches have been begun; kill the actors whose batch took too long."""
-    for actor_id, no in input_.taken.items():
+    for actor_id, lease in input_.taken.items():
         actor = view.actors.get(actor_id)
         if actor is None:
             continue
         for held in actor.held:
-            if held.batch.lease == no:
+            if held.batch.lease == lease:
                 _follow(held, input_.running.get(actor_id, ()), now)
             _time_out(view, actor, held, now)
     for actor in view.actors.values():
@@ -90,7 +90,7 @@ def _time_out(view: View, actor: Actor, held: Held, now: float) -> None:
     late = now - view.settings.heed_s
     over = any(limit is not None and at is not None and late >= at + limit for limit, at in since)
     if over and not actor.killed_for:
-        actor.killed_for, actor.killed_no = "timeout", held.batch.lease
+        actor.killed_for, actor.killed_lease = "timeout", held.batch.lease
         view.do(KillActor(actor.id))
 
 
@@ -108,7 +108,7 @@ def died(view: View, input_: i.ActorDied, now: float) -> None:
         if held.batch.lease not in view.held:
             continue
         begun = held.batch.lease == input_.taken or bool(held.told)
-        if begun and actor.killed_for != "stop" and actor.killed_no in (0, held.batch.lease):
+        if begun and actor.killed_for != "stop" and actor.killed_lease in (0, held.batch.lease):
             plan_blame.charge(view, held, input_.begun, error, now, slot=actor.index, crashed=True)
             suspected = suspected or held.batch.suspect != 0
         elif view.phase == "running" and not held.told:

@@ -125,7 +125,7 @@ def dispatch(view: View, now: float) -> None:
 
 def outcomes(view: View, input_: i.Outcomes, now: float) -> None:
     """Take in outcomes of one batch; a duplicate or foreign one is the actor's fault."""
-    actor, held = answering(view, input_.actor, input_.no)
+    actor, held = answering(view, input_.actor, input_.lease)
     if actor is None or held is None:
         return
     positions = [*input_.done, *(v.pos for v in input_.verdicts)]
@@ -162,15 +162,15 @@ def _protocol_error(view: View, actor: Actor, held: Held) -> None:
     view.emit(event.ProtocolBroken(held.kind, actor.index, held.batch.lease))
     if not actor.killed_for:
         view.do(KillActor(actor.id))
-    actor.killed_for, actor.killed_no = "protocol", held.batch.lease
+    actor.killed_for, actor.killed_lease = "protocol", held.batch.lease
 
 
-def answering(view: View, actor_id: int, no: int) -> tuple[Actor | None, Held | None]:
+def answering(view: View, actor_id: int, lease: int) -> tuple[Actor | None, Held | None]:
     """Return the actor and the batch that it answers for; None for what is not to be heard."""
     actor = view.actors.get(actor_id)
     if actor is None or actor.killed_for == "protocol":
         return None, None
-    return actor, next((h for h in actor.held if h.batch.lease == no), None)
+    return actor, next((h for h in actor.held if h.batch.lease == lease), None)
 
 
 def finish(view: View, actor: Actor, held: Held, now: float) -> None:
@@ -186,7 +186,7 @@ def finish(view: View, actor: Actor, held: Held, now: float) -> None:
 
 def returned(view: View, input_: i.Returned, now: float) -> None:
     """Give a recalled batch back to the queue, uncharged."""
-    actor, held = answering(view, input_.actor, input_.no)
+    actor, held = answering(view, input_.actor, input_.lease)
     if actor is not None and held is not None:
         actor.held.remove(held)
         give_back(view, held, now)

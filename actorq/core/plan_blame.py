@@ -15,7 +15,7 @@ from actorq.core.view import Held, View
 
 def failed(view: View, input_: i.BatchFailed, now: float) -> None:
     """Find out who pays for a batch whose handler raised or broke the rules."""
-    actor, held = answering(view, input_.actor, input_.no)
+    actor, held = answering(view, input_.actor, input_.lease)
     if actor is None or held is None:
         return
     charge(view, held, input_.begun, input_.error, now, slot=actor.index, crashed=False)

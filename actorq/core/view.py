@@ -79,7 +79,7 @@ class Actor:
     ready: bool = False
     held: list[Held] = field(default_factory=list)  # in its pipe, oldest first
     killed_for: Literal["", "timeout", "stop", "protocol"] = ""
-    killed_no: int = 0  # the batch that it is killed for; 0: none, or all that it runs
+    killed_lease: int = 0  # the batch that it is killed for; 0: none, or all that it runs
     leaving: bool = False
 
 

@@ -220,7 +220,7 @@ def a_late_kill_hits_the_next_batch(m: pytest.MonkeyPatch) -> None:
 
     def blunt(view: View, input_: i.ActorDied, now: float) -> None:
         if input_.actor in view.actors:
-            view.actors[input_.actor].killed_no = 0
+            view.actors[input_.actor].killed_lease = 0
         died(view, input_, now)
 
     handle(m, i.ActorDied, blunt)
