@@ -11,8 +11,9 @@ from typing import Any, NoReturn
 from actorq.config import masked
 from actorq.core.states import PRUNABLE, PRUNED_BY_DEFAULT, RETRIABLE, STATES
 
-EXIT_CODES = """exit codes: 0 done; 1 refused, or nothing of what was named is there; 2 wrong usage
-or settings; 3 the database cannot be reached; 4 its schema is missing, too old or too new"""
+EXIT_CODES = """exit codes: 0 done; 1 refused, nothing of what was named is there, or a supervisor
+has stopped with outcomes that were not written; 2 wrong usage or settings; 3 the database cannot be
+reached; 4 its schema is missing, too old or too new"""
 DATABASE = """The database is taken from --dsn, else from ACTORQ_DSN, else from PGHOST,
 PGDATABASE and so on; keep passwords out of --dsn."""
 
