@@ -164,8 +164,8 @@ class App:
     ) -> int:
         """Run the kinds that have a handler here until told to stop; returns the exit code.
 
-        0: it has stopped in order. 1: its stop took too long, and was cut short. 3: the
-        database would not let it go on, 4: nor would the schema; the log says why.
+        0: it has stopped in order. 1: its stop was cut short, or outcomes were not written.
+        3: the database would not let it go on, 4: nor would the schema; the log says why.
 
         Settings are ttl_s, poll_s, grace_s, notify and settle_rows. Raises ConfigError for wrong
         ones, and StoreError if the database cannot be used at the start.

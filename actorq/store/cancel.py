@@ -15,6 +15,7 @@ from actorq.store.statements import statement
 
 CHUNK = 1000
 TRIES = 5
+"""Deadlocks in a row are somebody else's pattern: then the caller should hear of it."""
 
 
 class Cancelled(msgspec.Struct, frozen=True):
