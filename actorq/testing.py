@@ -100,7 +100,8 @@ def kind_of(kind: Any) -> Kind:
 def _outcomes(adapter: Adapter, kind: Kind, encoded: list[bytes], start: int) -> list[Outcome]:
     n = len(encoded)
     ids, lens = list(range(start + 1, start + n + 1)), [len(item) for item in encoded]
-    work = Work(1, 1, ids, lens, b"[" + b",".join(encoded) + b"]", cut="flush")
+    args = b"[" + b",".join(encoded) + b"]"
+    work = Work(1, 1, ids, lens, cut="flush", args=args)
     messages: list[Any] = []
     run_batch(adapter, work, kind.codec, Page.private(n), messages.append)
     outcomes: dict[int, Outcome] = {}

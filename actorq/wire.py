@@ -1,22 +1,22 @@
 """What travels between a supervisor and its actors: messages, frames, and their reader.
 
 A frame is a header (mark, lengths, sequence number, CRC) and one message as msgpack; a batch's
-args follow it as they are: they are most of what is sent, and each copy of them, or sum over them,
-costs both sides. Nothing here does I/O, and nothing a peer can send raises anything but
-ProtocolError. After the first message to an actor, which says what it is to serve, no frame holds
-anything executable.
+args follow it as the database gave them: they are most of what is sent, and each copy of them, or
+sum over them, costs both sides. Nothing here does I/O, and nothing a peer can send raises anything
+but ProtocolError. After the first message to an actor, which says what it is to serve, no frame
+holds anything executable.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, TypeAlias
 
 import msgspec
 
-from actorq.core.model import Counts, Cut, ErrorInfo, Verdict
+from actorq.core.model import Buffer, Counts, Cut, ErrorInfo, Verdict
 from actorq.errors import ProtocolError
 
 MARK = b"aq\x02\n"
@@ -59,16 +59,17 @@ class Boot(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 class Work(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="work"):
     """Hand over a batch; `no` counts the batches of this actor from 1.
 
-    `args` is one JSON array of all the jobs' args, `lens` the byte length of each in it.
+    `args`, which the reader adds, is one JSON array of all the jobs' args, `lens` the byte length
+    of each in it.
     """
 
     no: int
     lease: int
     ids: list[int]
     lens: list[int]
-    args: bytes
     notes: dict[int, Counts] = {}
     cut: Cut = "idle"
+    args: bytes = b""
 
 
 class Stop(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="stop"):
@@ -138,19 +139,23 @@ class FrameWriter:
     def __init__(self) -> None:
         self._sequence = 0
 
-    def frame(self, message: Message) -> list[bytes | bytearray]:
-        """Return the next frame, in the parts to be sent one after another."""
-        args = b""
-        if isinstance(message, Work):
-            args, message = message.args, msgspec.structs.replace(message, args=b"")
+    def frame(
+        self, message: Message, args: Sequence[Buffer] = ()
+    ) -> list[bytes | bytearray | memoryview]:
+        """Return the next frame, in the parts to be sent one after another.
+
+        `args` are those of Work, as a Batch has them.
+        """
         frame = bytearray(HEADER.size)
         _encoder.encode_into(message, frame, HEADER.size)
         with memoryview(frame) as view:
             crc = zlib.crc32(view[HEADER.size :])
         size = len(frame) - HEADER.size
-        HEADER.pack_into(frame, 0, MARK, size, len(args), self._sequence, crc)
+        n_args = sum(map(len, args)) + len(args) - 1 if args else 0
+        HEADER.pack_into(frame, 0, MARK, size, n_args, self._sequence, crc)
         self._sequence = (self._sequence + 1) & 0xFFFFFFFF
-        return [frame, args] if args else [frame]
+        parts = [part for piece in args for part in (b",", piece)]
+        return [frame, *parts[1:]]
 
 
 class FrameReader:
@@ -167,7 +172,7 @@ class FrameReader:
         self._at = 0  # where in the buffer the next frame starts
         self._work: Work | None = None  # what came, but for its args
         self._args = bytearray()
-        self._n_args = 0  # how many bytes of them have come
+        self._n_args = 0  # where the next bytes of them belong
         self._sequence = 0
         self._damage = ""
 
@@ -187,15 +192,20 @@ class FrameReader:
             self._buffer += data
             return
         with memoryview(data) as view:
-            n = min(len(view), len(self._args) - self._n_args)
+            n = min(len(view), self._end - self._n_args)
             self._args[self._n_args : self._n_args + n] = view[:n]
             self._n_args += n
             self._buffer += view[n:]
 
+    @property
+    def _end(self) -> int:
+        """Return where the closing bracket stands."""
+        return len(self._args) - 1
+
     def room(self) -> memoryview | None:
         """Return where the next bytes belong, if they are args; read into it and call `filled`."""
-        missing = self._work is not None and self._n_args < len(self._args)
-        return memoryview(self._args)[self._n_args :] if missing else None
+        missing = self._work is not None and self._n_args < self._end
+        return memoryview(self._args)[self._n_args : self._end] if missing else None
 
     def filled(self, n: int) -> None:
         """Take note of n bytes that were read into `room`."""
@@ -234,13 +244,15 @@ class FrameReader:
         rest = self._buffer[self._at :]
         self._buffer.clear()
         self._at = 0
-        self._work, self._args, self._n_args = message, bytearray(n), 0
+        # The list's brackets are ours to add: for the supervisor that would be a copy of it all.
+        self._work, self._args, self._n_args = message, bytearray(n + 2), 1
+        self._args[0], self._args[-1] = b"[]"
         self.feed(rest)
         return self._with_args(message)
 
     def _with_args(self, work: Work) -> Work | None:
         """Return a batch when all its args have come."""
-        if self._n_args < len(self._args):
+        if self._n_args < self._end:
             return None
         msgspec.structs.force_setattr(work, "args", self._args)
         self._work, self._args = None, bytearray()

@@ -39,10 +39,10 @@ class Recorder:
     def __init__(self) -> None:
         self.sent: Sent = "", []
 
-    def direct(self, text: str, params: Sequence[str | None]) -> tuple[Any, ...]:
+    def direct(self, text: str, params: Sequence[str | None]) -> list[tuple[Any, ...]]:
         """Keep a settle; answer that nothing was written."""
         self.sent = text, [None if p is None else p.encode() for p in params]
-        return [], []
+        return [([], [])]
 
 
 class Sender:

@@ -6,7 +6,7 @@ Frozen or plain msgspec structs without behaviour; no I/O, clock or randomness.
 from __future__ import annotations
 
 from itertools import chain
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -44,12 +44,15 @@ class Counts(msgspec.Struct, frozen=True, array_like=True):
 FRESH = Counts()
 
 
+Buffer: TypeAlias = bytes | memoryview
+
+
 class Batch(msgspec.Struct):
     """Hold one claimed batch: n ≥ 1 jobs of one lane, in claim order, under one lease.
 
-    `args` is one JSON array text of n values, cut out of the claim's reply and never
-    parsed by the supervisor; `lens[i]` is the byte length of the i-th value in it, so
-    value i starts at 1 + sum(lens[:i]) + i. `notes` names the jobs that are not fresh.
+    `args` is the JSON text of n values with a comma between, in pieces between which another
+    comma belongs: views of the claim's reply that the supervisor never parses. `lens[i]` is the
+    byte length of the i-th value. `notes` names the jobs that are not fresh.
     """
 
     lease: int
@@ -57,7 +60,7 @@ class Batch(msgspec.Struct):
     suspect: int  # 0, or the quarantine group these jobs were claimed from
     ids: list[int]
     lens: list[int]
-    args: bytes
+    args: list[Buffer]
     notes: dict[int, Counts]  # position → counters; absent: FRESH
     seq: int = 0  # bumped by every part-settle; half of the fence
 

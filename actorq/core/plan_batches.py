@@ -103,7 +103,7 @@ def _cut(view: View, kind: Kind, claim: Claim, n: int) -> Cut:
 
 def _measure(lane: Lane, batch: Batch) -> None:
     if batch.ids:
-        mean = len(batch.args) / batch.n
+        mean = sum(batch.lens) / batch.n + 1
         lane.mean_bytes += (MEAN_WEIGHT if lane.measured else 1.0) * (mean - lane.mean_bytes)
         lane.mean_bytes, lane.measured = max(lane.mean_bytes, mean / 2), True
 
@@ -176,6 +176,7 @@ def answering(view: View, actor_id: int, lease: int) -> tuple[Actor | None, Held
 def finish(view: View, actor: Actor, held: Held, now: float) -> None:
     """Note that every job of a batch has its outcome: the actor has room again."""
     held.finished = True
+    held.batch.args = []  # nobody will be sent them again
     actor.held.remove(held)
     kind = view.kinds[actor.kind]
     kind.slots[actor.index].n_deaths = 0

@@ -13,7 +13,7 @@ from actorq.core.view import PIPE_DEPTH, Kind, Lane, Question, View
 CLAIMS_IN_FLIGHT = 2
 """One runs in the database, the next waits beside it: the claimer's connection never does."""
 
-UNWRITTEN_BATCHES = 3
+UNWRITTEN_BATCHES = 6
 """Per actor, beside what is in its pipe: enough to keep claimer and settler both busy."""
 
 UNWRITTEN_JOBS = 1000

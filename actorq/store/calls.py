@@ -27,7 +27,13 @@ Row = tuple[Any, ...]
 Call = tuple[str, Sequence[str | None]]
 """A text and its parameters."""
 
-PLANNER = ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin")
+PLANNER = (
+    "enable_seqscan",
+    "enable_bitmapscan",
+    "enable_hashjoin",
+    "enable_mergejoin",
+    "enable_memoize",  # a claim's args would be copied twice more, to be forgotten
+)
 """Off on a supervisor's connections: every statement is written for index lookups in a loop,
 and a plan made while a table was empty must still be right when it has millions of rows."""
 
@@ -37,6 +43,18 @@ class _AsBytes(Loader):
 
     def load(self, data: Buffer) -> bytes:
         return bytes(data)
+
+
+class _AsView(Loader):
+    """Load bytes as they lie in the reply, which lives as long as this view of it.
+
+    The driver's own loader, which does not say more than this one, copies them.
+    """
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> Buffer:
+        return data
 
 
 class Calls:
@@ -52,6 +70,7 @@ class Calls:
         self._raw: RawCursor[Row] = RawCursor(session)
         for loader in (ByteaBinaryLoader, _AsBytes):
             self._raw.adapters.register_loader("text", loader)
+        self._raw.adapters.register_loader("bytea", _AsView)
         self._loaded = Transformer(self._raw)
         self._names: dict[str, bytes] = {}  # of texts prepared for direct calls
         self._numbers = count()
@@ -74,22 +93,26 @@ class Calls:
         """Run a text; the driver's own errors come through."""
         return self._cursor.execute(text.encode(), params, prepare=True, binary=True)
 
-    def direct(self, text: str, params: Sequence[str | None]) -> Row | None:
-        """Run a text as libpq does it, and return its first row; the driver's errors come through.
+    def direct(self, text: str, params: Sequence[str | None]) -> list[Row]:
+        """Run a text as libpq does it, and return its rows; the driver's errors come through.
 
-        Strings come as the bytes they are: a batch's args are long. In a transaction the driver
-        does it, for it forgets all prepared statements when one is rolled back.
+        Strings come as bytes, and bytea as a view of the reply: a batch's args are long. In a
+        transaction the driver does it, for it forgets all prepared statements when one is rolled
+        back.
         """
         if self.session.pgconn.transaction_status != TransactionStatus.IDLE:
-            return self._raw.execute(text.encode(), params, prepare=True, binary=True).fetchone()
+            return self._raw.execute(text.encode(), params, prepare=True, binary=True).fetchall()
         values = [_value(param) for param in params]
         try:
             result = self._executed(text, values)
         except InvalidSqlStatementName:
             self._names.clear()
             result = self._executed(text, values)
+        return self._rows(result)
+
+    def _rows(self, result: PGresult) -> list[Row]:
         self._loaded.set_pgresult(result)
-        return self._loaded.load_row(0, tuple) if result.ntuples else None
+        return self._loaded.load_rows(0, result.ntuples, tuple)
 
     def _executed(self, text: str, values: list[bytes | None]) -> PGresult:
         name = self._name(text)
@@ -116,8 +139,7 @@ class Calls:
         except InvalidSqlStatementName:
             self._names.clear()
             result = self._all_executed(calls)
-        self._loaded.set_pgresult(result)
-        return self._loaded.load_row(0, tuple) if result.ntuples else None
+        return next(iter(self._rows(result)), None)
 
     def _all_executed(self, calls: Sequence[Call]) -> PGresult:
         texts = [b"EXECUTE %b(%b)" % (self._name(text), _literals(row)) for text, row in calls]

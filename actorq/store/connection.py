@@ -36,8 +36,8 @@ SETTINGS = {
     # Generic plans: a custom plan made from the statistics of an empty table is ten times slower.
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
-    # A batch's args, 16 MiB at most, pass through one row of the claim: with 4 MB, the server's own
-    # default, they took the way over a file (10 kB a job: 0.85 of the rate).
+    # A batch's args, 16 MiB at most, are gathered by the claim before it answers: with 4 MB, the
+    # server's own default, they took the way over a file (10 kB a job: 0.85 of the rate).
     "work_mem": "64MB",
     "default_transaction_isolation": "read committed",
     "default_transaction_deferrable": "off",

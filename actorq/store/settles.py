@@ -36,10 +36,10 @@ def settle(calls: Calls, node: str, settle_no: int, settlements: Sequence[Settle
     params += [str(v) if isinstance(v, int) else v for g in groups + padding for v in g]
     text = statement("settle", calls.schema).replace("{rows}", _values(size, first))
     with translated():
-        row = calls.direct(text, params)
-    if row is None:
+        rows = calls.direct(text, params)
+    if not rows:
         raise InternalError("the settle returned no row")
-    return _settled(settlements, row[0], row[1])
+    return _settled(settlements, *rows[0])
 
 
 def settle_around_locks(

@@ -88,9 +88,8 @@ class Stage:
 
     def _send(self, seat: Seat, batch: Any, cut: Cut) -> None:
         no = seat.enter(batch.lease)
-        seat.actor.send(
-            wire.Work(no, batch.lease, batch.ids, batch.lens, batch.args, batch.notes, cut)
-        )
+        work = wire.Work(no, batch.lease, batch.ids, batch.lens, batch.notes, cut)
+        seat.actor.send(work, batch.args)
 
     def taken(self) -> dict[int, int]:
         """Return the lease that each actor has last begun."""

@@ -33,7 +33,8 @@ def kind_of(
 def work_of(args: list[Any], no: int = 1, **fields: Any) -> Work:
     items = [a if isinstance(a, bytes) else msgspec.json.encode(a) for a in args]
     ids = list(range(FIRST_ID, FIRST_ID + len(args)))
-    return Work(no, 5, ids, [len(i) for i in items], b"[" + b",".join(items) + b"]", **fields)
+    args = b"[" + b",".join(items) + b"]"
+    return Work(no, 5, ids, [len(i) for i in items], args=args, **fields)
 
 
 class Ran:

@@ -68,7 +68,7 @@ class Desk:
             reply = Claimed(None, 0, {})
         else:
             n = len(ids)
-            batch = Batch(lease, claim.lane, claim.suspect, ids, [2] * n, b"[]", notes or {})
+            batch = Batch(lease, claim.lane, claim.suspect, ids, [2] * n, [], notes or {})
             reply = Claimed(batch, n, {5: (ids[-1], ids[-1])})
         return self.feed(i.Claimed(claim.lane, lease, reply, took_s), after)
 

@@ -148,7 +148,7 @@ class Deeds:
 
     def _check_batch(self, batch: Batch, jobs: list[Job]) -> None:
         assert batch.ids == [job.id for job in jobs]
-        assert batch.args == f"[{','.join(_args_text(job) for job in jobs)}]".encode()
+        assert b",".join(batch.args) == ",".join(_args_text(job) for job in jobs).encode()
         notes = {k: _counts(job) for k, job in enumerate(jobs)}
         assert batch.notes == {k: note for k, note in notes.items() if note != Counts()}
 

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from queue import Empty, Queue
 from typing import Any
 
+import msgspec
+
 from actorq.kind import Kind
 from actorq.supervisor.pipes import ActorDied, ActorSaid, Pipes
 from actorq.supervisor.pool import Actor, Pool
@@ -62,7 +64,7 @@ class Troupe:
 
     def run(self, actor: Actor, args: list[Any], no: int = 1) -> list[Any]:
         """Send a batch and return all that is said about it."""
-        actor.send(work_of(args, no))
+        actor.send(*work(args, no))
         return self.answer(actor, no)
 
     def answer(self, actor: Actor, no: int) -> list[Any]:
@@ -78,8 +80,10 @@ def ends(message: Any) -> bool:
     return isinstance(message, BatchFailed) or (isinstance(message, Outcomes) and message.last)
 
 
-def work(args: list[Any], no: int = 1) -> Work:
-    return work_of(args, no)
+def work(args: list[Any], no: int = 1) -> tuple[Work, list[bytes]]:
+    """Return a batch and its args, in as many pieces as there are jobs."""
+    pieces = [msgspec.json.encode(each) for each in args]
+    return msgspec.structs.replace(work_of(args, no), args=b""), pieces
 
 
 @contextmanager

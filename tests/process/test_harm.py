@@ -100,8 +100,8 @@ def test_a_vectorised_handler_that_raises_blames_nobody(actors, at_once):
     ],
 )
 def test_a_death_names_its_cause_and_the_job_that_ran(actors, by_job, command, text, cause):
-    by_job.send(work(["a", command, "c"]))
-    by_job.send(work(["d"], 2))
+    by_job.send(*work(["a", command, "c"]))
+    by_job.send(*work(["d"], 2))
     died = actors.died(by_job)
     assert (died.taken, died.begun) == (1, [1])
     assert text in died.exit.text
@@ -112,14 +112,14 @@ def test_a_death_names_its_cause_and_the_job_that_ran(actors, by_job, command, t
 
 
 def test_a_death_of_a_vectorised_handler_has_nobody_running(actors, at_once):
-    at_once.send(work(["a", ["exit", 1]]))
+    at_once.send(*work(["a", ["exit", 1]]))
     died = actors.died(at_once)
     assert (died.taken, died.begun) == (1, [])
 
 
 def test_marked_outcomes_survive_a_later_death(actors, by_job, tmp_path):
     go = tmp_path / "go"
-    by_job.send(work(["a", "b", ["wait", str(go)], "d"]))
+    by_job.send(*work(["a", "b", ["wait", str(go)], "d"]))
     # They are told while the batch runs, without anybody asking:
     first = actors.said(Outcomes, by_job)
     while len(told(said_by(actors, by_job))) < 2:
@@ -150,7 +150,7 @@ def test_all_frames_that_arrived_come_before_the_death(actors, monkeypatch):
 
     actors.pipes._post = wait_for_its_end
     wait = ["sleep done", 0.03]  # longer than outcomes are gathered
-    actor.send(work([wait, wait, ["many", 50_000], wait, wait, wait, ["exit", 9]]))
+    actor.send(*work([wait, wait, ["many", 50_000], wait, wait, wait, ["exit", 9]]))
     actors.died(actor)
     assert set(told(said_by(actors, actor))) >= {0, 1, 2, 3}
 
@@ -162,7 +162,7 @@ def test_what_a_handler_started_dies_before_its_death_is_reported(
 ):
     path = tmp_path / "pid"
     if end == "exit":
-        at_once.send(work([[how, str(path)], ["exit", 1]]))
+        at_once.send(*work([[how, str(path)], ["exit", 1]]))
     else:
         actors.run(at_once, [[how, str(path)]])
         at_once.kill() if end == "killed" else at_once.stop()
@@ -171,7 +171,7 @@ def test_what_a_handler_started_dies_before_its_death_is_reported(
 
 
 def test_a_stuck_actor_that_ignores_everything_is_killed(actors, at_once, tmp_path):
-    at_once.send(work([["touch", str(tmp_path / "on")], ["sleep", 1000]]))
+    at_once.send(*work([["touch", str(tmp_path / "on")], ["sleep", 1000]]))
     handlers.wait_for(str(tmp_path / "on"))
     at_once.kill()
     assert actors.died(at_once).exit.signal == "SIGKILL"
@@ -186,7 +186,7 @@ def test_a_thread_of_a_handler_does_not_hold_up_its_end(actors, at_once):
 def test_a_stopped_process_can_be_killed_and_holds_up_nobody(actors, at_once):
     other = actors.start(kind_of(handlers.at_once), 1)
     os.kill(at_once.pid, signal.SIGSTOP)
-    at_once.send(work([1]))
+    at_once.send(*work([1]))
     assert actors.run(other, [1])[-1].last
     at_once.kill()
     assert actors.died(at_once).exit.signal == "SIGKILL"
@@ -203,21 +203,21 @@ def test_closing_descriptors_does_not_break_the_protocol(actors, at_once):
 
 def test_frames_never_land_in_a_file_of_the_handlers(actors, at_once, tmp_path):
     path = tmp_path / "file"
-    at_once.send(work([["take over", str(path)]]))
+    at_once.send(*work([["take over", str(path)]]))
     died = actors.died(at_once)
     assert path.read_bytes() == b""
     assert died.taken == 1
 
 
 def test_words_out_of_turn_end_the_actor_and_say_why(actors, at_once):
-    at_once.send(work([["speak", "garbage that is longer than a header"]]))
+    at_once.send(*work([["speak", "garbage that is longer than a header"]]))
     died = actors.died(at_once)
     assert "broke the protocol" in died.exit.text
     assert died.taken == 1
 
 
 def test_outcomes_of_a_batch_it_does_not_have_end_the_actor(actors, at_once):
-    at_once.send(work([["lie", 99]]))
+    at_once.send(*work([["lie", 99]]))
     assert "batch 99, which is not open" in actors.died(at_once).exit.text
     assert not any(isinstance(message, Outcomes) for message in said_by(actors, at_once))
 
@@ -225,7 +225,7 @@ def test_outcomes_of_a_batch_it_does_not_have_end_the_actor(actors, at_once):
 def test_a_bug_in_the_reader_is_fatal_and_leaves_no_actor(actors, at_once, monkeypatch):
     bug = RuntimeError("a bug")
     monkeypatch.setattr(at_once.ledger, "check", Mock(side_effect=bug))
-    at_once.send(work([1]))
+    at_once.send(*work([1]))
     assert actors.until(lambda event: isinstance(event, Fatal)).error is bug
     at_once.child.reap()
     assert is_dead(at_once.pid)
@@ -234,7 +234,7 @@ def test_a_bug_in_the_reader_is_fatal_and_leaves_no_actor(actors, at_once, monke
 
 
 def test_half_a_header_and_silence_hold_up_nobody(actors, at_once):
-    at_once.send(work([["speak", "aq"]]))
+    at_once.send(*work([["speak", "aq"]]))
     other = actors.start(kind_of(handlers.at_once), 1)
     assert actors.run(other, [1])[-1].last
     at_once.kill()
@@ -244,18 +244,22 @@ def test_half_a_header_and_silence_hold_up_nobody(actors, at_once):
 def test_large_batches_both_ways_do_not_block(actors, at_once):
     args = [["many", 900_000]] * 4 + ["y" * 900_000] * 60
     before = time.monotonic()
-    at_once.send(work(args, 1))
-    at_once.send(work(args, 2))
+    at_once.send(*work(args, 1))
+    at_once.send(*work(args, 2))
     assert time.monotonic() - before < 10  # it did not wait for the actor to read
     for no in (1, 2):
         messages = actors.answer(at_once, no)
         assert len(told(messages)) == len(args)
 
 
+def test_a_batch_in_more_pieces_than_the_system_takes_at_once_arrives(actors, at_once):
+    assert len(told(actors.run(at_once, [["many", 1]] * 3_000))) == 3_000
+
+
 def test_a_sender_never_waits_for_an_actor_that_does_not_read(actors, at_once, tmp_path):
     go = tmp_path / "go"
-    at_once.send(work([["wait", str(go)]], 1))
-    at_once.send(work(["z" * 900_000] * 10, 2))  # far more than a pipe takes
+    at_once.send(*work([["wait", str(go)]], 1))
+    at_once.send(*work(["z" * 900_000] * 10, 2))  # far more than a pipe takes
     go.touch()
     assert actors.answer(at_once, 1)[-1].last
     assert len(told(actors.answer(at_once, 2))) == 10
@@ -266,8 +270,8 @@ def test_a_sender_never_waits_for_an_actor_that_does_not_read(actors, at_once, t
 
 def test_a_recalled_batch_is_returned_unless_begun(actors, at_once, tmp_path):
     go = tmp_path / "go"
-    at_once.send(work([["touch", str(tmp_path / "on")], ["wait", str(go)]], 1))
-    at_once.send(work([1, 2], 2))
+    at_once.send(*work([["touch", str(tmp_path / "on")], ["wait", str(go)]], 1))
+    at_once.send(*work([1, 2], 2))
     handlers.wait_for(str(tmp_path / "on"))
     at_once.recall(2)  # covers 1 as well, but that is begun
     go.touch()
@@ -279,8 +283,8 @@ def test_a_recalled_batch_is_returned_unless_begun(actors, at_once, tmp_path):
 
 def test_a_cancelled_job_is_skipped_unless_begun(actors, at_once, tmp_path):
     go = tmp_path / "go"
-    at_once.send(work([["wait", str(go)]], 1))
-    at_once.send(work([1, 2, 3], 2))
+    at_once.send(*work([["wait", str(go)]], 1))
+    at_once.send(*work([1, 2, 3], 2))
     at_once.cancel(2, 1)
     go.touch()
     actors.answer(at_once, 1)
@@ -288,7 +292,7 @@ def test_a_cancelled_job_is_skipped_unless_begun(actors, at_once, tmp_path):
 
 
 def test_taken_is_visible_while_a_batch_runs(actors, at_once, tmp_path):
-    at_once.send(work([["wait", str(tmp_path / "go")]], 1))
+    at_once.send(*work([["wait", str(tmp_path / "go")]], 1))
     wait_until(lambda: at_once.page.taken == 1)
     (tmp_path / "go").touch()
     actors.answer(at_once, 1)

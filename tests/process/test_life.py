@@ -114,7 +114,7 @@ def test_programs_started_by_a_handler_inherit_nothing_of_ours(actors, at_once, 
 def test_signals_to_the_group_do_not_disturb_a_batch(actors, at_once, tmp_path, number):
     actor = actors.start(at_once)
     path = tmp_path / "go"
-    actor.send(work([["touch", str(tmp_path / "on")], ["wait", str(path)]]))
+    actor.send(*work([["touch", str(tmp_path / "on")], ["wait", str(path)]]))
     handlers.wait_for(str(tmp_path / "on"))
     os.killpg(actor.pid, number)
     path.touch()
@@ -183,7 +183,7 @@ def test_a_setup_that_ends_the_process_is_a_death_without_ready(actors):
 def test_a_stop_waits_for_the_batches_before_it(actors, at_once):
     actor = actors.start(at_once)
     for no in (1, 2, 3):
-        actor.send(work([1], no))
+        actor.send(*work([1], no))
     actor.stop()
     answers = [actors.answer(actor, no)[-1] for no in (1, 2, 3)]
     assert all(answer.last for answer in answers)

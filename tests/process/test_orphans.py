@@ -48,7 +48,7 @@ def test_a_supervisor_that_ends_does_not_wait_for_its_actors(tmp_path):
         "it = Troupe()\n"
         "it.pipes.start()\n"
         "actor = it.start(kind_of(in_python))\n"
-        f"actor.send(work([{str(tmp_path / 'on')!r}]))\n"
+        f"actor.send(*work([{str(tmp_path / 'on')!r}]))\n"
         "print(actor.pid)\n"
     )
     env = {**os.environ, "PYTHONPATH": os.getcwd()}
@@ -64,7 +64,7 @@ def test_an_actor_that_the_kernel_does_not_end_sees_the_end_of_its_pipe(tmp_path
     # A supervisor that only closes its end looks like one that has gone.
     with troupe() as actors:
         actor = actors.start(kind_of(in_python))
-        actor.send(work([str(tmp_path / "on")]))
+        actor.send(*work([str(tmp_path / "on")]))
         wait_for(str(tmp_path / "on"))
         actor.socket.shutdown(2)
         exit_ = actors.died(actor).exit
@@ -90,7 +90,7 @@ def test_a_death_is_noticed_where_the_system_has_no_pidfd(monkeypatch, end):
         if end == "killed":
             actor.kill()
         elif end == "left":
-            actor.send(work([["exit", 5]]))
+            actor.send(*work([["exit", 5]]))
         else:
             actor.stop()
         exit_ = actors.died(actor).exit

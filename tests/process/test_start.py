@@ -56,7 +56,7 @@ def test_an_actor_that_hangs_at_its_import_keeps_no_other_from_starting(
 ):
     kind = declared(tmp_path, monkeypatch, "hangs", "time.sleep(1000)")
     hanging = actors.pool.spawn(kind, 0)
-    hanging.send(work(["x" * 1_000_000] * 20))  # more than a pipe takes
+    hanging.send(*work(["x" * 1_000_000] * 20))  # more than a pipe takes
     other = actors.start(kind_of(handlers.at_once))
     assert actors.run(other, [1])[-1].last
     hanging.kill()
@@ -98,7 +98,7 @@ class _Nowhere:
 @pytest.mark.parametrize("n", [1, 4, 15, 16, 17, 40])
 def test_a_death_in_the_middle_of_a_frame_keeps_what_was_said_before(actors, n):
     actor = actors.start(kind_of(handlers.by_job))
-    actor.send(work(["a", "b", ["half a frame", 1, n], "d"]))
+    actor.send(*work(["a", "b", ["half a frame", 1, n], "d"]))
     died = actors.died(actor)
     assert (died.exit.signal, died.begun) == (signal.Signals.SIGKILL.name, [2])
     said = [e.message for e in actors.seen if isinstance(getattr(e, "message", None), Outcomes)]
@@ -109,7 +109,7 @@ def test_a_death_in_the_middle_of_a_frame_keeps_what_was_said_before(actors, n):
 def test_an_actor_that_talks_without_end_keeps_no_other_from_being_heard(actors):
     talking = actors.start(kind_of(handlers.at_once))
     other = actors.start(kind_of(handlers.at_once), 1)
-    talking.send(work([["talk", 1]]))
+    talking.send(*work([["talk", 1]]))
     actors.said(Outcomes, talking)
     for no in range(1, 4):
         assert actors.run(other, [1], no)[-1].last

@@ -115,7 +115,7 @@ class Table:
             counts = job.counts()
             if counts is not None:
                 notes[p] = counts
-        batch = Batch(ask.lease, ask.lane, ask.suspect, ids, [2] * len(ids), b"[]", notes)
+        batch = Batch(ask.lease, ask.lane, ask.suspect, ids, [2] * len(ids), [], notes)
         return Claimed(batch, len(ids), {r[0]: (r[1], r[2]) for r in taken})
 
     def due(self, asks: list[DueAsk], now: int) -> list[Due]:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from typing import Any
 
 import msgspec
 import pytest
 
 from actorq.core.ask import Ask, DueAsk
 from actorq.core.model import Counts, Row
+from actorq.errors import RowRefused
+from actorq.store import claims
+from actorq.store.calls import Calls
+from actorq.store.faults import BrokenLease, LockTimeout
 from tests.store.kit import ERROR, Kit, beside, done, part
 from tests.support.rows import singly
 
@@ -28,9 +33,9 @@ def test_args_are_one_array_in_the_order_of_the_ids(kit: Kit) -> None:
     for text in ['{"a": "é,[]"}', "1e400", '"]"', '{"a":1,"a":2}']:
         kit.enqueue(1, text)
     batch = kit.batch(1)
-    assert batch.args == '[{"a": "é,[]"},1e400,"]",{"a":1,"a":2}]'.encode()
-    starts = [1 + sum(batch.lens[:k]) + k for k in range(batch.n)]
-    assert batch.args[starts[1] :][: batch.lens[1]] == b"1e400"
+    args = b",".join(batch.args)
+    assert args == '{"a": "é,[]"},1e400,"]",{"a":1,"a":2}'.encode()
+    assert args[batch.lens[0] + 1 :][: batch.lens[1]] == b"1e400"
 
 
 def test_a_batch_as_large_as_one_may_be_makes_no_file(kit: Kit) -> None:
@@ -56,10 +61,121 @@ def test_args_and_counters_come_in_the_order_of_the_claim(kit: Kit, gone: bool) 
     assert batch is not None
     assert claimed.n_taken == 4
     assert batch.ids == [first, *([] if gone else [second]), early, late]
-    assert batch.args == ('[{"a":1},' + ("" if gone else "3,") + '[1,2],"é"]').encode()
+    assert b",".join(batch.args) == ('{"a":1},' + ("" if gone else "3,") + '[1,2],"é"').encode()
     assert batch.lens == [7, *([] if gone else [1]), 5, 4]
     assert batch.notes == {batch.ids.index(early): Counts(attempt=2, n_lost=2)}
     assert kit.one("SELECT jobs FROM actorq.lease") == batch.ids
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 7])
+def test_a_batch_is_the_same_in_however_many_rows_it_comes(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(claims, "PART_JOBS", size)
+    ids = [kit.enqueue(1, f"{k}", priority=p)[0] for k, p in enumerate([3, 1, 2, 0, 3, 1, 2])]
+    order = [3, 1, 5, 2, 6, 0, 4]
+    kit.conn.execute("UPDATE actorq.job SET attempt = 1 WHERE id = ANY (%s)", [ids[1::3]])
+    batch = kit.batch(1)
+    assert batch.ids == [ids[k] for k in order]
+    assert b",".join(batch.args) == ",".join(map(str, order)).encode()
+    assert batch.lens == [1] * 7
+    assert batch.notes == {1: Counts(attempt=1), 6: Counts(attempt=1)}
+    assert kit.store.adopt(kit.node, 1) == batch
+    assert kit.store.open_jobs(kit.node, 1) == batch.ids
+
+
+def test_a_claim_of_jobs_that_are_all_final_leaves_no_lease(kit: Kit) -> None:
+    kit.enqueue(3)
+    kit.conn.execute("UPDATE actorq.job SET state = 'cancelled'")
+    claimed = kit.claim(1)
+    assert (claimed.batch, claimed.n_taken) == (None, 3)
+    assert kit.one("SELECT count(*) FROM actorq.lease") == 0
+    kit.check_places()
+
+
+@pytest.mark.parametrize("all_", [False, True])
+def test_a_lease_that_is_gone_before_its_jobs_are_known_is_noticed(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch, all_: bool
+) -> None:
+    ids = kit.enqueue(2)
+    final = "UPDATE actorq.job SET state = 'cancelled' WHERE id = ANY (%s)"
+    kit.conn.execute(final, [ids if all_ else ids[:1]])
+    direct = Calls.direct
+
+    def then_lost(*call: Any) -> Any:
+        rows = direct(*call)
+        kit.conn.execute("DELETE FROM actorq.lease")
+        return rows
+
+    monkeypatch.setattr(Calls, "direct", then_lost)
+    with pytest.raises(BrokenLease, match="gone by now"):
+        kit.claim(1)
+
+
+def test_a_claim_that_somebody_keeps_from_mending_its_lease_goes_back(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = kit.enqueue(100)
+    kit.conn.execute("UPDATE actorq.job SET state = 'cancelled' WHERE id = %s", ids[:1])
+    monkeypatch.setattr(claims.Turns, "way", lambda *_: "alone")
+    row = Calls.row
+
+    def locked(calls: Calls, name: str, *params: str) -> Any:
+        if name == "lease_trim":
+            raise LockTimeout("somebody holds it")
+        return row(calls, name, *params)
+
+    monkeypatch.setattr(Calls, "row", locked)
+    with pytest.raises(BrokenLease, match="somebody holds it"):
+        kit.claim(1)
+    assert kit.store.give_back(kit.node, 1)
+    kit.check_places()
+    assert kit.batch(2).ids == ids[1:]
+
+
+@pytest.mark.parametrize("way", ["each", "alone"])
+def test_jobs_that_are_gone_are_left_out_of_every_row(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch, way: claims.Way
+) -> None:
+    monkeypatch.setattr(claims, "PART_JOBS", 2)
+    monkeypatch.setattr(claims.Turns, "way", lambda *_: way)
+    ids = [kit.enqueue(1, f"{k}")[0] for k in range(8)]
+    kit.conn.execute("UPDATE actorq.job SET attempt = 1 WHERE id = ANY (%s)", [ids[3:7:3]])
+    gone = [ids[0], ids[1], ids[2], ids[5], ids[7]]
+    kit.conn.execute("UPDATE actorq.job SET state = 'cancelled' WHERE id = ANY (%s)", [gone])
+    claimed = kit.claim(1)
+    batch = claimed.batch
+    assert batch is not None
+    assert (claimed.n_taken, batch.ids) == (8, [ids[3], ids[4], ids[6]])
+    assert (b",".join(batch.args), batch.lens) == (b"3,4,6", [1, 1, 1])
+    assert batch.notes == {0: Counts(attempt=1), 2: Counts(attempt=1)}
+    adopted = kit.store.adopt(kit.node, 1)
+    assert adopted is not None
+    assert (adopted.ids, adopted.notes) == (batch.ids, batch.notes)
+    assert kit.store.settle(kit.node, 1, [done(batch)]).leases == {1}
+    kit.check_places()
+
+
+def test_a_claim_that_takes_a_job_twice_goes_back(kit: Kit) -> None:
+    (job,) = kit.enqueue(1)
+    kit.conn.execute(
+        "INSERT INTO actorq.ready SELECT id, run_at - interval '1 s', lane, 0, 5 FROM actorq.ready"
+    )
+    with pytest.raises(BrokenLease, match="twice"):
+        kit.claim(1)
+    assert kit.store.give_back(kit.node, 1)
+    assert kit.batch(2).ids == [job]
+
+
+def test_a_claim_of_more_than_anybody_can_hold_goes_back(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "MAX_BYTES", 10)
+    kit.enqueue(4, '"1234"')
+    with pytest.raises(RowRefused, match="24 bytes of args"):
+        kit.claim(1)
+    assert kit.store.give_back(kit.node, 1)
+    assert kit.claim(2, 1).n_taken == 1
 
 
 def test_only_jobs_that_are_not_fresh_have_notes(kit: Kit) -> None:
@@ -175,6 +291,7 @@ def test_no_planner_setting_makes_a_claim_take_more_than_its_limit(kit: Kit) -> 
         claimed = store.claim(Ask(kit.lane, 10, kit.node, n))
         assert claimed.batch is not None
         assert claimed.n_taken == claimed.batch.n == len(set(claimed.batch.ids)) == 10
+        assert claimed.n_rows <= 10
     kit.check_places()
 
 

@@ -19,9 +19,9 @@ TABLES = {"job", "ready", "lease"}
 NODE = "'7e57c0de-0000-4000-8000-000000000001'"
 TEN = "'{0,0,0,0,0,0,0,0,0,0}'"
 CALLS = {
-    "claim": ["1", "0", "1000", NODE, "1", TEN, TEN, "1", "0", "true", "false"],
-    "claim alone": ["1", "0", "1000", NODE, "1", TEN, TEN, "1", "0", "true", "true"],
-    "claim in turn": ["1", "0", "1000", NODE, "1", TEN, TEN, "1", "0", "false", "false"],
+    "claim": ["1", "0", "1000", NODE, "1", TEN, TEN, "1", "0", "true", "false", "250"],
+    "claim alone": ["1", "0", "1000", NODE, "1", TEN, TEN, "1", "0", "true", "true", "250"],
+    "claim in turn": ["1", "0", "1000", NODE, "1", TEN, TEN, "1", "0", "false", "false", "250"],
     "due": ["'{1}'", TEN, TEN],
     "settle": [
         NODE, "1", "'{1}'", "'{0}'", "'{2}'", "'{0}'", "'{\"\"}'", *["'{1}'"] * 3, "'{pending}'",
@@ -29,7 +29,8 @@ CALLS = {
     ],
     "reap": ["10", "2", "2", "'{}'"],
     "give_back": [NODE, "1", "0"],
-    "adopt": [NODE, "1"],
+    "adopt": [NODE, "1", "250"],
+    "lease_trim": [NODE, "1", "'{1,2,3}'"],
     "lock_leases": [NODE, "'{1}'", "'{0}'"],
     "lock_jobs": ["'{1,2,3}'"],
     "pending_jobs": ["'{1,2,3}'"],

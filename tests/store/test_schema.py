@@ -105,7 +105,7 @@ def test_what_says_where_a_job_stands_cannot_be_updated(kit: Kit, column: str) -
 def test_args_may_be_corrected_while_the_job_waits(kit: Kit) -> None:
     kit.enqueue(1)
     kit.conn.execute("UPDATE actorq.job SET args = '[1]'")
-    assert kit.batch(1).args == b"[[1]]"
+    assert kit.batch(1).args == [b"[1]"]
 
 
 def test_a_pending_job_cannot_be_deleted_and_a_final_one_can(kit: Kit) -> None:

@@ -80,7 +80,7 @@ def test_the_next_one_has_its_turn_while_the_jobs_are_still_read(
 ) -> None:
     held = "(SELECT pg_advisory_xact_lock_shared(4711)) w"
     texts = claims.statement
-    slow = lambda *name: texts(*name).replace("FROM held, got", f"FROM {held}, held, got")  # noqa: E731
+    slow = lambda *name: texts(*name).replace("FROM held,", f"FROM {held}, held,")  # noqa: E731
     second, node = busy_store(shared)
     ids = shared.enqueue(30)
     shared.conn.execute("SELECT pg_advisory_lock(4711)")
@@ -107,7 +107,7 @@ def test_jobs_come_in_the_order_of_the_claim(busy: Kit) -> None:
     busy.conn.execute("UPDATE actorq.job SET n_lost = 2 WHERE id = %s", late)
     batch = busy.batch(2)
     assert batch.ids == early + late
-    assert batch.args == '[[1,2],"é"]'.encode()
+    assert b",".join(batch.args) == '[1,2],"é"'.encode()
     assert batch.lens == [5, 4]
     assert batch.notes == {1: Counts(n_lost=2)}
 

@@ -43,15 +43,25 @@ works = st.builds(
     ids,
     st.lists(ids),
     st.lists(st.integers(0, 2**31)),
-    st.binary(),
     st.dictionaries(positions, counts),
     st.sampled_from(["full", "bytes", "idle", "linger", "flush"]),
 )
+pieces = st.lists(st.binary(min_size=1), max_size=4)
 
 
 def frames(*messages):
     writer = FrameWriter()
     return b"".join(part for message in messages for part in writer.frame(message))
+
+
+def framed(works):
+    """Return the frames of batches, each with the pieces of its args, and what is to arrive."""
+    writer, stream, expected = FrameWriter(), b"", []
+    for work, args in works:
+        stream += b"".join(writer.frame(work, args))
+        whole = b"[" + b",".join(args) + b"]" if args else b""
+        expected.append(msgspec.structs.replace(work, args=whole) if args else work)
+    return stream, expected
 
 
 def raw_frame(
@@ -76,15 +86,19 @@ def test_any_split_gives_the_same_messages(messages, data):
     assert got == messages
 
 
-@given(works)
-def test_work_arrives_as_sent(work):
-    assert read(FrameReader.of_actor(), frames(work)) == [work]
+@given(works, pieces)
+def test_work_arrives_with_its_args_as_one_list(work, args):
+    stream, expected = framed([(work, args)])
+    assert read(FrameReader.of_actor(), stream) == expected
 
 
-@given(st.lists(works | st.just(wire.Stop()), min_size=1, max_size=4), st.data())
+stops = st.tuples(st.just(wire.Stop()), st.just([]))
+
+
+@given(st.lists(st.tuples(works, pieces) | stops, min_size=1, max_size=4), st.data())
 def test_work_arrives_however_it_is_cut_and_read(messages, data):
-    stream = memoryview(frames(*messages))
-    reader, got, at = FrameReader.of_actor(), [], 0
+    whole, expected = framed(messages)
+    stream, reader, got, at = memoryview(whole), FrameReader.of_actor(), [], 0
     while at < len(stream):
         room = reader.room()
         n = data.draw(st.integers(1, 60))
@@ -97,7 +111,7 @@ def test_work_arrives_however_it_is_cut_and_read(messages, data):
             reader.feed(stream[at : at + n])
         at += n
         got += reader.messages()
-    assert got == messages
+    assert got == expected
     assert reader.room() is None
 
 
@@ -168,7 +182,7 @@ def test_a_length_out_of_range_is_refused_before_its_bytes_come(length):
         b"\xc7\x01\x05\x00",  # an extension type
         b"\xa2\xff\xfe",  # a text that is not UTF-8
         b"\x91" * 100_000,  # nested too deep
-        msgspec.msgpack.encode(["work", 1, 1, [], [], b""]),  # the wrong direction
+        msgspec.msgpack.encode(["work", 1, 1, [], []]),  # the wrong direction
         msgspec.msgpack.encode(["outcomes", 1, [-1]]),  # a negative position
         msgspec.msgpack.encode(["outcomes", 2**80 % 2**64, [], [], "yes"]),
         msgspec.msgpack.encode(["ready", 1]),  # a field too many

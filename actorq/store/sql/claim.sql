@@ -2,14 +2,18 @@
 -- $1 lane, $2 suspect, $3 limit, $4 node, $5 lease counter, $6/$7 per priority from 0 to 9:
 -- the microseconds and the id behind which to look, $8 min_n, $9 linger_s, $10 whether to bring
 -- the jobs along: who takes turns reads them when it is the next one's turn, by adopt.sql; $11
--- whether to take the lane's turn (see claim_turn.sql) if nobody has it, and else no job.
+-- whether to take the lane's turn (see claim_turn.sql) if nobody has it, and else no job; $12 how
+-- many jobs to a row of the reply, of which there are four at most: each is refused from 1 GB on.
 -- {lock}: FOR UPDATE SKIP LOCKED, or nothing where the claims of a lane take turns: then a row is
 -- locked by its DELETE only, which saves 54 bytes of WAL per row, and a row that somebody else has
 -- taken since is found to be gone, or is waited for until lock_timeout.
--- Returns: how many jobs left `ready`, the jobs, their order if it is not that of their ids,
--- lengths of args, args, counters of jobs that are not fresh, per priority where the claim ended;
--- and if it took nothing for min_n's sake, how many are waiting and how long; whether it had the
--- turn, and nobody who had it before took any of the rows that were picked; and how many rows.
+-- Returns: in each row the same of all: how many jobs left `ready`, per priority where the claim
+-- ended; if it took nothing for min_n's sake, how many are waiting and how long; whether it had the
+-- turn, and nobody who had it before took any of the rows that were picked; how many rows left.
+-- And in each row other jobs: where they stand among all; their order, if that of those that are
+-- pending, by id, is not the same; these, lengths of args, args with a comma between, counters of
+-- those not fresh. The lease names those that are gone or final as well, until lease_trim.sql: to
+-- ask for them first would be to read all jobs twice, or to copy all args.
 -- One index descent per priority; no row is locked that is not claimed. What follows the DELETE
 -- goes by the rows that it returned, in the order of `pick`. Of a last block that is larger than
 -- what is wanted of it the rest goes back at once, in blocks that the next claims can take whole.
@@ -60,39 +64,17 @@ WITH async AS MATERIALIZED (
         CASE WHEN EXISTS (SELECT FROM here OFFSET $3::int8) THEN {schema}.put_back(
             $1::int4, $2::int4, ARRAY(SELECT id FROM here OFFSET $3::int8), $3::int8,
             $4::uuid
-        ) END AS n_cut
-), got AS MATERIALIZED (
-    -- One pass over the index for all of them, which brings them by id.
-    SELECT array_agg(j.id) AS ids, array_agg(octet_length(j.args)) AS lens,
-        string_agg(j.args, ',') AS args, string_agg(j.note, ';') AS notes
-    FROM (
-        SELECT j.id, j.args::text AS args,
-            CASE WHEN j.attempt <> 0 OR j.max_attempts IS NOT NULL OR j.n_lost <> 0
-                OR j.n_crashed <> 0 OR j.n_failed <> 0
-            THEN concat_ws(',', j.id, j.attempt, j.n_failed, j.n_crashed, j.n_lost,
-                coalesce(j.max_attempts, 0)) END AS note
-        FROM {schema}.job j
-        WHERE j.id = ANY ((SELECT ids FROM took)::int8[]) AND j.state = 'pending' AND $10::bool
-        OFFSET 0
-    ) j
-), told AS MATERIALIZED (
-    -- The order of the claim, where that is another one; without jobs that are gone or final.
-    SELECT cardinality(t.ids) AS n, (SELECT count(*) FROM gone) AS n_rows, CASE
-        WHEN NOT $10::bool THEN t.ids
-        WHEN t.ids = got.ids THEN NULL
-        WHEN cardinality(t.ids) = cardinality(got.ids) THEN t.ids
-        ELSE ARRAY(SELECT u.id FROM unnest(t.ids) u (id) WHERE u.id = ANY (got.ids))
-        END AS jobs
-    FROM got, took t
+        ) END AS n_cut,
+        (SELECT count(*) FROM gone) AS n_rows
 ), made AS (
     INSERT INTO {schema}.lease (node, n, lane, suspect, jobs)
-    SELECT $4::uuid, $5::int8, $1::int4, $2::int4, coalesce(told.jobs, got.ids)
-    FROM got, told WHERE cardinality(coalesce(told.jobs, got.ids)) > 0
+    SELECT $4::uuid, $5::int8, $1::int4, $2::int4, took.ids
+    FROM took WHERE cardinality(took.ids) > 0
 )
-SELECT told.n, got.ids, CASE WHEN $10::bool THEN told.jobs END, got.lens, got.args, got.notes,
+SELECT cardinality(took.ids),
     (
         SELECT concat_ws(',', p.priority, (extract(epoch FROM p.run_at) * 1000000)::int8, p.id)
-        FROM gone p OFFSET greatest(told.n_rows - 1, 0)
+        FROM gone p OFFSET greatest((SELECT n_rows FROM took) - 1, 0)
     ) AS last,
     (
         -- The better priorities, each taken to its end: usually none.
@@ -105,8 +87,36 @@ SELECT told.n, got.ids, CASE WHEN $10::bool THEN told.jobs END, got.lens, got.ar
         ) l
         WHERE l.next IS DISTINCT FROM l.priority
     ) AS ended,
-    CASE WHEN told.n = 0 THEN (SELECT found[1]::int8 FROM waiting) END AS n_waiting,
-    CASE WHEN told.n = 0 THEN (SELECT found[2] FROM waiting) END AS oldest_s,
-    turn.mine AND (told.n = $3::int8 OR told.n_rows = (SELECT count(*) FROM pick)) AS alone,
-    told.n_rows
-FROM got, told, turn
+    CASE WHEN cardinality(took.ids) = 0 THEN (SELECT found[1]::int8 FROM waiting) END AS n_waiting,
+    CASE WHEN cardinality(took.ids) = 0 THEN (SELECT found[2] FROM waiting) END AS oldest_s,
+    turn.mine AND (
+        cardinality(took.ids) = $3::int8
+        OR took.n_rows = (SELECT count(*) FROM pick)
+    ) AS alone,
+    took.n_rows,
+    k, CASE WHEN part.ids <> got.ids OR got.ids IS NULL THEN part.ids END AS jobs,
+    got.ids, got.lens, got.args, got.notes
+FROM took, turn,
+    LATERAL (SELECT greatest($12::int4, (cardinality(took.ids) + 3) / 4) AS n) size,
+    generate_series(
+        0, CASE WHEN $10::bool THEN greatest(cardinality(took.ids) - 1, 0) ELSE 0 END, size.n
+    ) k,
+    LATERAL (
+        -- OFFSET: or the array would be cut anew wherever it is used.
+        SELECT CASE WHEN $10::bool THEN took.ids[k + 1 : k + size.n] END AS ids OFFSET 0
+    ) part,
+    LATERAL (
+        -- One pass over the index for all of them, which brings them by id.
+        SELECT array_agg(j.id) AS ids, array_agg(octet_length(j.args)) AS lens,
+            string_agg(j.args, ',') AS args, string_agg(j.note, ';') AS notes
+        FROM (
+            SELECT j.id, json_send(j.args) AS args,
+                CASE WHEN j.attempt <> 0 OR j.max_attempts IS NOT NULL OR j.n_lost <> 0
+                    OR j.n_crashed <> 0 OR j.n_failed <> 0
+                THEN concat_ws(',', j.id, j.attempt, j.n_failed, j.n_crashed, j.n_lost,
+                    coalesce(j.max_attempts, 0)) END AS note
+            FROM {schema}.job j
+            WHERE j.id = ANY (part.ids) AND j.state = 'pending'
+            OFFSET 0
+        ) j
+    ) got
