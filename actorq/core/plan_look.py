@@ -14,7 +14,8 @@ CLAIMS_IN_FLIGHT = 2
 """One runs in the database, the next waits beside it: the claimer's connection never does."""
 
 UNWRITTEN_BATCHES = 6
-"""Per actor, beside what is in its pipe: enough to keep claimer and settler both busy."""
+"""Per actor, beside what is in its pipe: enough to keep claimer and settler both busy. With three,
+150,000 jobs in batches of 1000 took 4 % longer; of 300,000 no difference was seen."""
 
 UNWRITTEN_JOBS = 1000
 """Batches of a few jobs may be many more than that: a settle writes up to 1,000 at once."""

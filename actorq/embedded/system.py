@@ -20,8 +20,8 @@ ENVIRONMENT = {
     "PATH": os.defpath,
     "LC_ALL": "C",
     # A batch of large jobs passes through buffers of a megabyte and more. The C library would give
-    # each of them back to the kernel at once: at 1 kB of args per job, taking the pages anew was
-    # two fifths of what a claim cost the server.
+    # each of them back to the kernel at once: at 1 kB of args per job, taking the pages anew is
+    # a fifth of what a claim costs the server.
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
     "MALLOC_TOP_PAD_": str(1 << 20),

@@ -84,6 +84,11 @@ class Told(NamedTuple):
     is_alone: bool
     n_rows: int
 
+    @classmethod
+    def of(cls, row: Row) -> Told:
+        """Return what a row of a reply says of the claim."""
+        return cls(*row[: len(cls._fields)])
+
 
 class Part(NamedTuple):
     """Some of the jobs of a claim, or of a lease: the last columns of a row.
@@ -116,7 +121,7 @@ def claim(calls: Calls, turns: Turns, ask: Ask) -> Claimed:
     much at once: then the lease stays, if it is there at all.
     """
     rows, way = _taken(calls, turns, ask)
-    told = Told(*rows[0][: len(Told._fields)])
+    told = Told.of(rows[0])
     turns.brought(ask.lane, told.n_rows)
     try:
         batch = _read(calls, ask, told) if way == "in turn" else _found(calls, ask, told, rows)
@@ -131,7 +136,7 @@ def _taken(calls: Calls, turns: Turns, ask: Ask) -> tuple[list[Row], Way]:
     try:
         if turns.way(ask.lane, monotonic()) == "alone":
             rows = _sent(calls, ask, alone=True)
-            told = Told(*rows[0][: len(Told._fields)])
+            told = Told.of(rows[0])
             if not told.is_alone:
                 turns.met(ask.lane, monotonic())
             if told.is_alone or told.n_taken:

@@ -78,9 +78,9 @@ CREATE TABLE {schema}.ready (
     vacuum_truncate = false
 );
 
--- A claimed batch. `jobs` is not rewritten once it is known which of them are there; `open` has one bit per position, the least
--- significant of each byte first, for jobs not settled yet (NULL: all of them). Matching
--- (node, n, seq) is what entitles a supervisor to write outcomes.
+-- A claimed batch. `jobs` is not rewritten once it is known which of them are there; `open` has
+-- one bit per position, the least significant of each byte first, for jobs not settled yet (NULL:
+-- all of them). Matching (node, n, seq) is what entitles a supervisor to write outcomes.
 CREATE TABLE {schema}.lease (
     node       uuid        NOT NULL,
     n          bigint      NOT NULL,
