@@ -1,9 +1,9 @@
-"""Run every block of the README, section by section, as a reader would.
+"""Run every block of the README and of the pages in actorq/docs, as a reader would.
 
 A section has a database and a directory of its own. Python blocks that begin with the name of a
-file become that file, for this section and all later ones; other Python blocks are run. In
-console blocks the lines after `$` are run by bash, and what stands below a command must be in
-its output, where … stands for anything. SQL blocks are executed.
+file become that file, for this section and all later ones of its page; other Python blocks are
+run. In console blocks the lines after `$` are run by bash, and what stands below a command must
+be in its output, where … stands for anything. SQL blocks are executed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ import pytest
 
 from tests.support.shell import ROOT
 
-TEXT = (ROOT / "README.md").read_text("utf-8")
+README = "README.md"
+PAGES = [README, *sorted(f"actorq/docs/{p.name}" for p in (ROOT / "actorq/docs").glob("*.md"))]
+TEXTS = {page: (ROOT / page).read_text("utf-8") for page in PAGES}
+TEXT = TEXTS[README]
 NOT_RUN = "<!-- not run here"
 EMPTY = "<!-- begins with an empty database -->"
 FILE = re.compile(r"# (\w+\.py)\n")
@@ -41,9 +44,9 @@ class Block(NamedTuple):
         return named.group(1) if named else None
 
 
-def sections() -> dict[str, str]:
-    """Return the README's sections by heading."""
-    parts = re.split(r"^## (.+)$", TEXT, flags=re.M)
+def sections(page: str) -> dict[str, str]:
+    """Return a page's sections by heading."""
+    parts = re.split(r"^## (.+)$", TEXTS[page], flags=re.M)
     return dict(zip(["", *parts[1::2]], parts[::2], strict=True))
 
 
@@ -53,29 +56,35 @@ def blocks(text: str) -> list[Block]:
     return [Block(m.group(2), m.group(3), (m.group(1) or "")) for m in found]
 
 
-SECTIONS = {name: blocks(text) for name, text in sections().items() if blocks(text)}
+SECTIONS = {
+    (page, name): blocks(text)
+    for page in PAGES
+    for name, text in sections(page).items()
+    if blocks(text)
+}
 
 
-def files_until(section: str) -> dict[str, str]:
-    """Return the files made by all blocks up to the end of a section."""
+def files_until(page: str, section: str) -> dict[str, str]:
+    """Return the files made by all blocks of a page up to the end of a section."""
     files: dict[str, str] = {}
-    for name, found in SECTIONS.items():
-        files |= {block.file: block.body for block in found if block.file}
-        if name == section:
+    for where, found in SECTIONS.items():
+        if where[0] == page:
+            files |= {block.file: block.body for block in found if block.file}
+        if where == (page, section):
             return files
     raise KeyError(section)
 
 
 @pytest.mark.timeout(240)  # a section can start a dozen processes
-@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize(("page", "section"), SECTIONS)
 def test_every_block_of_the_section_works(
-    section: str, dsn: str, empty_dsn: str, tmp_path: Path
+    page: str, section: str, dsn: str, empty_dsn: str, tmp_path: Path
 ) -> None:
-    if EMPTY in sections()[section]:
+    if EMPTY in sections(page)[section]:
         dsn = empty_dsn
-    for name, body in files_until(section).items():
+    for name, body in files_until(page, section).items():
         (tmp_path / name).write_text(body, "utf-8")
-    for block in SECTIONS[section]:
+    for block in SECTIONS[page, section]:
         if block.before.startswith(NOT_RUN):
             for command, _ in commands(block.body):
                 program, *arguments = command.split()
