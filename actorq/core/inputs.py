@@ -120,6 +120,13 @@ class Woken(Input, frozen=True):
     lane: int
     n: int = 1
     behind: bool = False  # jobs were given back: they may lie behind the frontier
+    mine: bool = True  # this supervisor is to take them; others only see to it that somebody has
+
+
+class Listening(Input, frozen=True):
+    """Notifications arrive from now on, or no longer: their connection was made, or lost."""
+
+    on: bool
 
 
 class CancelAsked(Input, frozen=True):

@@ -31,6 +31,7 @@ HANDLERS: dict[type[i.Input], Callable[[View, Any, float], None]] = {
     i.Returned: plan_batches.returned,
     i.Settled: plan_batches.settled,
     i.Woken: plan_look.woken,
+    i.Listening: plan_look.listening,
     i.CancelAsked: plan_batches.cancel_asked,
     i.Beaten: plan_batches.beaten,
     i.StopAsked: plan_stop.asked,
@@ -66,6 +67,7 @@ def step(view: View, input_: i.Input, now: float) -> list[Effect]:
             plan_look.look(view, now)
     if view.phase != "running":
         plan_stop.proceed(view, now)
+    view.stepped_at = now
     effects, view.out = view.out, []
     return effects
 
@@ -75,9 +77,11 @@ def deadline(view: View, now: float) -> float:
     soon = min(now + view.settings.poll_s, view.stop_at)
     if view.phase != "running":
         return max(soon, now)
+    # What was due at the last step and not done waits for something else to happen; what has
+    # become due since that step is for the next one, at once.
     if view.due_asked is None:
-        soon = min(soon, view.due_at if now < view.due_at else view.due_by)
+        soon = min(soon, view.due_at if view.stepped_at < view.due_at else view.due_by)
     for lane in view.lanes.values():
-        if now < lane.look_at < soon and not lane.n_claiming:
+        if view.stepped_at < lane.look_at < soon and not lane.n_claiming:
             soon = lane.look_at
     return max(now, min(soon, view.start_at))

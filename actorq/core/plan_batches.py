@@ -16,11 +16,13 @@ anywhere             Settled without its lease; Beaten         gone: it was take
 from __future__ import annotations
 
 import math
+from heapq import heappush
 
 from actorq.core import event, fair, plan_look, settle
 from actorq.core import inputs as i
 from actorq.core.effects import CancelJob, Claim, GiveBack, KillActor, Recall, Send, Settle
 from actorq.core.model import Batch, Cut, Row, Settlement
+from actorq.core.plan_hunger import look_soon
 from actorq.core.view import PIPE_DEPTH, Actor, Held, Kind, Lane, View
 
 RELEASED_S = 60.0
@@ -73,7 +75,8 @@ def _look_again(view: View, lane: Lane, claim: Claim, input_: i.Claimed, now: fl
             lane.suspects.append(claim.suspect)
         return
     lane.frontier.claimed(reply.last, short, unbounded, input_.took_s, now)
-    lane.n_came += reply.n_taken
+    if reply.n_taken:
+        lane.came_at = now
     if lane.behind:
         lane.frontier.wanted = True
     if reply.oldest_s is not None:
@@ -84,8 +87,8 @@ def _look_again(view: View, lane: Lane, claim: Claim, input_: i.Claimed, now: fl
         lane.empty = not lane.stirred
     else:
         lane.look_at = min(lane.look_at, lane.frontier.allowed_at())
-    if short and not lane.hungry and plan_look.flooded(lane):
-        lane.look_at = min(lane.look_at, now + plan_look.FLOOD_LOOK_S)
+    if short:
+        lane.look_at = min(lane.look_at, look_soon(lane, now))
 
 
 def _cut(view: View, kind: Kind, claim: Claim, n: int) -> Cut:
@@ -307,7 +310,10 @@ def _came_back(view: View, lane: Lane, row: Row, now: float) -> None:
     """Remember when a job that returned to the queue can be claimed."""
     wait_s = row.retry_in_s or 0.0
     if row.suspect:
-        if row.retry_in_s is None and row.suspect not in lane.suspects:
+        if row.retry_in_s is not None:
+            heappush(view.returns, now + max(row.retry_in_s, view.settings.poll_s))
+            view.due_at = min(view.due_at, view.returns[0])
+        elif row.suspect not in lane.suspects:
             lane.suspects.append(row.suspect)
         view.outdate(lane)
         return

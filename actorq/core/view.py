@@ -134,10 +134,11 @@ class Lane:
     pass_: float = 0.0
     hungry: bool = False
     hunger_at: float = -math.inf  # when that was last changed
+    flooded: bool = False  # … because notifications came too fast
+    hunger_wait_s: float = 0.0  # how long it stays off then
+    came_at: float = -math.inf  # when a claim last brought something
     n_woken: int = 0  # notifications in the present window
-    n_came: int = 0  # jobs claimed in the present window
     window_at: float = -math.inf  # when that began
-    per_s: float = 0.0  # the larger of both, in the last whole window
 
 
 @dataclass(slots=True)
@@ -183,10 +184,14 @@ class View:
     actors: dict[int, Actor] = field(default_factory=dict)
     held: dict[int, Held] = field(default_factory=dict)  # by lease number
     claims: dict[int, tuple[Claim, float]] = field(default_factory=dict)  # in flight, since when
+    stepped_at: float = -math.inf  # the time of the last step: what was due then has been done
     due_asked: Question | None = None  # None: no question is out
     due_at: float = 0.0  # when to ask next, if a lane has nothing to do
     due_by: float = 0.0  # when to ask next in any case
     due_last: float = -math.inf  # when it was last asked
+    due_wait_s: float = 0.0  # how long until it is asked again, growing while all is quiet
+    listening: bool = False  # notifications can arrive
+    returns: list[float] = field(default_factory=list)  # a heap: when suspects will be due
     checked: bool = False  # asked when all was idle, it found nothing due and no suspects
     start_at: float = 0.0  # when the next empty slot wants an actor
     hunger_at: float = 0.0  # when to look for hungry lanes next
@@ -217,6 +222,11 @@ class View:
         if self.due_asked is not None:
             self.due_asked.unbounded.discard(lane.id)
             self.due_asked.idle = False
+
+    def ask_soon(self, wait_s: float, now: float) -> None:
+        """Ask what is due after `wait_s`, and at the usual pace from then on."""
+        self.due_wait_s = self.settings.poll_s
+        self.due_at = min(self.due_at, now + wait_s)
 
     def group(self) -> int:
         """Draw a number for a new quarantine group: positive, 31 bits."""

@@ -9,7 +9,12 @@ from actorq.core import effects as e
 from actorq.core import event
 from actorq.core import inputs as i
 from actorq.core.frontier import COST_FACTOR, UNBOUNDED_EVERY_S
-from actorq.core.plan_look import CLAIMS_IN_FLIGHT, UNWRITTEN_BATCHES, UNWRITTEN_JOBS
+from actorq.core.plan_look import (
+    CLAIMS_IN_FLIGHT,
+    QUIET_DUE_S,
+    UNWRITTEN_BATCHES,
+    UNWRITTEN_JOBS,
+)
 from actorq.core.plan_stop import CHECK_S
 from actorq.core.view import PIPE_DEPTH, Kind
 from tests.sim.scenario import CHARGED, Scenario
@@ -37,7 +42,7 @@ class Watch:
         self.settled: dict[int, set[int]] = {}  # lease → jobs written
         self.batches: dict[int, list[int]] = {}
         self.sent: dict[int, list[tuple[int, int, int]]] = {}  # lane → order of sending
-        self.n_ticks = self.n_stirs = self.n_empty = self.n_dues = self.n_starts = 0
+        self.n_ticks = self.n_stirs = self.n_woken = self.n_empty = self.n_dues = self.n_starts = 0
         self.stop_at = math.inf  # when a stop has to be over
         self.starving: dict[int, float] = {}  # lane → since when
         self.n_stops = 0
@@ -54,6 +59,7 @@ class Watch:
                 self.n_empty += 1
         elif not isinstance(input_, i.Tick | i.Outcomes):
             self.n_stirs += 1
+            self.n_woken += isinstance(input_, i.Woken)
 
     def effect(self, effect: e.Effect) -> None:
         if isinstance(effect, e.Settle):
@@ -177,6 +183,8 @@ class Watch:
         if policy.min_batch > 1:
             own += policy.linger_s
         own += COST_FACTOR * 2 * s.latency_s
+        if s.lost_notes:
+            own += max(QUIET_DUE_S, s.poll_s)
         # What somebody else put behind the frontier is looked for once a second.
         return own if s.prompt else own + max(UNBOUNDED_EVERY_S, s.poll_s)
 
@@ -190,7 +198,8 @@ class Watch:
         check(self.n_ticks <= most, f"{self.n_ticks} ticks in {took:.1f} s: it spins")
         most = 4 + 3 * self.n_stirs
         check(self.n_empty <= most, f"{self.n_empty} claims in vain, {self.n_stirs} reasons")
-        most = 5 + 1.5 * quiet + self.n_starts + (self.n_stirs + 100 * took if s.drain else 0)
+        most = 5 + 1.5 * quiet + self.n_starts + self.n_woken
+        most += self.n_stirs + 100 * took if s.drain else 0
         check(self.n_dues <= most, f"{self.n_dues} due queries in {took:.1f} s")
         if s.plain and not any(job.at for job in s.jobs):
             for lane, sent in self.sent.items():

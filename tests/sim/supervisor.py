@@ -58,6 +58,8 @@ class Supervisor:
         self.watch = Watch(self)
         world.table.nodes[node] = 0
         self.post(i.Tick())
+        if s.notify:
+            world.after(0.001, self.post, i.Listening(True))
         world.after(s.beat_s, self._beat)
 
     # ---- the loop ----

@@ -263,16 +263,26 @@ BEGIN
     END IF;
 
     -- Nobody hears of it where the queue of notifications is full, because a listener hangs: the
-    -- insert would fail. Supervisors look for themselves soon.
+    -- insert would fail. Supervisors look for themselves soon. Two of the hungry are named: if all
+    -- others claimed as well, they would in vain. They are the same ones in a whole transaction,
+    -- of which equal notifications are sent once. Who waits for a delayed job asks when it is due
+    -- once a second, so they are told of what is due sooner.
     PERFORM CASE WHEN pg_notification_queue_usage() < 0.9 THEN pg_notify(
-        'actorq_' || (SELECT c.relnamespace FROM pg_class c WHERE c.oid = TG_RELID), l.id::text
+        'actorq_' || (SELECT c.relnamespace FROM pg_class c WHERE c.oid = TG_RELID),
+        concat_ws(' ', l.id, (
+            SELECT string_agg(named.node::text, ' ')
+            FROM (
+                SELECT h.node FROM {schema}.hunger h WHERE h.lane = l.id
+                ORDER BY uuid_hash_extended(h.node, pg_current_xact_id()::text::bigint) LIMIT 2
+            ) named
+        ))
     ) END
     FROM {schema}.lane l
     WHERE l.id IN (SELECT h.lane FROM {schema}.hunger h)
       AND EXISTS (
           SELECT FROM inserted i
           WHERE i.queue = l.queue AND i.kind = l.kind AND i.state = 'pending'
-            AND i.run_at <= clock_timestamp()
+            AND i.run_at <= clock_timestamp() + interval '1 s'
       );
     RETURN NULL;
 END $$;
