@@ -311,8 +311,9 @@ def _came_back(view: View, lane: Lane, row: Row, now: float) -> None:
     wait_s = row.retry_in_s or 0.0
     if row.suspect:
         if row.retry_in_s is not None:
-            heappush(view.returns, now + max(row.retry_in_s, view.settings.poll_s))
-            view.due_at = min(view.due_at, view.returns[0])
+            at = now + max(row.retry_in_s, view.settings.poll_s)
+            heappush(view.returns, at)
+            view.due_at = min(view.due_at, at)
         elif row.suspect not in lane.suspects:
             lane.suspects.append(row.suspect)
         view.outdate(lane)

@@ -217,7 +217,7 @@ def _next_due(view: View, now: float) -> None:
     while view.returns and view.returns[0] <= now:
         heappop(view.returns)
     if view.returns:
-        view.due_at = min(view.due_at, view.returns[0])
+        view.due_at = min(view.due_at, max(view.returns[0], now + poll_s))
 
 
 def _is_told(view: View) -> bool:

@@ -199,6 +199,7 @@ class Watch:
         most = 4 + 3 * self.n_stirs
         check(self.n_empty <= most, f"{self.n_empty} claims in vain, {self.n_stirs} reasons")
         most = 5 + 1.5 * quiet + self.n_starts + self.n_woken
+        most += sum(job.run_at > job.at for job in s.jobs)  # each asks for the next delayed one
         most += self.n_stirs + 100 * took if s.drain else 0
         check(self.n_dues <= most, f"{self.n_dues} due queries in {took:.1f} s")
         if s.plain and not any(job.at for job in s.jobs):
