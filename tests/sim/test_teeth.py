@@ -214,7 +214,7 @@ def nothing_ever_takes_too_long(m: pytest.MonkeyPatch) -> None:
     m.setattr(plan_actors, "_time_out", lambda view, actor, held, now: None)
 
 
-@plant_where("slow", poll_s=0.05)
+@plant_where("late", poll_s=0.1)
 def a_late_kill_hits_the_next_batch(m: pytest.MonkeyPatch) -> None:
     died = plan_actors.died
 
