@@ -25,7 +25,7 @@ BEATS_PER_TTL = 5
 WATCH_S = 0.5
 """A supervisor killed on this host is to be noticed within a second."""
 
-NODES_S = 2.0
+NODES_S = 3.0
 """How often to read the table of nodes, as long as the processes on this host that were in it are
 still there: twenty idle supervisors would ask forty times a second."""
 
