@@ -7,7 +7,7 @@ from math import inf
 from time import monotonic
 from typing import Literal, NamedTuple
 
-from actorq.core.ask import Ask, Claimed, Due, DueAsk, Position
+from actorq.core.ask import Ask, Claimed, Due, DueAsk, Left, Position
 from actorq.core.model import Batch, Buffer, Counts
 from actorq.errors import InternalError, RowRefused
 from actorq.store.calls import Calls, Row, array
@@ -29,6 +29,10 @@ the processor's cache that is cheap (10 kB a job, all in one row: 0.85 of the ra
 MAX_BYTES = 1 << 29
 """Of args in one claim, 32 times what a batch may have: what a supervisor or an actor could choke
 on goes back, and the next claim asks for fewer."""
+
+MAX_COUNTED = 10_000
+"""Rows of `ready` that a count of what is left looks at, per lane and priority: a drain beside a
+million scheduled jobs must not read them all to say so."""
 
 SKIPPING = "FOR UPDATE SKIP LOCKED"
 CONTESTED_S = 1.0
@@ -220,6 +224,11 @@ def due(calls: Calls, asks: Sequence[DueAsk]) -> list[Due]:
     ids = [i for pair in behind for i in pair[1]]
     rows = calls.rows("due", array(ask.lane for ask in asks), array(us), array(ids))
     return [Due(*row) for row in rows]
+
+
+def left(calls: Calls, node: str, lanes: Sequence[int]) -> list[Left]:
+    """Count what is not final in some lanes, by no more rows than are needed to say *many*."""
+    return [Left(*row) for row in calls.rows("left", array(lanes), node, str(MAX_COUNTED))]
 
 
 def adopt(calls: Calls, node: str, n: int) -> Batch | None:
