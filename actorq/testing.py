@@ -71,8 +71,10 @@ def drain(app: App, *, until_final: bool = False, limit_s: Duration | None = Non
     from actorq.supervisor.engine import Engine
     from actorq.supervisor.options import RunOptions
 
-    limit: RunSettings = {} if limit_s is None else {"limit_s": limit_s}
-    options = RunOptions.of(app, drain=True, until_final=until_final, **limit)
+    settings: RunSettings = {"until_final": until_final}
+    if limit_s is not None:
+        settings["limit_s"] = limit_s
+    options = RunOptions.of(app, drain=True, **settings)
     engine = Engine(options, app.events)
     code = engine.run()
     if code != 0:

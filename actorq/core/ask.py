@@ -91,7 +91,7 @@ class Due(msgspec.Struct, frozen=True):
 
 
 class Left(msgspec.Struct, frozen=True):
-    """Say how many jobs of a lane are not final: due, due later, under others' leases.
+    """Say how many jobs of a lane are not final: due, due later, under leases.
 
     The first of those due later is so in `next_in_s` seconds. Of `capped` ones there are more:
     not all rows of `ready` were looked at.

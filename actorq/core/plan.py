@@ -93,9 +93,10 @@ def _drain(view: View, now: float) -> None:
 
 def deadline(view: View, now: float) -> float:
     """Return the instant at which the next `Tick` is needed, at the latest."""
-    soon = min(now + view.settings.poll_s, view.stop_at, plan_drain.limit_at(view))
+    soon = min(now + view.settings.poll_s, view.stop_at)
     if view.phase != "running":
         return max(soon, now)
+    soon = min(soon, plan_drain.limit_at(view))
     if view.due_asked is None:
         soon = min(soon, view.due_at if now < view.due_at else view.due_by)
     for lane in view.lanes.values():

@@ -94,7 +94,7 @@ def _hopeful(view: View, found: Left, now: float) -> bool:
 
 
 def count(view: View, now: float) -> None:
-    """Ask how many jobs are left in each lane, and under the leases of other supervisors."""
+    """Ask how many jobs are left in each lane, and under leases, which are others' by now."""
     if view.left_asked:
         return
     view.left_no += 1

@@ -226,9 +226,9 @@ def due(calls: Calls, asks: Sequence[DueAsk]) -> list[Due]:
     return [Due(*row) for row in rows]
 
 
-def left(calls: Calls, node: str, lanes: Sequence[int]) -> list[Left]:
+def left(calls: Calls, lanes: Sequence[int]) -> list[Left]:
     """Count what is not final in some lanes, by no more rows than are needed to say *many*."""
-    return [Left(*row) for row in calls.rows("left", array(lanes), node, str(MAX_COUNTED))]
+    return [Left(*row) for row in calls.rows("left", array(lanes), str(MAX_COUNTED))]
 
 
 def adopt(calls: Calls, node: str, n: int) -> Batch | None:

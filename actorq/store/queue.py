@@ -104,9 +104,9 @@ class QueueStore:
         """Ask for every lane at once what is due and when the next job is."""
         return claims.due(self._calls, asks)
 
-    def left(self, node: str, lanes: Sequence[int]) -> list[Left]:
-        """Count what is not final in some lanes: due, due later, under other nodes' leases."""
-        return claims.left(self._calls, node, lanes)
+    def left(self, lanes: Sequence[int]) -> list[Left]:
+        """Count what is not final in some lanes: due, due later, under leases."""
+        return claims.left(self._calls, lanes)
 
     def adopt(self, node: str, n: int) -> Batch | None:
         """Return the batch of a claim whose reply was lost; None: it can only be given back."""

@@ -88,7 +88,7 @@ class Claimer(Link):
                 dues = store.due(order.asks)
                 self.post(i.DueKnown(dues, time.monotonic() - begun))
             case e.AskLeft(no, lanes):
-                self.post(i.LeftKnown(no, store.left(self._node, lanes)))
+                self.post(i.LeftKnown(no, store.left(lanes)))
             case e.GiveBack():
                 store.give_back(self._node, order.lease)
             case e.Hunger():

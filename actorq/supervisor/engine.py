@@ -46,6 +46,9 @@ LAST_FLUSH_S = 10.0
 
 JOIN_S = 5.0
 
+LAST_TRY_S = 1.0
+"""How long what could not be written may still be tried: the database is asked twice in it."""
+
 GC_THRESHOLDS = 100_000, 20, 20
 """How rarely to look for reference cycles, of which serving makes none. At Python's own pace, one
 search per 700 objects, that took half of this thread's time at batches of 1000."""
@@ -206,10 +209,10 @@ class _Life:
             if now >= self._next_tick:
                 self._next_tick = now + self._options.poll_s
                 self._step(i.Tick(self._stage.taken(), self._stage.running()), now)
-            if now >= self._abort_at or (now >= self._grace_at and self._settlers.held_up):
-                self._code = FAILED
-                self._settlers.abandon()
-                return
+            if now >= self._abort_at:
+                self._ended, self._code = True, FAILED
+            elif now >= self._grace_at and self._settlers.held_up:
+                self._ended = True
 
     def _next(self) -> Any:
         """Wait for something to happen, or for the time at which the plan wants to go on."""
@@ -280,6 +283,9 @@ class _Life:
         self._stage.close()
         for link in self._links:
             link.stop()
+        if self._settlers.held_up:
+            self._settlers.join(LAST_TRY_S)
+            self._settlers.abandon()
         for link in self._links:
             if link.ident is not None:
                 link.join(JOIN_S)
@@ -287,10 +293,10 @@ class _Life:
         self._take_last()
         n_unsettled = sum(held.unwritten for held in self._view.held.values())
         ended, reason = plan_drain.ended(self._view), self._settlers.held_up
-        if (n_unsettled or (ended.short and self._ended)) and self._code == OK:
-            self._code = FAILED
         if self._ended or self._code:
             self._events.emit(ended)
+            if (n_unsettled or ended.short) and self._code == OK:
+                self._code = FAILED
         stopped = event.SupervisorStopped(self._node.id, n_unsettled, reason if n_unsettled else "")
         self._events.emit(stopped)
 
