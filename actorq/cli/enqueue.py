@@ -121,7 +121,8 @@ class Lines:
         self._file = file
 
     def __iter__(self) -> Iterator[Any]:
-        for self.n, line in enumerate(self._file, 1):
+        for line in self._file:
+            self.n += 1
             text = _unmarked(line) if self.n == 1 else line
             if text.strip():
                 yield _value(text, f"line {self.n}", f"; {NONE}")

@@ -93,14 +93,16 @@ class Due(msgspec.Struct, frozen=True):
 class Left(msgspec.Struct, frozen=True):
     """Say how many jobs of a lane are not final: due, due later, under leases.
 
-    The first of those due later is so in `next_in_s` seconds. Of `capped` ones there are more:
-    not all rows of `ready` were looked at.
+    Some leases may be `orphaned`: their supervisor is gone, and its jobs will be given back. The
+    first of those due later is so in `next_in_s` seconds. Of `capped` ones there may be more: not
+    all rows of `ready` were looked at.
     """
 
     lane: int
     n_due: int = 0
     n_later: int = 0
     n_held: int = 0
+    orphaned: bool = False
     next_in_s: float | None = None
     capped: bool = False
 

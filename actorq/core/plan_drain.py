@@ -25,6 +25,10 @@ START_TRIES = 3
 REST_TRIES = 3
 """With which rest in a row a kind is given up: two, of 1 s and 2 s, were waited for then."""
 
+DEATH_S = 1.5
+"""How long a drain that begins waits for leases to end: one of a supervisor that has just died is
+given back within a second on the same host. Others' it leaves to them."""
+
 RECOUNT_S = 1.0
 """How often to count what is left where other supervisors hold jobs: nobody tells of these."""
 
@@ -79,16 +83,17 @@ def _worth_waiting(view: View, left: list[Left], lanes: list[Lane], now: float) 
             view.stir(lane)
             lane.frontier.wanted, lane.look_at = True, min(lane.look_at, now)
             return True
-    if not view.settings.until_final:
-        return False
-    view.left = None
-    hope = [found for found in left if found.lane in waited and _hopeful(view, found, now)]
-    if not hope:
-        view.left = left
-    return bool(hope)
+    hope = any(found.lane in waited and _hopeful(view, found, now) for found in left)
+    view.left = None if hope else left
+    return hope
 
 
 def _hopeful(view: View, found: Left, now: float) -> bool:
+    """Tell whether jobs that cannot be claimed yet can be soon, or are being run elsewhere."""
+    if found.orphaned or (found.n_held and now < view.began_at + DEATH_S):
+        return True
+    if not view.settings.until_final:
+        return False
     in_time = found.next_in_s is not None and now + found.next_in_s < limit_at(view)
     return in_time or found.n_held > 0
 

@@ -105,15 +105,25 @@ def test_a_drain_waits_for_actors_that_still_start() -> None:
     assert desk.of(e.Finish) == []
 
 
+def test_a_drain_waits_for_jobs_whose_supervisor_is_gone_until_they_are_given_back() -> None:
+    desk = at_its_end(draining())
+    left(desk, Left(1, n_held=2, orphaned=True), after=100.0)
+    assert desk.of(e.StopActor) == []
+    desk.feed(i.Woken(1, behind=True))
+    assert desk.one(e.Claim).frontier == {}
+
+
+def test_a_drain_leaves_to_others_what_they_still_hold_after_a_while() -> None:
+    desk = at_its_end(draining())
+    left(desk, Left(1, n_held=2))
+    assert desk.of(e.StopActor) == [], "they may have died just now"
+    desk.feed(i.Tick(), after=plan_drain.DEATH_S)
+    left(desk, Left(1, n_held=2))
+    assert desk.of(e.StopActor) == [e.StopActor(1)]
+    assert not plan_drain.fell_short(desk.view)
+
+
 # ---- kinds that cannot start, and kinds that rest ----
-
-
-def fails_to_start(desk: Desk, n: int) -> None:
-    """Have the first kind's actor die n times before it is ready."""
-    for _ in range(n):
-        spawn = desk.of(e.Spawn) or [e for e in desk.feed(i.Tick()) if type(e).__name__ == "Spawn"]
-        desk.feed(i.ActorDied(spawn[0].actor, DEAD, 0, []))
-        desk.feed(i.Tick(), after=10.0)
 
 
 def test_a_kind_that_cannot_start_is_tried_so_often_while_its_jobs_are_due() -> None:

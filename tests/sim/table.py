@@ -140,9 +140,11 @@ class Table:
     def _left(self, lane: int, now: int) -> Left:
         at = [r[1] for (lane_, _), rows in self.ready.items() if lane_ == lane for r in rows]
         later = [run_at for run_at in at if run_at > now]
-        held = [len(lease.open) for lease in self.leases.values() if lease.lane == lane]
+        leases = {key: lease for key, lease in self.leases.items() if lease.lane == lane}
+        held = sum(len(lease.open) for lease in leases.values())
+        orphaned = any(node not in self.nodes for node, _ in leases)
         next_in_s = (min(later) - now) / 1e6 if later else None
-        return Left(lane, len(at) - len(later), len(later), sum(held), next_in_s)
+        return Left(lane, len(at) - len(later), len(later), held, orphaned, next_in_s)
 
     def settle(
         self, node: int, no: int, sent: list[Settlement], now: int

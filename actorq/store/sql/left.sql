@@ -1,9 +1,10 @@
 -- Count per lane what a drain leaves: due jobs, jobs due later, and those under leases; it holds none
 -- itself when it asks. $1 lanes, $2 how many rows of `ready` are looked at, at most, per lane,
 -- priority and side of now: a drain beside millions of scheduled jobs must end at once, too.
--- Returns: a row per lane; the seconds until the first of those due later is; whether there may be
--- more than were counted, for some limit was reached.
--- Locks: none. Index: ready_pkey; all leases are read, of which there are a few per supervisor.
+-- Returns: a row per lane; whether some lease is nobody's any more; the seconds until the first of
+-- those due later is; whether there may be more than were counted, for some limit was reached.
+-- Locks: none. Index: ready_pkey, node_pkey; all leases are read, of which there are a few per
+-- supervisor.
 SELECT l.lane,
     coalesce(sum(r.n) FILTER (WHERE r.run_at <= statement_timestamp()), 0)::int8 AS n_due,
     coalesce(sum(r.n) FILTER (WHERE r.run_at > statement_timestamp()), 0)::int8 AS n_later,
@@ -11,6 +12,10 @@ SELECT l.lane,
         SELECT coalesce(sum(coalesce(bit_count(h.open), cardinality(h.jobs))), 0)::int8
         FROM {schema}.lease h WHERE h.lane = l.lane
     ) AS n_held,
+    EXISTS (
+        SELECT FROM {schema}.lease h
+        WHERE h.lane = l.lane AND NOT EXISTS (SELECT FROM {schema}.node n WHERE n.id = h.node)
+    ) AS orphaned,
     extract(epoch FROM min(r.run_at) FILTER (WHERE r.run_at > statement_timestamp())
         - clock_timestamp())::float8 AS next_in_s,
     coalesce(bool_or(r.k = $2::int8), false) AS capped
