@@ -5,9 +5,7 @@
 -- those due later is; whether there may be more than were counted, for some limit was reached.
 -- Locks: none. Index: ready_pkey, node_pkey; all leases are read, of which there are a few per
 -- supervisor.
-SELECT l.lane,
-    coalesce(sum(r.n) FILTER (WHERE r.run_at <= statement_timestamp()), 0)::int8 AS n_due,
-    coalesce(sum(r.n) FILTER (WHERE r.run_at > statement_timestamp()), 0)::int8 AS n_later,
+SELECT l.lane, here.n_due, here.n_later,
     (
         SELECT coalesce(sum(coalesce(bit_count(h.open), cardinality(h.jobs))), 0)::int8
         FROM {schema}.lease h WHERE h.lane = l.lane
@@ -16,40 +14,43 @@ SELECT l.lane,
         SELECT FROM {schema}.lease h
         WHERE h.lane = l.lane AND NOT EXISTS (SELECT FROM {schema}.node n WHERE n.id = h.node)
     ) AS orphaned,
-    extract(epoch FROM min(r.run_at) FILTER (WHERE r.run_at > statement_timestamp())
-        - clock_timestamp())::float8 AS next_in_s,
-    coalesce(bool_or(r.k = $2::int8), false) AS capped
-FROM unnest($1::int4[]) l (lane)
-LEFT JOIN LATERAL (
-    SELECT f.run_at, coalesce(cardinality(f.jobs), 1) AS n, f.k
-    FROM generate_series(0, 9) p, LATERAL (
+    extract(epoch FROM here.next_at - clock_timestamp())::float8 AS next_in_s,
+    here.capped
+FROM unnest($1::int4[]) l (lane), LATERAL (
+    SELECT coalesce(sum(r.n) FILTER (WHERE r.run_at <= statement_timestamp()), 0)::int8 AS n_due,
+        coalesce(sum(r.n) FILTER (WHERE r.run_at > statement_timestamp()), 0)::int8 AS n_later,
+        min(r.run_at) FILTER (WHERE r.run_at > statement_timestamp()) AS next_at,
+        coalesce(bool_or(r.k = $2::int8), false) AS capped
+    FROM (
+        SELECT f.run_at, coalesce(cardinality(f.jobs), 1) AS n, f.k
+        FROM generate_series(0, 9) p, LATERAL (
+            (
+                SELECT d.run_at, d.jobs, row_number() OVER () AS k
+                FROM {schema}.ready d
+                WHERE d.lane = l.lane AND d.suspect = 0 AND d.priority = p::int2
+                  AND d.run_at <= statement_timestamp()
+                LIMIT $2::int8
+            )
+            UNION ALL
+            (
+                SELECT s.run_at, s.jobs, row_number() OVER () AS k
+                FROM (
+                    SELECT s.run_at, s.jobs FROM {schema}.ready s
+                    WHERE s.lane = l.lane AND s.suspect = 0 AND s.priority = p::int2
+                      AND s.run_at > statement_timestamp()
+                    ORDER BY s.run_at LIMIT $2::int8
+                ) s
+            )
+        ) f
+        UNION ALL
         (
-            SELECT d.run_at, d.jobs, row_number() OVER () AS k
-            FROM {schema}.ready d
-            WHERE d.lane = l.lane AND d.suspect = 0 AND d.priority = p::int2
-              AND d.run_at <= statement_timestamp()
-            LIMIT $2::int8
+            SELECT q.run_at, coalesce(cardinality(q.jobs), 1), row_number() OVER () AS k
+            FROM {schema}.ready q WHERE q.lane = l.lane AND q.suspect < 0 LIMIT $2::int8
         )
         UNION ALL
         (
-            SELECT s.run_at, s.jobs, row_number() OVER () AS k
-            FROM (
-                SELECT s.run_at, s.jobs FROM {schema}.ready s
-                WHERE s.lane = l.lane AND s.suspect = 0 AND s.priority = p::int2
-                  AND s.run_at > statement_timestamp()
-                ORDER BY s.run_at LIMIT $2::int8
-            ) s
+            SELECT q.run_at, coalesce(cardinality(q.jobs), 1), row_number() OVER () AS k
+            FROM {schema}.ready q WHERE q.lane = l.lane AND q.suspect > 0 LIMIT $2::int8
         )
-    ) f
-    UNION ALL
-    (
-        SELECT q.run_at, coalesce(cardinality(q.jobs), 1), row_number() OVER () AS k
-        FROM {schema}.ready q WHERE q.lane = l.lane AND q.suspect < 0 LIMIT $2::int8
-    )
-    UNION ALL
-    (
-        SELECT q.run_at, coalesce(cardinality(q.jobs), 1), row_number() OVER () AS k
-        FROM {schema}.ready q WHERE q.lane = l.lane AND q.suspect > 0 LIMIT $2::int8
-    )
-) r ON true
-GROUP BY l.lane
+    ) r
+) here
