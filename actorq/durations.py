@@ -18,7 +18,7 @@ UNITS_S = {"w": 604_800.0, "d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms"
 
 MAX_CHARS = 100
 
-_NUMBER = r"\d+(?:\.\d*)?|\.\d+"
+_NUMBER = r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+"
 _PART = re.compile(rf"({_NUMBER})\s*(ms|[wdhms])\s*")
 _TEXT = re.compile(rf"\s*(?:({_NUMBER})|(?:{_PART.pattern.replace('(', '(?:', 1)})+)\s*")
 
@@ -45,7 +45,7 @@ def check_duration(name: str, value: object, low_s: float, high_s: float) -> flo
     shown = repr(value)
     shown = shown if len(shown) <= 80 else f"{shown[:77]}…"
     raise ConfigError(
-        f"{name}={shown} must be from {low_s:g} to {high_s:g} seconds: a number, a timedelta, or "
+        f"{name}={shown} must be from {low_s:,.12g} to {high_s:,.12g} seconds: a number, a timedelta, or "
         "text like '90s', '1h30m' or '7d'"
     )
 

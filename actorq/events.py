@@ -47,6 +47,7 @@ from actorq.core.event import (
     SupervisorStopping,
 )
 from actorq.escape import escape
+from actorq.plural import count
 
 log = logging.getLogger("actorq")
 
@@ -91,31 +92,32 @@ LINES: dict[type[Event], tuple[int, str]] = {
     KindUnavailable: (ERROR, "kind {kind} unavailable, next try in {retry_in_s} s"),
     KindResting: (ERROR, "kind {kind} rests for {rest_s} s, all its jobs fail alike: {error}"),
     RetryFunctionFailed: (WARNING, "retry of kind {kind}: {error}; the default delay serves"),
-    BatchLimited: (WARNING, "batches of kind {kind} limited to {limit} jobs"),
+    BatchLimited: (WARNING, "batches of kind {kind} limited to {limit:job}"),
     ActorReady: (INFO, "actor {kind}/{slot} ready"),
     ActorBootFailed: (ERROR, "actor {kind}/{slot} cannot start: {error}\n{traceback}"),
     ActorExited: (WARNING, "actor {kind}/{slot} exited ({cause}): {exit}"),
-    BatchClaimed: (DEBUG, "batch {lease} claimed: {n_jobs} of {kind} in {queue}, cut by {cut}"),
-    BatchFinished: (DEBUG, "batch {lease} finished: {n_jobs} of {kind}/{slot}"),
+    BatchClaimed: (DEBUG, "batch {lease} claimed: {n_jobs:job} of {kind} in {queue}, cut by {cut}"),
+    BatchFinished: (DEBUG, "batch {lease} finished: {n_jobs:job} of {kind}/{slot}"),
     BatchFailed: (
         WARNING,
-        "batch {lease} failed ({cause}): {n_jobs} of {kind}/{slot}, {n_suspect} suspect: {error}",
+        "batch {lease} failed ({cause}): {n_jobs:job} of {kind}/{slot}, {n_suspect} suspect:"
+        " {error}",
     ),
     JobFailed: (
         ERROR,
         "job {id} of {kind} failed for good at attempt {attempt} ({cause}): {error}",
     ),
-    Settled: (DEBUG, "batch {lease} settled: {n_jobs} of {kind}, {n_completed} completed"),
-    SettleDelayed: (WARNING, "settle delayed, {n_jobs} outcomes kept: {reason}"),
+    Settled: (DEBUG, "batch {lease} settled: {n_jobs:job} of {kind}, {n_completed} completed"),
+    SettleDelayed: (WARNING, "settle delayed, {n_jobs:outcome} kept: {reason}"),
     SettleMissed: (ERROR, "outcomes refused by job rows that had changed: ids {ids}"),
     RepairDelayed: (WARNING, "jobs not made ready again yet, tried again: ids {ids}: {reason}"),
-    LeaseLost: (WARNING, "lease {lease} lost: outcomes of {n_jobs} jobs of {kind} are dropped"),
+    LeaseLost: (WARNING, "lease {lease} lost: the outcomes of {n_jobs:job} of {kind} are dropped"),
     LeaseFound: (WARNING, "lease {lease} was not held by anybody here: given back"),
     ProtocolBroken: (
         ERROR,
         "actor {kind}/{slot} broke the protocol in batch {lease}: it is killed",
     ),
-    NodeReaped: (WARNING, "node {node} reaped: {n_jobs} jobs given back"),
+    NodeReaped: (WARNING, "node {node} reaped: {n_jobs:job} given back"),
     ConnectionLost: (WARNING, "connection lost ({duty}): {error}"),
     ConnectionRestored: (INFO, "connection restored ({duty}) after {down_s} s"),
     DutyFailed: (WARNING, "{duty}: a statement failed and is tried again: {error}"),
@@ -153,7 +155,7 @@ def line(event: Event) -> tuple[int, str]:
 
 def _stopping(event: SupervisorStopping) -> str:
     n, are = event.n_batches, "is" if event.n_batches == 1 else "are"
-    batches = f"{n:,} running {'batch' if n == 1 else 'batches'}"
+    batches = count(n, "running batch", "running batches")
     if event.phase == "killing":
         return f"supervisor stopping: {event.phase}: {batches} {are} killed, uncharged"
     said = ", ".join(filter(None, (event.phase, event.why)))
@@ -230,7 +232,16 @@ class LogLines:
         return n < self._max_per_s
 
 
-def _shown(value: object) -> str:
+class Number(int):
+    """A number that a line can name with its noun, as in `{n_jobs:job}`."""
+
+    def __format__(self, noun: str) -> str:
+        return count(int(self), noun) if noun else f"{int(self)}"
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Number(value)
     if isinstance(value, float):
         return f"{value:.3g}"
     if isinstance(value, tuple):
@@ -245,4 +256,4 @@ def _indented(traceback: object) -> str:
     return "\n".join(f"    {escape(line, 500)}" for line in lines)
 
 
-_SHOWN: dict[str, Callable[[object], str]] = {"traceback": _indented}
+_SHOWN: dict[str, Callable[[object], object]] = {"traceback": _indented}

@@ -313,9 +313,12 @@ def _check_one_parameter(handler: Any, kind: Kind) -> None:
 
 
 def _linger_s(linger_ms: Any) -> float:
-    """Return seconds; a plain number is of milliseconds, for so the setting is named."""
-    is_number = isinstance(linger_ms, int | float) and not isinstance(linger_ms, bool)
-    seconds = linger_ms / 1000 if is_number else seconds_of(linger_ms)
+    """Return seconds; a number is of milliseconds, and text without a unit says nothing."""
+    seconds = seconds_of(linger_ms)
+    if isinstance(linger_ms, int | float) and seconds is not None:
+        seconds /= 1000
+    elif isinstance(linger_ms, str) and not linger_ms.rstrip().endswith("s"):
+        seconds = None
     if seconds is not None and 0 <= seconds <= 600:
         return float(seconds)
     raise ConfigError(

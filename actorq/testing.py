@@ -22,6 +22,7 @@ from actorq.durations import Duration
 from actorq.errors import ActorqError, ConfigError
 from actorq.kind import Kind
 from actorq.page import Page
+from actorq.plural import count
 from actorq.store import enqueue
 from actorq.wire import BatchFailed, Work
 
@@ -104,7 +105,7 @@ def assert_enqueued(
     if (not ids) if n is None else len(ids) != n:
         shown = "\n".join(f"  {job}" for job in pending[:MAX_SHOWN]) or "  none at all"
         raise AssertionError(
-            f"{len(ids)} jobs of kind {name!r} with {wanted} are pending, "
+            f"{count(len(ids), 'job')} of kind {name!r} with {wanted} pending, "
             f"{'at least one' if n is None else n} expected; of this kind are pending:\n{shown}"
         )
     return ids

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from actorq.core.ask import Ask, Claimed, Due, DueAsk, Left, Position
 from actorq.core.model import Batch, Buffer, Counts
 from actorq.errors import InternalError, RowRefused
+from actorq.plural import count
 from actorq.store.calls import Calls, Row, array
 from actorq.store.faults import BrokenLease, Contended, translated
 from actorq.store.statements import statement
@@ -289,7 +290,9 @@ def _check(batch: Batch) -> None:
         raise BrokenLease("a claim took a job that stood in `ready` twice: its jobs go back")
     size = sum(batch.lens)
     if size > MAX_BYTES:
-        raise RowRefused(f"a claim took {batch.n} jobs with {size:,} bytes of args: they go back")
+        raise RowRefused(
+            f"a claim took {count(batch.n, 'job')} with {size:,} bytes of args: they go back"
+        )
 
 
 def _ordered(
