@@ -45,8 +45,8 @@ def check_duration(name: str, value: object, low_s: float, high_s: float) -> flo
     shown = repr(value)
     shown = shown if len(shown) <= 80 else f"{shown[:77]}…"
     raise ConfigError(
-        f"{name}={shown} must be from {low_s:,.12g} to {high_s:,.12g} seconds: a number, a timedelta, or "
-        "text like '90s', '1h30m' or '7d'"
+        f"{name}={shown} must be from {low_s:,.12g} to {high_s:,.12g} seconds: a number, a "
+        "timedelta, or text like '90s', '1h30m' or '7d'"
     )
 
 

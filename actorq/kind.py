@@ -317,7 +317,7 @@ def _linger_s(linger_ms: Any) -> float:
     seconds = seconds_of(linger_ms)
     if isinstance(linger_ms, int | float) and seconds is not None:
         seconds /= 1000
-    elif isinstance(linger_ms, str) and not linger_ms.rstrip().endswith("s"):
+    elif isinstance(linger_ms, str) and not linger_ms.rstrip()[-1:].isalpha():
         seconds = None
     if seconds is not None and 0 <= seconds <= 600:
         return float(seconds)

@@ -301,10 +301,15 @@ class _Life:
         self._events.emit(stopped)
 
     def _leave(self) -> None:
-        """Take the node's row away; whatever it still holds is reaped by others then."""
+        """Take the node's row away; whatever it still holds is reaped by others then.
+
+        Claims that a hard stop did not wait for go back before that: nobody has begun them.
+        """
         try:
             store = _open(self._options, "actorq leave")
             try:
+                for lease in self._view.claims:
+                    store.give_back(self._node.id, lease)
                 store.leave(self._node.id)
             finally:
                 store.close()

@@ -122,7 +122,7 @@ SOON = """
 
 
 def test_what_is_due_later_is_left_by_a_drain_that_says_so(supervisors: Supervisors) -> None:
-    supervisors.write(SOON)
+    supervisors.write(SOON.replace("snooze(0.3)", "snooze(60)"))
     insert(supervisors.dsn, "soon", 5, '{"n": 1}')
     supervisors.python("import handlers; handlers.soon.enqueue(2, delay_s=3600)")
     code, log = drained(supervisors)
@@ -261,3 +261,47 @@ def test_a_drain_that_is_stopped_is_not_done(supervisors: Supervisors) -> None:
     assert supervisors.stop(process) == 1
     left = supervisors.states()["pending"]
     assert f"{left} left: it was stopped" in supervisors.logs()
+
+
+def test_a_drain_from_python_returns_the_code_and_that_of_tests_raises_the_last_line(
+    supervisors: Supervisors,
+) -> None:
+    supervisors.write(SOON)
+    printed = supervisors.python(
+        """
+        import handlers
+        from actorq import testing
+        from datetime import timedelta
+
+        if __name__ == "__main__":
+            handlers.soon.enqueue(1, delay_s="300ms")
+            print(handlers.app.drain(), handlers.soon.enqueue(2).state())
+            print(handlers.app.drain(until_final=True, limit_s=timedelta(minutes=1)))
+            handlers.soon.enqueue(0)
+            try:
+                testing.drain(handlers.app, until_final=True, limit_s="1m")
+            except Exception as error:
+                print(error)
+            testing.drain(handlers.app)
+        """
+    )
+    code, final, error = printed.splitlines()
+    assert (code, final) == ("0 ready", "0")
+    assert "exit code 1: 0 completed, 1 failed" in error
+
+
+def test_jobs_of_a_supervisor_that_was_just_killed_are_not_left(supervisors: Supervisors) -> None:
+    supervisors.write(SLOW)
+    insert(supervisors.dsn, "slow", 30, '{"s": 0.01}')
+    first = supervisors.start()
+    wait_until(lambda: "begun" in supervisors.logs())
+    supervisors.kill(first)
+    code, log = drained(supervisors)
+    assert (code, supervisors.states()) == (0, {"completed": 30}), log
+
+
+def test_a_limit_without_until_final_is_refused(supervisors: Supervisors) -> None:
+    supervisors.write(SLOW)
+    code, log = drained(supervisors, "--limit", "1m")
+    assert code == 2
+    assert "limit_s is for a drain until_final" in log
