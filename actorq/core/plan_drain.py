@@ -123,13 +123,14 @@ def left_lost(view: View, input_: i.LeftLost, now: float) -> None:
 def flush(view: View, now: float) -> None:
     """Let jobs go that wait for others to join them, once no others can come any more.
 
-    Others come from handlers that run, and from jobs that could be claimed. Of several lanes
-    whose jobs wait only the first goes: its handler may enqueue into the others.
+    Others come from handlers that run, and from jobs that could be claimed, now or once their kind
+    has started or rested. Of several lanes whose jobs wait only the first goes: its handler may
+    enqueue into the others.
     """
     if view.held or view.claims:
         return
-    lanes = [o for o in view.lanes.values() if not _blocked(view, o, now)]
-    first = next((lane for lane in lanes if lane.gathers), None)
+    lanes = [o for o in view.lanes.values() if not given_up(view, view.kinds[o.kind], now)]
+    first = next((o for o in lanes if o.gathers and not _blocked(view, o, now)), None)
     if first is None or not all(lane.gathers or lane.empty for lane in lanes):
         return
     later = view.settings.until_final and any(lane.next_at < limit_at(view) for lane in lanes)

@@ -294,3 +294,13 @@ def test_of_two_lanes_that_wait_the_first_goes_first() -> None:
     held_back(desk, 1)
     held_back(desk, 2)
     assert [claim.lane for claim, _ in desk.view.claims.values()] == [1]
+
+
+def test_jobs_wait_for_others_of_a_kind_that_still_starts() -> None:
+    desk = Desk(FIRST, SECOND, drain=True)
+    desk.feed(i.Tick())
+    desk.due(Due(1, True, None, []), Due(2, True, None, []))
+    desk.feed(i.ActorReady(2))
+    held_back(desk, 2)
+    desk.feed(i.Tick(), after=1.0)
+    assert not desk.view.claims, "the first kind has jobs and will start"
