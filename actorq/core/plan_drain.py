@@ -29,6 +29,8 @@ DEATH_S = 1.5
 """How long a drain that begins waits for leases to end: one of a supervisor that has just died is
 given back within a second on the same host. Others' it leaves to them."""
 
+STOPPED = "it was stopped"
+
 RECOUNT_S = 1.0
 """How often to count what is left where other supervisors hold jobs: nobody tells of these."""
 

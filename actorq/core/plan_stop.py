@@ -25,19 +25,19 @@ LEAVE_S = 5.0
 def asked(view: View, input_: i.StopAsked, now: float) -> None:
     """Begin to stop, or stop harder."""
     if view.phase == "running":
-        begin(view, now, "it was stopped")
+        begin(view, now, plan_drain.STOPPED)
     elif view.phase == "killing":
         _leave(view, now)
     elif view.phase != "finished":
+        view.impatient = view.impatient or view.phase == "draining"
         view.stop_at = now
-        view.impatient = True
 
 
 def begin(view: View, now: float, why: str = "") -> None:
     """Stop claiming and call back what has not begun; `why` jobs are left of other kinds."""
     view.phase, view.stop_at = "draining", now + view.settings.grace_s
     n_batches = sum(bool(actor.held) for actor in view.actors.values())
-    said = "" if why == "it was stopped" else why
+    said = "" if why == plan_drain.STOPPED else why
     view.emit(event.SupervisorStopping("draining", n_batches, view.settings.grace_s, said))
     for name, kind in view.kinds.items():
         view.reasons[name] = plan_drain.trouble(kind, now) or why

@@ -217,7 +217,7 @@ class _Life:
     def _next(self) -> Any:
         """Wait for something to happen, or for the time at which the plan wants to go on."""
         now = time.monotonic()
-        until = min(plan.deadline(self._view, now), self._abort_at, self._grace_at)
+        until = min(plan.deadline(self._view, now), self._abort_at)
         try:
             return self._inbox.get(timeout=max(0.0, until - now))
         except Empty:
