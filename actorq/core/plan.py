@@ -83,10 +83,12 @@ def step(view: View, input_: i.Input, now: float) -> list[Effect]:
 
 def _drain(view: View, now: float) -> None:
     """End a drain when its time has come, or else see that nothing waits in vain."""
+    limit = f"its limit of {view.settings.limit_s:g} s"
     if plan_drain.is_over(view, now):
-        plan_stop.begin(view, now)
+        comes_late = plan_drain.some_come_late(view)
+        plan_stop.begin(view, now, f"the rest is due after {limit}" if comes_late else "")
     elif now >= plan_drain.limit_at(view):
-        plan_stop.begin(view, now, f"its limit of {view.settings.limit_s:g} s is reached")
+        plan_stop.begin(view, now, f"{limit} is reached")
     else:
         plan_drain.flush(view, now)
 

@@ -100,6 +100,11 @@ def _hopeful(view: View, found: Left, now: float) -> bool:
     return in_time or found.n_held > 0
 
 
+def some_come_late(view: View) -> bool:
+    """Tell whether jobs are left that become due only after the limit of a drain."""
+    return view.settings.until_final and any(found.n_later for found in view.left or [])
+
+
 def count(view: View, now: float) -> None:
     """Ask how many jobs are left in each lane, and under leases, which are others' by now."""
     if view.left_asked:

@@ -191,6 +191,8 @@ def test_until_final_waits_for_what_is_due_within_its_limit() -> None:
     desk = at_its_end(draining(until_final=True, limit_s=100.0))
     left(desk, Left(1, n_later=1, next_in_s=101.0))
     assert desk.of(e.StopActor) == [e.StopActor(1)]
+    (told,) = [told for told in desk.events if isinstance(told, event.SupervisorStopping)]
+    assert told.why == "the rest is due after its limit of 100 s"
     assert plan_drain.fell_short(desk.view)
 
 

@@ -177,7 +177,7 @@ class Watch:
         world = self.owner.world
         if not world.scenario.drain or self.n_stops or stopping.phase != "draining":
             return
-        if stopping.why:
+        if stopping.why.endswith("is reached"):
             late = world.now - self.began_at - world.scenario.limit_s
             check(
                 world.scenario.until_final and -1e-6 < late < SLACK_S, "the limit comes at a time"
