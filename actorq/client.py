@@ -177,7 +177,9 @@ def _rows(kind: Kind, items: Iterable[Any], options: Options) -> Iterator[Row]:
 
 
 def _of_item(n: int, error: EnqueueError) -> EnqueueError:
-    return type(error)(f"item {n}: {error}; none of the call's jobs is enqueued")
+    made = type(error)(f"item {n}: {error}; none of the call's jobs is enqueued")
+    made.item, made.reason = n, str(error)
+    return made
 
 
 def _handle(app: App, kind: str, steps: Steps[int]) -> Steps[Job]:

@@ -80,6 +80,7 @@ def _look_again(view: View, lane: Lane, claim: Claim, input_: i.Claimed, now: fl
     if lane.behind:
         lane.frontier.wanted = True
     if reply.oldest_s is not None:
+        lane.gathers = True
         lane.look_at = min(lane.look_at, now + max(claim.linger_s - reply.oldest_s, HELD_S))
     elif not short:
         lane.look_at = now
@@ -99,9 +100,9 @@ def _cut(view: View, kind: Kind, claim: Claim, n: int) -> Cut:
         if claim.limit >= kind.policy.max_batch:
             return "full"
         return "limited" if claim.limit >= kind.quarantine.limit else "bytes"
-    if view.settings.drain or view.phase != "running":
-        return "flush"
-    return "linger" if n < kind.policy.min_batch else "idle"
+    if n >= kind.policy.min_batch:
+        return "idle"
+    return "flush" if claim.min_n == 1 or view.phase != "running" else "linger"
 
 
 def _measure(lane: Lane, batch: Batch) -> None:
@@ -257,7 +258,7 @@ def settled(view: View, input_: i.Settled, now: float) -> None:
         held.batch.seq = input_.seqs.get(settlement.lease, settlement.seq + 1)
         held.unwritten -= settlement.n
         view.kinds[held.kind].n_unwritten -= settlement.n
-        _publish(view, held, settlement)
+        _publish(view, held, settlement, input_.refused)
         lane = view.lanes[held.batch.lane]
         for row in settlement.rows:
             if row.state == "pending":
@@ -287,10 +288,9 @@ def lost(view: View, held: Held, now: float) -> None:
     _release(view, held, now)
 
 
-def _publish(view: View, held: Held, settlement: Settlement) -> None:
-    """Publish what became of the jobs, after the commit that made it so."""
-    completed = settlement.n - len(settlement.rows)
-    completed += sum(r.state == "completed" for r in settlement.rows)
+def _publish(view: View, held: Held, settlement: Settlement, refused: frozenset[int]) -> None:
+    """Count and publish what became of the jobs, after the commit that made it so."""
+    completed = view.kinds[held.kind].tally.add(settlement, refused)
     view.emit(event.Settled(held.kind, settlement.lease, settlement.n, completed))
     for row in settlement.rows:
         if row.error is not None and row.charge != "none":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from heapq import heappop
 
-from actorq.core import event, fair
+from actorq.core import event, fair, plan_drain
 from actorq.core import inputs as i
 from actorq.core.ask import DueAsk, Position
 from actorq.core.effects import AskDue, Claim, GiveBack
@@ -102,7 +102,7 @@ def _claim(view: View, lane: Lane, now: float, after: int = 0) -> None:
         lane.suspect_turn = False
     else:
         by_bytes = max(1, int(policy.max_batch_bytes / max(lane.mean_bytes, 1.0)))
-        flush = view.settings.drain
+        flush, lane.flush, lane.gathers = lane.flush, False, False
         claim = Claim(
             lane.id,
             lease,
@@ -150,7 +150,8 @@ def _ask_for_less(view: View, lane: Lane, limit: int) -> None:
 
 def _ask_due(view: View, now: float) -> None:
     """Ask for all lanes at once what is due, where each has already looked."""
-    lanes = [lane for lane in view.lanes.values() if view.kinds[lane.kind].available]
+    drains = view.settings.drain  # which has to know whether a kind that does not start is needed
+    lanes = [lane for lane in view.lanes.values() if drains or view.kinds[lane.kind].available]
     if not lanes:
         view.due_at = view.due_by = now + view.settings.poll_s
         return
@@ -173,9 +174,15 @@ def _behind(view: View, lane: Lane, now: float) -> dict[int, Position]:
 def due_known(view: View, input_: i.DueKnown, now: float) -> None:
     """Look where something is due; sleep until the next instant that is known."""
     question, view.due_asked = view.due_asked or Question(set(), set(), False), None
-    view.checked = question.idle and not any(due.due or due.suspects for due in input_.dues)
+    given_up = {
+        lane.id
+        for lane in view.lanes.values()
+        if view.settings.drain and plan_drain.given_up(view, view.kinds[lane.kind], now)
+    }
     for due in input_.dues:
         lane = view.lanes[due.lane]
+        if lane.id in given_up:
+            continue
         _suspects_found(view, lane, due.suspects)
         if due.due:
             view.stir(lane, behind=lane.id not in question.bounded)
@@ -186,6 +193,9 @@ def due_known(view: View, input_: i.DueKnown, now: float) -> None:
             lane.empty, lane.look_at = True, min(lane.next_at, look_soon(lane, now))
         if due.next_in_s is not None:
             later(lane, now + due.next_in_s)
+    view.checked = question.idle and not any(
+        (due.due or due.suspects) and due.lane not in given_up for due in input_.dues
+    )
     _next_due(view, now)
 
 
@@ -234,10 +244,11 @@ def _idle(view: View, now: float) -> bool:
 def _eager(view: View, lane: Lane, now: float) -> float:
     """Return when to claim what just came: at once for an idle actor, else after the linger."""
     kind = view.kinds[lane.kind]
-    if view.settings.drain:
-        return now
     idle = any(not actor.held for actor in view.ready_actors(kind))
-    return now if idle and not kind.spare else now + kind.policy.linger_s
+    if idle and not kind.spare:
+        return now
+    lane.gathers = kind.policy.linger_s > 0
+    return now + kind.policy.linger_s
 
 
 def woken(view: View, input_: i.Woken, now: float) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 import psycopg
 
+from actorq.plural import count
 from actorq.store.admin import Conn, run
 from actorq.store.connection import transport_risk
 from actorq.store.faults import translated
@@ -221,7 +222,7 @@ def check_orphans(orphans: dict[str, Any]) -> Check:
     if not orphans["n_leases"]:
         return Check("leases", "ok", "each has its supervisor")
     text = (
-        f"{orphans['n_leases']} leases ({orphans['n_jobs']} jobs, oldest"
+        f"{count(orphans['n_leases'], 'lease')} ({count(orphans['n_jobs'], 'job')}, oldest"
         f" {orphans['oldest_s']:.0f} s) without supervisor: any running one gives them back"
     )
     return Check("leases", "warn", text)
@@ -236,7 +237,7 @@ def check_unserved(lanes: list[dict[str, Any]]) -> list[Check]:
             "service",
             "warn",
             f"no supervisor seems to serve kind {lane['kind']} in queue {lane['queue']}:"
-            f" {lane['n']:,} jobs due, the oldest for {lane['oldest_s']:.0f} s",
+            f" {count(lane['n'], 'job')} due, the oldest for {lane['oldest_s']:.0f} s",
         )
         for lane in lanes
     ]

@@ -7,9 +7,10 @@ from math import inf
 from time import monotonic
 from typing import Literal, NamedTuple
 
-from actorq.core.ask import Ask, Claimed, Due, DueAsk, Position
+from actorq.core.ask import Ask, Claimed, Due, DueAsk, Left, Position
 from actorq.core.model import Batch, Buffer, Counts
 from actorq.errors import InternalError, RowRefused
+from actorq.plural import count
 from actorq.store.calls import Calls, Row, array
 from actorq.store.faults import BrokenLease, Contended, translated
 from actorq.store.statements import statement
@@ -29,6 +30,10 @@ the processor's cache that is cheap (10 kB a job, all in one row: 0.85 of the ra
 MAX_BYTES = 1 << 29
 """Of args in one claim, 32 times what a batch may have: what a supervisor or an actor could choke
 on goes back, and the next claim asks for fewer."""
+
+MAX_COUNTED = 10_000
+"""Rows of `ready` that a count of what is left looks at, per lane and priority: a drain beside a
+million scheduled jobs must not read them all to say so."""
 
 SKIPPING = "FOR UPDATE SKIP LOCKED"
 CONTESTED_S = 1.0
@@ -222,6 +227,11 @@ def due(calls: Calls, asks: Sequence[DueAsk]) -> list[Due]:
     return [Due(*row) for row in rows]
 
 
+def left(calls: Calls, lanes: Sequence[int]) -> list[Left]:
+    """Count what is not final in some lanes, by no more rows than are needed to say *many*."""
+    return [Left(*row) for row in calls.rows("left", array(lanes), str(MAX_COUNTED))]
+
+
 def adopt(calls: Calls, node: str, n: int) -> Batch | None:
     """Return the batch of a claim whose reply was lost, or None if it cannot be run as it is.
 
@@ -280,7 +290,9 @@ def _check(batch: Batch) -> None:
         raise BrokenLease("a claim took a job that stood in `ready` twice: its jobs go back")
     size = sum(batch.lens)
     if size > MAX_BYTES:
-        raise RowRefused(f"a claim took {batch.n} jobs with {size:,} bytes of args: they go back")
+        raise RowRefused(
+            f"a claim took {count(batch.n, 'job')} with {size:,} bytes of args: they go back"
+        )
 
 
 def _ordered(

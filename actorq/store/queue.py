@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from actorq.core.ask import Ask, Claimed, Due, DueAsk, NodeInfo, NodeSeen, Reaped, Settled
+from actorq.core.ask import Ask, Claimed, Due, DueAsk, Left, NodeInfo, NodeSeen, Reaped, Settled
 from actorq.core.model import Batch, Settlement
 from actorq.store import claims, settles
 from actorq.store.admin_doctor import repair_jobs
@@ -103,6 +103,10 @@ class QueueStore:
     def due(self, asks: Sequence[DueAsk]) -> list[Due]:
         """Ask for every lane at once what is due and when the next job is."""
         return claims.due(self._calls, asks)
+
+    def left(self, lanes: Sequence[int]) -> list[Left]:
+        """Count what is not final in some lanes: due, due later, under leases."""
+        return claims.left(self._calls, lanes)
 
     def adopt(self, node: str, n: int) -> Batch | None:
         """Return the batch of a claim whose reply was lost; None: it can only be given back."""
