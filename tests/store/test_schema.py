@@ -162,10 +162,39 @@ def test_an_insert_notifies_only_where_somebody_is_hungry(kit: Kit) -> None:
     kit.enqueue(5)
     kit.conn.execute("INSERT INTO actorq.job (kind) VALUES ('other')")
     kit.enqueue(1, run_at=LATER)
-    assert kit.store.notifications(5) == [str(kit.lane)]
+    assert kit.store.notifications(5) == [f"{kit.lane} {kit.node}"]
     kit.store.hunger(kit.node, set(), {kit.lane})
     kit.enqueue(1)
     assert kit.store.notifications(0) == []
+
+
+def test_an_insert_names_two_of_the_hungry_the_same_in_a_transaction(kit: Kit) -> None:
+    kit.store.listen()
+    fleet = {kit.register() for _ in range(6)}
+    for node in fleet:
+        kit.store.hunger(node, {kit.lane}, set())
+    named = set()
+    for _ in range(30):
+        with kit.conn.transaction():
+            kit.enqueue(1)
+            kit.enqueue(1)
+        (payload,) = kit.store.notifications(5)
+        lane, *nodes = payload.split()
+        assert lane == str(kit.lane)
+        assert len(set(nodes)) == 2
+        named |= set(nodes)
+    assert named == fleet
+
+
+@pytest.mark.parametrize(("in_s", "is_told"), [(0.5, True), (5.0, False)])
+def test_what_is_due_within_a_second_is_told_of(kit: Kit, in_s: float, is_told: bool) -> None:
+    kit.store.listen()
+    kit.store.hunger(kit.node, {kit.lane}, set())
+    kit.enqueue(1, run_at=datetime.now(UTC) + timedelta(seconds=in_s))
+    kit.conn.execute("SELECT pg_notify('actorq_' || 'actorq'::regnamespace::oid, 'end')")
+    told = kit.store.notifications(5)
+    told += kit.store.notifications(5) if told[-1] != "end" else []
+    assert told == [f"{kit.lane} {kit.node}"] * is_told + ["end"]
 
 
 def test_an_objects_shadow_in_the_callers_path_is_not_used(kit: Kit) -> None:
