@@ -65,6 +65,8 @@ def diagnose(conn: psycopg.Connection[Any], schema: str = "actorq") -> list[Chec
         check_tables(run(conn, schema, "admin_tables")),
         check_nodes(run(conn, schema, "admin_nodes")),
         check_orphans(run(conn, schema, "admin_orphans")[0]),
+        check_astray(run(conn, schema, "admin_leases_astray")),
+        check_sequences(run(conn, schema, "admin_sequences")),
         *check_unserved(run(conn, schema, "admin_unserved", UNSERVED_S)),
         check_strays(strays(conn, schema)),
     ]
@@ -80,8 +82,8 @@ def repair(conn: Conn, schema: str = "actorq") -> Repaired:
 
     A job that is leased stays leased: its supervisor, or the reaper, will give it back.
     """
-    if run(conn, schema, "admin_facts")[0]["sequence_behind"]:
-        run(conn, schema, "admin_repair_sequence")
+    run(conn, schema, "admin_repair_sequences")
+    run(conn, schema, "admin_repair_leases")
     total = Repaired(0, 0)
     while ids := list(strays(conn, schema, MAX_STRAYS)):
         done = _repair_all(conn, schema, ids)
@@ -165,13 +167,6 @@ def check_triggers(facts: dict[str, Any]) -> Check:
     return Check("triggers", "ok", "all enabled")
 
 
-def check_sequence(facts: dict[str, Any]) -> Check:
-    """Check that the next job's id is free."""
-    if facts["sequence_behind"]:
-        return Check("ids", "bad", "the sequence is behind the jobs: actorq doctor --repair")
-    return Check("ids", "ok", "the sequence is ahead of the jobs")
-
-
 _FACT_CHECKS: tuple[Callable[[dict[str, Any]], Check], ...] = (
     check_version,
     check_encoding,
@@ -180,7 +175,6 @@ _FACT_CHECKS: tuple[Callable[[dict[str, Any]], Check], ...] = (
     check_snapshots,
     check_wraparound,
     check_triggers,
-    check_sequence,
 )
 
 
@@ -225,6 +219,28 @@ def check_orphans(orphans: dict[str, Any]) -> Check:
         f" {orphans['oldest_s']:.0f} s) without supervisor: any running one gives them back"
     )
     return Check("leases", "warn", text)
+
+
+def check_astray(leases: list[dict[str, Any]]) -> Check:
+    """Check that every lease names the lane that its jobs are of."""
+    if not leases:
+        return Check("lanes", "ok", "every lease names the lane of its jobs")
+    n_jobs = sum(lease["n_jobs"] for lease in leases)
+    text = (
+        f"{len(leases)} leases name the lane of another kind or queue than that of their"
+        f" {n_jobs:,} jobs (job {leases[0]['job']}), as after a restore into other lanes."
+        " Mend with: actorq doctor --repair"
+    )
+    return Check("lanes", "bad", text)
+
+
+def check_sequences(behind: list[dict[str, Any]]) -> Check:
+    """Check that the next ids are free, which restores and replication do not see to."""
+    if not behind:
+        return Check("ids", "ok", "the sequences are ahead of the rows")
+    names = ", ".join(table["name"] for table in behind)
+    text = f"the sequence is behind the rows of {names}: actorq doctor --repair"
+    return Check("ids", "bad", text)
 
 
 def check_unserved(lanes: list[dict[str, Any]]) -> list[Check]:
