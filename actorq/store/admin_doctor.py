@@ -14,7 +14,14 @@ import msgspec
 import psycopg
 
 from actorq.store.admin import Conn, run
-from actorq.store.connection import transport_risk
+from actorq.store.connection import (
+    Pooling,
+    Session,
+    keeps_server,
+    server_pid,
+    transport_risk,
+    unit,
+)
 from actorq.store.faults import translated
 
 Level = Literal["ok", "warn", "bad"]
@@ -60,7 +67,7 @@ def diagnose(conn: psycopg.Connection[Any], schema: str = "actorq") -> list[Chec
     checks = [check(facts) for check in _FACT_CHECKS]
     return [
         *checks,
-        check_connection(conn.info.backend_pid, _server_pid(conn)),
+        check_connection(_pooling(conn)),
         check_transport(conn.info.host, conn.info.get_parameters().get("sslmode", "prefer")),
         check_tables(run(conn, schema, "admin_tables")),
         check_nodes(run(conn, schema, "admin_nodes")),
@@ -103,7 +110,7 @@ def repair_jobs(conn: Conn, ids: list[int], schema: str = "actorq") -> Repaired:
     """Put these jobs where they belong; safe beside a live queue."""
     # Jobs first, then their rows in ready: from there on neither a settle nor a claim can move
     # them, and the last statement's snapshot sees what those under way have done.
-    with translated(), conn.transaction():
+    with translated(), unit(conn):
         for name in ("admin_repair_lanes", "admin_repair_lock_jobs", "admin_repair_lock_ready"):
             run(conn, schema, name, ids)
         return Repaired(**run(conn, schema, "admin_repair", ids)[0])
@@ -178,11 +185,16 @@ _FACT_CHECKS: tuple[Callable[[dict[str, Any]], Check], ...] = (
 )
 
 
-def check_connection(told_pid: int, server_pid: int) -> Check:
-    """Check that the connection is the server's own: a pooler hands out other process ids."""
-    if told_pid == server_pid:
+def check_connection(pooling: Pooling) -> Check:
+    """Check that the connection is the server's own, or ours for as long as we stay."""
+    if pooling == "none":
         return Check("connection", "ok", "direct")
-    text = "through a pooler: fine for enqueuing, but a supervisor needs a direct connection"
+    if pooling == "session":
+        return Check("connection", "ok", "through a pooler, by session: each supervisor needs five")
+    text = (
+        "through a transaction pooler: fine for enqueuing, but a supervisor needs a direct "
+        "connection, or one pooled by session"
+    )
     return Check("connection", "bad", text)
 
 
@@ -283,7 +295,8 @@ def _n_rows(table: dict[str, Any]) -> int:
     return int(table["n_live"] + table["n_dead"])
 
 
-def _server_pid(conn: Conn) -> int:
+def _pooling(conn: Conn) -> Pooling:
     with translated():
-        row = conn.execute("SELECT pg_backend_pid()").fetchone()
-    return int(row[0]) if row else -1
+        if server_pid(conn) == conn.info.backend_pid:
+            return "none"
+        return "session" if isinstance(conn, Session) and keeps_server(conn) else "transaction"

@@ -143,7 +143,7 @@ PLANTS = (
          "        return \"fatal\"\n    return \"bisect\""),
     )),
     Plant("an enqueue does not wait for the log", "torture", (
-        ("store/connection.py", '"synchronous_commit": "on"', '"synchronous_commit": "off"'),
+        ("store/settings.py", '"synchronous_commit": "on"', '"synchronous_commit": "off"'),
     )),
     # ---- blame ----------------------------------------------------------------------------
     Plant("an exit with code 0 is a success", "torture", (
@@ -233,7 +233,7 @@ PLANTS = (
         _sql("unique_insert", 'ORDER BY g.unique_key COLLATE "C"', "ORDER BY g.unique_key DESC"),
     )),
     Plant("a user's lock is waited for without end", "tests/supervisor/test_settler.py", (
-        ("store/connection.py", 'f"{round(lock_timeout_s * 1000)}ms"', '"0"'),
+        ("store/settings.py", 'f"{round(lock_timeout_s * 1000)}ms"', '"0"'),
     )),
     Plant("a refused row takes its batch along", "tests/supervisor/test_settler.py", (
         ("supervisor/settler.py", "            return store.settle_refused(*sent, str(exc))",
