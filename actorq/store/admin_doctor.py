@@ -63,10 +63,13 @@ class Repaired(msgspec.Struct, frozen=True):
 
 def diagnose(conn: psycopg.Connection[Any], schema: str = "actorq") -> list[Check]:
     """Run every check against a database whose schema is the expected one."""
+    if hidden := run(conn, schema, "admin_hidden"):
+        return [check_hidden(hidden)]  # whatever else was found would be wrong
     facts = run(conn, schema, "admin_facts")[0]
     checks = [check(facts) for check in _FACT_CHECKS]
     return [
         *checks,
+        check_hidden(hidden),
         check_connection(_pooling(conn)),
         check_transport(conn.info.host, conn.info.get_parameters().get("sslmode", "prefer")),
         check_tables(run(conn, schema, "admin_tables")),
@@ -183,6 +186,18 @@ _FACT_CHECKS: tuple[Callable[[dict[str, Any]], Check], ...] = (
     check_wraparound,
     check_triggers,
 )
+
+
+def check_hidden(tables: list[dict[str, Any]]) -> Check:
+    """Check that this role sees every row."""
+    if not tables:
+        return Check("row security", "ok", "this role sees all rows")
+    names = ", ".join(table["name"] for table in tables)
+    text = (
+        f"row-level security hides rows of {names} from this role: doctor, and supervisors, need "
+        "one that owns the tables or has the attribute BYPASSRLS"
+    )
+    return Check("row security", "bad", text)
 
 
 def check_connection(pooling: Pooling) -> Check:

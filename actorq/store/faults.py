@@ -61,6 +61,11 @@ _BY_CODE: dict[str, Remedy] = {
     "25P04": "reconnect",
     "0A000": "fatal",
 }
+_NUMBERED = {"job_pkey", "lane_pkey", "failure_pkey"}
+_BEHIND = (
+    "the sequence is behind its table, as after a restore or a switch to a replica. "
+    "Mend with: actorq doctor --repair"
+)
 _BY_CLASS: dict[str, Remedy] = {
     "08": "reconnect",
     "57": "reconnect",
@@ -83,6 +88,8 @@ def remedy_of(exc: BaseException) -> Remedy:
     if isinstance(exc, UnicodeError):
         return "bisect"
     state = exc.sqlstate if isinstance(exc, psycopg.Error) else None
+    if _is_sequence_behind(exc):
+        return "hold"
     if state is not None:
         return _BY_CODE.get(state) or _BY_CLASS.get(state[:2], "hold")
     # A bystander of a crashed backend gets an error without any code.
@@ -115,6 +122,12 @@ def translated() -> Iterator[None]:
         raise fault(exc) from exc
 
 
+def _is_sequence_behind(exc: BaseException) -> bool:
+    """Return whether a number that a sequence gave is in use: nobody's value is at fault."""
+    return isinstance(exc, psycopg.errors.UniqueViolation) and exc.diag.constraint_name in _NUMBERED
+
+
 def _text(exc: BaseException, state: str | None) -> str:
     first = str(exc).strip().splitlines() or [type(exc).__name__]
-    return f"{first[0]} (SQLSTATE {state})" if state else first[0]
+    text = f"{first[0]} (SQLSTATE {state})" if state else first[0]
+    return f"{text}: {_BEHIND}" if _is_sequence_behind(exc) else text
