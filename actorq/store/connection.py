@@ -223,15 +223,23 @@ def keeps_server(conn: Session) -> bool:
     No answer says so: but if two clients that take turns, also while the other one is in a
     transaction, always meet processes of their own, then they are theirs.
     """
+    ours = {server_pid(conn)}
     with conn.twin() as other:
         other.deadline_s = PROBE_S
-        theirs = {server_pid(other)}
-        ours = {server_pid(conn)}
+        try:
+            theirs = {server_pid(other)}
+        except psycopg.OperationalError as exc:
+            raise StoreUnavailable(
+                f"the pooler gave no second connection within {PROBE_S:g} s; a supervisor "
+                "needs five of them"
+            ) from exc
         for _ in range(PROBES):
+            if theirs & ours:
+                return False
             with other.transaction():
                 theirs.add(server_pid(other))
                 ours.add(server_pid(conn))
-        return len(theirs) == len(ours) == 1 and theirs.isdisjoint(ours)
+        return len(theirs) == len(ours) == 1
 
 
 def _opened(dsn: str, name: str) -> Session:

@@ -1,4 +1,4 @@
-"""A server turns read-only under a supervisor that has nothing to do."""
+"""Servers that turn read-only under a supervisor, and poolers in front of one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from actorq import embedded
 from actorq.core import event
 from actorq.store.migrate import migrate
 from tests.supervisor.support import Running
+from tests.support.pooler import pooled
 from tests.support.server import own_server
 from tests.support.wait import wait_until
 
@@ -61,5 +62,15 @@ def test_every_connection_leaves_a_server_that_has_turned_read_only(fenced: str)
             assert not [e for e in running.told if isinstance(e, event.SupervisorFailed)]
         finally:
             fence(admin, on=False)
+            running.stop()
+    assert running.codes == [0]
+
+
+def test_a_supervisor_runs_through_a_pooler_by_session(dsn: str) -> None:
+    with pooled(dsn, "session") as theirs:
+        running = Running(dsn, through=theirs)
+        try:
+            assert running.completes_a_job()
+        finally:
             running.stop()
     assert running.codes == [0]
