@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from functools import cache
+from typing import Any, Literal
 
 import psycopg
 
-from actorq.errors import RowRefused, StoreError, StoreUnavailable
+from actorq.errors import ActorqError, RowRefused, StoreError, StoreUnavailable
 
 Remedy = Literal["retry", "reconnect", "halve", "hold", "bisect", "fatal"]
 """What to do: send it again; reconnect, then send it again; send less at once; keep everything
@@ -103,6 +104,28 @@ def fault(exc: BaseException) -> StoreError:
     state = exc.sqlstate if isinstance(exc, psycopg.Error) else None
     kind = LockTimeout if state == "55P03" else _ERRORS[remedy_of(exc)]
     return kind(_text(exc, state))
+
+
+def both(error: ActorqError, exc: psycopg.Error) -> ActorqError:
+    """Return an error that is caught as actorq's own and as the driver's, with its sqlstate.
+
+    On the caller's connection the driver raises some errors itself, at the caller's commit, say:
+    so one `except` serves for an SQLSTATE wherever it comes up.
+    """
+    ours: Any = type(error)
+    theirs: Any = type(exc)
+    made: ActorqError = _class_of_both(ours, theirs)(str(error))
+    made.sqlstate = exc.sqlstate  # type: ignore[attr-defined]  # the driver's
+    return made
+
+
+@cache
+def _class_of_both(ours: Any, theirs: Any) -> Any:
+    def reduce(error: Exception) -> tuple[Any, ...]:
+        return ours, error.args  # in another process it is actorq's alone
+
+    body = {"__module__": ours.__module__, "__doc__": ours.__doc__, "__reduce__": reduce}
+    return type(ours.__name__, (ours, theirs), body)
 
 
 def remedy(error: StoreError) -> Remedy:

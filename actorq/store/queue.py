@@ -98,7 +98,14 @@ class QueueStore:
     def lanes(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
         """Return the ids of the lanes (queue, kind), making those that do not exist."""
         columns = text_array(q for q, _ in pairs), text_array(k for _, k in pairs)
-        self._calls.do("lanes", *columns)
+        try:
+            self._calls.do("lanes", *columns)
+        except LockTimeout as exc:
+            raise LockTimeout(
+                "somebody's transaction makes a lane of one of these kinds and does not end: "
+                f"{', '.join(sorted({kind for _, kind in pairs}))}. Look into "
+                f"pg_prepared_xacts and pg_stat_activity ({exc})"
+            ) from exc
         return {(queue, kind): n for queue, kind, n in self._calls.rows("lanes_read", *columns)}
 
     def remember_kind(self, name: str, fingerprint: str) -> str | None:

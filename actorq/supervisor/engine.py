@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 OK, FAILED, UNREACHABLE, WRONG_SCHEMA = 0, 1, 3, 4
 """Exit codes."""
 
+START_LOCK_S = 10.0
+"""How long to wait at the start for a transaction that makes one of our lanes, or holds a kind."""
+
 LAST_FLUSH_S = 10.0
 """How long outcomes may still wait for the database after the grace time is over."""
 
@@ -143,7 +146,7 @@ class _Life:
     def _begin(self) -> View:
         """Register the node, learn the lanes, and make the first view."""
         options = self._options
-        store = _open(options, "actorq start")
+        store = _open(options, "actorq start", lock_timeout_s=START_LOCK_S)
         try:
             pairs = [(q, kind.name) for kind in options.kinds for q in options.queues_of(kind)]
             lanes = store.lanes(pairs)

@@ -57,6 +57,10 @@ def enqueue_all_ways(dsn: str, **options: Any) -> None:
         assert job.state() == "ready"
 
 
+def enqueue_all_ways_pooled(dsn: str) -> None:
+    enqueue_all_ways(dsn, pooler=True)
+
+
 def administer(dsn: str) -> None:
     with connect_admin(dsn, "actorq") as conn:
         waiting = "SELECT id FROM actorq.job WHERE state = 'pending' ORDER BY id LIMIT 4"
@@ -80,7 +84,7 @@ def refused(dsn: str) -> None:
     "command",
     [
         enqueue_all_ways,
-        lambda dsn: enqueue_all_ways(dsn, pooler=True),
+        enqueue_all_ways_pooled,
         administer,
         migrate,
         refused,
@@ -141,9 +145,11 @@ def test_a_supervisor_works_through_a_pooler_by_session(dsn: str, reset: str) ->
 
 
 def test_a_pool_that_is_too_small_is_said_to_give_no_second_connection(dsn: str) -> None:
-    with pooled(dsn, "session", size=1) as theirs:
-        with pytest.raises(StoreUnavailable, match="second connection"):
-            QueueStore.connect(theirs)
+    with (
+        pooled(dsn, "session", size=1) as theirs,
+        pytest.raises(StoreUnavailable, match="second connection"),
+    ):
+        QueueStore.connect(theirs)
 
 
 def test_without_a_pooler_nothing_is_looked_for(dsn: str) -> None:

@@ -270,8 +270,11 @@ BEGIN
     END IF;
 
     -- Nobody hears of it where the queue of notifications is full, because a listener hangs: the
-    -- insert would fail. Supervisors look for themselves soon.
-    PERFORM CASE WHEN pg_notification_queue_usage() < 0.9 THEN pg_notify(
+    -- insert would fail. Supervisors look for themselves soon. Nor where the caller says so, for
+    -- who has notified cannot PREPARE TRANSACTION.
+    PERFORM CASE WHEN pg_notification_queue_usage() < 0.9
+        AND coalesce(current_setting('actorq.notify', true), '') <> 'off'
+    THEN pg_notify(
         'actorq_' || (SELECT c.relnamespace FROM pg_class c WHERE c.oid = TG_RELID), l.id::text
     ) END
     FROM {schema}.lane l
@@ -322,7 +325,8 @@ BEGIN
     SELECT count(pg_notify('actorq_' || c.relnamespace, p.lane::text)) INTO n_told
     FROM (SELECT DISTINCT p.lane FROM placed p) p, pg_class c
     WHERE c.oid = TG_RELID AND p.lane IN (SELECT h.lane FROM {schema}.hunger h)
-      AND pg_notification_queue_usage() < 0.9;
+      AND pg_notification_queue_usage() < 0.9
+      AND coalesce(current_setting('actorq.notify', true), '') <> 'off';
     RETURN NULL;
 END $$;
 
