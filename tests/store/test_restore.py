@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ STATE = ["lane", "ready", "lease", "node", "hunger", "settled", "migration"]
 """What the trigger makes anew: a dump of data alone leaves it out."""
 
 JOBS_ONLY = ["--data-only", "-n", "actorq", *[f"-Tactorq.{table}" for table in STATE]]
+PAGE = files("actorq") / "docs" / "database.md"
 ALL_DATA = ["--data-only", "-n", "actorq"]
 
 KINDS = ["zed", "k", "mid", "aaa"]
@@ -97,6 +99,10 @@ def check(kit: Kit) -> None:
     run_all(kit)
     assert pending(kit) == 0
     assert kit.one("SELECT count(*) FROM actorq.failure WHERE final") == len(KINDS)
+
+
+def test_the_documented_command_is_the_one_that_is_tried_here() -> None:
+    assert f"pg_dump -Fc {' '.join(JOBS_ONLY)} -f" in PAGE.read_text("utf-8")
 
 
 def test_a_whole_dump_needs_nothing_more(old: Kit, empty_dsn: str, tmp_path: Path) -> None:
