@@ -38,6 +38,30 @@ def theirs(kit: Kit) -> Iterator[str]:
         kit.conn.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())
 
 
+def test_an_owner_from_whom_rows_are_hidden_enqueues_new_kinds_all_the_same(
+    kit: Kit, theirs: str
+) -> None:
+    """Also with FORCE, under which an app that connects as the owner keeps its tenants apart."""
+    role = str(conninfo.conninfo_to_dict(theirs)["user"])
+    kit.conn.execute(
+        f"ALTER SCHEMA actorq OWNER TO {role};"
+        + "".join(
+            f"ALTER TABLE actorq.{table} OWNER TO {role};"
+            for (table,) in kit.rows(
+                "SELECT relname FROM pg_class WHERE relkind = 'r'"
+                " AND relnamespace = 'actorq'::regnamespace"
+            )
+        )
+        + f"ALTER FUNCTION actorq.job_inserted OWNER TO {role};"
+        f"ALTER FUNCTION actorq.lane_needed OWNER TO {role};"
+        f"{ON}; ALTER TABLE actorq.job FORCE ROW LEVEL SECURITY"
+    )
+    with psycopg.connect(theirs) as conn:
+        conn.execute("INSERT INTO actorq.job (kind, queue) VALUES ('new', 'mine'), ('new', 'my')")
+    kit.check_places()
+    kit.conn.execute(f"REASSIGN OWNED BY {role} TO CURRENT_USER".encode())
+
+
 def test_a_claim_that_cannot_see_its_jobs_is_an_error_and_takes_none(kit: Kit, theirs: str) -> None:
     ids = kit.enqueue(5)
     kit.store.close()

@@ -27,10 +27,11 @@ CREATE TABLE {schema}.lane (
     UNIQUE (queue, kind)
 );
 
--- A lane that an open transaction needs and nobody has made: its row is made at the commit. Made
--- at once it would lock out everybody who enqueues this kind, until that transaction ends. Rows
--- are seen by their own transaction only, which deletes them.
+-- A lane that an open transaction needs and nobody has made: its number is taken, its row is made
+-- at the commit. Made at once it would lock out everybody who enqueues this kind, until that
+-- transaction ends. Rows are seen by their own transaction only, which deletes them.
 CREATE TABLE {schema}.new_lane (
+    id    int  NOT NULL DEFAULT nextval('{schema}.lane_id_seq'),
     queue text COLLATE "C" NOT NULL CHECK (queue ~ '^[A-Za-z0-9_.:-]{1,128}$'),
     kind  text COLLATE "C" NOT NULL CHECK (kind ~ '^[A-Za-z0-9_.:-]{1,128}$')
 );
@@ -213,8 +214,7 @@ CREATE TABLE {schema}.counter (
 -- Every job that is inserted, by whatever client and statement, becomes ready in the same
 -- statement. Nearly always all of them go into one lane, which is worth a road of its own: joining
 -- each row to its lane costs as much as the rest. Whether all did is told by their number alone.
--- Jobs whose lane is missing stand in lane 0 until the commit, which nobody else ever sees: see
--- new_lane.
+-- A lane that is missing is made at the commit: see new_lane.
 CREATE FUNCTION {schema}.job_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -260,12 +260,13 @@ BEGIN
             SELECT FROM {schema}.new_lane n WHERE n.queue = i.queue AND n.kind = i.kind
         );
         INSERT INTO {schema}.ready (id, run_at, lane, priority, jobs)
-        SELECT min(i.id), i.run_at, coalesce(l.id, 0), i.priority,
+        SELECT min(i.id), i.run_at, coalesce(l.id, n.id), i.priority,
             CASE WHEN count(*) > 1 THEN array_agg(i.id ORDER BY i.id) END
         FROM inserted i
         LEFT JOIN {schema}.lane l ON l.queue = i.queue AND l.kind = i.kind
+        LEFT JOIN {schema}.new_lane n ON n.queue = i.queue AND n.kind = i.kind
         WHERE i.state = 'pending' AND (lane.id IS NULL OR l.id IS DISTINCT FROM lane.id)
-        GROUP BY l.id, i.queue, i.kind, i.run_at, i.priority, i.id >> 7
+        GROUP BY l.id, n.id, i.run_at, i.priority, i.id >> 7
         ORDER BY 1;
     END IF;
 
@@ -292,8 +293,9 @@ CREATE TRIGGER job_inserted AFTER INSERT ON {schema}.job
     FOR EACH STATEMENT EXECUTE FUNCTION {schema}.job_inserted();
 
 -- At the commit of a transaction that enqueued into lanes which nobody had made: make them, all of
--- them at the first call and in one order, or two commits could wait for each other; and move the
--- jobs there. What is seen in lane 0 and in new_lane is this transaction's own.
+-- them at the first call and in one order, or two commits could wait for each other. Where somebody
+-- else has made one meanwhile, the jobs move there. What is seen in new_lane is this transaction's
+-- own. The jobs themselves are not read: row-level security might hide them even from the owner.
 CREATE FUNCTION {schema}.lane_needed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -302,22 +304,25 @@ BEGIN
     IF NOT EXISTS (SELECT FROM {schema}.new_lane) THEN
         RETURN NULL;
     END IF;
-    INSERT INTO {schema}.lane (queue, kind)
-    SELECT DISTINCT n.queue, n.kind FROM {schema}.new_lane n
+    INSERT INTO {schema}.lane (id, queue, kind)
+    SELECT n.id, n.queue, n.kind FROM {schema}.new_lane n
     WHERE NOT EXISTS (SELECT FROM {schema}.lane l WHERE l.queue = n.queue AND l.kind = n.kind)
-    ORDER BY 1, 2
+    ORDER BY n.queue, n.kind
     ON CONFLICT (queue, kind) DO NOTHING;
-    DELETE FROM {schema}.new_lane;
     WITH moved AS (
-        DELETE FROM {schema}.ready r WHERE r.lane = 0
-        RETURNING r.id, r.run_at, r.suspect, r.priority, r.jobs
+        DELETE FROM {schema}.ready r
+        WHERE r.lane = ANY (ARRAY(
+            SELECT n.id FROM {schema}.new_lane n
+            WHERE NOT EXISTS (SELECT FROM {schema}.lane l WHERE l.id = n.id)
+        ))
+        RETURNING r.id, r.run_at, r.lane, r.suspect, r.priority, r.jobs
     ), placed AS (
         INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority, jobs)
         -- No lane, for this snapshot cannot see it, must be an error, never a lost job.
         SELECT m.id, m.run_at, (
-            SELECT l.id FROM {schema}.job j
-            JOIN {schema}.lane l ON l.queue = j.queue AND l.kind = j.kind
-            WHERE j.id = m.id
+            SELECT l.id FROM {schema}.new_lane n
+            JOIN {schema}.lane l ON l.queue = n.queue AND l.kind = n.kind
+            WHERE n.id = m.lane
         ), m.suspect, m.priority, m.jobs
         FROM moved m
         RETURNING lane
@@ -327,6 +332,7 @@ BEGIN
     WHERE c.oid = TG_RELID AND p.lane IN (SELECT h.lane FROM {schema}.hunger h)
       AND pg_notification_queue_usage() < 0.9
       AND coalesce(current_setting('actorq.notify', true), '') <> 'off';
+    DELETE FROM {schema}.new_lane;
     RETURN NULL;
 END $$;
 
