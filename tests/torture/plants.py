@@ -138,6 +138,11 @@ PLANTS = (
         ("core/plan_batches.py", "            view.do(GiveBack(lease))\n", ""),
         ("core/plan_look.py", "    view.do(GiveBack(input_.lease))\n", ""),
     )),
+    Plant("a claim brings what is of another kind", "tests/store/test_restore.py", (
+        _sql("claim", "              AND j.queue = (SELECT queue FROM home)"
+             " AND j.kind = (SELECT kind FROM home)\n", ""),
+        _sql("adopt", "              AND j.queue = held.queue AND j.kind = held.kind\n", ""),
+    )),
     Plant("an error without a code is final", "tests/store/test_faults.py", (
         ("store/faults.py", "        return \"reconnect\"\n    return \"bisect\"",
          "        return \"fatal\"\n    return \"bisect\""),
