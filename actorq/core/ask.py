@@ -126,7 +126,10 @@ class Settled(msgspec.Struct):
 
 
 class Reaped(msgspec.Struct, frozen=True):
-    """Say what a reap returned: leases removed, jobs back in `ready`, failed and cancelled."""
+    """Say what a reap returned: leases removed, jobs back in `ready`, failed and cancelled.
+
+    `lanes` are those that jobs went back to.
+    """
 
     leases: int
     returned: int

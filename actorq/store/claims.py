@@ -186,12 +186,22 @@ def _read(calls: Calls, ask: Ask, told: Told) -> Batch | None:
 
 def _found(calls: Calls, ask: Ask, told: Told, rows: Sequence[Row]) -> Batch | None:
     """Return the jobs that a claim brought along; those gone or final leave the lease."""
-    batch = _batch(ask.lease, ask.lane, ask.suspect, Part.of(rows))
+    parts = Part.of(rows)
+    batch = _batch(ask.lease, ask.lane, ask.suspect, parts)
     if batch.n < told.n_taken:
-        trimmed = calls.row("lease_trim", ask.node, str(ask.lease), array(batch.ids))
-        if trimmed != (1,):
-            raise BrokenLease("a claimed job, and the lease, are gone by now")
+        _trim(calls, ask, batch.ids, {job for part in parts for job in part.jobs or ()})
     return batch if batch.n else None
+
+
+def _trim(calls: Calls, ask: Ask, ids: list[int], taken: set[int]) -> None:
+    """Leave only these of the jobs taken under the lease; raise where others are to run."""
+    if calls.rows("pending_jobs", array(sorted(taken.difference(ids)))):
+        raise BrokenLease(
+            f"a claim took jobs of another kind or queue out of lane {ask.lane}, where a restore "
+            "may have put them: each goes back into its own. Look with: actorq doctor"
+        )
+    if calls.row("lease_trim", ask.node, str(ask.lease), array(ids)) != (1,):
+        raise BrokenLease("a claimed job, and the lease, are gone by now")
 
 
 def text(schema: str, lock: str = "") -> str:

@@ -25,6 +25,7 @@ from actorq.core.view import Settings, View
 from actorq.errors import SchemaMismatch, StoreError, StoreUnavailable
 from actorq.events import Events
 from actorq.memory import keep_buffers
+from actorq.store.epoch import Epoch
 from actorq.supervisor import identity
 from actorq.supervisor.claimer import Claimer
 from actorq.supervisor.heart import Disowned, Heart, patience_s
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 
 OK, FAILED, UNREACHABLE, WRONG_SCHEMA = 0, 1, 3, 4
 """Exit codes."""
+
+START_LOCK_S = 10.0
+"""How long to wait at the start for a transaction that makes one of our lanes, or holds a kind."""
 
 LAST_FLUSH_S = 10.0
 """How long outcomes may still wait for the database after the grace time is over."""
@@ -121,14 +125,15 @@ class _Life:
         except BaseException:
             self._stage.close()
             raise
-        open_ = partial(_open, options)
+        epoch = Epoch()
+        open_ = partial(_open, options, epoch=epoch)
         post = inbox.put
         self._claimer = Claimer(self._node.id, open_, post)
         self._settlers = Settlers(
             self._node.id, open_, post, options.settle_rows, lambda: self._heart.n_others == 0
         )
         deadline_s, limit_s = patience_s(options.ttl_s)
-        open_heart = partial(_open, options, deadline_s=deadline_s, statement_timeout_s=limit_s)
+        open_heart = partial(open_, deadline_s=deadline_s, statement_timeout_s=limit_s)
         self._heart = Heart(self._node, open_heart, post)
         self._links: list[Link | Settlers] = [self._claimer, self._settlers, self._heart]
         if options.notify:
@@ -146,7 +151,7 @@ class _Life:
     def _begin(self) -> View:
         """Register the node, learn the lanes, and make the first view."""
         options = self._options
-        store = _open(options, "actorq start")
+        store = _open(options, "actorq start", lock_timeout_s=START_LOCK_S)
         try:
             pairs = [(q, kind.name) for kind in options.kinds for q in options.queues_of(kind)]
             lanes = store.lanes(pairs)
@@ -328,10 +333,10 @@ class _Life:
                         self._events.emit(effect.event)
 
 
-def _open(options: RunOptions, name: str, **timeouts: float) -> Any:
+def _open(options: RunOptions, name: str, epoch: Epoch | None = None, **timeouts: float) -> Any:
     from actorq.store.queue import QueueStore
 
-    return QueueStore.connect(options.dsn, options.schema, name, **timeouts)
+    return QueueStore.connect(options.dsn, options.schema, name, epoch=epoch, **timeouts)
 
 
 @contextmanager
