@@ -6,10 +6,10 @@ import math
 
 from actorq.core import event, plan_batches, plan_blame, plan_look
 from actorq.core import inputs as i
-from actorq.core.effects import KillActor, Spawn
+from actorq.core.effects import KillActor, Spawn, StopActor
 from actorq.core.model import ErrorInfo
 from actorq.core.restart import restart_delay_s
-from actorq.core.view import Actor, Held, Kind, Slot, View
+from actorq.core.view import LEAVE_S, Actor, Held, Kind, Slot, View
 
 
 def start(view: View, now: float) -> None:
@@ -66,6 +66,36 @@ def tick(view: View, input_: i.Tick, now: float) -> None:
     for actor in view.actors.values():
         if not actor.ready and not actor.killed_for:
             _give_up_on_setup(view, actor, now)
+        if actor.leaving and view.phase == "running":
+            _see_out(view, actor, now)
+
+
+def retire(view: View, actor: Actor, now: float) -> None:
+    """Have an actor end in order, and a fresh one take its slot as soon as it is gone.
+
+    It finishes the batch that it has begun; what it has not begun is called back and waits for
+    another actor. Nobody is charged and no death is counted. The fresh one does not start
+    earlier: a slot may stand for a device that has room for one model. One that is still
+    starting is fresh, and one that is being killed will be replaced: both are left alone.
+    """
+    if not actor.ready or actor.leaving or actor.killed_for:
+        return
+    actor.leaving = True
+    for held in actor.held:
+        plan_batches.recall(view, actor, held)
+    view.do(StopActor(actor.id))
+    _see_out(view, actor, now)
+
+
+def _see_out(view: View, actor: Actor, now: float) -> None:
+    """Bound the teardown of an actor that retires, from when its last batch is answered."""
+    if actor.held or actor.killed_for:
+        return
+    if math.isinf(actor.leave_by):
+        actor.leave_by = now + LEAVE_S
+    elif now >= actor.leave_by:
+        actor.killed_for = "stop"
+        view.do(KillActor(actor.id))
 
 
 def _give_up_on_setup(view: View, actor: Actor, now: float) -> None:
@@ -99,30 +129,35 @@ def died(view: View, input_: i.ActorDied, now: float) -> None:
     actor = view.actors.pop(input_.actor, None)
     if actor is None:
         return
-    kind = view.kinds[actor.kind]
+    kind, slot = view.kinds[actor.kind], view.kinds[actor.kind].slots[actor.index]
     error = _cause(view, actor, input_.error)
-    planned = actor.leaving or actor.killed_for == "stop"
+    batches = [held for held in reversed(actor.held) if held.batch.lease in view.held]
+    in_order = actor.leaving and not any(_begun(held, input_) for held in batches)
+    planned = in_order or actor.killed_for == "stop"
     view.emit(event.ActorExited(actor.kind, actor.index, error.cause, error.message, planned))
-    suspected = False
-    for held in reversed(actor.held):
-        if held.batch.lease not in view.held:
-            continue
-        begun = held.batch.lease == input_.taken or bool(held.told)
-        if begun and actor.killed_for != "stop" and actor.killed_lease in (0, held.batch.lease):
-            plan_blame.charge(view, held, input_.begun, error, now, slot=actor.index, crashed=True)
-            suspected = suspected or held.batch.suspect != 0
+    blamed = [held for held in batches if _is_blamed(actor, held, input_)]
+    for held in batches:
+        if held in blamed:
+            plan_blame.charge(view, held, input_.begun, error, now, slot=slot.index, crashed=True)
         elif view.phase == "running" and not held.told:
-            held.actor, held.taken_at, held.recalled = None, None, False
-            held.running, held.running_since = (), math.inf
-            kind.spare.appendleft(held)
+            plan_batches.wait_again(kind, held)
         else:
             plan_batches.give_back(view, held, now)
-    slot = kind.slots[actor.index]
     slot.actor, slot.start_at = None, now
-    if not suspected:
+    if not planned and not any(held.batch.suspect for held in blamed):
         slot.n_deaths += 1
         slot.start_at += restart_delay_s(slot.n_deaths, actor.ready)
     _vacated(view, kind, slot, actor, now)
+
+
+def _is_blamed(actor: Actor, held: Held, input_: i.ActorDied) -> bool:
+    """Tell whether a batch was running when its actor died, and was what it died of."""
+    of_it = actor.killed_for != "stop" and actor.killed_lease in (0, held.batch.lease)
+    return of_it and _begun(held, input_)
+
+
+def _begun(held: Held, input_: i.ActorDied) -> bool:
+    return held.batch.lease == input_.taken or bool(held.told)
 
 
 def _vacated(view: View, kind: Kind, slot: Slot, actor: Actor, now: float) -> None:

@@ -8,7 +8,8 @@ spare                an actor has room: Send                   a pipe
 a pipe               Outcomes(last)                            finished
                      BatchFailed; death of the actor, begun    finished: blamed
                      death, not begun                          spare; in a stop: finished
-                     Returned                                  finished: all returned
+                     Returned, to a retiring actor's slot      spare
+                     Returned in a stop, or in a rest          finished: all returned
 finished             Settle, then Settled                      gone, its lease with it
 anywhere             Settled without its lease; Beaten         gone: it was taken away
 """
@@ -186,11 +187,25 @@ def finish(view: View, actor: Actor, held: Held, now: float) -> None:
 
 
 def returned(view: View, input_: i.Returned, now: float) -> None:
-    """Give a recalled batch back to the queue, uncharged."""
+    """Give a recalled batch back to the queue, uncharged; or to who follows its actor."""
     actor, held = answering(view, input_.actor, input_.lease)
-    if actor is not None and held is not None:
-        actor.held.remove(held)
+    if actor is None or held is None:
+        return
+    actor.held.remove(held)
+    kind = view.kinds[held.kind]
+    resting = now < kind.quarantine.rest_until
+    if view.phase == "running" and held.batch.lease in view.held and not resting:
+        wait_again(kind, held)
+    else:
         give_back(view, held, now)
+
+
+def wait_again(kind: Kind, held: Held) -> None:
+    """Let a batch that its actor had not begun wait for another, in the order of claims."""
+    held.actor, held.taken_at, held.recalled = None, None, False
+    held.running, held.running_since = (), math.inf
+    later = (k for k, h in enumerate(kind.spare) if h.batch.lease > held.batch.lease)
+    kind.spare.insert(next(later, len(kind.spare)), held)
 
 
 def give_back(view: View, held: Held, now: float) -> None:

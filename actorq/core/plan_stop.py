@@ -16,13 +16,10 @@ import math
 from actorq.core import event, plan_batches
 from actorq.core import inputs as i
 from actorq.core.effects import Finish, KillActor, StopActor
-from actorq.core.view import View
+from actorq.core.view import LEAVE_S, View
 
 CHECK_S = 0.01
 """How soon a drain that has found nothing may ask again whether really nothing is due."""
-
-LEAVE_S = 5.0
-"""How long a `teardown` may take."""
 
 
 def asked(view: View, input_: i.StopAsked, now: float) -> None:

@@ -24,6 +24,9 @@ Phase = Literal["running", "draining", "killing", "leaving", "finished"]
 PIPE_DEPTH = 2
 """One batch running and one waiting in each actor's pipe; nothing is hoarded beyond."""
 
+LEAVE_S = 5.0
+"""How long a `teardown` may take."""
+
 
 @dataclass(slots=True)
 class Settings:
@@ -80,7 +83,8 @@ class Actor:
     held: list[Held] = field(default_factory=list)  # in its pipe, oldest first
     killed_for: Literal["", "timeout", "stop", "protocol"] = ""
     killed_lease: int = 0  # the batch that it is killed for; 0: none, or all that it runs
-    leaving: bool = False
+    leaving: bool = False  # told to leave; it gets nothing more
+    leave_by: float = math.inf  # when it is killed if its teardown is still not over
 
 
 @dataclass(slots=True)

@@ -91,7 +91,7 @@ class Actor:
 
     def stop(self) -> None:
         self.stopping = True
-        if not self.busy:
+        if not self.busy and not self.pipe:
             self.after(0.001, self.die)
 
     # ---- work ----
@@ -115,7 +115,7 @@ class Actor:
 
     def _free(self) -> None:
         self.busy = False
-        if self.stopping:
+        if self.stopping and not self.pipe:
             self.die()
         else:
             self.next()

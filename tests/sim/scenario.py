@@ -20,6 +20,7 @@ CHARGED = frozenset(
 """What a job has to do in order to be charged for anything but a lost supervisor."""
 
 RETRY = (0.05, 0.1)
+RENEWAL = 1 << 40
 
 
 @dataclass(slots=True)
@@ -83,6 +84,7 @@ class Scenario:
     stops: list[tuple[float, int]] = field(default_factory=list)  # (at, supervisor)
     cancels: list[tuple[float, int]] = field(default_factory=list)  # (at, job)
     late_recalls: bool = False
+    retires: list[float] = field(default_factory=list)  # some actor is to be replaced
 
     @property
     def calm(self) -> bool:
@@ -98,7 +100,9 @@ class Scenario:
     @property
     def plain(self) -> bool:
         """Tell whether every job is looked for once, in order, and found at once."""
-        still = not (self.stops or self.cancels or self.actor_kills or self.lost_settles)
+        still = not (
+            self.stops or self.cancels or self.actor_kills or self.retires or self.lost_settles
+        )
         return (
             self.calm and still and self.n_supervisors == 1 and not self.kept
             and all(job.does in ("ok", "result") for job in self.jobs)
@@ -128,7 +132,14 @@ def draw(seed: int) -> Scenario:
     if r.random() < 0.25:
         n = r.randint(1, 2)
         s.cancels = [(r.uniform(0, 1.0), r.randint(1, len(s.jobs))) for _ in range(n)]
+    _renewal(Random(seed + RENEWAL), s)
     return s
+
+
+def _renewal(r: Random, s: Scenario) -> None:
+    """Choose when actors are replaced, by dice of its own: older seeds keep their meaning."""
+    if r.random() < 0.15:
+        s.retires = sorted(r.uniform(0.0, s.calm_at) for _ in range(r.randint(1, 4)))
 
 
 def _kind(r: Random, n: int, lanes: list[int]) -> KindPlan:

@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from actorq.core import inputs as i
+from actorq.core import plan_actors
 from tests.sim.scenario import JobPlan, Scenario
 from tests.sim.supervisor import Supervisor
 from tests.sim.table import Job, Table
@@ -68,6 +69,7 @@ class World:
             *((at, self._kill_actor) for at in s.actor_kills),
             *((at, self._kill_supervisor) for at in s.deaths),
             *((at, self._bury_alive) for at in s.burials),
+            *((at, self._retire_actor) for at in s.retires),
         ):
             self.after(at, what)
         for at, n in s.stops:
@@ -109,6 +111,14 @@ class World:
         actors = [a for s in self.living() for a in s.actors.values() if not a.dead]
         if actors:
             self.random.choice(actors).die()
+
+    def _retire_actor(self) -> None:
+        places = [(s, a) for s in self.living() for a in s.view.actors.values() if a.ready]
+        if places:
+            supervisor, actor = self.random.choice(places)
+            plan_actors.retire(supervisor.view, actor, self.now)
+            supervisor.watch.n_stirs += 1
+            supervisor.post(i.Tick())
 
     def _kill_supervisor(self) -> None:
         if self.living():
