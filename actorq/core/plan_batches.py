@@ -7,8 +7,10 @@ spare                an actor has room: Send                   a pipe
                      no actor will start soon; a stop          finished: all returned
 a pipe               Outcomes(last)                            finished
                      BatchFailed; death of the actor, begun    finished: blamed
+                     HandedBack                                finished: all returned
                      death, not begun                          spare; in a stop: finished
-                     Returned                                  finished: all returned
+                     Returned, to a retiring actor's slot      spare
+                     Returned in a stop, or in a rest          finished: all returned
 finished             Settle, then Settled                      gone, its lease with it
 anywhere             Settled without its lease; Beaten         gone: it was taken away
 """
@@ -20,7 +22,16 @@ from heapq import heappush
 
 from actorq.core import event, fair, plan_look, settle
 from actorq.core import inputs as i
-from actorq.core.effects import CancelJob, Claim, GiveBack, KillActor, Recall, Send, Settle
+from actorq.core.effects import (
+    CancelJob,
+    Claim,
+    GiveBack,
+    KillActor,
+    Recall,
+    Send,
+    Settle,
+    StopActor,
+)
 from actorq.core.model import Batch, Cut, Row, Settlement
 from actorq.core.plan_hunger import look_soon
 from actorq.core.view import PIPE_DEPTH, Actor, Held, Kind, Lane, View
@@ -59,7 +70,7 @@ def claimed(view: View, input_: i.Claimed, now: float) -> None:
     view.emit(event.BatchClaimed(lane.queue, lane.kind, input_.lease, reply.batch.n, cut))
     if not reply.batch.ids:
         held.finished = True
-    elif view.phase == "running":
+    elif view.phase == "running" and now >= kind.quarantine.rest_until:
         kind.spare.append(held)
     else:
         give_back(view, held, now)
@@ -125,6 +136,16 @@ def dispatch(view: View, now: float) -> None:
             view.do(Send(actor.id, held.batch, held.cut))
             for position in held.cancels:
                 view.do(CancelJob(actor.id, held.batch.lease, position))
+            actor.n_sent += 1
+            if actor.n_sent == kind.policy.max_batches:
+                dismiss(view, actor, f"max_batches={actor.n_sent}")
+
+
+def dismiss(view: View, actor: Actor, reason: str) -> None:
+    """Have an actor leave once it has answered what it was sent."""
+    actor.leaving = True
+    view.do(StopActor(actor.id))
+    view.emit(event.ActorRetired(actor.kind, actor.index, reason))
 
 
 def outcomes(view: View, input_: i.Outcomes, now: float) -> None:
@@ -136,19 +157,27 @@ def outcomes(view: View, input_: i.Outcomes, now: float) -> None:
     if not _acceptable(held, positions):
         _protocol_error(view, actor, held)
         return
-    policy = view.kinds[held.kind].policy
-    batch = held.batch
+    kind, batch = view.kinds[held.kind], held.batch
     for v in input_.verdicts:
         u = view.random.random() if v.what in ("error", "retry") else 0.0
-        held.rows.append(settle.row_of(v, batch.ids[v.pos], held.counts(v.pos), policy, u))
+        held.rows.append(settle.row_of(v, batch.ids[v.pos], held.counts(v.pos), kind.policy, u))
     held.done += input_.done
     held.told.update(positions)
     held.since = min(held.since, now)
+    if kind.restarts:
+        _forget_restarts(kind, held, positions, input_.last)
     if input_.last:
         held.done += held.left() if held.told else range(batch.n)
-        if view.kinds[held.kind].quarantine.passed(batch.suspect, batch.n):
+        if kind.quarantine.passed(batch.suspect, batch.n):
             _limited(view, held.kind)
+        kind.slots[actor.index].n_restarts = 0
         finish(view, actor, held, now)
+
+
+def _forget_restarts(kind: Kind, held: Held, positions: list[int], last: bool) -> None:
+    """Forget what jobs have asked for that have their outcome."""
+    for p in range(held.batch.n) if last else positions:
+        kind.restarts.pop(held.batch.ids[p], None)
 
 
 def _limited(view: View, kind: str) -> None:
@@ -190,11 +219,25 @@ def finish(view: View, actor: Actor, held: Held, now: float) -> None:
 
 
 def returned(view: View, input_: i.Returned, now: float) -> None:
-    """Give a recalled batch back to the queue, uncharged."""
+    """Give a recalled batch back to the queue, uncharged; or to who follows its actor."""
     actor, held = answering(view, input_.actor, input_.lease)
-    if actor is not None and held is not None:
-        actor.held.remove(held)
+    if actor is None or held is None:
+        return
+    actor.held.remove(held)
+    kind = view.kinds[held.kind]
+    resting = now < kind.quarantine.rest_until
+    if view.phase == "running" and held.batch.lease in view.held and not resting:
+        wait_again(kind, held)
+    else:
         give_back(view, held, now)
+
+
+def wait_again(kind: Kind, held: Held) -> None:
+    """Let a batch that its actor had not begun wait for another, in the order of claims."""
+    held.actor, held.taken_at, held.recalled = None, None, False
+    held.running, held.running_since = (), math.inf
+    later = (k for k, h in enumerate(kind.spare) if h.batch.lease > held.batch.lease)
+    kind.spare.insert(next(later, len(kind.spare)), held)
 
 
 def give_back(view: View, held: Held, now: float) -> None:
@@ -211,7 +254,10 @@ def write(view: View, now: float) -> None:
     for held in view.held.values():
         if held.writing:
             continue
-        if held.finished or now >= held.since + view.settings.part_settle_s:
+        # Jobs that run at once end at all times, and each has somebody who waits for it alone.
+        at_once = view.kinds[held.kind].policy.concurrency is not None
+        wait_s = 0.0 if at_once else view.settings.part_settle_s
+        if held.finished or now >= held.since + wait_s:
             view.do(Settle(_settlement(held)))
 
 

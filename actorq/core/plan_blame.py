@@ -31,9 +31,13 @@ def charge(
     *,
     slot: int,
     crashed: bool,
+    certain: bool = False,
 ) -> None:
-    """Give every job that has no outcome its share of the blame for a failed batch."""
-    verdict = _judge(view, held, begun, error, now)
+    """Give every job that has no outcome its share of the blame for a failed batch.
+
+    `certain` says that the one begun job is the culprit even where the time was up.
+    """
+    verdict = _judge(view, held, begun, error, now, certain)
     text = f"{error.type}: {error.message}"
     n_suspect = sum(map(len, verdict.suspects))
     failure = (held.kind, slot, held.batch.lease, held.batch.n, n_suspect, error.cause, text)
@@ -56,15 +60,23 @@ def charge(
     held.finished = True
 
 
-def _judge(view: View, held: Held, begun: list[int], error: ErrorInfo, now: float) -> Blame:
+def _judge(
+    view: View, held: Held, begun: list[int], error: ErrorInfo, now: float, certain: bool
+) -> Blame:
     """Decide who is blamed; if it is the kind's own trouble, let it rest."""
     quarantine, left = view.kinds[held.kind].quarantine, held.left()
     if left and quarantine.is_fault(held.batch.suspect, error):
         rest_s = quarantine.rest(error, now)
         view.emit(event.KindResting(held.kind, rest_s, f"{error.type}: {error.message}"))
         return Blame(charged=tuple(left))
-    certain = held.batch.n == 1 or error.cause != "timeout"
-    return blame(left, begun, certain=certain)
+    certain = certain or held.batch.n == 1 or error.cause != "timeout"
+    return blame(left, begun, certain=certain or _ran_once(view, held, begun))
+
+
+def _ran_once(view: View, held: Held, begun: list[int]) -> bool:
+    """Tell whether to run these jobs again would be an attempt that none of them has."""
+    policy = view.kinds[held.kind].policy
+    return bool(begun) and all(settle.attempts(held.counts(p), policy) == 1 for p in begun)
 
 
 def _charged(view: View, held: Held, p: int, error: ErrorInfo, group: int, crashed: bool) -> Row:

@@ -224,7 +224,7 @@ def _next_due(view: View, now: float) -> None:
     view.due_wait_s = max(poll_s, grown_s)
     view.due_at = now + view.due_wait_s
     view.due_by = now + max(BUSY_DUE_S, poll_s)
-    while view.returns and view.returns[0] <= now:
+    while view.returns and view.returns[0] <= view.due_last:  # not those since it was asked
         heappop(view.returns)
     if view.returns:
         view.due_at = min(view.due_at, max(view.returns[0], now + poll_s))

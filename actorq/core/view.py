@@ -26,6 +26,9 @@ Phase = Literal["running", "draining", "killing", "leaving", "finished"]
 PIPE_DEPTH = 2
 """One batch running and one waiting in each actor's pipe; nothing is hoarded beyond."""
 
+LEAVE_S = 5.0
+"""How long a `teardown` may take."""
+
 
 @dataclass(slots=True)
 class Settings:
@@ -84,7 +87,11 @@ class Actor:
     held: list[Held] = field(default_factory=list)  # in its pipe, oldest first
     killed_for: Literal["", "timeout", "stop", "protocol"] = ""
     killed_lease: int = 0  # the batch that it is killed for; 0: none, or all that it runs
-    leaving: bool = False
+    killed_job: bool = False  # the running job had used up its own time, not the batch's
+    ready_at: float = math.inf
+    n_sent: int = 0  # batches
+    leaving: bool = False  # told to leave; it gets nothing more
+    leave_by: float = math.inf  # when it is killed if its teardown is still not over
 
 
 @dataclass(slots=True)
@@ -95,6 +102,7 @@ class Slot:
     actor: int | None = None
     n_deaths: int = 0  # in a row, without one finished batch
     n_bad_starts: int = 0  # in a row: it died before it was ready
+    n_restarts: int = 0  # that its handler asked for, in a row
     start_at: float = 0.0
 
 
@@ -160,6 +168,7 @@ class Kind:
     n_unwritten: int = 0  # jobs claimed and not yet settled
     n_claiming: int = 0
     tally: Tally = field(default_factory=Tally)
+    restarts: dict[int, int] = field(default_factory=dict)  # job → fresh processes asked for
     quarantine: Quarantine = field(init=False)
 
     def __post_init__(self) -> None:

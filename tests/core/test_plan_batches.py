@@ -212,3 +212,16 @@ def test_every_batch_knows_why_it_was_cut() -> None:
 def test_the_bits_of_open_jobs() -> None:
     assert open_bits(9, set()) == b"\xff\x01"
     assert open_bits(9, {0, 8}) == b"\xfe\x00"
+
+
+def test_outcomes_of_jobs_that_run_at_once_are_written_as_they_come() -> None:
+    desk = Desk(KindPolicy(name="k", max_batch=4, concurrency=2))
+    desk.start()
+    desk.answer(1, [10, 11, 12, 13])
+    desk.feed(i.Outcomes(1, 1, [1], [], last=False))
+    first = desk.one(e.Settle).settlement
+    assert (first.done, first.closes) == ({0: [11]}, False)
+    desk.feed(i.Outcomes(1, 1, [0], [], last=False))
+    assert desk.of(e.Settle) == [], "one statement of a batch at a time"
+    desk.written(first)
+    assert desk.one(e.Settle).settlement.done == {0: [10]}

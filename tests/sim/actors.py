@@ -27,7 +27,8 @@ def deadly(job: int) -> ErrorInfo:
 
 
 TAKES = {"slow": 0.6, "late": 0.4}
-FATAL = ("raise", "crash", "dup")
+FATAL = ("raise", "crash", "dup", "restart", "rest")
+REST_S = 0.2
 KILL_S = 0.003
 
 
@@ -91,7 +92,7 @@ class Actor:
 
     def stop(self) -> None:
         self.stopping = True
-        if not self.busy:
+        if not self.busy and not self.pipe:
             self.after(0.001, self.die)
 
     # ---- work ----
@@ -115,7 +116,7 @@ class Actor:
 
     def _free(self) -> None:
         self.busy = False
-        if self.stopping:
+        if self.stopping and not self.pipe:
             self.die()
         else:
             self.next()
@@ -171,7 +172,8 @@ class Actor:
             self.after(took, self._one, batch, does, p, done, said, what)
 
     def _one(self, batch, does, p, done, said, what) -> None:  # type: ignore[no-untyped-def]
-        if what in ("crash", "dup"):
+        if what in ("crash", "dup", "restart", "rest"):
+            self._outcomes(batch, done, said, False)
             self._fail(batch, p, what, [p])
             return
         verdict = _verdict(p, "error" if what == "raise" else what)
@@ -187,6 +189,12 @@ class Actor:
             self._free()
             return
         job = batch.ids[p]
+        if what in ("restart", "rest"):
+            rest_s = REST_S if what == "rest" else None
+            self.world.n_asked[job] = self.world.n_asked.get(job, 0) + (what == "restart")
+            self.owner.post(i.HandedBack(self.id, batch.lease, failing(job), list(begun), rest_s))
+            self._free()
+            return
         self.world.n_deaths[job] = self.world.n_deaths.get(job, 0) + 1
         if what == "crash":
             self.killer = job

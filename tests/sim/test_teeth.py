@@ -15,6 +15,7 @@ from actorq.core import (
     plan_batches,
     plan_blame,
     plan_drain,
+    plan_hand_back,
     plan_look,
     plan_stop,
     settle,
@@ -125,7 +126,37 @@ def a_recalled_batch_is_not_taken_back(m: pytest.MonkeyPatch) -> None:
     handle(m, i.Returned, lambda view, input_, now: None)
 
 
-@plant_where("crash1", poll_s=0.05, latency_s=0.005, drain=False)
+@plant_where(retires=[0.1, 0.2, 0.3, 0.4, 0.5], drain=False)
+def what_a_retiring_actor_returns_waits_for_nobody(m: pytest.MonkeyPatch) -> None:
+    m.setattr(plan_batches, "wait_again", lambda kind, held: None)
+
+
+@plant_where(retires=[0.1, 0.2, 0.3, 0.4, 0.5], drain=False)
+def an_actor_that_retires_is_given_work(m: pytest.MonkeyPatch) -> None:
+    def ready(view: View, kind: Any) -> Any:
+        actors = (view.actors.get(slot.actor or 0) for slot in kind.slots)
+        return (a for a in actors if a and a.ready and not a.killed_for)
+
+    m.setattr(View, "ready_actors", ready)
+
+
+@plant_where("restart", drain=False)
+def nobody_counts_what_is_asked_for(m: pytest.MonkeyPatch) -> None:
+    m.setattr(plan_hand_back, "_times_asked", lambda kind, jobs: 1)
+
+
+@plant_where("rest1", drain=False)
+def what_is_handed_back_is_charged(m: pytest.MonkeyPatch) -> None:
+    m.setattr(
+        plan_batches,
+        "give_back",
+        lambda view, held, now: plan_blame.charge(
+            view, held, [], i.ErrorInfo("E", ""), now, slot=0, crashed=False
+        ),
+    )
+
+
+@plant_where("restart1", poll_s=0.05, latency_s=0.005, drain=False)
 def what_came_during_a_claim_is_dropped(m: pytest.MonkeyPatch) -> None:
     look_again = plan_batches._look_again
 
