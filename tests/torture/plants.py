@@ -192,7 +192,7 @@ PLANTS = (
         ("store/cancel.py", "if again else []", "if False else []"),
     )),
     Plant("nobody polls", _SIM, (
-        ("core/plan_look.py", "    view.due_by = now + max(BUSY_DUE_S, view.settings.poll_s)",
+        ("core/plan_look.py", "    view.due_by = now + max(BUSY_DUE_S, poll_s)",
          "    view.due_at = view.due_by = math.inf"),
     )),
     Plant("nobody looks behind the frontier", _SIM, (
