@@ -45,13 +45,9 @@ class Outbox:
         self._verdicts: list[Verdict] = []
         self._n_bytes = 0
         self._open = True
-        self._late: frozenset[int] | None = None  # what was running when the time was up
+        self.is_late = False  # the time of the batch is up
+        self._interrupted: frozenset[int] = frozenset()  # what was running then
         self._n_void = 0  # outcomes given after that which do not count
-
-    @property
-    def is_late(self) -> bool:
-        """Return whether the time of the batch is up."""
-        return self._late is not None
 
     def time_is_up(self, running: Iterable[int]) -> None:
         """Take nothing from now on but what is done, and was not running just now.
@@ -59,7 +55,7 @@ class Outbox:
         A handler that catches everything says of a healthy job that it failed, for it was
         interrupted; jobs without an outcome are run again.
         """
-        self._late = frozenset(running)
+        self.is_late, self._interrupted = True, frozenset(running)
 
     def is_told(self, position: int) -> bool:
         """Return whether this job has its outcome."""
@@ -110,7 +106,7 @@ class Outbox:
 
     def tell(self, position: int, verdict: Verdict | None) -> None:
         """Take a verdict, or None for a plain completion; raises WrongOutcomes."""
-        if self._late is not None and not _counts_late(verdict, position in self._late):
+        if self.is_late and not _counts_late(verdict, position in self._interrupted):
             self._n_void += 1
             return
         with self._lock:
@@ -147,7 +143,7 @@ class Outbox:
         """End the batch: the jobs without an outcome failed together."""
         with self._lock:
             self.flush()
-            begun = self.left(begun if self._late is None else sorted(self._late))
+            begun = self.left(sorted(self._interrupted) if self.is_late else begun)
             self._emit(wire.BatchFailed(self._no, self._with_void(error), begun))
             self._open = False
 

@@ -254,11 +254,17 @@ def write(view: View, now: float) -> None:
     for held in view.held.values():
         if held.writing:
             continue
-        # Jobs that run at once end at all times, and each has somebody who waits for it alone.
-        at_once = view.kinds[held.kind].policy.concurrency is not None
-        wait_s = 0.0 if at_once else view.settings.part_settle_s
-        if held.finished or now >= held.since + wait_s:
+        if held.finished or (held.since <= now and _is_time(view, held, now)):
             view.do(Settle(_settlement(held)))
+
+
+def _is_time(view: View, held: Held, now: float) -> bool:
+    """Tell whether to write what has come of a batch that still runs.
+
+    Jobs that run at once end at all times, and each has somebody who waits for it alone.
+    """
+    at_once = view.kinds[held.kind].policy.concurrency is not None
+    return at_once or now >= held.since + view.settings.part_settle_s
 
 
 def _settlement(held: Held) -> Settlement:

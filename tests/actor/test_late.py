@@ -22,17 +22,22 @@ def hang() -> None:
 
 
 def test_except_exception_does_not_take_a_time_out_for_an_error_of_the_job():
+    caught, began = [], []
+
     def handler(batch):
         for job in batch:
+            began.append(job.args)
             try:
                 if job.args == 1:
                     hang()
             except Exception as error:
+                caught.append(error)
                 job.fail(str(error))
 
     ran = run(kind_of(handler, batch_timeout_s=SOON_S), [0, 1, 2])
     assert ran.whats == {}
     assert (ran.failed.error.cause, ran.failed.begun) == ("timeout", [1])
+    assert (caught, began) == ([], [0, 1]), "it ended there and then"
 
 
 @pytest.mark.parametrize(

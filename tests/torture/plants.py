@@ -29,7 +29,7 @@ _BUMPED = "v (n, seq, open, k)\n    WHERE l.node = $1::uuid AND l.n = v.n AND l.
 _DONE = "AND (SELECT lane FROM held)[v.k] > 0\n    RETURNING j.id\n"
 _OTHER = "AND (SELECT lane FROM held)[v.k] > 0\n    RETURNING j.id, j.state"
 _ALIVE = "(SELECT count(*) FROM me) = 1"
-_JUDGED = "    verdict = _judge(view, held, begun, error, now)\n"
+_JUDGED = "    verdict = _judge(view, held, begun, error, now, certain)\n"
 _KEYS = "tests/client/test_unique.py::test_keys_are_taken_in_one_order_whatever_order_they_come_in"
 _CUT = "tests/supervisor/test_settler.py::test_a_settle_whose_connection_is_lost_is_written_once"
 _SIM = "tests/sim/test_sim.py::test_nothing_that_can_happen_breaks_a_promise[0]"
@@ -149,6 +149,30 @@ PLANTS = (
     )),
     Plant("an enqueue does not wait for the log", "torture", (
         ("store/settings.py", '"synchronous_commit": "on"', '"synchronous_commit": "off"'),
+    )),
+    # ---- what handlers say and ask for ----------------------------------------------------
+    Plant("a time-out is an Exception", "tests/actor/test_late.py", (
+        ("actor/limits.py", "class TimedOut(BaseException):", "class TimedOut(Exception):"),
+    )),
+    Plant("an outcome is an Exception", "tests/actor/test_said.py", (
+        ("core/outcome.py", "class Said(BaseException):", "class Said(Exception):"),
+    )),
+    Plant("what is said late counts", "tests/actor/test_late.py", (
+        ("actor/outbox.py", "    return is_done and not was_running\n", "    return True\n"),
+    )),
+    Plant("fresh processes for ever", "tests/core/test_plan_hand_back.py", (
+        ("core/plan_hand_back.py", "kind.restarts.pop(id_, 0) + 1", "1"),
+    )),
+    Plant("a batch handed back is forgotten", "tests/core/test_plan_hand_back.py", (
+        ("core/plan_hand_back.py", "    plan_batches.give_back(view, held, now)\n"
+         "    plan_batches.finish(view, actor, held, now)\n    kind.slots",
+         "    plan_batches.finish(view, actor, held, now)\n    kind.slots"),
+    )),
+    Plant("one attempt is several deaths", "tests/core/test_plan_hand_back.py", (
+        ("core/settle.py", " or attempts(counts, policy) == 1:", ":"),
+    )),
+    Plant("jobs of an abandoned batch go on in the next one", "tests/actor/test_said.py", (
+        ("actor/adapters.py", "                _cancel(task, self._loop)\n", ""),
     )),
     # ---- blame ----------------------------------------------------------------------------
     Plant("an exit with code 0 is a success", "torture", (
