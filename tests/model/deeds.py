@@ -102,6 +102,7 @@ class Deeds:
         if job.is_new:
             self._came(kind, [job.id], args["n"], span)
             self.queue.keys[kind, key] = job.id
+            self.queue.keyed[job.id] = kind, key
 
     # ---- claim, give back, adopt ------------------------------------------------------------
 
@@ -286,13 +287,13 @@ class Deeds:
         what = draw(st.sampled_from(["cancel", "cancel", "retry", "retry", "prune"]))
         if what == "prune":
             states = [draw(st.sampled_from(PRUNABLE))]
-            n = sum(admin_change.prune(self.world.conn, states=states))
+            n = sum(p.n_deleted for p in admin_change.prune(self.world.conn, states=states))
             assert n == self.queue.prune(states)
         elif what == "cancel":
             self._cancel(self._some(draw, "pending"))
         else:
             ids = self._some(draw, "failed")
-            taken, span = self.clocked(lambda: admin_change.retry(self.world.conn, ids))
+            taken, span = self.clocked(lambda: admin_change.retry(self.world.conn, ids).taken)
             assert taken == self.queue.retry(ids, span)
 
     def _some(self, draw: Draw, state: str) -> list[int]:

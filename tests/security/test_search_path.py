@@ -138,7 +138,7 @@ def test_no_statement_of_ours_uses_what_others_have_planted(attacker: Attacker, 
         admin_status.status(conn)
         admin_jobs.jobs(conn, [jobs[0].id])
         admin_change.retry(conn, [jobs[0].id])
-        admin_change.prune(conn, older_than_s=0)
+        list(admin_change.prune(conn, older_than_s=0))
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,10 @@ WITH gone AS MATERIALIZED (
         ORDER BY u.id
     ) s
     WHERE j.id = s.id AND j.state = 'pending'
-    RETURNING j.id, j.state, j.run_at, j.priority, s.lane, s.suspect
+    RETURNING j.id, j.state, j.attempt, j.run_at, j.priority, s.lane, s.suspect
 ), again AS (
-    INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority)
-    SELECT b.id, b.run_at, b.lane, b.suspect, b.priority
+    INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority, again)
+    SELECT b.id, b.run_at, b.lane, b.suspect, b.priority, b.attempt > 0
     FROM back b WHERE b.state = 'pending'
 )
 SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM back WHERE state = 'pending')

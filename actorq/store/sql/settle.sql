@@ -80,8 +80,8 @@ WITH me AS MATERIALIZED (
         (SELECT lane FROM held)[v.k] AS lane,
         v.cause, v.type, v.message, v.traceback
 ), again AS (
-    INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority)
-    SELECT o.id, o.run_at, o.lane, o.suspect, o.priority
+    INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority, again)
+    SELECT o.id, o.run_at, o.lane, o.suspect, o.priority, o.attempt > 0
     FROM other o WHERE o.state = 'pending'
 ), results AS (
     INSERT INTO {schema}.result (job, value)
@@ -94,8 +94,8 @@ WITH me AS MATERIALIZED (
     SELECT id, result::json FROM other WHERE result IS NOT NULL AND state = 'completed'
     ON CONFLICT (job) DO UPDATE SET value = excluded.value
 ), failures AS (
-    INSERT INTO {schema}.failure (job, attempt, final, cause, type, message, traceback)
-    SELECT id, attempt, state = 'failed', cause, type, message, traceback
+    INSERT INTO {schema}.failure (job, attempt, lane, final, cause, type, message, traceback)
+    SELECT id, attempt, lane, state = 'failed', cause, type, message, traceback
     FROM other WHERE cause IS NOT NULL
 )
 SELECT ARRAY(SELECT k FROM closed UNION ALL SELECT k FROM bumped),
