@@ -56,9 +56,10 @@ def retry_matching(
     before, left = LAST, limit
     while left > 0:
         n = min(CHUNK, left)
-        where = {"state": state, "kind": kind, "queue": queue, "limit": n, "before": before}
         n_found = 0
-        for found in search(conn, schema, **where):
+        for found in search(
+            conn, schema, state=state, kind=kind, queue=queue, limit=n, before=before
+        ):
             if found.ids:
                 done = _retry_chunk(conn, schema, found.ids)
                 n_found, before = n_found + len(found.ids), found.ids[-1]

@@ -12,6 +12,7 @@ from actorq.store import admin_change
 from actorq.store.admin import connect_admin
 from actorq.store.connection import Session
 from tests.support.rows import finish, insert, ready_ids, states
+from tests.support.shell import Shell
 
 
 @pytest.fixture
@@ -143,3 +144,21 @@ def test_a_renamed_schema_refuses_jobs_and_names_the_way(
         with pytest.raises(errors.RestrictViolation, match="was renamed to moved") as no:
             person.execute(f"INSERT INTO moved.job (kind) VALUES {values}".encode())
         assert no.value.diag.message_hint == "Run: actorq doctor --repair --schema moved"
+
+
+def test_doctor_mends_a_renamed_schema(
+    conn: Session, dsn: str, capsys: pytest.CaptureFixture[str], person: psycopg.Connection
+) -> None:
+    ids = insert(conn, 2)
+    finish(conn, ids[:1], "failed")
+    person.execute("ALTER SCHEMA actorq RENAME TO moved")
+    actorq = Shell(dsn, capsys)
+    ran = actorq("status", "--schema", "moved")
+    assert (ran.code, "doctor --repair --schema moved" in ran.err) == (4, True)
+    assert actorq("doctor", "--repair", "--schema", "moved").code == 0
+    assert actorq("doctor", "--schema", "moved").code == 0
+    with connect_admin(dsn, "moved") as there:
+        there.execute("INSERT INTO moved.job (kind) VALUES ('embed'), ('embed')")
+        assert admin_change.retry(there, ids[:1], "moved").taken == ids[:1]
+        assert sum(p.n_deleted for p in admin_change.prune(there, "moved")) == 0
+    assert actorq("status", "--schema", "moved", "--json").objects[0]["lanes"][0]["n_due"] == 4

@@ -30,10 +30,14 @@ SELECT current_setting('server_version_num')::int AS version,
         SELECT count(*)
         FROM pg_trigger t
         WHERE t.tgrelid = '{schema}.job'::regclass
-          AND t.tgname IN ('job_inserted', 'job_kept', 'job_placed')
+          AND t.tgname IN (
+              'job_inserted', 'job_kept', 'job_placed', 'job_stated', 'job_deleted', 'job_emptied'
+          )
     ) AS n_triggers,
-    (
+    CASE WHEN has_sequence_privilege(
+        pg_get_serial_sequence('{schema}.job', 'id'), 'USAGE, SELECT'
+    ) THEN (
         SELECT coalesce(max(j.id), 0)
             > coalesce(pg_sequence_last_value(pg_get_serial_sequence('{schema}.job', 'id')), 0)
         FROM {schema}.job j
-    ) AS sequence_behind;
+    ) END AS sequence_behind;
