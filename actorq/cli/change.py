@@ -10,7 +10,7 @@ from actorq.cli.output import count, print_json
 from actorq.cli.progress import Progress
 from actorq.core.states import PRUNED_BY_DEFAULT
 from actorq.errors import ConfigError
-from actorq.store import admin_change
+from actorq.store import admin_change, admin_prune
 from actorq.store import cancel as store_cancel
 
 DEFAULT_LIMIT = 1000
@@ -97,7 +97,7 @@ def prune(args: Namespace) -> int:
     looked = deleted = kept = 0
     progress = Progress()
     with database(args) as (conn, schema):
-        for done in admin_change.prune(
+        for done in admin_prune.prune(
             conn,
             schema,
             states=args.state or PRUNED_BY_DEFAULT,

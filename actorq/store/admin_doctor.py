@@ -158,6 +158,7 @@ def repair(conn: Conn, schema: str = "actorq", told: Told = untold) -> Repaired:
         total = Repaired(total.n_removed + done.n_removed, total.n_added + done.n_added)
         if len(ids) < MAX_FOUND or done == Repaired(0, 0):
             break
+    run(conn, schema, "admin_prune_forget", None)
     return msgspec.structs.replace(total, n_matched=match_all(conn, schema, told))
 
 

@@ -15,7 +15,6 @@ from actorq.store.faults import LockTimeout, translated
 from actorq.store.migrate import check
 from actorq.store.statements import quoted
 
-
 Key = tuple[str, str]
 """Kind and unique key."""
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from actorq.core.ask import Ask, Claimed, Position
 from actorq.core.model import Batch, Counts, Settlement
 from actorq.core.states import PRUNABLE
-from actorq.store import admin_change
+from actorq.store import admin_change, admin_prune
 from actorq.store.cancel import cancel
 from actorq.store.faults import LockTimeout
 from tests.model.queue import ALONE_AFTER, HOUR, LOST_BUDGET, Fate, Job, Name, Part, Queue, Span
@@ -287,7 +287,7 @@ class Deeds:
         what = draw(st.sampled_from(["cancel", "cancel", "retry", "retry", "prune"]))
         if what == "prune":
             states = [draw(st.sampled_from(PRUNABLE))]
-            n = sum(p.n_deleted for p in admin_change.prune(self.world.conn, states=states))
+            n = sum(p.n_deleted for p in admin_prune.prune(self.world.conn, states=states))
             assert n == self.queue.prune(states)
         elif what == "cancel":
             self._cancel(self._some(draw, "pending"))

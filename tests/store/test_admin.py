@@ -11,8 +11,9 @@ import pytest
 
 from actorq.core.states import STATES
 from actorq.errors import ConfigError
-from actorq.store import admin_change, admin_jobs, admin_status
+from actorq.store import admin_change, admin_jobs, admin_prune, admin_status
 from actorq.store.admin import connect_admin
+from actorq.store.cancel import cancel
 from actorq.store.connection import Session
 from tests.support.rows import NODE, claim, finish, insert, ready_ids, register, states
 from tests.support.wait import wait_until
@@ -30,7 +31,7 @@ def one_lane(conn: Session) -> admin_status.LaneStatus:
 
 
 def pruned(conn: Session, **what: Any) -> int:
-    return sum(part.n_deleted for part in admin_change.prune(conn, **what))
+    return sum(part.n_deleted for part in admin_prune.prune(conn, **what))
 
 
 def retried(conn: Session, **what: Any) -> int:
@@ -320,11 +321,86 @@ def test_prune_looks_at_age_kind_and_limit(conn: Session) -> None:
     assert len(states(conn, other)) == 5
 
 
+def marks(conn: Session) -> dict[int, int]:
+    rows = conn.execute("SELECT place, n_pending FROM actorq.pruned").fetchall()
+    return dict(rows)
+
+
+@pytest.fixture
+def old(conn: Session) -> list[int]:
+    """Jobs in two places, made long ago: some wait, some are dead, some just completed."""
+    first = insert(conn, 6, created_at="2020-01-01T00:00:00Z")
+    conn.execute("ALTER SEQUENCE actorq.job_id_seq RESTART 65536")
+    ids = first + insert(conn, 4, created_at="2020-01-01T00:00:00Z")
+    finish(conn, ids[:2], "failed")
+    finish(conn, ids[2:3])
+    return ids
+
+
+def looked(conn: Session, **what: Any) -> list[tuple[bool, int]]:
+    return [(p.n_looked > 0, p.n_deleted) for p in admin_prune.prune(conn, **what)]
+
+
+def test_a_prune_with_nothing_to_do_passes_by_what_has_not_changed(
+    conn: Session, old: list[int]
+) -> None:
+    hour = {"older_than_s": 3600.0}
+    assert looked(conn, **hour) == [(True, 0), (True, 0)]
+    assert marks(conn) == {0: 3, 1: 4}
+    assert looked(conn, **hour) == []
+    assert looked(conn, states=["failed"], **hour) == []
+    assert looked(conn) == [(True, 1)], "what completed is old enough now"
+    assert looked(conn) == []
+    assert looked(conn, states=["failed"]) == [(True, 2)], "and what is dead is asked for"
+
+
+@pytest.mark.parametrize("change", ["finish", "claim and finish", "cancel", "retry and finish"])
+def test_a_place_where_something_has_ended_is_looked_at_again(
+    conn: Session, old: list[int], change: str
+) -> None:
+    pruned(conn)
+    assert looked(conn) == []
+    (job,) = old[8:9]
+    if change == "cancel":
+        assert cancel(conn, [job]).cancelled == [job]
+    elif change == "retry and finish":
+        job = old[0]
+        assert admin_change.retry(conn, [job]).taken == [job]
+        finish(conn, [job])
+    else:
+        if change == "claim and finish":
+            claim(conn, [job])
+            assert looked(conn) == []
+            conn.execute("DELETE FROM actorq.lease")
+        finish(conn, [job])
+    assert looked(conn) == [(True, 1)]
+
+
+def test_a_place_of_new_jobs_or_kept_ones_is_not_remembered(conn: Session) -> None:
+    finish(conn, insert(conn, 3))
+    conn.execute("CREATE TABLE public.photo (job bigint REFERENCES actorq.job)")
+    conn.execute("INSERT INTO public.photo SELECT id FROM actorq.job LIMIT 1")
+    assert pruned(conn) == 2
+    conn.execute("UPDATE actorq.job SET created_at = '2020-01-01'")
+    assert pruned(conn) == 0
+    conn.execute("DELETE FROM public.photo")
+    insert(conn, 1)
+    assert pruned(conn) == 1
+    assert marks(conn) == {}
+
+
+def test_what_a_prune_remembers_is_not_believed_for_ever(conn: Session, old: list[int]) -> None:
+    pruned(conn)
+    assert looked(conn) == []
+    conn.execute("UPDATE actorq.pruned SET looked_at = looked_at - interval '15 days'")
+    assert looked(conn) == [(True, 0), (True, 0)]
+
+
 def test_prune_walks_all_stretches(conn: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admin_change, "PRUNE_STRETCH", 3)
+    monkeypatch.setattr(admin_prune, "STRETCH", 3)
     ids = insert(conn, 10)
     finish(conn, ids[::2])
-    assert [part.n_deleted for part in admin_change.prune(conn)] == [2, 1, 2, 0]
+    assert [part.n_deleted for part in admin_prune.prune(conn)] == [2, 1, 2, 0]
 
 
 @pytest.mark.parametrize("commit", [True, False])
@@ -352,6 +428,6 @@ def test_prune_spares_a_job_that_is_being_retried(conn: Session, dsn: str, commi
 @pytest.mark.parametrize("state", ["pending", "running", "'; DROP TABLE job;--"])
 def test_only_final_states_can_be_pruned_or_retried(conn: Session, state: str) -> None:
     with pytest.raises(ConfigError, match="choose from"):
-        list(admin_change.prune(conn, states=[state]))
+        list(admin_prune.prune(conn, states=[state]))
     with pytest.raises(ConfigError, match="choose from"):
         list(admin_change.retry_matching(conn, state=state))

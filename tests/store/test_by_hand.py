@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from actorq.store import admin_change
+from actorq.store import admin_change, admin_prune
 from actorq.store.admin import connect_admin
 from actorq.store.connection import Session
 from tests.support.rows import finish, insert, ready_ids, states
@@ -99,7 +99,7 @@ def test_jobs_that_others_refer_to_are_kept_and_the_rest_is_pruned(
     person.execute("CREATE TABLE note (job bigint REFERENCES actorq.job ON DELETE SET NULL)")
     person.execute("INSERT INTO photo VALUES (%s), (%s)", [ids[1], ids[4]])
     person.execute("INSERT INTO note VALUES (%s)", [ids[0]])
-    (part,) = admin_change.prune(conn)
+    (part,) = admin_prune.prune(conn)
     assert (part.n_deleted, part.n_kept) == (4, 2)
     assert states(conn, ids) == ["completed"] * 2
     assert person.execute("SELECT job FROM note").fetchall() == [(None,)]
@@ -160,5 +160,5 @@ def test_doctor_mends_a_renamed_schema(
     with connect_admin(dsn, "moved") as there:
         there.execute("INSERT INTO moved.job (kind) VALUES ('embed'), ('embed')")
         assert admin_change.retry(there, ids[:1], "moved").taken == ids[:1]
-        assert sum(p.n_deleted for p in admin_change.prune(there, "moved")) == 0
+        assert sum(p.n_deleted for p in admin_prune.prune(there, "moved")) == 0
     assert actorq("status", "--schema", "moved", "--json").objects[0]["lanes"][0]["n_due"] == 4

@@ -185,6 +185,18 @@ CREATE TABLE {schema}.unique_key (
     PRIMARY KEY (kind, key)
 );
 
+-- What a prune has left of the jobs with ids from place << 16 on: how many were pending, and when
+-- the first of each final state ended. Where as many are pending still, nothing has changed: the
+-- next prune passes the place by. No index of job can tell that.
+CREATE TABLE {schema}.pruned (
+    place        bigint      PRIMARY KEY,
+    n_pending    bigint      NOT NULL,
+    completed_at timestamptz NOT NULL,
+    cancelled_at timestamptz NOT NULL,
+    failed_at    timestamptz NOT NULL,
+    looked_at    timestamptz NOT NULL DEFAULT statement_timestamp()
+);
+
 -- Reserved for a later version: nothing reads or writes this yet.
 CREATE TABLE {schema}.schedule (
     name       text COLLATE "C" PRIMARY KEY CHECK (name ~ '^[A-Za-z0-9_.:-]{1,128}$'),
@@ -395,7 +407,8 @@ CREATE TRIGGER job_deleted AFTER DELETE ON {schema}.job
 CREATE FUNCTION {schema}.job_emptied() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    TRUNCATE {schema}.ready, {schema}.lease, {schema}.result, {schema}.failure, {schema}.unique_key;
+    TRUNCATE {schema}.ready, {schema}.lease, {schema}.result, {schema}.failure, {schema}.unique_key,
+        {schema}.pruned;
     RETURN NULL;
 END $$;
 
