@@ -6,7 +6,7 @@ nothing has become old enough, the next one passes by without reading a job.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -90,7 +90,7 @@ class Walk:
             rows.append(row)
             after = row["last"]
             self.ended = row["young"] or self._left <= 0
-        if not self.ended and not n_kept and all(row["settled"] for row in rows):
+        if rows and not self.ended and not n_kept and all(row["settled"] for row in rows):
             self._mark(place, rows)
 
     def _pick(self, after: int, until: int) -> dict[str, Any]:
@@ -116,7 +116,10 @@ class Walk:
 
     def _mark(self, place: int, rows: list[dict[str, Any]]) -> None:
         n_pending = sum(row["n_pending"] for row in rows)
-        ends = [
-            min((row[end] for row in rows if row[end] is not None), default=None) for end in ENDS
-        ]
-        run(self._conn, self._schema, "admin_prune_mark", place, n_pending, *ends)
+        ends = [_least(row[end] for row in rows) for end in ENDS]
+        looked_s = rows[0]["looked_s"]
+        run(self._conn, self._schema, "admin_prune_mark", place, n_pending, *ends, looked_s)
+
+
+def _least(values: Iterable[float | None]) -> float | None:
+    return min((value for value in values if value is not None), default=None)

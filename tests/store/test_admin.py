@@ -354,6 +354,19 @@ def test_a_prune_with_nothing_to_do_passes_by_what_has_not_changed(
     assert looked(conn, states=["failed"]) == [(True, 2)], "and what is dead is asked for"
 
 
+def test_what_was_pending_at_the_last_look_is_not_old_enough_before_its_time(
+    conn: Session, old: list[int]
+) -> None:
+    pruned(conn, older_than_s=60.0)
+    finish(conn, old[8:9])
+    assert looked(conn, older_than_s=60.0) == [], "nothing can have ended a minute ago"
+    conn.execute("UPDATE actorq.pruned SET looked_at = looked_at - interval '61 s'")
+    assert looked(conn, older_than_s=60.0) == [(True, 0)], "it might have"
+    finish(conn, old[9:], age_s=100)
+    conn.execute("UPDATE actorq.pruned SET looked_at = looked_at - interval '61 s'")
+    assert looked(conn, older_than_s=60.0) == [(True, 1)]
+
+
 @pytest.mark.parametrize("change", ["finish", "claim and finish", "cancel", "retry and finish"])
 def test_a_place_where_something_has_ended_is_looked_at_again(
     conn: Session, old: list[int], change: str

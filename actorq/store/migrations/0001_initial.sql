@@ -194,7 +194,7 @@ CREATE TABLE {schema}.pruned (
     completed_at timestamptz NOT NULL,
     cancelled_at timestamptz NOT NULL,
     failed_at    timestamptz NOT NULL,
-    looked_at    timestamptz NOT NULL DEFAULT statement_timestamp()
+    looked_at    timestamptz NOT NULL
 );
 
 -- Reserved for a later version: nothing reads or writes this yet.
