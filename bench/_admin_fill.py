@@ -20,7 +20,7 @@ FROM generate_series(1, {n}) n, (SELECT now() - interval '{age}') t (at)
 """
 FAILURES = """
 INSERT INTO actorq.failure (job, attempt, lane, final, cause, type, message, traceback)
-SELECT j.id, 1, l.id, true, 'error', 'ValueError', 'no luck', repeat('Traceback, a line of it. ', 20)
+SELECT j.id, 1, l.id, true, 'error', 'ValueError', 'no luck', repeat('a line of traceback. ', 20)
 FROM actorq.job j JOIN actorq.lane l USING (queue, kind)
 WHERE j.state = 'failed'
 """
@@ -30,24 +30,22 @@ def fill(dsn: str, waiting: int, dead: int, done: int) -> None:
     """Put jobs there, the waiting ones first: so they are the oldest, far from the newest ids.
 
     Half of those that wait share rows of the queue, as jobs of one statement do; the others have
-    a row each. They and the dead are older than any prune is asked for, the others newer.
+    a row each. They and the dead are older than what a prune is asked for, the others newer.
     """
-    if True:
-        for text, n in (
-            (WAITING.replace("{run_at}", "now() - interval '1 hour'"), waiting // 2),
-            (WAITING.replace("{run_at}", "now() - n * interval '1 ms'"), waiting - waiting // 2),
-            (_final("failed", 1, "30 days"), dead),
-            (_final("completed", 0, "1 hour"), done),
-        ):
-            _insert(dsn, text, n)
-        h.run(dsn, FAILURES)
+    for text, n in (
+        (WAITING.replace("{run_at}", "now() - interval '1 hour'"), waiting // 2),
+        (WAITING.replace("{run_at}", "now() - n * interval '1 ms'"), waiting - waiting // 2),
+        (_final("failed", 1, "30 days"), dead),
+        (_final("completed", 0, "1 hour"), done),
+    ):
+        for start in range(0, n, CHUNK):
+            size = str(min(CHUNK, n - start))
+            h.run(dsn, text.replace("{args}", ARGS).replace("{n}", size))
+    h.run(dsn, FAILURES)
     h.run(dsn, "VACUUM (ANALYZE) actorq.job, actorq.ready, actorq.failure")
+    h.say(f"{waiting:,} wait, {dead:,} are dead, {done:,} completed")
 
 
 def _final(state: str, n_failed: int, age: str) -> str:
-    return FINAL.replace("{state}", state).replace("{n_failed}", str(n_failed)).replace("{age}", age)
-
-
-def _insert(dsn: str, text: str, n: int) -> None:
-    for start in range(0, n, CHUNK):
-        h.run(dsn, text.replace("{args}", ARGS).replace("{n}", str(min(CHUNK, n - start))))
+    text = FINAL.replace("{state}", state).replace("{n_failed}", str(n_failed))
+    return text.replace("{age}", age)
