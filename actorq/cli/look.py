@@ -54,18 +54,20 @@ def jobs(args: Namespace) -> int:
     before = admin_jobs.LAST if args.before is None else args.before
     ids: list[int] = []
     found: list[JobRow] = []
-    progress = Progress()
+    n_looked, progress = 0, Progress()
     with database(args) as (conn, schema):
         for part in admin_jobs.search(
             conn, schema, state=args.state, kind=args.kind, queue=args.queue,
             limit=limit, before=before,
         ):  # fmt: skip
+            if n_looked:
+                progress(f"{count(len(ids), 'job')} found among {n_looked:,}")
+            n_looked = part.n_looked
             more = admin_jobs.jobs(conn, part.ids, schema, args=args.args)
             ids, found = ids + part.ids, found + more
             if args.json:
                 for job in more:
                     print_json(_job_object(job))
-            progress(f"{count(len(ids), 'job')} found among {part.n_looked:,}")
     if not args.json:
         _print_found(ids, found, limit, args.args)
     return OK

@@ -13,7 +13,7 @@ from actorq.store.admin_jobs import LAST
 from actorq.store.faults import translated
 
 RANGE = 500_000
-"""Jobs that one statement looks at: about a second, and 100 MB of the server's memory."""
+"""Jobs that one statement looks at: so many that reading `ready` once for each is cheap."""
 
 MAX_FOUND = 100_000
 REPAIR_CHUNK = 1000

@@ -14,10 +14,10 @@ import msgspec
 from actorq.store.admin import Conn, run, structs
 
 EXACT_PAGES = 4000
-"""Of 8 kB: all of them are read in some 50 ms; 100,000 jobs, or 500,000 that wait."""
+"""Of 8 kB: that is some 100,000 jobs, or 500,000 that wait in rows of their own."""
 
 SAMPLE_PAGES = 1000
-"""So many are off by 3 % in two cases out of three, and read in some 30 ms."""
+"""Each page is drawn or not, so their number, and with it a count, varies by 1/√1000: 3 %."""
 
 FEW = 200
 """Lanes with no more rows than this are counted one by one where the rest is an estimate."""

@@ -40,8 +40,8 @@ that a snapshot keeps. With 2,000,000 waiting it took 40 ms, with as many kept 1
 which after every 50,000 rows was up to 22 % of a core."""
 
 SWEEP_KEYS, SWEEP_S = 1_000, 10.0
-"""Unique keys to look at, and how often: 3 ms. While half of them are stale, the next round looks
-at more; that is 2,000 a second, as many as anybody was seen to enqueue."""
+"""Unique keys to look at, and how often. While half of them are stale the next round looks at more:
+2,000 a second."""
 
 CALM = 1_000
 """Rows claimed between two rounds, below which a rush is over: its last dead rows must not wait

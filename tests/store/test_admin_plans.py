@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from actorq.store.admin import connect_admin
+from actorq.store.admin import connect_admin, planned, run
 from actorq.store.admin_jobs import LAST
 from actorq.store.connection import Session
 from actorq.store.statements import statement
@@ -74,7 +74,11 @@ def fill(conn: Session) -> None:
 def explained(conn: Session, name: str, params: tuple[Any, ...]) -> dict[str, Any]:
     """Run a statement, undo it, and return its plan with what each node has touched."""
     text = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + statement(name, "actorq")
-    with conn.transaction(force_rollback=True), psycopg.RawCursor(conn) as cursor:
+    with (
+        conn.transaction(force_rollback=True),
+        planned(conn, name),
+        psycopg.RawCursor(conn) as cursor,
+    ):
         (found,) = cursor.execute(text.encode(), params).fetchall()[0]
     return (json.loads(found) if isinstance(found, str) else found)[0]  # type: ignore[no-any-return]
 
@@ -117,8 +121,6 @@ def test_pruned_jobs_take_what_belongs_to_them_without_reading_whole_tables(
         return int(row[0])
 
     before = scanned()
-    with psycopg.RawCursor(filled) as cursor:
-        text = statement("admin_prune", "actorq").encode()
-        ids = list(range(N + 1, N + 501))
-        assert cursor.execute(text, [ids, ["failed"]]).fetchall() == [(500,)]
+    ids = list(range(N + 1, N + 501))
+    assert run(filled, "actorq", "admin_prune", ids, ["failed"]) == [{"n_deleted": 500}]
     assert scanned() == before

@@ -10,7 +10,6 @@ FROM {schema}.lane l, LATERAL (
             (SELECT j.state = 'failed' FROM {schema}.job j WHERE j.id = f.job) AS is_dead
         FROM {schema}.failure f
         WHERE f.lane = l.id AND f.final
-        ORDER BY f.job
         LIMIT $1::int8 + 1
     ) f
 ) d

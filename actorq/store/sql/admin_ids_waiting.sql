@@ -2,7 +2,7 @@
 -- them), ready, scheduled, retrying or suspect, $4 kind or NULL, $5 queue or NULL.
 -- Jobs of a row agree in all but the last 7 bits, so at most 128 rows can hold ids between those
 -- of another: 128 rows more than ids are wanted hold the newest ones for certain.
--- `ready` has no order by id. But if a twentieth of its pages holds that many rows from some id on,
+-- `ready` has no order by id. But if a hundredth of its pages holds that many rows from some id on,
 -- so does all of it: what is older need not be sorted, which is nearly all of the cost.
 -- Locks: none. Index: lane_pkey; all of ready is read, no job is.
 WITH asked AS MATERIALIZED (
@@ -20,19 +20,25 @@ WITH asked AS MATERIALIZED (
     SELECT CASE WHEN count(*) = $2::int8 + 128 THEN min(s.place) << 7 ELSE 0 END AS id
     FROM (
         SELECT r.id >> 7 AS place
-        FROM asked k, {schema}.ready r TABLESAMPLE SYSTEM (5)
-        WHERE r.id < $1::int8 AND r.run_at > k.after AND r.run_at <= k.until
-          AND (k.again IS NULL OR r.again = k.again) AND (NOT k.suspect OR r.suspect <> 0)
-          AND (k.every_lane OR r.lane IN (SELECT l.id FROM lanes l))
+        FROM {schema}.ready r TABLESAMPLE SYSTEM (1)
+        WHERE r.id < $1::int8
+          AND r.run_at > (SELECT k.after FROM asked k) AND r.run_at <= (SELECT k.until FROM asked k)
+          AND ((SELECT k.again IS NULL FROM asked k) OR r.again = (SELECT k.again FROM asked k))
+          AND ((SELECT NOT k.suspect FROM asked k) OR r.suspect <> 0)
+          AND ((SELECT k.every_lane FROM asked k) OR r.lane IN (SELECT l.id FROM lanes l))
         ORDER BY 1 DESC
         LIMIT $2::int8 + 128
     ) s
 ), newest AS MATERIALIZED (
     SELECT r.id, r.jobs
-    FROM asked k, bound b, {schema}.ready r
-    WHERE r.id >= b.id AND r.id < $1::int8 AND r.run_at > k.after AND r.run_at <= k.until
-      AND (k.again IS NULL OR r.again = k.again) AND (NOT k.suspect OR r.suspect <> 0)
-      AND (k.every_lane OR r.lane IN (SELECT l.id FROM lanes l))
+    FROM {schema}.ready r
+    -- IS TRUE: or a planner would go through all of the index, and to each row by it.
+    WHERE (r.id >= (SELECT b.id FROM bound b) AND r.id < $1::int8) IS TRUE
+      AND (r.run_at > (SELECT k.after FROM asked k)
+          AND r.run_at <= (SELECT k.until FROM asked k)) IS TRUE
+      AND ((SELECT k.again IS NULL FROM asked k) OR r.again = (SELECT k.again FROM asked k))
+      AND ((SELECT NOT k.suspect FROM asked k) OR r.suspect <> 0)
+      AND ((SELECT k.every_lane FROM asked k) OR r.lane IN (SELECT l.id FROM lanes l))
     ORDER BY r.id >> 7 DESC
     LIMIT $2::int8 + 128
 )
