@@ -47,6 +47,7 @@ RUNS = {
             "supervisors",
             "soak",
             "recovery",
+            "admin",
             "peers",
         )
     },
@@ -81,6 +82,12 @@ ROWS = (
     ("recovery", "elsewhere_of_ttl", "… another one elsewhere, in parts of the ttl"),
     ("recovery", "database_ms", "ms from a restarted database's first answer to the first claim"),
     ("recovery", "database_away_ms", "… after it was away for 5 s"),
+    ("admin", "status_ms", "ms to the first line of status, with 5 million jobs"),
+    ("admin", "jobs_ready_ms", "… of jobs --state ready"),
+    ("admin", "jobs_failed_ms", "… of jobs --state failed"),
+    ("admin", "doctor_ms", "… of doctor"),
+    ("admin", "prune_idle_ms", "ms of a prune with nothing to do"),
+    ("admin", "retry_jobs_per_s", "dead letters retried per second"),
     ("peers", "drain_vs_best_peer", "no-op drain, times the best Python peer"),
     ("peers", "model_vs_best_peer", "model, times the best Python peer"),
 )

@@ -52,6 +52,18 @@ PLANTS = (
         _sql("settle", _CLOSED, _CLOSED.replace(" AND l.seq = v.seq", "")),
         _sql("settle", _BUMPED, _BUMPED.replace(" AND l.seq = v.seq", "")),
     )),
+    Plant("a key taken over from a job that is retried", "tests/client/test_unique.py::"
+          "test_a_key_whose_job_is_retried_while_one_waits_is_held", (
+        _sql("unique_insert", "seen.ctid = k.ctid", "true"),
+    )),
+    Plant("a sweep that asks before it locks", "tests/store/test_keys.py", (
+        _sql("key_sweep", "\n  AND NOT EXISTS (SELECT FROM {schema}.job j"
+             " WHERE j.id = k.job AND j.state = 'pending')", ""),
+        _sql("key_stale", "\n    FOR UPDATE OF k SKIP LOCKED", ""),
+    )),
+    Plant("a retry that takes a held key", "tests/store/test_by_hand.py", (
+        _sql("admin_retry", "AND j.state <> 'pending')", ")"),
+    )),
     Plant("settle without attempt", "tests/store/test_settle.py", (
         _sql("settle", "WHERE j.id = ANY (v.ids) AND j.attempt = v.attempt"
              " AND j.state = 'pending'\n      " + _DONE,
