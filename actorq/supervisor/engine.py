@@ -215,7 +215,7 @@ class _Life:
                 self._next_tick = now + self._options.poll_s
                 self._step(i.Tick(self._stage.taken(), self._stage.running()), now)
             if now >= self._abort_at:
-                self._ended, self._code = True, FAILED
+                self._ended, self._code = True, self._code or FAILED
             elif now >= self._grace_at and self._settlers.held_up:
                 self._ended = True
 

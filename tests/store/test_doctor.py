@@ -39,7 +39,7 @@ def test_a_healthy_database_has_nothing_bad(conn: Session) -> None:
     finish(conn, insert(conn, 3), "failed")
     checks = diagnose(conn)
     assert [check for check in checks if check.level == "bad"] == []
-    assert len(checks) == 17
+    assert len(checks) == 19
 
 
 @pytest.mark.parametrize(("age", "level"), [(199_999_999, "ok"), (1_500_000_000, "bad")])

@@ -66,7 +66,7 @@ def administer(dsn: str) -> None:
         waiting = "SELECT id FROM actorq.job WHERE state = 'pending' ORDER BY id LIMIT 4"
         ids = [row[0] for row in conn.execute(waiting)]
         assert cancel.cancel(conn, ids).cancelled == ids
-        assert admin_change.retry(conn, ids) == ids
+        assert admin_change.retry(conn, ids).taken == ids
         admin_status.status(conn)
         admin_doctor.repair(conn)
         found = {check.name: check for check in admin_doctor.diagnose(conn)}
