@@ -10,7 +10,7 @@ import pytest
 
 import actorq
 from actorq.errors import ConfigError, StoreUnavailable
-from actorq.store import admin_change, admin_doctor, admin_status, cancel
+from actorq.store import admin_change, admin_doctor, admin_prune, admin_status, cancel
 from actorq.store.admin import connect_admin
 from actorq.store.connection import connect
 from actorq.store.migrate import migrate
@@ -72,7 +72,7 @@ def administer(dsn: str) -> None:
         found = {check.name: check for check in admin_doctor.diagnose(conn)}
         assert found["connection"].level == "bad"
         assert "transaction pooler" in found["connection"].text
-        list(admin_change.prune(conn))
+        list(admin_prune.prune(conn))
 
 
 def refused(dsn: str) -> None:
