@@ -1,6 +1,6 @@
 """actorq: a PostgreSQL-backed job queue for work that is cheaper in batches."""
 
-from actorq.actor.context import Batch
+from actorq.actor.context import Batch, Job, current_job
 from actorq.app import App
 from actorq.async_client import AsyncClient
 from actorq.client import Client
@@ -33,7 +33,7 @@ from actorq.errors import (
     StoreUnavailable,
     UnknownKind,
 )
-from actorq.job import Job
+from actorq.job import JobHandle
 from actorq.kind import Kind
 
 __version__ = "0.1.0"
@@ -41,7 +41,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ActorqError", "App", "ArgsInvalid", "ArgsTooLarge", "AsyncClient", "Batch", "Cancel",
     "Client", "ConfigError", "Done", "EmbeddedError", "EnqueueError", "Fail", "InternalError",
-    "Job", "Kind", "Outcome", "ProtocolError", "Retry", "RowRefused", "SchemaMismatch", "Snooze",
-    "StoreError", "StoreUnavailable", "UnknownKind", "cancel", "done", "exponential", "fail",
-    "retry", "snooze",
+    "Job", "JobHandle", "Kind", "Outcome", "ProtocolError", "Retry", "RowRefused",
+    "SchemaMismatch", "Snooze", "StoreError", "StoreUnavailable", "UnknownKind", "cancel",
+    "current_job", "done", "exponential", "fail", "retry", "snooze",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
@@ -11,14 +12,15 @@ from actorq.args import DEFAULT_MAX_BYTES, ArgsCodec
 from actorq.config import find_dsn, masked
 from actorq.core.policy import DEFAULT_QUEUE, KindPolicy, check_integer
 from actorq.errors import ConfigError, UnknownKind
-from actorq.kind import ActorSettings, Kind, codec_of, same_handler, with_settings
+from actorq.kind import ActorSettings, Kind, is_again, with_settings
+from actorq.shapes import codec_of, shape_of
 from actorq.store.statements import checked_schema
 
 if TYPE_CHECKING:
     from actorq.async_client import AsyncClient
     from actorq.client import Client
     from actorq.events import Events
-    from actorq.job import Job
+    from actorq.job import JobHandle
     from actorq.supervisor.options import RunSettings
 
 MAX_ARGS_BYTES = 16 * 1024 * 1024
@@ -46,9 +48,12 @@ class App:
         if dsn is not None and embedded:
             raise ConfigError("dsn and embedded are both given: one of them decides")
         self._dsn = None if dsn is None else find_dsn(dsn)
+        self._located: str | None = None  # decided elsewhere, from PG* variables where empty
         self._embedded = embedded
         self._server: Any = None
         self._lock = threading.Lock()
+        self.home = str(sys._getframe(1).f_globals.get("__name__", ""))
+        self.entry = ""  # what `actorq run` was told: MODULE:APP
         self.schema = checked_schema(schema)
         self.allow_undeclared = allow_undeclared
         self.max_args_bytes = check_integer("max_args_bytes", max_args_bytes, 1, MAX_ARGS_BYTES)
@@ -58,6 +63,16 @@ class App:
     def __repr__(self) -> str:
         where = "embedded" if self._embedded else masked(self._dsn or "from the environment")
         return f"App({where!r}, schema={self.schema!r}, kinds={sorted(self.kinds)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Send an app as its kinds and settings: no connection, no event, and no password."""
+        settings = (self.schema, self.allow_undeclared, self.max_args_bytes, self.pooler)
+        return _sent, settings, self.kinds
+
+    def __setstate__(self, kinds: dict[str, Kind]) -> None:
+        self.kinds = kinds
+        for kind in kinds.values():
+            kind.app = self
 
     # ---- declaring ------------------------------------------------------------------------
 
@@ -94,8 +109,8 @@ class App:
 
     def _declare(self, policy: KindPolicy, handler: Any) -> Any:
         kind = self.kinds.get(policy.name)
-        if kind is None or same_handler(kind.handler, handler):
-            codec = codec_of(handler, self.max_args_bytes)
+        if kind is None or is_again(kind, handler):
+            codec = codec_of(handler, shape_of(handler), self.max_args_bytes)
             kind = Kind(self, policy, codec)
         elif kind.queue != policy.queue:
             raise ConfigError(f"kind {kind.name!r} is declared already, on queue {kind.queue!r}")
@@ -110,7 +125,7 @@ class App:
 
     # ---- enqueueing -----------------------------------------------------------------------
 
-    def enqueue(self, kind: str | Kind, *args: Any, **options: Any) -> Job:
+    def enqueue(self, kind: str | Kind, *args: Any, **options: Any) -> JobHandle:
         """Enqueue one job of a kind given by name; takes what `Kind.enqueue` takes."""
         return self._kind(kind).enqueue(*args, **options)
 
@@ -121,7 +136,7 @@ class App:
         n_or_ids: int | list[int] = self._kind(kind).enqueue_many(items, **options)
         return n_or_ids
 
-    async def enqueue_async(self, kind: str | Kind, *args: Any, **options: Any) -> Job:
+    async def enqueue_async(self, kind: str | Kind, *args: Any, **options: Any) -> JobHandle:
         """Do what `enqueue` does, without blocking the event loop."""
         return await self._kind(kind).enqueue_async(*args, **options)
 
@@ -131,11 +146,11 @@ class App:
         """Do what `enqueue_many` does, without blocking the event loop."""
         return await self._kind(kind).enqueue_many_async(items, **options)
 
-    def job(self, id: int, kind: str = "") -> Job:
+    def job(self, id: int, kind: str = "") -> JobHandle:
         """Return the handle of a job whose id is known."""
-        from actorq.job import Job
+        from actorq.job import JobHandle
 
-        return Job(self, id, kind)
+        return JobHandle(self, id, kind)
 
     def _kind(self, kind: str | Kind) -> Kind:
         if isinstance(kind, Kind):
@@ -209,8 +224,21 @@ class App:
 
     # ---- the database ---------------------------------------------------------------------
 
+    def relocate(self, dsn: str | None, schema: str) -> None:
+        """Have the jobs live elsewhere than declared; without a DSN, in that schema there.
+
+        The command line decides so for its supervisor, and a supervisor for its actors.
+        """
+        if "client" in self.__dict__:
+            self.client.close()
+        self.schema = checked_schema(schema)
+        if dsn is not None:
+            self._located, self.pooler = dsn, False
+
     def dsn(self) -> str:
         """Return the DSN, starting the private server if that is what the app has."""
+        if self._located is not None:
+            return self._located
         if not self._embedded:
             return find_dsn(self._dsn)
         with self._lock:
@@ -253,6 +281,15 @@ class App:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _sent(schema: str, allow_undeclared: bool, max_args_bytes: int, pooler: bool) -> App:
+    return App(
+        schema=schema,
+        allow_undeclared=allow_undeclared,
+        max_args_bytes=max_args_bytes,
+        pooler=pooler,
+    )
 
 
 def _private_server(schema: str) -> Any:

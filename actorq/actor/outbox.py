@@ -13,6 +13,7 @@ from typing import Any
 from actorq import wire
 from actorq.actor.results import ResultRefused, Results, has_outcomes, refusal
 from actorq.actor.texts import head, shown
+from actorq.article import a
 from actorq.core.model import ErrorInfo, Verdict
 from actorq.core.outcome import Cancel, Done, Fail, Outcome, Retry, Snooze
 from actorq.core.retry import MAX_DELAY_S
@@ -163,7 +164,7 @@ def _size(verdict: Verdict) -> int:
 
 
 def _said(outcome: Outcome, reason: object) -> ErrorInfo:
-    text = reason if isinstance(reason, str) else f"(a {type(reason).__name__}, not a text)"
+    text = reason if isinstance(reason, str) else f"({a(reason)}, not a text)"
     return ErrorInfo(type(outcome).__name__, head(text))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -49,6 +50,8 @@ def _handled(
     try:
         batch = _batch(work, codec, page, outbox, adapter.max_attempts)
         if len(batch):
+            if adapter.batch_limit_s is not None:
+                batch.deadline = time.monotonic() + adapter.batch_limit_s
             with adapter.batch_limit():
                 adapter.handle(batch)
     except BaseException as error:  # one bad handler must not take its process along

@@ -17,6 +17,7 @@ from actorq import wire
 from actorq.actor import loop
 from actorq.actor.adapters import Kind
 from actorq.actor.boot import boot_of, is_loading_main
+from actorq.config import Place
 from actorq.core.model import Buffer
 from actorq.errors import ConfigError, InternalError
 from actorq.page import MAX_IN_PIPE, Page
@@ -144,17 +145,18 @@ class Actor:
 class Pool:
     """Start actor processes; every one is reported by `pipes` until it is dead.
 
-    `n_threads` is what numeric libraries in each actor are told to use, unless the
-    environment or the kind says otherwise.
+    `place` is where the jobs live, for handlers that enqueue. `n_threads` is what numeric
+    libraries in each actor are told to use, unless the environment or the kind says otherwise.
     """
 
-    def __init__(self, pipes: Pipes, n_threads: int = 1) -> None:
+    def __init__(self, pipes: Pipes, place: Place | None = None, n_threads: int = 1) -> None:
         if is_loading_main():
             raise ConfigError(
-                "a supervisor was started while an actor loads the main module: put the call "
-                "that runs it under  if __name__ == '__main__':"
+                "a supervisor was started while an actor loads the main module or one that it "
+                "imports: put the call that runs it under  if __name__ == '__main__':"
             )
         self._pipes = pipes
+        self._place = place
         self._n_threads = n_threads
         self._context = get_context("spawn")
         self._closed = socket.socket()  # what an actor has that could not be started
@@ -167,7 +169,7 @@ class Pool:
         the kernel ends them with it. Raises ConfigError for a handler that cannot be sent. If
         the system refuses a process, its ActorDied says so.
         """
-        boot = boot_of(kind, index)
+        boot = boot_of(kind, index, self._place)
         actor = Actor(kind.name, index, Page.private(kind.policy.max_batch), self._closed, NO_FD)
         try:
             self._bring_up(actor, kind)

@@ -255,16 +255,17 @@ def test_a_module_that_fails_at_import_says_so(actors, tmp_path, monkeypatch):
     assert actors.died(actor).exit.code == 1
 
 
-def test_a_handler_bound_by_a_later_call_is_explained(actors, tmp_path, monkeypatch):
-    (tmp_path / "unbound_handlers.py").write_text("class H:\n    def handle(self, b): ...\n")
+def test_a_class_bound_by_a_later_call_is_found(actors, tmp_path, monkeypatch):
+    (tmp_path / "unbound_handlers.py").write_text(
+        "class H:\n    def handle(self, b): return [7 for _ in b]\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     import unbound_handlers
 
     kind = Kind(None, KindPolicy(name="late"), ArgsCodec())
     kind.bind(unbound_handlers.H)
-    actor = actors.pool.spawn(kind, 0)
-    failed = actors.said(BootFailed, actor)
-    assert "declare the handler where it is defined" in failed.error.message
+    [message] = actors.run(actors.start(kind), [0])
+    assert message.verdicts[0].result == b"7"
 
 
 def test_a_process_the_system_refuses_is_reported_as_a_death(actors, monkeypatch):
