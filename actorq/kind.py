@@ -136,8 +136,6 @@ class Kind:
 
     def _checked(self, handler: Any) -> Shape:
         """Return the handler's shape; raises ConfigError where it cannot be this kind's."""
-        if isinstance(handler, Kind):
-            raise ConfigError(f"{handler!r} is a kind already: a function is the handler of one")
         shape = shape_of(handler)
         if self.handler is not None and not is_again(self, handler):
             raise ConfigError(

@@ -5,6 +5,7 @@ A mistake is said here, on the line that makes it, rather than by the first batc
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -12,6 +13,7 @@ from types import FrameType, UnionType
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from actorq.actor.context import Batch, Job
+from actorq.actor.places import kind_behind
 from actorq.args import ArgsCodec
 from actorq.errors import ConfigError
 
@@ -42,6 +44,11 @@ def shape_of(handler: Any) -> Shape:
     """Return how a handler is to be called; raises ConfigError for what cannot be called so."""
     if inspect.isclass(handler):
         return _shape_of_class(handler)
+    if kind_behind(handler) is not None:
+        raise ConfigError(
+            f"{handler!r} is a kind already, and its name can enqueue one kind only: decorate a "
+            "function of its own for the other"
+        )
     if not inspect.isfunction(handler):
         raise ConfigError(f"{handler!r} cannot be a handler: give a function or a class")
     _check_no_generator(handler)
@@ -166,25 +173,21 @@ def _shape_of_class(handler: type) -> Shape:
 def _check_made(handler: Any) -> None:
     """Refuse a class that an actor cannot make or set up."""
     name = handler.__name__
-    if handler.__init__ is not object.__init__:
-        own = _own_parameter(handler, "__init__")
-        if not _binds(_without(handler.__init__, (own,) if own else ()), 0):
+    with contextlib.suppress(ValueError):  # of a class in C, which does not say what it takes
+        if not _binds(inspect.signature(handler), 0):
             raise ConfigError(
                 f"class {name}: an actor makes it by {name}(), without arguments; what it needs "
                 "goes into setup(self) or setup(self, slot)"
             )
-    setup = getattr(handler, "setup", None)
-    if setup is not None:
-        own = _own_parameter(handler, "setup")
-        signature = _without(setup, (own,) if own else ())
+    if hasattr(handler, "setup"):
+        signature = _of_method(handler, "setup")
         if not _binds(signature, 0) and not _binds(signature, 1):
             raise ConfigError(f"{name}.setup takes the number of its slot, or nothing else")
 
 
 def _check_handle(handler: Any) -> None:
     """Refuse a method `handle` that cannot be given a batch, or expects something else."""
-    name, own = f"{handler.__name__}.handle", _own_parameter(handler, "handle")
-    signature = _without(handler.handle, (own,) if own else ())
+    name, signature = f"{handler.__name__}.handle", _of_method(handler, "handle")
     if not _binds(signature, 1):
         raise ConfigError(f"{name} is called with a batch and nothing else: handle(self, batch)")
     first = next(iter(signature.parameters))
@@ -239,6 +242,11 @@ def _own_parameter(handler: Any, method: str) -> str | None:
     if isinstance(inspect.getattr_static(handler, method), staticmethod | classmethod):
         return None
     return next(iter(inspect.signature(function).parameters), None)
+
+
+def _of_method(handler: Any, method: str) -> inspect.Signature:
+    own = _own_parameter(handler, method)
+    return _without(getattr(handler, method), (own,) if own else ())
 
 
 def _without(function: Callable[..., Any], names: Iterable[str]) -> inspect.Signature:
