@@ -49,9 +49,8 @@ from actorq.core.event import (
     SupervisorStopping,
 )
 from actorq.escape import escape
+from actorq.logs import logger
 from actorq.plural import count
-
-log = logging.getLogger("actorq")
 
 MAX_TRACEBACK_LINES = 60
 
@@ -74,7 +73,7 @@ class Events:
             try:
                 subscriber(event)
             except BaseException:  # SystemExit, or an outcome that a handler's code raises
-                log.exception("a subscriber failed on %s: %r", event.name, subscriber)
+                logger("actorq").exception("a subscriber failed on %s: %r", event.name, subscriber)
 
 
 DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
@@ -221,6 +220,7 @@ class LogLines:
     def __call__(self, event: Event) -> None:
         """Log one event."""
         level = LINES[type(event)][0]
+        log = logger("actorq")
         if level == DEBUG and not log.isEnabledFor(DEBUG):
             return
         if self._admits(event):
@@ -233,7 +233,7 @@ class LogLines:
         since, n = self._windows.get(key, (second, 0))
         if since != second:
             if n > self._max_per_s:
-                log.warning("%s %s: %d more lines left out", *key, n - self._max_per_s)
+                logger("actorq").warning("%s %s: %d more lines left out", *key, n - self._max_per_s)
             since, n = second, 0
         self._windows[key] = (since, n + 1)
         return n < self._max_per_s

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from actorq.actor.adapters import Adapter, adapter_of
+from actorq.actor.places import kind_behind
 from actorq.actor.run import run_batch
 from actorq.app import App
 from actorq.client import driver_connection, explained
@@ -134,7 +135,7 @@ def assert_enqueued(
 
 def kind_of(kind: Any) -> Kind:
     """Return the Kind itself, for a kind or a decorated class."""
-    found = getattr(kind, "__actorq_kind__", kind)
+    found = kind if isinstance(kind, Kind) else kind_behind(kind)
     if isinstance(found, Kind):
         return found
     raise ConfigError(f"{kind!r} is no kind of job: give a kind or a decorated handler")

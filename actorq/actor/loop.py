@@ -25,6 +25,7 @@ from actorq.actor.link import LOST, Link, leave
 from actorq.actor.outbox import Outbox
 from actorq.actor.run import run_batch
 from actorq.actor.texts import describe
+from actorq.logs import logger
 from actorq.memory import keep_buffers, resident_bytes
 from actorq.page import Page
 
@@ -126,7 +127,7 @@ def _tear_down(adapter: Adapter) -> None:
     try:
         adapter.teardown()
     except BaseException:  # all jobs are answered for; it only concerns the log
-        logging.getLogger("actorq.actor").exception("teardown failed")
+        logger("actorq.actor").exception("teardown failed")
     _flush_output()
 
 

@@ -15,6 +15,7 @@ import msgspec
 from actorq import wire
 from actorq.actor.results import ResultRefused, Results, has_outcomes, refusal
 from actorq.actor.texts import describe, head, shown
+from actorq.article import a
 from actorq.core.model import ErrorInfo, Verdict
 from actorq.core.outcome import Cancel, Done, Fail, HandBack, Outcome, Retry, Snooze
 from actorq.core.retry import MAX_DELAY_S
@@ -214,7 +215,7 @@ def _size(verdict: Verdict) -> int:
 def said_error(said: Retry | Snooze | Fail | Cancel | HandBack) -> ErrorInfo:
     """Return what was said as an error, with the place it was raised at, if it was."""
     reason: object = said.reason
-    text = reason if isinstance(reason, str) else f"(a {type(reason).__name__}, not a text)"
+    text = reason if isinstance(reason, str) else f"({a(reason)}, not a text)"
     trace = describe(said).traceback if said.__traceback__ is not None else ""
     return ErrorInfo(type(said).__name__, head(text), trace)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -60,6 +61,8 @@ def _handled(adapter: Adapter, work: Work, codec: ArgsCodec, page: Page, outbox:
         return describe(error)
     try:
         if len(batch):
+            if adapter.batch_limit_s is not None:
+                batch.deadline = time.monotonic() + adapter.batch_limit_s
             with adapter.batch_limit(batch):
                 adapter.handle(batch)
     except BaseException as error:  # one bad handler must not take its process along

@@ -56,6 +56,7 @@ class KindPolicy(msgspec.Struct, frozen=True, kw_only=True):
     retry: Any = retries.DEFAULT  # whatever `policy_of` takes; a RetryPolicy once made
     fatal: Any = ()  # exceptions after which no attempt is left; a tuple of types once made
     store_results: bool = True
+    threads: int | None = None  # of numeric libraries in an actor; else the environment's, or 1
     env: Mapping[str, str] = {}
 
     def __post_init__(self) -> None:
@@ -103,6 +104,7 @@ _INTEGERS = {
     "crash_budget": (1, 32_767),
 }
 _COUNTS = {
+    "threads": (1, 1_024),
     "concurrency": (1, 10_000),
     "max_batches": (1, 1_000_000_000),
     "max_rss": (1 << 20, 1 << 50),

@@ -18,6 +18,7 @@ from queue import Empty, SimpleQueue
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any, Unpack
 
+from actorq.config import Place
 from actorq.core import effects as e
 from actorq.core import event, plan, plan_drain
 from actorq.core import inputs as i
@@ -119,7 +120,8 @@ class _Life:
         self._events = events
         self._inbox = inbox
         self._node = identity.me(options.ttl_s)
-        self._stage = Stage(options.kinds, inbox.put)  # first: it refuses to be in an actor
+        place = Place(options.dsn, options.schema)
+        self._stage = Stage(options.kinds, place, inbox.put)  # first: it refuses to be in an actor
         try:
             self._view = self._begin()
         except BaseException:

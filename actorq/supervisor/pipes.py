@@ -7,7 +7,6 @@ when the process and its group are gone, so that whoever hears of it can give th
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 import os
 import selectors
@@ -23,6 +22,7 @@ import msgspec
 
 from actorq import wire
 from actorq.errors import ProtocolError
+from actorq.logs import logger
 from actorq.supervisor.exits import ExitInfo, OomCounter, exit_info
 from actorq.supervisor.link import Fatal
 from actorq.supervisor.loglines import LogLines
@@ -219,8 +219,8 @@ class Pipes(threading.Thread):
         watched.stacks.feed(text for _, text in lines)
         extra = {"kind": actor.kind, "slot": actor.index}
         for level, text in lines:
-            logger = logging.getLogger(f"actorq.actor.{actor.kind}")
-            logger.log(level, "%s[%d] %s", actor.kind, actor.index, text, extra=extra)
+            log = logger(f"actorq.actor.{actor.kind}")
+            log.log(level, "%s[%d] %s", actor.kind, actor.index, text, extra=extra)
 
     # ---- death ----
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from actorq import wire
+from actorq.config import Place
 from actorq.core import effects as e
 from actorq.core import inputs as i
 from actorq.core.model import Cut
@@ -44,10 +45,10 @@ class Seat:
 class Stage:
     """Carry out the effects that concern processes; translate what they say."""
 
-    def __init__(self, kinds: Sequence[Kind], post: Callable[[object], None]) -> None:
+    def __init__(self, kinds: Sequence[Kind], place: Place, post: Callable[[object], None]) -> None:
         self._kinds = {kind.name: kind for kind in kinds}
         self._pipes = Pipes(post)
-        self._pool = Pool(self._pipes)
+        self._pool = Pool(self._pipes, place)
         self._by_number: dict[int, Seat] = {}
         self._by_actor: dict[int, Seat] = {}
 
