@@ -12,8 +12,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import conninfo
 
+from actorq.config import Place
 from actorq.store.migrate import migrate
+from actorq.wire import Boot
 from tests.support.shell import ROOT, Ran, spawn
 
 
@@ -392,3 +395,32 @@ def test_a_module_that_configures_logging_does_not_silence_the_supervisor(
     for said in ("supervisor started", "of fails failed for good", "told so", "of the handler"):
         assert said in ran.err
     assert ("mine actorq" in ran.err) == (where == "module")
+
+
+def test_where_jobs_live_is_told_to_actors_out_of_sight(dsn: str, code: Code) -> None:
+    hidden = conninfo.make_conninfo(dsn, password="pa55w0rd")
+    code.write(
+        handlers=f"""
+            import actorq
+            app = actorq.App({hidden!r})
+            @app.actor("looks")
+            def looks() -> list[str]:
+                looks.enqueue(delay_s=1000)
+                files = [open(f"/proc/self/{{name}}").read() for name in ("environ", "cmdline")]
+                return [text.replace("\\0", " ") for text in files]
+        """,
+        script="""
+            import logging
+            from handlers import app
+            if __name__ == "__main__":
+                logging.basicConfig(level="DEBUG")
+                raise SystemExit(app.drain())
+        """,
+    )
+    id_ = put(dsn, "looks")
+    ran = code.script("script", dsn)
+    assert ran.returncode == 0, ran.stderr
+    assert "ACTORQ_SLOT" in results(dsn)[id_][0]
+    assert "pa55w0rd" not in str(results(dsn)) + ran.stderr
+    assert pending(dsn) == ["looks"]
+    assert "pa55w0rd" not in repr(Boot("k", 0, place=Place(hidden, "actorq")))
