@@ -57,6 +57,7 @@ class ActorSettings(TypedDict, total=False):
     crash_budget: int | None
     retry: Any
     store_results: bool | None
+    threads: int | None
     env: Mapping[str, str] | None
 
 

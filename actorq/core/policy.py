@@ -48,6 +48,7 @@ class KindPolicy(msgspec.Struct, frozen=True, kw_only=True):
     crash_budget: int = 3  # counts deaths of the process charged to this job
     retry: Any = retries.DEFAULT  # whatever `policy_of` takes; a RetryPolicy once made
     store_results: bool = True
+    threads: int | None = None  # of numeric libraries in an actor; else the environment's, or 1
     env: Mapping[str, str] = {}
 
     def __post_init__(self) -> None:
@@ -61,6 +62,8 @@ class KindPolicy(msgspec.Struct, frozen=True, kw_only=True):
         for limit in ("batch_timeout_s", "job_timeout_s"):
             if getattr(self, limit) is not None:
                 check_number(limit, getattr(self, limit), 0.001, 7 * 86_400.0)
+        if self.threads is not None:
+            check_integer("threads", self.threads, 1, 1_024)
         self._check_combinations()
         check_env(self.env)
         msgspec.structs.force_setattr(self, "retry", retries.policy_of(self.retry))

@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from multiprocess import get_context
@@ -19,6 +19,7 @@ from actorq.actor.adapters import Kind
 from actorq.actor.boot import boot_of, is_loading_main
 from actorq.config import Place
 from actorq.core.model import Buffer
+from actorq.core.policy import KindPolicy
 from actorq.errors import ConfigError, InternalError
 from actorq.page import MAX_IN_PIPE, Page
 from actorq.supervisor.exits import ExitInfo
@@ -35,8 +36,14 @@ THREAD_COUNTS = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
     "BLIS_NUM_THREADS",
+    "OPENCV_FOR_THREADS_NUM",
+    "NUMBA_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+    "POLARS_MAX_THREADS",
+    "ACTORQ_THREADS",
 )
-"""What numeric libraries read, once, when they are loaded."""
+"""What numeric libraries read, once, when they are loaded; the last is for handlers to read, which
+tell it to libraries that read nothing."""
 
 MAX_PARTS = 1000
 """How many buffers to give to one sendmsg: Linux and macOS take 1024."""
@@ -145,11 +152,10 @@ class Actor:
 class Pool:
     """Start actor processes; every one is reported by `pipes` until it is dead.
 
-    `place` is where the jobs live, for handlers that enqueue. `n_threads` is what numeric
-    libraries in each actor are told to use, unless the environment or the kind says otherwise.
+    `place` is where the jobs live, for handlers that enqueue.
     """
 
-    def __init__(self, pipes: Pipes, place: Place | None = None, n_threads: int = 1) -> None:
+    def __init__(self, pipes: Pipes, place: Place | None = None) -> None:
         if is_loading_main():
             raise ConfigError(
                 "a supervisor was started while an actor loads the main module or one that it "
@@ -157,7 +163,6 @@ class Pool:
             )
         self._pipes = pipes
         self._place = place
-        self._n_threads = n_threads
         self._context = get_context("spawn")
         self._closed = socket.socket()  # what an actor has that could not be started
         self._closed.close()
@@ -200,18 +205,20 @@ class Pool:
             loop.main,
             (fd, os.getpid(), actor.page),
             name=f"actorq {kind.name} {actor.index}",
-            env=environment(dict(os.environ), kind.policy.env, actor.index, self._n_threads),
+            env=environment(dict(os.environ), kind.policy, actor.index),
             log_fd=log_fd,
             fds=[fd],
         )
 
 
-def environment(
-    base: dict[str, str], own: dict[str, str], index: int, n_threads: int
-) -> dict[str, str]:
-    """Return the environment of an actor: the kind's own settings win, then those around us."""
-    threads = dict.fromkeys(THREAD_COUNTS, str(n_threads))
-    return {**threads, **base, "ACTORQ_SLOT": str(index), **own}
+def environment(base: Mapping[str, str], policy: KindPolicy, index: int) -> dict[str, str]:
+    """Return the environment of an actor: the kind's own settings win, then those around us.
+
+    One thread each where nobody says otherwise: as many actors as cores already keep those busy.
+    """
+    threads = dict.fromkeys(THREAD_COUNTS, str(policy.threads or 1))
+    around = {**threads, **base} if policy.threads is None else {**base, **threads}
+    return {**around, "ACTORQ_SLOT": str(index), **policy.env}
 
 
 def _nothing() -> None:
