@@ -260,7 +260,8 @@ def _inner(conn: Any) -> Any:
 def explained(schema: str, lost: str = "") -> Iterator[None]:
     """Turn the driver's errors into actorq's, with what to do about them.
 
-    `lost` is what to say first of a lost connection; reads have nothing to add.
+    `lost` is what to say first of a lost connection; reads have nothing to add. The driver's error
+    is the cause, without its traceback: those frames are ours, and hide the user's own line.
     """
     import psycopg
 
@@ -270,12 +271,13 @@ def explained(schema: str, lost: str = "") -> Iterator[None]:
         yield
     except ActorqError:
         raise
-    except psycopg.Error as error:
+    except psycopg.Error as driver:
+        error = driver.with_traceback(None)
         if error.sqlstate in _NO_SCHEMA:
             raise SchemaMismatch(
                 f"the schema {schema!r} is missing or of another version in this database "
                 f"({str(error).strip().splitlines()[0]}): run actorq migrate"
-            ) from error
+            ) from None  # the driver's words are all in there
         mapped = fault(error)
         if lost and type(mapped) is StoreUnavailable:
             raise StoreUnavailable(f"{lost} ({mapped})") from error

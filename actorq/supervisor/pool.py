@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import itertools
 import os
@@ -9,6 +10,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from types import BuiltinFunctionType
 from typing import TYPE_CHECKING
 
 from multiprocess import get_context
@@ -160,6 +162,12 @@ class Pool:
             raise ConfigError(
                 "a supervisor was started while an actor loads the main module or one that it "
                 "imports: put the call that runs it under  if __name__ == '__main__':"
+            )
+        if not isinstance(_thread.start_new_thread, BuiltinFunctionType):
+            raise ConfigError(
+                "the threads of this process have been patched, as by eventlet or gevent, and a "
+                "supervisor needs real ones: patch where handlers run only, in their setup or "
+                "where ACTORQ_SLOT is in os.environ, and enqueue from patched processes"
             )
         self._pipes = pipes
         self._place = place

@@ -118,7 +118,7 @@ def test_asynchronous_jobs_have_each_their_own(app: App) -> None:
 def test_a_batch_handler_is_sent_to_its_batch(app: App) -> None:
     @app.actor("k")
     def k(batch: actorq.Batch[int]) -> list[str]:
-        with pytest.raises(ConfigError, match="has its jobs in batch.jobs"):
+        with pytest.raises(ConfigError, match=r"has its jobs in batch\.jobs"):
             current_job()
         return ["refused"]
 

@@ -269,7 +269,7 @@ def test_nor_do_two_classes(app: App) -> None:
 
     first = One
 
-    class One:  # type: ignore[no-redef]  # noqa: F811
+    class One:  # type: ignore[no-redef]
         def handle(self, batch: Batch[int]) -> None: ...
 
     declare(lambda: first)

@@ -16,7 +16,7 @@ from actorq.args import ArgsCodec
 from actorq.core.policy import KindPolicy
 from actorq.errors import ConfigError
 from actorq.kind import Kind
-from actorq.supervisor.pool import boot_of
+from actorq.supervisor.pool import Pool, boot_of
 from actorq.wire import BootFailed
 from tests.actor.support import kind_of
 from tests.process import handlers
@@ -266,6 +266,12 @@ def test_a_class_bound_by_a_later_call_is_found(actors, tmp_path, monkeypatch):
     kind.bind(unbound_handlers.H)
     [message] = actors.run(actors.start(kind), [0])
     assert message.verdicts[0].result == b"7"
+
+
+def test_a_process_with_patched_threads_is_refused(monkeypatch):
+    monkeypatch.setattr("_thread.start_new_thread", lambda *args: 1)  # as eventlet does
+    with pytest.raises(ConfigError, match="enqueue from patched processes"):
+        Pool(Mock())
 
 
 def test_a_process_the_system_refuses_is_reported_as_a_death(actors, monkeypatch):
