@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from actorq.args import DEFAULT_MAX_BYTES, ArgsCodec
 from actorq.config import find_dsn, masked
 from actorq.core.policy import DEFAULT_QUEUE, KindPolicy, check_integer
 from actorq.errors import ConfigError, UnknownKind
-from actorq.kind import ActorSettings, Kind, is_again, with_settings
+from actorq.kind import ActorSettings, Decorator, Kind, is_again, with_settings
 from actorq.shapes import codec_of, shape_of
 from actorq.store.statements import checked_schema
 
@@ -95,17 +95,18 @@ class App:
 
     def actor(
         self, name: str, *, queue: str = DEFAULT_QUEUE, **settings: Unpack[ActorSettings]
-    ) -> Callable[[Any], Any]:
+    ) -> Decorator:
         """Return the decorator that declares a kind and binds its handler in one.
 
-        The args of a plain function are its own parameters, one job at a time. A function
-        with a parameter annotated Batch[T], or a class, is given whole batches.
+        A function with a parameter annotated Batch[T], or a class with `handle`, is given whole
+        batches. The args of any other function, or of a class's `handle_one`, are its own
+        parameters, one job at a time; one annotated `Job` is the job itself.
 
         Where a function given as `retry` raises or returns no number, the default delay serves,
         and an event `RetryFunctionFailed` says so.
         """
         policy = with_settings(KindPolicy(name=name, queue=queue), settings)
-        return functools.partial(self._declare, policy)
+        return cast(Decorator, functools.partial(self._declare, policy))
 
     def _declare(self, policy: KindPolicy, handler: Any) -> Any:
         kind = self.kinds.get(policy.name)

@@ -10,7 +10,7 @@ import functools
 import inspect
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, Unpack, cast, overload
 
 import msgspec
 
@@ -74,6 +74,20 @@ class Many(TypedDict, total=False):
     unique_key: Callable[[Any], str] | None
 
 
+class Decorator(Protocol):
+    """Be what makes a handler: a function becomes its kind, a class stays what it is.
+
+    A class can enqueue afterwards, which no type can say.
+    """
+
+    @overload
+    def __call__(self, handler: type) -> Any: ...
+    @overload
+    def __call__(self, handler: Callable[..., Any]) -> Kind: ...
+    def __call__(self, handler: Any) -> Any:
+        """Declare the handler."""
+
+
 class Kind:
     """Name one kind of job; enqueue it, and bind its handler with `actor`."""
 
@@ -118,10 +132,10 @@ class Kind:
 
     # ---- the handler ----------------------------------------------------------------------
 
-    def actor(self, **settings: Unpack[ActorSettings]) -> Callable[[Any], Any]:
+    def actor(self, **settings: Unpack[ActorSettings]) -> Decorator:
         """Return the decorator that makes a class or function this kind's handler."""
         with_settings(self.policy, settings)  # refuse wrong ones on this very line
-        return functools.partial(self.bind, settings=settings)
+        return cast(Decorator, functools.partial(self.bind, settings=settings))
 
     def bind(self, handler: Any, settings: ActorSettings | None = None) -> Any:
         """Make `handler` this kind's handler; returns what the decorated name becomes."""
