@@ -15,7 +15,7 @@ import select
 import signal
 import threading
 from collections.abc import Iterator
-from select import poll
+from select import poll as new_poll
 from typing import NoReturn
 
 from actorq import wire
@@ -79,10 +79,10 @@ class Link:
         return len(data)
 
     def _watch(self) -> None:
-        pipe = poll()  # as it was before a handler's module could have changed it
-        pipe.register(self._fd, getattr(select, "POLLRDHUP", 0))  # POLLHUP is always told
+        poll = new_poll()  # as it was before a handler's module could have changed it
+        poll.register(self._fd, getattr(select, "POLLRDHUP", 0))  # POLLHUP is always told
         with contextlib.suppress(OSError):
-            pipe.poll()
+            poll.poll()
         leave(LOST)
 
 
