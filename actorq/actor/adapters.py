@@ -203,17 +203,18 @@ class JobAdapter(PerJobAdapter):
 
     def handle(self, batch: Batch[Any]) -> None:
         """Call the function for each job in turn; an exception is that job's own."""
-        call = self._call
+        function, call, limit_s = self._handler, self._codec.call, self._job_limit_s
+        is_plain = limit_s is None and self._job_parameter is None
         try:
             for index, args in enumerate(batch.args):
-                with _Running(batch, index, self._job_limit_s) as running:
+                with _Running(batch, index, limit_s) as running:
                     if not running.wanted:
                         continue
-                    if self._job_limit_s is None:
-                        running.returned(call(running, args))
+                    if is_plain:
+                        running.returned(call(function, args))
                         continue
-                    with self._limits.within(self._job_limit_s, self._too_long()):
-                        value = call(running, args)
+                    with self._limits.within(limit_s, self._too_long()):
+                        value = self._call(running, args)
                     running.returned(value)
         finally:
             current.set(None)
