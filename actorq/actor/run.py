@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from actorq.actor.outbox import Emit, Outbox
 from actorq.actor.texts import describe, ends, head
 from actorq.args import ArgsCodec
 from actorq.core.model import ErrorInfo, Verdict
-from actorq.page import Page
+from actorq.page import BEGUN, PASSED, Page
 from actorq.wire import Work
 
 
@@ -48,12 +48,31 @@ def _handled(
     """Return what the handler raised; sys.exit and the like are no more than that."""
     try:
         batch = _batch(work, codec, page, outbox, adapter.max_attempts)
-        if len(batch):
-            with adapter.batch_limit():
-                adapter.handle(batch)
+        for part in _one_by_one(batch, work, page, outbox) if work.one_by_one else [batch]:
+            if len(part):
+                with adapter.batch_limit():
+                    adapter.handle(part)
     except BaseException as error:  # one bad handler must not take its process along
         return describe(error, cause_of(error))
     return None
+
+
+def _one_by_one(
+    batch: Batch[Any], work: Work, page: Page, outbox: Outbox
+) -> Iterator[Batch[Any]]:
+    """Yield each job as a batch of its own, marked as begun while it runs.
+
+    Where one ends without an outcome it is done, and told so: the next one may end the process.
+    """
+    for args, position in zip(batch.args, batch._positions, strict=True):
+        if page.is_cancelled(work.no, position):
+            outbox.tell(position, Verdict(position, "cancel"))
+            continue
+        page.begun[position] = BEGUN
+        yield Batch(work, [position], [args], page, outbox, batch.max_attempts)
+        if not outbox.is_told(position):
+            outbox.tell(position, None)
+        page.begun[position] = PASSED
 
 
 def _batch(

@@ -56,6 +56,8 @@ def begin(
 def step(view: View, input_: i.Input, now: float) -> list[Effect]:
     """Take one input in and return what is to be done; changes the view."""
     HANDLERS[type(input_)](view, input_, now)
+    if view.troubled:
+        plan_blame.proceed(view, now)
     plan_actors.start(view, now)
     plan_batches.dispatch(view, now)
     plan_batches.write(view, now)

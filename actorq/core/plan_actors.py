@@ -13,7 +13,11 @@ from actorq.core.view import LEAVE_S, Actor, Held, Kind, Slot, View
 
 
 def start(view: View, now: float) -> None:
-    """Start an actor in every empty slot whose time has come."""
+    """Start an actor in every empty slot whose time has come; replace those that are broken."""
+    while view.renew:
+        actor = view.actors.get(view.renew.pop())
+        if actor is not None and view.phase == "running":
+            retire(view, actor, now)
     if view.phase != "running" or now < view.start_at:
         return
     view.start_at = math.inf
@@ -36,6 +40,7 @@ def ready(view: View, input_: i.ActorReady, now: float) -> None:
         return
     actor.ready = True
     kind = view.kinds[actor.kind]
+    kind.quarantine.cost.was_set_up(now - actor.born_at)
     if not kind.available:
         kind.available = True
         view.due_at = view.due_by = now
@@ -116,7 +121,8 @@ def _follow(held: Held, running: tuple[int, ...], now: float) -> None:
 def _time_out(view: View, actor: Actor, held: Held, now: float) -> None:
     """Kill an actor whose handler did not heed the exception that its own limit raised."""
     policy = view.kinds[held.kind].policy
-    since = (policy.batch_timeout_s, held.taken_at), (policy.job_timeout_s, held.running_since)
+    begun_at = held.running_since if held.one_by_one else held.taken_at
+    since = (policy.batch_timeout_s, begun_at), (policy.job_timeout_s, held.running_since)
     late = now - view.settings.heed_s
     over = any(limit is not None and at is not None and late >= at + limit for limit, at in since)
     if over and not actor.killed_for:
@@ -135,16 +141,16 @@ def died(view: View, input_: i.ActorDied, now: float) -> None:
     in_order = actor.leaving and not any(_begun(held, input_) for held in batches)
     planned = in_order or actor.killed_for == "stop"
     view.emit(event.ActorExited(actor.kind, actor.index, error.cause, error.message, planned))
-    blamed = [held for held in batches if _is_blamed(actor, held, input_)]
+    named = False
     for held in batches:
-        if held in blamed:
-            plan_blame.charge(view, held, input_.begun, error, now, slot=slot.index, crashed=True)
+        if _is_blamed(actor, held, input_):
+            named |= plan_blame.charge(view, actor, held, input_.begun, error, now, crashed=True)
         elif view.phase == "running" and not held.told:
             plan_batches.wait_again(kind, held)
         else:
             plan_batches.give_back(view, held, now)
     slot.actor, slot.start_at = None, now
-    if not planned and not any(held.batch.suspect for held in blamed):
+    if not planned and not named:
         slot.n_deaths += 1
         slot.start_at += restart_delay_s(slot.n_deaths, actor.ready)
     _vacated(view, kind, slot, actor, now)

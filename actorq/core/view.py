@@ -60,11 +60,19 @@ class Held:
     finished: bool = False  # every job has its outcome
     writing: bool = False  # a settlement of it is on its way
     recalled: bool = False
+    one_by_one: bool = False  # its actor runs each job in a call of its own
+    sent_at: float = 0.0
+    verdict_waits: bool = False  # on the one job that failed alone; see core.quarantine
     cancels: list[int] = field(default_factory=list)  # positions somebody wants cancelled
 
     def counts(self, position: int) -> Counts:
         """Return the counters of the job at a position."""
         return self.batch.notes.get(position, FRESH)
+
+    @property
+    def idle(self) -> bool:
+        """Tell whether all that is left of it is a verdict that waits."""
+        return self.verdict_waits and not (self.writing or self.rows or self.done)
 
     def left(self) -> list[int]:
         """Return the positions that have no outcome yet, in order."""
@@ -85,6 +93,21 @@ class Actor:
     killed_lease: int = 0  # the batch that it is killed for; 0: none, or all that it runs
     leaving: bool = False  # told to leave; it gets nothing more
     leave_by: float = math.inf  # when it is killed if its teardown is still not over
+    used: bool = False  # it was sent a batch
+    free_at: float = 0.0  # when it had last answered for one
+    passed_at: float = -math.inf
+    failed_at: float = -math.inf  # … in a way that speaks against it, or against all
+    failed_like: str = ""
+
+    def failed(self, like: str, now: float) -> None:
+        """Note a failure that may be this process's own."""
+        if self.failed_like != like or self.passed_at > self.failed_at:
+            self.failed_like, self.failed_at = like, now
+
+    def is_worse(self, like: str, passed_at: float) -> bool:
+        """Tell whether it fails like this again and again, while something passed elsewhere."""
+        again = self.failed_like == like and self.passed_at < self.failed_at
+        return again and passed_at > self.failed_at
 
 
 @dataclass(slots=True)
@@ -157,6 +180,11 @@ class Kind:
     n_claiming: int = 0
     quarantine: Quarantine = field(init=False)
 
+    @property
+    def name(self) -> str:
+        """Return the kind's name."""
+        return self.policy.name
+
     def __post_init__(self) -> None:
         """Begin without any suspicion."""
         self.quarantine = Quarantine(self.policy.max_batch)
@@ -195,6 +223,8 @@ class View:
     start_at: float = 0.0  # when the next empty slot wants an actor
     hunger_at: float = 0.0  # when to look for hungry lanes next
     level: float = 0.0  # the pass value of the lane served last
+    troubled: set[str] = field(default_factory=set)  # kinds that rest, or owe verdicts
+    renew: set[int] = field(default_factory=set)  # actors that are to be replaced by fresh ones
     early: dict[int, list[int]] = field(default_factory=dict)  # claim in flight → jobs to cancel
     next_lease: int = 1
     next_actor: int = 1
@@ -221,6 +251,12 @@ class View:
         if self.due_asked is not None:
             self.due_asked.unbounded.discard(lane.id)
             self.due_asked.idle = False
+
+    def astir(self, kind: Kind) -> bool:
+        """Tell whether anything of a kind is under way, or waits in quarantine."""
+        if any(self.lanes[id_].suspects or self.lanes[id_].n_claiming for id_ in kind.lanes):
+            return True
+        return any(held.kind == kind.name and not held.idle for held in self.held.values())
 
     def group(self) -> int:
         """Draw a number for a new quarantine group: positive, 31 bits."""

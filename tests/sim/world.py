@@ -23,6 +23,7 @@ class World:
         self.table = Table()
         self.supervisors: list[Supervisor] = []
         self.n_nodes = 0
+        self.told: list[tuple[float, Any]] = []  # events, with their instants
         self.n_deaths: dict[int, int] = {}  # job → actors it has killed
         self.snoozed: set[int] = set()
         self.plans = {job.id: job for job in scenario.jobs}
