@@ -46,7 +46,7 @@ def charge(
     says nothing of the jobs that are yet to come.
     """
     kind = view.kinds[held.kind]
-    certain = held.batch.n == 1 or held.one_by_one or error.cause != "timeout"
+    certain = held.batch.n == 1 or error.cause != "timeout"
     verdict = blame(held.left(), begun, certain=certain)
     if verdict != Blame() and _is_spared(view, kind, actor, held, verdict, error, now, crashed):
         verdict = Blame()
