@@ -16,10 +16,12 @@ from actorq.core.event import (
     ActorBootFailed,
     ActorExited,
     ActorReady,
+    ActorRetired,
     ArgsTypeChanged,
     BatchClaimed,
     BatchFailed,
     BatchFinished,
+    BatchHandedBack,
     BatchLimited,
     ConnectionLost,
     ConnectionRestored,
@@ -68,7 +70,7 @@ class Events:
         for subscriber in self._subscribers:
             try:
                 subscriber(event)
-            except (Exception, SystemExit):
+            except BaseException:  # SystemExit, or an outcome that a handler's code raises
                 log.exception("a subscriber failed on %s: %r", event.name, subscriber)
 
 
@@ -85,17 +87,22 @@ LINES: dict[type[Event], tuple[int, str]] = {
     ),
     KindAvailable: (INFO, "kind {kind} available"),
     KindUnavailable: (ERROR, "kind {kind} unavailable, next try in {retry_in_s} s"),
-    KindResting: (ERROR, "kind {kind} rests for {rest_s} s, all its jobs fail alike: {error}"),
+    KindResting: (ERROR, "kind {kind} rests for {rest_s} s, for it is no job's own fault: {error}"),
     RetryFunctionFailed: (WARNING, "retry of kind {kind}: {error}; the default delay serves"),
     BatchLimited: (WARNING, "batches of kind {kind} limited to {limit} jobs"),
     ActorReady: (INFO, "actor {kind}/{slot} ready"),
     ActorBootFailed: (ERROR, "actor {kind}/{slot} cannot start: {error}\n{traceback}"),
+    ActorRetired: (INFO, "actor {kind}/{slot} ends, a fresh one follows: {reason}"),
     ActorExited: (WARNING, "actor {kind}/{slot} exited ({cause}): {exit}"),
     BatchClaimed: (DEBUG, "batch {lease} claimed: {n_jobs} of {kind} in {queue}, cut by {cut}"),
     BatchFinished: (DEBUG, "batch {lease} finished: {n_jobs} of {kind}/{slot}"),
     BatchFailed: (
         WARNING,
         "batch {lease} failed ({cause}): {n_jobs} of {kind}/{slot}, {n_suspect} suspect: {error}",
+    ),
+    BatchHandedBack: (
+        WARNING,
+        "batch {lease} handed back, {n_jobs} jobs of {kind}/{slot} uncharged: {reason}",
     ),
     JobFailed: (
         ERROR,

@@ -25,9 +25,10 @@ from typing import (
 import msgspec
 
 from actorq.actor.context import Batch
+from actorq.actor.shape import is_async
 from actorq.args import ArgsCodec
 from actorq.args_type import OPTIONS
-from actorq.core.policy import KindPolicy
+from actorq.core.policy import CONCURRENCY, KindPolicy
 from actorq.errors import ConfigError
 from actorq.options import Options, TextOf
 
@@ -50,10 +51,15 @@ class ActorSettings(TypedDict, total=False):
     weight: float | None
     batch_timeout_s: float | None
     job_timeout_s: float | None
+    concurrency: int | None
+    max_batches: int | None
+    max_age_s: float | None
+    max_rss: int | None
     setup_timeout_s: float | None
     max_attempts: int | None
     crash_budget: int | None
     retry: Any
+    fatal: Any
     store_results: bool | None
     env: Mapping[str, str] | None
 
@@ -116,7 +122,8 @@ class Kind:
             raise ConfigError(f"kind {self.name!r} has a handler already: {self.handler!r}")
         shape = shape_of(handler)
         self._check_args_type(handler, shape)
-        self.policy = with_settings(self.policy, settings or {})
+        policy = with_settings(self.policy, settings or {})
+        self.policy = with_concurrency(policy, shape == "job" and is_async(handler))
         self.handler, self.shape = handler, shape
         if shape == "class":
             return self._mark_class(handler)
@@ -252,6 +259,18 @@ def with_settings(policy: KindPolicy, settings: Mapping[str, Any]) -> KindPolicy
         return msgspec.structs.replace(policy, **given)
     except ConfigError as error:
         raise ConfigError(f"kind {policy.name!r}: {error}") from None
+
+
+def with_concurrency(policy: KindPolicy, runs_at_once: bool) -> KindPolicy:
+    """Return the policy with the default of its concurrency, if it is one that can have any."""
+    if runs_at_once:
+        return msgspec.structs.replace(policy, concurrency=policy.concurrency or CONCURRENCY)
+    if policy.concurrency is not None:
+        raise ConfigError(
+            f"kind {policy.name!r}: concurrency={policy.concurrency} is for an `async def` of one "
+            "job's own parameters; any other handler is called once at a time: use actors=…"
+        )
+    return policy
 
 
 def codec_of(handler: Any, max_bytes: int) -> ArgsCodec:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
@@ -110,6 +110,25 @@ class BatchFailed(
     begun: list[Position] = []
 
 
+What: TypeAlias = Literal["restart", "rest"]
+
+
+class HandedBack(
+    msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="handed_back"
+):
+    """Give back the jobs that have no outcome, for their handler asked for one of two things.
+
+    restart   that they run in another process, and a fresh one follows this one
+    rest      that the kind rests for `after_s` seconds
+    """
+
+    no: int
+    what: What
+    error: ErrorInfo
+    begun: list[Position] = []
+    after_s: float = 0.0
+
+
 class Returned(
     msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="returned"
 ):
@@ -118,12 +137,20 @@ class Returned(
     no: int
 
 
+class Grown(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="grown"):
+    """Say that after a batch this process has more memory resident than its kind allows."""
+
+    rss: int
+
+
 class Bye(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="bye"):
     """Say that the handler is torn down and nothing more will come."""
 
 
 ToActor: TypeAlias = Boot | Work | Stop
-FromActor: TypeAlias = Ready | BootFailed | Outcomes | BatchFailed | Returned | Bye
+FromActor: TypeAlias = (
+    Ready | BootFailed | Outcomes | BatchFailed | HandedBack | Returned | Grown | Bye
+)
 Message: TypeAlias = ToActor | FromActor
 
 _encoder = msgspec.msgpack.Encoder()

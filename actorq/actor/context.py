@@ -54,7 +54,8 @@ class Batch(Generic[A]):
         for job, position in zip(self.jobs, self._positions, strict=True):
             marks[position] = BEGUN
             yield job
-            marks[position] = PASSED
+            if not self._outbox.is_late:
+                marks[position] = PASSED
 
     @overload
     def __getitem__(self, index: int) -> Job[A]: ...
@@ -87,7 +88,8 @@ class Job(Generic[A]):
     """Be one job of a batch; a job that nothing is said about is done when the handler returns.
 
     Each of `done`, `retry`, `snooze`, `fail` and `cancel` gives the job its one outcome at
-    once: it is kept even if the rest of the batch raises or the process dies.
+    once: it is kept even if the rest of the batch raises or the process dies. When the time
+    of the batch is up, only `done` still counts, of jobs that were not just running.
     """
 
     __slots__ = ("_batch", "_index")
@@ -160,7 +162,8 @@ class Job(Generic[A]):
             batch._outbox.tell(position, None)
         else:
             batch._outbox.add(position, outcome)
-        batch._page.begun[position] = PASSED
+        if batch._outbox.is_told(position):
+            batch._page.begun[position] = PASSED
 
     @property
     def _position(self) -> int:

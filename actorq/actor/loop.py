@@ -25,7 +25,7 @@ from actorq.actor.link import LOST, Link, leave
 from actorq.actor.outbox import Outbox
 from actorq.actor.run import run_batch
 from actorq.actor.texts import describe
-from actorq.memory import keep_buffers
+from actorq.memory import keep_buffers, resident_bytes
 from actorq.page import Page
 
 GATHER_S = 0.02
@@ -68,9 +68,16 @@ def _serve(link: Link, page: Page) -> NoReturn:
             link.send(wire.Returned(message.no))
         else:
             run_batch(adapter, message, kind.codec, page, link.send, gatherer.follow)
+            _tell_size(kind.policy.max_rss, link)
     _tear_down(adapter)
     link.send(wire.Bye())
     leave(0)
+
+
+def _tell_size(max_rss: int | None, link: Link) -> None:
+    """Tell the supervisor if this process has grown too large; it sends nothing more then."""
+    if max_rss is not None and (rss := resident_bytes()) > max_rss:
+        link.send(wire.Grown(rss))
 
 
 class Gatherer:

@@ -9,11 +9,13 @@ import msgspec
 
 from actorq.actor.adapters import Adapter
 from actorq.actor.context import Batch
-from actorq.actor.limits import cause_of
-from actorq.actor.outbox import Emit, Outbox
+from actorq.actor.limits import failure_of
+from actorq.actor.outbox import Emit, Outbox, checked_delay, said_error
+from actorq.actor.results import ResultRefused
 from actorq.actor.texts import describe, ends, head
 from actorq.args import ArgsCodec
 from actorq.core.model import ErrorInfo, Verdict
+from actorq.core.outcome import Outcome, RestartActor, RestKind, said_by
 from actorq.page import BEGUN, PASSED, Page
 from actorq.wire import Work
 
@@ -26,7 +28,7 @@ def run_batch(
     emit: Emit,
     opened: Callable[[Outbox], None] | None = None,
 ) -> None:
-    """Run a batch and emit its Outcomes, ending with `last`, or its BatchFailed.
+    """Run a batch and emit its Outcomes, ending with `last`, its BatchFailed or HandedBack.
 
     `opened` is told the outbox before the handler runs, so that somebody else can flush it.
     Raises only what `emit` raises.
@@ -35,25 +37,41 @@ def run_batch(
     outbox = Outbox(work.no, work.ids, emit, adapter.results)
     if opened is not None:
         opened(outbox)
-    failure = _handled(adapter, work, codec, page, outbox)
-    if failure is None:
+    ended = _handled(adapter, work, codec, page, outbox)
+    if ended is None:
         outbox.finish()
+    elif isinstance(ended, ErrorInfo):
+        outbox.fail(ended, page.running())
+    elif isinstance(ended, RestKind):
+        after_s = checked_delay(ended.after_s) or 0.0
+        outbox.hand_back("rest", said_error(ended), page.running(), after_s)
     else:
-        outbox.fail(failure, page.running())
+        outbox.hand_back("restart", said_error(ended), page.running())
 
 
-def _handled(
-    adapter: Adapter, work: Work, codec: ArgsCodec, page: Page, outbox: Outbox
-) -> ErrorInfo | None:
+Ended = ErrorInfo | RestKind | RestartActor | None
+
+
+def _handled(adapter: Adapter, work: Work, codec: ArgsCodec, page: Page, outbox: Outbox) -> Ended:
     """Return what the handler raised; sys.exit and the like are no more than that."""
     try:
         batch = _batch(work, codec, page, outbox, adapter.max_attempts)
-        for part in _one_by_one(batch, work, page, outbox) if work.one_by_one else [batch]:
-            if len(part):
-                with adapter.batch_limit():
-                    adapter.handle(part)
+    except BaseException as error:
+        return describe(error)
+    for part in _one_by_one(batch, work, page, outbox) if work.one_by_one else [batch]:
+        ended = _ran(adapter, part) if len(part) else None
+        if ended is not None:
+            return ended
+    return None
+
+
+def _ran(adapter: Adapter, batch: Batch[Any]) -> Ended:
+    """Run the handler; return how the batch ends, None if it has passed."""
+    try:
+        with adapter.batch_limit(batch):
+            adapter.handle(batch)
     except BaseException as error:  # one bad handler must not take its process along
-        return describe(error, cause_of(error))
+        return _meant(error, batch, adapter)
     return None
 
 
@@ -73,6 +91,22 @@ def _one_by_one(
         if not outbox.is_told(position):
             outbox.tell(position, None)
         page.begun[position] = PASSED
+
+
+def _meant(error: BaseException, batch: Batch[Any], adapter: Adapter) -> Ended:
+    """Return how the batch ends; None if the handler has said what becomes of the rest of it."""
+    said = said_by(error)
+    try:
+        if isinstance(said, Outcome):
+            batch._outbox.add_to_rest(batch._positions, said)
+            return None
+        if isinstance(said, RestKind):
+            checked_delay(said.after_s)
+    except ResultRefused as refused:
+        return describe(refused)
+    if isinstance(said, RestKind | RestartActor):
+        return said
+    return failure_of(error, adapter.fatal)
 
 
 def _batch(

@@ -96,6 +96,27 @@ class BatchFailed(Input, frozen=True):
     begun: list[int]
 
 
+class HandedBack(Input, frozen=True):
+    """The handler gave back the jobs that have no outcome.
+
+    It wants the kind to rest for `rest_s` seconds, or with None a fresh process; `begun` are
+    the marked jobs.
+    """
+
+    actor: int
+    lease: int
+    error: ErrorInfo
+    begun: list[int]
+    rest_s: float | None = None
+
+
+class ActorGrown(Input, frozen=True):
+    """An actor has, after a batch, more memory resident than its kind allows."""
+
+    actor: int
+    rss: int
+
+
 class Returned(Input, frozen=True):
     """An actor answered a recall: it had not begun this batch and never will."""
 

@@ -12,7 +12,14 @@ from random import Random
 from typing import Any
 
 from actorq.core import inputs as i
-from actorq.core import plan_actors, plan_batches, plan_blame, plan_look, plan_stop
+from actorq.core import (
+    plan_actors,
+    plan_batches,
+    plan_blame,
+    plan_hand_back,
+    plan_look,
+    plan_stop,
+)
 from actorq.core.effects import Effect
 from actorq.core.policy import KindPolicy
 from actorq.core.view import Kind, Lane, Settings, Slot, View
@@ -28,6 +35,8 @@ HANDLERS: dict[type[i.Input], Callable[[View, Any, float], None]] = {
     i.ActorDied: plan_actors.died,
     i.Outcomes: plan_batches.outcomes,
     i.BatchFailed: plan_blame.failed,
+    i.HandedBack: plan_hand_back.handed_back,
+    i.ActorGrown: plan_actors.grown,
     i.Returned: plan_batches.returned,
     i.Settled: plan_batches.settled,
     i.Woken: plan_look.woken,

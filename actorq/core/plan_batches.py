@@ -7,6 +7,7 @@ spare                an actor has room: Send                   a pipe
                      no actor will start soon; a stop          finished: all returned
 a pipe               Outcomes(last)                            finished
                      BatchFailed; death of the actor, begun    finished: blamed
+                     HandedBack                                finished: all returned
                      death, not begun                          spare; in a stop: finished
                      Returned, to a retiring actor's slot      spare
                      Returned in a stop, or in a rest          finished: all returned
@@ -20,7 +21,16 @@ import math
 
 from actorq.core import event, fair, plan_look, settle
 from actorq.core import inputs as i
-from actorq.core.effects import CancelJob, Claim, GiveBack, KillActor, Recall, Send, Settle
+from actorq.core.effects import (
+    CancelJob,
+    Claim,
+    GiveBack,
+    KillActor,
+    Recall,
+    Send,
+    Settle,
+    StopActor,
+)
 from actorq.core.model import Batch, Cut, Row, Settlement
 from actorq.core.view import PIPE_DEPTH, Actor, Held, Kind, Lane, View
 
@@ -61,7 +71,7 @@ def claimed(view: View, input_: i.Claimed, now: float) -> None:
         held.finished = True
     elif claim.free:
         _set_free(view, held, now)
-    elif view.phase == "running":
+    elif view.phase == "running" and now >= kind.quarantine.rest_until:
         kind.spare.append(held)
     else:
         give_back(view, held, now)
@@ -141,6 +151,16 @@ def dispatch(view: View, now: float) -> None:
             view.do(Send(actor.id, held.batch, held.cut, held.one_by_one))
             for position in held.cancels:
                 view.do(CancelJob(actor.id, held.batch.lease, position))
+            actor.n_sent += 1
+            if actor.n_sent == kind.policy.max_batches:
+                dismiss(view, actor, f"max_batches={actor.n_sent}")
+
+
+def dismiss(view: View, actor: Actor, reason: str) -> None:
+    """Have an actor leave once it has answered what it was sent."""
+    actor.leaving = True
+    view.do(StopActor(actor.id))
+    view.emit(event.ActorRetired(actor.kind, actor.index, reason))
 
 
 def outcomes(view: View, input_: i.Outcomes, now: float) -> None:
@@ -152,17 +172,19 @@ def outcomes(view: View, input_: i.Outcomes, now: float) -> None:
     if not _acceptable(held, positions):
         _protocol_error(view, actor, held)
         return
-    policy = view.kinds[held.kind].policy
-    batch = held.batch
+    kind, batch = view.kinds[held.kind], held.batch
     for v in input_.verdicts:
         u = view.random.random() if v.what in ("error", "retry") else 0.0
-        held.rows.append(settle.row_of(v, batch.ids[v.pos], held.counts(v.pos), policy, u))
+        held.rows.append(settle.row_of(v, batch.ids[v.pos], held.counts(v.pos), kind.policy, u))
     held.done += input_.done
     held.told.update(positions)
     held.since = min(held.since, now)
+    if kind.restarts:
+        _forget_restarts(kind, held, positions, input_.last)
     if input_.last:
         held.done += held.left() if held.told else range(batch.n)
         _passed(view, actor, held, now)
+        kind.slots[actor.index].n_restarts = 0
         finish(view, actor, held, now)
 
 
@@ -174,6 +196,12 @@ def _passed(view: View, actor: Actor, held: Held, now: float) -> None:
     actor.passed_at = now
     if quarantine.passed(batch.suspect, batch.n, now):
         view.emit(event.BatchLimited(held.kind, quarantine.limit))
+
+
+def _forget_restarts(kind: Kind, held: Held, positions: list[int], last: bool) -> None:
+    """Forget what jobs have asked for that have their outcome."""
+    for p in range(held.batch.n) if last else positions:
+        kind.restarts.pop(held.batch.ids[p], None)
 
 
 def _acceptable(held: Held, positions: list[int]) -> bool:
@@ -247,8 +275,17 @@ def write(view: View, now: float) -> None:
     for held in view.held.values():
         if held.writing:
             continue
-        if held.finished or now >= held.since + view.settings.part_settle_s:
+        if held.finished or (held.since <= now and _is_time(view, held, now)):
             view.do(Settle(_settlement(held)))
+
+
+def _is_time(view: View, held: Held, now: float) -> bool:
+    """Tell whether to write what has come of a batch that still runs.
+
+    Jobs that run at once end at all times, and each has somebody who waits for it alone.
+    """
+    at_once = view.kinds[held.kind].policy.concurrency is not None
+    return at_once or now >= held.since + view.settings.part_settle_s
 
 
 def _settlement(held: Held) -> Settlement:

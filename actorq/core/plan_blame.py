@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from actorq.core import event, settle
 from actorq.core import inputs as i
@@ -30,6 +31,22 @@ def failed(view: View, input_: i.BatchFailed, now: float) -> None:
     finish(view, actor, held, now)
 
 
+class Failure(NamedTuple):
+    """Say what has happened to a batch in an actor, and when."""
+
+    kind: Kind
+    actor: Actor
+    held: Held
+    error: ErrorInfo
+    crashed: bool  # the actor died
+    at: float
+
+    @property
+    def like(self) -> str:
+        """Return what another failure must share to count as the same."""
+        return likeness(self.error)
+
+
 def charge(
     view: View,
     actor: Actor,
@@ -39,29 +56,28 @@ def charge(
     now: float,
     *,
     crashed: bool,
+    certain: bool = False,
 ) -> bool:
     """Give every job that has no outcome its share of the blame for a failed batch.
 
-    Tells whether one job was named, or its batch ran apart from healthy ones: then its failure
-    says nothing of the jobs that are yet to come.
+    `certain` says that the one begun job is the culprit even where the time was up. Tells whether
+    one job was named, or its batch ran apart from healthy ones: then its failure says nothing of
+    the jobs that are yet to come.
     """
-    kind = view.kinds[held.kind]
-    certain = held.batch.n == 1 or error.cause != "timeout"
-    verdict = blame(held.left(), begun, certain=certain)
-    if verdict != Blame() and _is_spared(view, kind, actor, held, verdict, error, now, crashed):
-        verdict = Blame()
     batch, text = held.batch, f"{error.type}: {error.message}"
-    failure = (kind.name, actor.index, batch.lease, batch.n, len(verdict.suspects))
-    view.emit(event.BatchFailed(*failure, error.cause, text))
+    failure = Failure(view.kinds[held.kind], actor, held, error, crashed, now)
+    certain = certain or batch.n == 1 or error.cause != "timeout" or _ran_once(failure, begun)
+    verdict = blame(held.left(), begun, certain=certain)
+    if verdict != Blame() and _is_spared(view, failure, verdict):
+        verdict = Blame()
+    where = (held.kind, actor.index, batch.lease, batch.n, len(verdict.suspects))
+    view.emit(event.BatchFailed(*where, error.cause, text))
     _back(held, verdict.innocent, 0)
     if verdict.suspects:
-        _suspect(view, kind, actor, held, verdict.suspects, error, now)
+        _suspect(view, failure, verdict.suspects)
     for p in verdict.charged:
-        kind.quarantine.cost.marks |= batch.n > 1 and bool(begun) and not held.one_by_one
-        counts = held.counts(p)
-        convicted = counts.n_failed + counts.n_crashed > 0
-        waiting = Waiting(batch.lease, p, error, crashed, actor.id, now, convicted)
-        _speak_against(view, kind, actor, held, waiting, now)
+        failure.kind.quarantine.cost.marks |= batch.n > 1 and bool(begun) and not held.one_by_one
+        _speak_against(view, failure, p)
     if not held.verdict_waits:
         give_back(view, held, now)
     elif held.rows or held.done:
@@ -69,46 +85,41 @@ def charge(
     return bool(batch.suspect or verdict.charged)
 
 
+def _ran_once(failure: Failure, begun: list[int]) -> bool:
+    """Tell whether to run these jobs again would be an attempt that none of them has."""
+    policy, held = failure.kind.policy, failure.held
+    return bool(begun) and all(settle.attempts(held.counts(p), policy) == 1 for p in begun)
+
+
 # ---- not the jobs' fault ------------------------------------------------------------------------
 
 
-def _is_spared(
-    view: View,
-    kind: Kind,
-    actor: Actor,
-    held: Held,
-    verdict: Blame,
-    error: ErrorInfo,
-    now: float,
-    crashed: bool,
-) -> bool:
+def _is_spared(view: View, failure: Failure, verdict: Blame) -> bool:
     """Tell whether no job is to blame: the kind rests already, or its actor is what is broken."""
-    quarantine = kind.quarantine
+    quarantine, held, actor = failure.kind.quarantine, failure.held, failure.actor
     if quarantine.state and held.claimed_at < quarantine.rest_until:
         return True  # it began before the rest
-    if quarantine.is_fault(error):
-        _tried_in_vain(view, kind, held, error, now, crashed)
+    if quarantine.is_fault(failure.error):
+        _tried_in_vain(view, failure)
         return True
     quarantine.state = ""
-    if crashed or not verdict.charged and quarantine.is_bad(held.batch.suspect):
-        return False
-    if not actor.is_worse(likeness(error), quarantine.passed_at):
+    expected = not verdict.charged and quarantine.is_bad(held.batch.suspect)
+    if failure.crashed or expected or not actor.is_worse(failure.like, quarantine.passed_at):
         return False
     view.renew.add(actor.id)
-    _excuse(view, kind, (w for w in quarantine.waiting if w.actor == actor.id), now)
+    mine = [waiting for waiting in quarantine.waiting if waiting.actor == actor.id]
+    _excuse(view, failure.kind, mine, failure.at)
     return True
 
 
-def _tried_in_vain(
-    view: View, kind: Kind, held: Held, error: ErrorInfo, now: float, crashed: bool
-) -> None:
+def _tried_in_vain(view: View, failure: Failure) -> None:
     """Let a kind rest longer, for the job that was tried has failed like those before."""
+    kind, held = failure.kind, failure.held
     (p,) = held.left()
-    waiting = Waiting(held.batch.lease, p, error, crashed, 0, now, convicted=False)
     again = held.batch.ids[p] in kind.quarantine.asked
-    rest_s = let_rest(view, kind, error, now)
+    rest_s = let_rest(view, kind, failure.error, failure.at)
     if again:
-        held.rows.append(_charged(view, kind, held, waiting))
+        held.rows.append(_charged(view, kind, held, _waiting(failure, p)))
         held.told.add(p)
     else:
         _put_behind(kind, held, p, rest_s)
@@ -141,41 +152,45 @@ def let_rest(view: View, kind: Kind, error: ErrorInfo, now: float) -> float:
 # ---- suspects, and verdicts that wait -----------------------------------------------------------
 
 
-def _suspect(
-    view: View,
-    kind: Kind,
-    actor: Actor,
-    held: Held,
-    positions: tuple[int, ...],
-    error: ErrorInfo,
-    now: float,
-) -> None:
+def _suspect(view: View, failure: Failure, positions: tuple[int, ...]) -> None:
     """Put jobs that failed together into quarantine."""
-    quarantine, number = kind.quarantine, view.group()
+    quarantine, held, number = failure.kind.quarantine, failure.held, view.group()
     if not quarantine.failed(held.batch.suspect, held.batch.n):
         quarantine.n_unrelated += 1
-        quarantine.doubt(now)
-        actor.failed(likeness(error), now)
-    quarantine.put(number, len(positions), error)
+        quarantine.doubt(failure.at)
+        failure.actor.failed(failure.like, failure.at)
+    quarantine.put(number, len(positions), failure.error)
     _back(held, positions, number)
 
 
-def _speak_against(
-    view: View, kind: Kind, actor: Actor, held: Held, waiting: Waiting, now: float
-) -> None:
+def _speak_against(view: View, failure: Failure, position: int) -> None:
     """Take a job that failed alone as evidence: against itself, or against its kind."""
+    kind, held, waiting = failure.kind, failure.held, _waiting(failure, position)
     quarantine = kind.quarantine
     quarantine.failed(held.batch.suspect, held.batch.n)
     if not waiting.convicted:
-        quarantine.doubt(now)
-        actor.failed(likeness(waiting.error), now)
+        quarantine.doubt(failure.at)
+        failure.actor.failed(failure.like, failure.at)
     quarantine.waiting.append(waiting)
     held.verdict_waits = True
     view.troubled.add(kind.name)
-    if quarantine.alike(waiting.error) >= ALIKE:
-        let_rest(view, kind, waiting.error, now)
+    if quarantine.alike(failure.error) >= ALIKE:
+        let_rest(view, kind, failure.error, failure.at)
     elif len(quarantine.waiting) > MOST_WAITING:
-        _pay(view, kind, quarantine.waiting, now)
+        _pay(view, kind, quarantine.waiting, failure.at)
+
+
+def _waiting(failure: Failure, position: int) -> Waiting:
+    counts, lease = failure.held.counts(position), failure.held.batch.lease
+    return Waiting(
+        lease,
+        position,
+        failure.error,
+        failure.crashed,
+        failure.actor.id,
+        failure.at,
+        convicted=counts.n_failed + counts.n_crashed > 0,
+    )
 
 
 def proceed(view: View, now: float) -> None:

@@ -121,7 +121,10 @@ def _fresh(view: View, kind: Kind, lane: Lane) -> Take:
 
 def _room(view: View, kind: Kind, now: float) -> bool:
     """Tell whether a batch more could go into a pipe, and its outcomes be written soon."""
-    if not kind.available or kind.quarantine.state and not _may_try(view, kind):
+    quarantine = kind.quarantine
+    if not kind.available or now < quarantine.rest_until:
+        return False
+    if quarantine.state and not _may_try(view, kind):
         return False
     n_actors, places = 0, -len(kind.spare) - kind.n_claiming
     for actor in view.ready_actors(kind):

@@ -95,7 +95,7 @@ def delay_s(policy: RetryPolicy, n_failed: int, u: float) -> float:
         return _clamp(_spread(plain, policy.jitter, u))
     try:
         value = policy(n)
-    except Exception:
+    except BaseException:  # an outcome is none here, and SystemExit would end the supervisor
         return delay_s(DEFAULT, n, u)
     return _clamp(float(value)) if is_number(value) else delay_s(DEFAULT, n, u)
 

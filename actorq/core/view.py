@@ -91,6 +91,9 @@ class Actor:
     held: list[Held] = field(default_factory=list)  # in its pipe, oldest first
     killed_for: Literal["", "timeout", "stop", "protocol"] = ""
     killed_lease: int = 0  # the batch that it is killed for; 0: none, or all that it runs
+    killed_job: bool = False  # the running job had used up its own time, not the batch's
+    ready_at: float = math.inf
+    n_sent: int = 0  # batches
     leaving: bool = False  # told to leave; it gets nothing more
     leave_by: float = math.inf  # when it is killed if its teardown is still not over
     used: bool = False  # it was sent a batch
@@ -117,6 +120,7 @@ class Slot:
     index: int
     actor: int | None = None
     n_deaths: int = 0  # in a row, without one finished batch
+    n_restarts: int = 0  # that its handler asked for, in a row
     start_at: float = 0.0
 
 
@@ -178,6 +182,7 @@ class Kind:
     available: bool | None = None  # None: starting; False: its actors cannot start
     n_unwritten: int = 0  # jobs claimed and not yet settled
     n_claiming: int = 0
+    restarts: dict[int, int] = field(default_factory=dict)  # job → fresh processes asked for
     quarantine: Quarantine = field(init=False)
 
     @property

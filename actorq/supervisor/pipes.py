@@ -26,6 +26,7 @@ from actorq.errors import ProtocolError
 from actorq.supervisor.exits import ExitInfo, OomCounter, exit_info
 from actorq.supervisor.link import Fatal
 from actorq.supervisor.loglines import LogLines
+from actorq.supervisor.stacks import Stacks
 
 if TYPE_CHECKING:
     from actorq.supervisor.pool import Actor
@@ -60,6 +61,7 @@ class _Watched:
 
     actor: Actor
     lines: LogLines = field(default_factory=LogLines)
+    stacks: Stacks = field(default_factory=Stacks)
     code: int | None = None
     is_dead: bool = False
     is_broken: bool = False  # nothing more it says is listened to
@@ -214,6 +216,7 @@ class Pipes(threading.Thread):
 
     def _log(self, watched: _Watched, lines: list[tuple[int, str]]) -> None:
         actor = watched.actor
+        watched.stacks.feed(text for _, text in lines)
         extra = {"kind": actor.kind, "slot": actor.index}
         for level, text in lines:
             logger = logging.getLogger(f"actorq.actor.{actor.kind}")
@@ -254,7 +257,7 @@ class Pipes(threading.Thread):
         self._log(watched, watched.lines.end(time.monotonic()))
         del self._watched[actor.id]
         oom = watched.code == -9 and not actor.problem and self._oom.has_risen()
-        exit_ = exit_info(watched.code, oom, actor.problem)
+        exit_ = exit_info(watched.code, oom, actor.problem, watched.stacks.text())
         page = actor.page
         self._release(actor)
         self._post(ActorDied(actor.id, exit_, page.taken, page.running()))

@@ -130,6 +130,13 @@ class Stage:
                 lease = seat.leases.get(no, 0)
                 seat.forget(no)
                 return i.BatchFailed(number, lease, error, begun)
+            case wire.HandedBack(no, what, error, begun, after_s):
+                lease = seat.leases.get(no, 0)
+                seat.forget(no)
+                rest_s = after_s if what == "rest" else None
+                return i.HandedBack(number, lease, error, begun, rest_s)
+            case wire.Grown(rss):
+                return i.ActorGrown(number, rss)
             case wire.Returned(no):
                 lease = seat.leases.get(no, 0)
                 seat.forget(no)

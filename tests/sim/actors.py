@@ -30,7 +30,8 @@ def deadly(job: int) -> ErrorInfo:
 
 
 TAKES = {"slow": 0.6, "late": 0.4}
-FATAL = ("raise", "alike", "crash", "dup")
+FATAL = ("raise", "alike", "crash", "dup", "restart", "rest")
+REST_S = 0.2
 KILL_S = 0.003
 
 
@@ -184,9 +185,8 @@ class Actor:
             self.after(took, self._one, batch, does, p, done, said, what)
 
     def _one(self, batch, does, p, done, said, what) -> None:  # type: ignore[no-untyped-def]
-        if what in ("crash", "dup") or (
-            what in ("raise", "alike") and self.kind.mode != "each"
-        ):
+        alone = what in ("raise", "alike") and self.kind.mode != "each"
+        if alone or what in ("crash", "dup", "restart", "rest"):
             if done or said:
                 self._outcomes(batch, done, said, False)
             self._fail(batch, p, what, [p])
@@ -209,6 +209,12 @@ class Actor:
             self._free()
             return
         job = batch.ids[p]
+        if what in ("restart", "rest"):
+            rest_s = REST_S if what == "rest" else None
+            self.world.n_asked[job] = self.world.n_asked.get(job, 0) + (what == "restart")
+            self.owner.post(i.HandedBack(self.id, batch.lease, failing(job), list(begun), rest_s))
+            self._free()
+            return
         self.world.n_deaths[job] = self.world.n_deaths.get(job, 0) + 1
         if what == "crash":
             self.killer = job

@@ -9,6 +9,7 @@ from actorq.core import effects as e
 from actorq.core import event
 from actorq.core import inputs as i
 from actorq.core.frontier import COST_FACTOR, UNBOUNDED_EVERY_S
+from actorq.core.plan_hand_back import MAX_RESTARTS
 from actorq.core.plan_look import CLAIMS_IN_FLIGHT, UNWRITTEN_BATCHES, UNWRITTEN_JOBS
 from actorq.core.plan_stop import CHECK_S
 from actorq.core.view import PIPE_DEPTH, Kind
@@ -49,11 +50,17 @@ class Watch:
         if isinstance(input_, i.Claimed):
             if input_.reply.batch is not None:
                 self.batches[input_.lease] = input_.reply.batch.ids
-                self.starving.pop(input_.lane, None)
+                self._served(input_.lane)
             elif input_.reply.oldest_s is None:
                 self.n_empty += 1
         elif not isinstance(input_, i.Tick | i.Outcomes):
             self.n_stirs += 1
+
+    def _served(self, lane: int) -> None:
+        """Forget that a lane was starving; everywhere, where jobs come back again and again."""
+        world = self.owner.world
+        for supervisor in world.supervisors if world.n_asked else (self.owner,):
+            supervisor.watch.starving.pop(lane, None)
 
     def effect(self, effect: e.Effect) -> None:
         if isinstance(effect, e.Settle):
@@ -229,10 +236,16 @@ def check_blame(world: World) -> None:
             check(not job.n_lost, f"job {job.id} was charged for a lost supervisor")
         if plan.does not in CHARGED and not s.actor_kills:
             check(not job.n_failed, f"innocent job {job.id} was charged a failure")
-            slow = plan.does == "slow" and kind.policy.batch_timeout_s is not None
-            check(not job.n_crashed or slow, f"innocent job {job.id} was charged a crash")
+            once = (job.max_attempts or kind.policy.max_attempts) == 1
+            # Its time is up with its batch's: to tell whose fault that is, it had to run again.
+            late = (once or plan.does == "slow") and kind.policy.batch_timeout_s is not None
+            check(not job.n_crashed or late, f"innocent job {job.id} was charged a crash")
         if plan.does in ("crash", "dup") and job.state == "failed" and s.calm:
-            check_budget(world, job.id, kind.policy.crash_budget, kind.policy.max_batch)
+            once = (job.max_attempts or kind.policy.max_attempts) == 1
+            budget = 1 if once else kind.policy.crash_budget
+            check_budget(world, job.id, budget, kind.policy.max_batch)
+        if plan.does == "restart" and s.calm and not s.stops:
+            check_restarts(world, job.id, job.max_attempts or kind.policy.max_attempts)
 
 
 def check_budget(world: World, id_: int, budget: int, max_batch: int) -> None:
@@ -241,3 +254,11 @@ def check_budget(world: World, id_: int, budget: int, max_batch: int) -> None:
         check(job.n_crashed == budget, f"poison job {id_} failed at {job.n_crashed} crashes")
         most = budget * (1 + math.ceil(math.log2(max_batch))) + len(world.scenario.stops)
         check(n <= most, f"poison job {id_} killed {n} actors, {most} at most")
+
+
+def check_restarts(world: World, id_: int, attempts: int) -> None:
+    """Nobody asks for a fresh process for ever: a job is charged, and in the end has failed."""
+    most = world.scenario.n_supervisors * MAX_RESTARTS + attempts
+    most *= 1 + math.ceil(math.log2(world.scenario.kind_of(world.plans[id_].lane).policy.max_batch))
+    asked = world.n_asked.get(id_, 0)
+    check(asked <= most, f"job {id_} asked for {asked} fresh processes, {most} at most")

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
 
+from msgspec.structs import replace
+
 from actorq.core.policy import KindPolicy
 
 GOOD = ("ok",)
@@ -13,10 +15,11 @@ FAULTY = ("error", "error1", "retry1", "snooze1", "fail", "cancel", "result")
 RAISING = ("raise", "raise1")
 CRASHING = ("crash", "crash1", "crash2", "dup")
 HANGING = ("hang", "hang1", "late")
+ASKING = ("restart", "restart1", "rest1")
 
 CHARGED = frozenset(
-    (*FAULTY, *RAISING, *CRASHING, *HANGING)
-) - {"snooze1", "cancel", "result"}  # fmt: skip
+    (*FAULTY, *RAISING, *CRASHING, *HANGING, *ASKING)
+) - {"snooze1", "cancel", "result", "restart1", "rest1"}  # fmt: skip
 """What a job has to do in order to be charged for anything but a lost supervisor."""
 
 RETRY = (0.05, 0.1)
@@ -143,6 +146,12 @@ def _renewal(r: Random, s: Scenario) -> None:
     """Choose when actors are replaced, by dice of its own: older seeds keep their meaning."""
     if r.random() < 0.15:
         s.retires = sorted(r.uniform(0.0, s.calm_at) for _ in range(r.randint(1, 4)))
+    if r.random() < 0.15:
+        for job in r.sample(s.jobs, min(len(s.jobs), r.randint(1, 2))):
+            job.does = r.choice(ASKING)
+    for kind in s.kinds:
+        if r.random() < 0.1:
+            kind.policy = replace(kind.policy, max_batches=r.choice((1, 2, 5)))
 
 
 def _kind(r: Random, n: int, lanes: list[int]) -> KindPlan:

@@ -14,6 +14,7 @@ from actorq.core import (
     plan_actors,
     plan_batches,
     plan_blame,
+    plan_hand_back,
     plan_look,
     plan_stop,
     settle,
@@ -137,7 +138,23 @@ def an_actor_that_retires_is_given_work(m: pytest.MonkeyPatch) -> None:
     m.setattr(View, "ready_actors", ready)
 
 
-@plant_where("crash1", poll_s=0.05, latency_s=0.005, drain=False)
+@plant_where("restart", drain=False)
+def nobody_counts_what_is_asked_for(m: pytest.MonkeyPatch) -> None:
+    m.setattr(plan_hand_back, "_times_asked", lambda kind, jobs: 1)
+
+
+@plant_where("rest1", drain=False)
+def what_is_handed_back_is_charged(m: pytest.MonkeyPatch) -> None:
+    m.setattr(
+        plan_batches,
+        "give_back",
+        lambda view, held, now: plan_blame.charge(
+            view, held, [], i.ErrorInfo("E", ""), now, slot=0, crashed=False
+        ),
+    )
+
+
+@plant_where("restart1", poll_s=0.05, latency_s=0.005, drain=False)
 def what_came_during_a_claim_is_dropped(m: pytest.MonkeyPatch) -> None:
     look_again = plan_batches._look_again
 

@@ -13,6 +13,8 @@ from tests.sim.supervisor import Supervisor
 from tests.sim.table import Job, Table
 
 RESTART_S = 0.2
+ONCE = {"snooze1": "snooze", "rest1": "rest", "restart1": "restart"}
+"""What a job may do once, uncharged."""
 
 
 class World:
@@ -25,6 +27,7 @@ class World:
         self.n_nodes = 0
         self.told: list[tuple[float, Any]] = []  # events, with their instants
         self.n_deaths: dict[int, int] = {}  # job → actors it has killed
+        self.n_asked: dict[int, int] = {}  # job → fresh processes it has asked for
         self.snoozed: set[int] = set()
         self.plans = {job.id: job for job in scenario.jobs}
         self.n_to_come = len(scenario.jobs)
@@ -99,10 +102,10 @@ class World:
     def play(self, id_: int) -> str:
         """Tell what a job does this time."""
         does, job = self.plans[id_].does, self.table.jobs[id_]
-        if does == "snooze1":
+        if does in ONCE:
             first = id_ not in self.snoozed
             self.snoozed.add(id_)
-            return "snooze" if first else "ok"
+            return ONCE[does] if first else "ok"
         if does[-1].isdigit():
             fewer = job.n_failed + job.n_crashed < int(does[-1])
             return does[:-1] if fewer else "ok"

@@ -145,6 +145,30 @@ PLANTS = (
     Plant("an enqueue does not wait for the log", "torture", (
         ("store/connection.py", '"synchronous_commit": "on"', '"synchronous_commit": "off"'),
     )),
+    # ---- what handlers say and ask for ----------------------------------------------------
+    Plant("a time-out is an Exception", "tests/actor/test_late.py", (
+        ("actor/limits.py", "class TimedOut(BaseException):", "class TimedOut(Exception):"),
+    )),
+    Plant("an outcome is an Exception", "tests/actor/test_said.py", (
+        ("core/outcome.py", "class Said(BaseException):", "class Said(Exception):"),
+    )),
+    Plant("what is said late counts", "tests/actor/test_late.py", (
+        ("actor/outbox.py", "    return is_done and not was_running\n", "    return True\n"),
+    )),
+    Plant("fresh processes for ever", "tests/core/test_plan_hand_back.py", (
+        ("core/plan_hand_back.py", "kind.restarts.pop(id_, 0) + 1", "1"),
+    )),
+    Plant("a batch handed back is forgotten", "tests/core/test_plan_hand_back.py", (
+        ("core/plan_hand_back.py", "    plan_batches.give_back(view, held, now)\n"
+         "    plan_batches.finish(view, actor, held, now)\n    kind.slots",
+         "    plan_batches.finish(view, actor, held, now)\n    kind.slots"),
+    )),
+    Plant("one attempt is several deaths", "tests/core/test_plan_hand_back.py", (
+        ("core/settle.py", " or attempts(counts, policy) == 1:", ":"),
+    )),
+    Plant("jobs of an abandoned batch go on in the next one", "tests/actor/test_said.py", (
+        ("actor/adapters.py", "                _cancel(task, self._loop)\n", ""),
+    )),
     # ---- blame ----------------------------------------------------------------------------
     Plant("an exit with code 0 is a success", "torture", (
         ("core/plan_blame.py", _JUDGED,
