@@ -66,7 +66,7 @@ class Work(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     """Hand over a batch; `no` counts the batches of this actor from 1.
 
     `args`, which the reader adds, is one JSON array of all the jobs' args, `lens` the byte length
-    of each in it.
+    of each in it. With `one_by_one` the handler is called for each job alone.
     """
 
     no: int
@@ -75,6 +75,7 @@ class Work(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     lens: list[int]
     notes: dict[int, Counts] = {}
     cut: Cut = "idle"
+    one_by_one: bool = False
     args: bytes = b""
 
 

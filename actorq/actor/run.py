@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from actorq.actor.texts import describe, ends, head
 from actorq.args import ArgsCodec
 from actorq.core.model import ErrorInfo, Verdict
 from actorq.core.outcome import Outcome, RestartActor, RestKind, said_by
-from actorq.page import Page
+from actorq.page import BEGUN, PASSED, Page
 from actorq.wire import Work
 
 
@@ -59,15 +59,39 @@ def _handled(adapter: Adapter, work: Work, codec: ArgsCodec, page: Page, outbox:
         batch = _batch(work, codec, page, outbox, adapter.max_attempts)
     except BaseException as error:
         return describe(error)
+    for part in _one_by_one(batch, work, page, outbox) if work.one_by_one else [batch]:
+        ended = _ran(adapter, part) if len(part) else None
+        if ended is not None:
+            return ended
+    return None
+
+
+def _ran(adapter: Adapter, batch: Batch[Any]) -> Ended:
+    """Run the handler; return how the batch ends, None if it has passed."""
     try:
-        if len(batch):
-            if adapter.batch_limit_s is not None:
-                batch.deadline = time.monotonic() + adapter.batch_limit_s
-            with adapter.batch_limit(batch):
-                adapter.handle(batch)
+        if adapter.batch_limit_s is not None:
+            batch.deadline = time.monotonic() + adapter.batch_limit_s
+        with adapter.batch_limit(batch):
+            adapter.handle(batch)
     except BaseException as error:  # one bad handler must not take its process along
         return _meant(error, batch, adapter)
     return None
+
+
+def _one_by_one(batch: Batch[Any], work: Work, page: Page, outbox: Outbox) -> Iterator[Batch[Any]]:
+    """Yield each job as a batch of its own, marked as begun while it runs.
+
+    Where one ends without an outcome it is done, and told so: the next one may end the process.
+    """
+    for args, position in zip(batch.args, batch._positions, strict=True):
+        if page.is_cancelled(work.no, position):
+            outbox.tell(position, Verdict(position, "cancel"))
+            continue
+        page.begun[position] = BEGUN
+        yield Batch(work, [position], [args], page, outbox, batch.max_attempts)
+        if not outbox.is_told(position):
+            outbox.tell(position, None)
+        page.begun[position] = PASSED
 
 
 def _meant(error: BaseException, batch: Batch[Any], adapter: Adapter) -> Ended:

@@ -16,7 +16,8 @@ class Input(msgspec.Struct, frozen=True):
 class Tick(Input, frozen=True):
     """Time has passed; `taken` is the lease of the batch each actor has last begun.
 
-    `running` are the positions that an actor has marked as begun, for kinds that limit them.
+    `running` are the positions that an actor has marked as begun, for kinds that limit them and
+    for batches that run one by one.
     """
 
     taken: dict[int, int] = {}

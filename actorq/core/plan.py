@@ -71,6 +71,8 @@ def step(view: View, input_: i.Input, now: float) -> list[Effect]:
     """Take one input in and return what is to be done; changes the view."""
     view.began_at = min(view.began_at, now)
     HANDLERS[type(input_)](view, input_, now)
+    if view.troubled:
+        plan_blame.proceed(view, now)
     plan_actors.start(view, now)
     plan_batches.dispatch(view, now)
     plan_batches.write(view, now)

@@ -13,7 +13,11 @@ from actorq.core.view import LEAVE_S, Actor, Held, Kind, Slot, View
 
 
 def start(view: View, now: float) -> None:
-    """Start an actor in every empty slot whose time has come."""
+    """Start an actor in every empty slot whose time has come; replace those that are broken."""
+    while view.renew:
+        actor = view.actors.get(view.renew.pop())
+        if actor is not None and view.phase == "running":
+            retire(view, actor, now)
     if view.phase != "running" or now < view.start_at:
         return
     view.start_at = math.inf
@@ -37,6 +41,7 @@ def ready(view: View, input_: i.ActorReady, now: float) -> None:
     actor.ready, actor.ready_at = True, now
     kind = view.kinds[actor.kind]
     kind.slots[actor.index].n_bad_starts = 0
+    kind.quarantine.cost.was_set_up(now - actor.born_at)
     if not kind.available:
         kind.available = True
         view.due_at = view.due_by = now
@@ -137,7 +142,11 @@ def _time_out(view: View, actor: Actor, held: Held, now: float) -> None:
     """Kill an actor whose handler did not heed the exception that its own limit raised."""
     policy, late = view.kinds[held.kind].policy, now - view.settings.heed_s
     job_over = _is_over(policy.job_timeout_s, held.running_since, late)
-    over = job_over or _is_over(policy.batch_timeout_s, held.taken_at, late)
+    if held.one_by_one:  # each job is a batch of its own
+        job_over |= _is_over(policy.batch_timeout_s, held.running_since, late)
+        over = job_over
+    else:
+        over = job_over or _is_over(policy.batch_timeout_s, held.taken_at, late)
     if over and not actor.killed_for:
         actor.killed_for, actor.killed_lease = "timeout", held.batch.lease
         actor.killed_job = job_over
@@ -159,11 +168,11 @@ def died(view: View, input_: i.ActorDied, now: float) -> None:
     in_order = actor.leaving and not any(_begun(held, input_) for held in batches)
     planned = in_order or actor.killed_for == "stop"
     view.emit(event.ActorExited(actor.kind, actor.index, error.cause, error.message, planned))
-    blamed = [held for held in batches if _is_blamed(actor, held, input_)]
+    named = False
     for held in batches:
         view.n_cut += actor.killed_for == "stop" and held.batch.lease == input_.taken
-        if held in blamed:
-            _charge(view, actor, held, input_.begun, error, now)
+        if _is_blamed(actor, held, input_):
+            named |= _charge(view, actor, held, input_.begun, error, now)
         elif view.phase == "running" and not held.told:
             plan_batches.wait_again(kind, held)
         else:
@@ -174,7 +183,7 @@ def died(view: View, input_: i.ActorDied, now: float) -> None:
     slot.n_bad_starts += not (actor.ready or planned)
     if planned:
         slot.start_at += renewal_delay_s(slot.n_restarts)
-    elif not any(held.batch.suspect for held in blamed):
+    elif not named:
         slot.n_deaths += 1
         slot.start_at += restart_delay_s(slot.n_deaths, actor.ready)
     _vacated(view, kind, slot, actor, now)
@@ -182,12 +191,10 @@ def died(view: View, input_: i.ActorDied, now: float) -> None:
 
 def _charge(
     view: View, actor: Actor, held: Held, begun: list[int], error: ErrorInfo, now: float
-) -> None:
-    """Blame a batch for the death of its actor."""
+) -> bool:
+    """Blame a batch for the death of its actor; tells what plan_blame.charge tells."""
     own_time = actor.killed_job and tuple(begun) == held.running
-    plan_blame.charge(
-        view, held, begun, error, now, slot=actor.index, crashed=True, certain=own_time
-    )
+    return plan_blame.charge(view, actor, held, begun, error, now, crashed=True, certain=own_time)
 
 
 def _is_blamed(actor: Actor, held: Held, input_: i.ActorDied) -> bool:

@@ -63,6 +63,7 @@ def claimed(view: View, input_: i.Claimed, now: float) -> None:
         return
     cut = _cut(view, kind, claim, reply.n_taken)
     held = Held(reply.batch, lane.kind, cut, unwritten=reply.batch.n, claimed_at=now)
+    held.one_by_one = claim.one_by_one
     view.held[reply.batch.lease] = held
     kind.n_unwritten += reply.batch.n
     _measure(lane, reply.batch)
@@ -70,6 +71,8 @@ def claimed(view: View, input_: i.Claimed, now: float) -> None:
     view.emit(event.BatchClaimed(lane.queue, lane.kind, input_.lease, reply.batch.n, cut))
     if not reply.batch.ids:
         held.finished = True
+    elif claim.free:
+        _set_free(view, held, now)
     elif view.phase == "running" and now >= kind.quarantine.rest_until:
         kind.spare.append(held)
     else:
@@ -82,7 +85,9 @@ def _look_again(view: View, lane: Lane, claim: Claim, input_: i.Claimed, now: fl
     reply = input_.reply
     short, unbounded = reply.n_taken < claim.limit, not claim.frontier
     if claim.suspect:
-        if not short and claim.suspect not in lane.suspects:
+        if short:
+            view.kinds[lane.kind].quarantine.came_short(claim.suspect, reply.n_taken)
+        elif claim.suspect not in lane.suspects:
             lane.suspects.append(claim.suspect)
         return
     lane.frontier.claimed(reply.last, short, unbounded, input_.took_s, now)
@@ -101,6 +106,19 @@ def _look_again(view: View, lane: Lane, claim: Claim, input_: i.Claimed, now: fl
         lane.look_at = min(lane.look_at, lane.frontier.allowed_at())
     if short:
         lane.look_at = min(lane.look_at, look_soon(lane, now))
+
+
+def _set_free(view: View, held: Held, now: float) -> None:
+    """Return suspects that nothing speaks against any more to the fresh jobs.
+
+    One that was charged before goes on running alone.
+    """
+    for p, id_ in enumerate(held.batch.ids):
+        counts = held.counts(p)
+        alone = view.group() if counts.n_failed or counts.n_crashed else 0
+        held.rows.append(settle.returned(id_, counts, alone))
+    held.told.update(range(held.batch.n))
+    held.since, held.finished = now, True
 
 
 def _cut(view: View, kind: Kind, claim: Claim, n: int) -> Cut:
@@ -131,9 +149,10 @@ def dispatch(view: View, now: float) -> None:
             if actor is None or len(actor.held) >= PIPE_DEPTH:
                 break
             held = kind.spare.popleft()
-            held.actor = actor.id
+            held.actor, held.sent_at = actor.id, now
+            actor.used = True
             actor.held.append(held)
-            view.do(Send(actor.id, held.batch, held.cut))
+            view.do(Send(actor.id, held.batch, held.cut, held.one_by_one))
             for position in held.cancels:
                 view.do(CancelJob(actor.id, held.batch.lease, position))
             actor.n_sent += 1
@@ -168,20 +187,25 @@ def outcomes(view: View, input_: i.Outcomes, now: float) -> None:
         _forget_restarts(kind, held, positions, input_.last)
     if input_.last:
         held.done += held.left() if held.told else range(batch.n)
-        if kind.quarantine.passed(batch.suspect, batch.n):
-            _limited(view, held.kind)
+        _passed(view, actor, held, now)
         kind.slots[actor.index].n_restarts = 0
         finish(view, actor, held, now)
+
+
+def _passed(view: View, actor: Actor, held: Held, now: float) -> None:
+    """Learn from a batch whose jobs all have their outcome."""
+    quarantine, batch = view.kinds[held.kind].quarantine, held.batch
+    took_s = now - max(held.sent_at, actor.free_at)
+    quarantine.cost.ran(batch.n, took_s, one_by_one=held.one_by_one)
+    actor.passed_at = now
+    if quarantine.passed(batch.suspect, batch.n, now):
+        view.emit(event.BatchLimited(held.kind, quarantine.limit))
 
 
 def _forget_restarts(kind: Kind, held: Held, positions: list[int], last: bool) -> None:
     """Forget what jobs have asked for that have their outcome."""
     for p in range(held.batch.n) if last else positions:
         kind.restarts.pop(held.batch.ids[p], None)
-
-
-def _limited(view: View, kind: str) -> None:
-    view.emit(event.BatchLimited(kind, view.kinds[kind].quarantine.limit))
 
 
 def _acceptable(held: Held, positions: list[int]) -> bool:
@@ -207,10 +231,11 @@ def answering(view: View, actor_id: int, lease: int) -> tuple[Actor | None, Held
 
 
 def finish(view: View, actor: Actor, held: Held, now: float) -> None:
-    """Note that every job of a batch has its outcome: the actor has room again."""
-    held.finished = True
+    """Note that an actor has answered for every job of a batch: it has room again."""
+    held.finished = not held.verdict_waits
     held.batch.args = []  # nobody will be sent them again
     actor.held.remove(held)
+    actor.free_at = now
     kind = view.kinds[actor.kind]
     kind.slots[actor.index].n_deaths = 0
     if not actor.held:

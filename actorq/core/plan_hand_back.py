@@ -41,7 +41,7 @@ def _restart(
     """
     kind, left = view.kinds[held.kind], held.left()
     if _times_asked(kind, [held.batch.ids[p] for p in begun or left]) > MAX_RESTARTS:
-        plan_blame.charge(view, held, begun, error, now, slot=actor.index, crashed=False)
+        plan_blame.charge(view, actor, held, begun, error, now, crashed=False)
         plan_batches.finish(view, actor, held, now)
         return
     plan_batches.give_back(view, held, now)
@@ -63,6 +63,7 @@ def _rest(view: View, kind: Kind, rest_s: float, error: ErrorInfo, now: float) -
     """Let a kind rest, and leave what has not begun to other supervisors."""
     quarantine = kind.quarantine
     quarantine.rest_until = max(quarantine.rest_until, now + rest_s)
+    quarantine.n_rests += 1
     text = f"{error.type}: {error.message}"
     view.emit(event.KindResting(kind.policy.name, quarantine.rest_until - now, text))
     while kind.spare:

@@ -64,11 +64,19 @@ class Held:
     finished: bool = False  # every job has its outcome
     writing: bool = False  # a settlement of it is on its way
     recalled: bool = False
+    one_by_one: bool = False  # its actor runs each job in a call of its own
+    sent_at: float = 0.0
+    verdict_waits: bool = False  # on the one job that failed alone; see core.quarantine
     cancels: list[int] = field(default_factory=list)  # positions somebody wants cancelled
 
     def counts(self, position: int) -> Counts:
         """Return the counters of the job at a position."""
         return self.batch.notes.get(position, FRESH)
+
+    @property
+    def idle(self) -> bool:
+        """Tell whether all that is left of it is a verdict that waits."""
+        return self.verdict_waits and not (self.writing or self.rows or self.done)
 
     def left(self) -> list[int]:
         """Return the positions that have no outcome yet, in order."""
@@ -92,6 +100,21 @@ class Actor:
     n_sent: int = 0  # batches
     leaving: bool = False  # told to leave; it gets nothing more
     leave_by: float = math.inf  # when it is killed if its teardown is still not over
+    used: bool = False  # it was sent a batch
+    free_at: float = 0.0  # when it had last answered for one
+    passed_at: float = -math.inf
+    failed_at: float = -math.inf  # … in a way that speaks against it, or against all
+    failed_like: str = ""
+
+    def failed(self, like: str, now: float) -> None:
+        """Note a failure that may be this process's own."""
+        if self.failed_like != like or self.passed_at > self.failed_at:
+            self.failed_like, self.failed_at = like, now
+
+    def is_worse(self, like: str, passed_at: float) -> bool:
+        """Tell whether it fails like this again and again, while something passed elsewhere."""
+        again = self.failed_like == like and self.passed_at < self.failed_at
+        return again and passed_at > self.failed_at
 
 
 @dataclass(slots=True)
@@ -171,6 +194,11 @@ class Kind:
     restarts: dict[int, int] = field(default_factory=dict)  # job → fresh processes asked for
     quarantine: Quarantine = field(init=False)
 
+    @property
+    def name(self) -> str:
+        """Return the kind's name."""
+        return self.policy.name
+
     def __post_init__(self) -> None:
         """Begin without any suspicion."""
         self.quarantine = Quarantine(self.policy.max_batch)
@@ -224,6 +252,8 @@ class View:
     start_at: float = 0.0  # when the next empty slot wants an actor
     hunger_at: float = 0.0  # when to look for hungry lanes next
     level: float = 0.0  # the pass value of the lane served last
+    troubled: set[str] = field(default_factory=set)  # kinds that rest, or owe verdicts
+    renew: set[int] = field(default_factory=set)  # actors that are to be replaced by fresh ones
     early: dict[int, list[int]] = field(default_factory=dict)  # claim in flight → jobs to cancel
     next_lease: int = 1
     next_actor: int = 1
@@ -256,6 +286,12 @@ class View:
         """Ask what is due after `wait_s`, and at the usual pace from then on."""
         self.due_wait_s = self.settings.poll_s
         self.due_at = min(self.due_at, now + wait_s)
+
+    def astir(self, kind: Kind) -> bool:
+        """Tell whether anything of a kind is under way, or waits in quarantine."""
+        if any(self.lanes[id_].suspects or self.lanes[id_].n_claiming for id_ in kind.lanes):
+            return True
+        return any(held.kind == kind.name and not held.idle for held in self.held.values())
 
     def group(self) -> int:
         """Draw a number for a new quarantine group: positive, 31 bits."""

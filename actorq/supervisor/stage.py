@@ -30,6 +30,7 @@ class Seat:
     last_no: int = 0
     leases: dict[int, int] = field(default_factory=dict)  # no → lease
     nos: dict[int, int] = field(default_factory=dict)  # lease → no
+    one_by_one: set[int] = field(default_factory=set)  # nos whose jobs run in calls of their own
 
     def enter(self, lease: int) -> int:
         """Give a number to a batch that is to be sent."""
@@ -40,6 +41,7 @@ class Seat:
     def forget(self, no: int) -> None:
         """Drop a batch that is over."""
         self.nos.pop(self.leases.pop(no, 0), None)
+        self.one_by_one.discard(no)
 
 
 class Stage:
@@ -68,8 +70,8 @@ class Stage:
         match effect:
             case e.Spawn(number, kind, index):
                 self._spawn(number, kind, index)
-            case e.Send(number, batch, cut):
-                self._send(self._by_number[number], batch, cut)
+            case e.Send(number, batch, cut, one_by_one):
+                self._send(self._by_number[number], batch, cut, one_by_one)
             case e.Recall(number, lease):
                 seat = self._by_number[number]
                 seat.actor.recall(seat.nos[lease])
@@ -87,9 +89,11 @@ class Stage:
         seat = Seat(number, actor)
         self._by_number[number] = self._by_actor[actor.id] = seat
 
-    def _send(self, seat: Seat, batch: Any, cut: Cut) -> None:
+    def _send(self, seat: Seat, batch: Any, cut: Cut, one_by_one: bool) -> None:
         no = seat.enter(batch.lease)
-        work = wire.Work(no, batch.lease, batch.ids, batch.lens, batch.notes, cut)
+        if one_by_one:
+            seat.one_by_one.add(no)
+        work = wire.Work(no, batch.lease, batch.ids, batch.lens, batch.notes, cut, one_by_one)
         seat.actor.send(work, batch.args)
 
     def taken(self) -> dict[int, int]:
@@ -106,7 +110,7 @@ class Stage:
         return {
             seat.number: tuple(seat.actor.page.running())
             for seat in self._by_number.values()
-            if self._kinds[seat.actor.kind].policy.job_timeout_s is not None
+            if seat.one_by_one or self._kinds[seat.actor.kind].policy.job_timeout_s is not None
         }
 
     def translate(self, said: object) -> i.Input | None:

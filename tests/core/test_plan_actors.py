@@ -38,10 +38,14 @@ def test_the_batch_that_was_running_is_blamed_and_the_other_one_kept() -> None:
     desk = with_two_batches()
     desk.feed(i.ActorDied(1, DEAD, 1, [1]))
     settlement = desk.one(e.Settle).settlement
-    assert settlement.lease == 1
-    assert {row.id: row.charge for row in settlement.rows} == {10: "none", 11: "crashed"}
+    assert (settlement.lease, settlement.closes) == (1, False)
+    assert {row.id: row.charge for row in settlement.rows} == {10: "none"}
+    desk.written(settlement)
     desk.feed(i.ActorReady(2))
     assert [send.batch.lease for send in desk.of(e.Send)] == [2]
+    desk.feed(i.Outcomes(2, 2, [], [], last=True), after=0.1)
+    rows = [row for settle in desk.of(e.Settle) for row in settle.settlement.rows]
+    assert {row.id: row.charge for row in rows} == {11: "crashed"}, "as soon as something passes"
 
 
 def test_a_batch_whose_last_frame_came_before_the_death_is_not_blamed() -> None:
@@ -57,8 +61,8 @@ def test_what_was_streamed_survives_the_death() -> None:
     desk.feed(i.Outcomes(1, 1, [0], [], last=False))
     desk.feed(i.ActorDied(1, DEAD, 1, [1]))
     settlement = desk.one(e.Settle).settlement
-    assert settlement.done == {0: [10]}
-    assert [row.id for row in settlement.rows] == [11]
+    assert (settlement.done, settlement.closes) == ({0: [10]}, False)
+    assert desk.view.held[1].verdict_waits
 
 
 def test_batches_that_waited_go_first_and_in_their_order() -> None:
@@ -277,9 +281,9 @@ def test_an_actor_that_dies_in_its_last_batch_is_blamed_all_the_same() -> None:
     desk = with_two_batches()
     retire(desk)
     desk.feed(i.ActorDied(1, DEAD, 1, [0]))
-    rows = {row.id: row.charge for row in desk.one(e.Settle).settlement.rows}
-    assert rows == {10: "crashed", 11: "none"}
-    assert desk.view.kinds["k"].slots[0].n_deaths == 1
+    assert [row.id for row in desk.one(e.Settle).settlement.rows] == [11]
+    assert desk.view.held[1].verdict_waits
+    assert desk.view.kinds["k"].slots[0].n_deaths == 0, "the one that was running is known"
 
 
 def test_a_teardown_of_a_retiring_actor_has_its_time_and_no_more() -> None:

@@ -84,8 +84,8 @@ def test_only_those_that_asked_are_counted() -> None:
     desk.at_rest()
     for n in range(1, MAX_RESTARTS + 1):
         ask_for_a_restart(desk, n, claim(desk, [10, 10 + n]), [0])
-    last = ask_for_a_restart(desk, MAX_RESTARTS + 1, claim(desk, [99, 10]), [1])
-    assert last == {99: "none", 10: "failed"}
+    desk.feed(i.HandedBack(MAX_RESTARTS + 1, claim(desk, [99, 10]), GONE, [1]))
+    assert {row.id: row.charge for row in desk.rows()} == {99: "none", 10: "failed"}
 
 
 def test_a_vectorised_batch_that_asks_too_often_is_searched() -> None:
@@ -239,7 +239,7 @@ def killed_while_running(policy: KindPolicy, running: tuple[int, ...]) -> dict[i
     desk.feed(i.Tick({1: 1}, {1: running}))
     desk.feed(i.Tick({1: 1}, {1: running}), after=6.1)
     desk.feed(i.ActorDied(1, DEAD, 1, list(running)))
-    rows = desk.one(e.Settle).settlement.rows
+    rows = desk.rows()
     return {row.id: row.state if row.charge != "none" else "" for row in rows}
 
 
@@ -249,7 +249,7 @@ def test_a_job_with_one_attempt_has_failed_however_that_ended() -> None:
     desk.start()
     desk.answer(1, [10])
     desk.feed(i.ActorDied(1, DEAD, 1, [0]))
-    (row,) = desk.one(e.Settle).settlement.rows
+    (row,) = desk.rows()
     assert (row.state, row.charge) == ("failed", "crashed")
 
 
@@ -265,14 +265,13 @@ def test_a_job_with_one_attempt_that_ran_when_its_batchs_time_was_up_is_not_run_
     desk.start()
     desk.answer(1, [10, 11])
     desk.feed(i.BatchFailed(1, 1, i.ErrorInfo("T", "", cause="timeout"), [0]))
-    rows = desk.one(e.Settle).settlement.rows
-    assert {row.id: row.state for row in rows} == {10: "failed", 11: "pending"}
+    assert {row.id: row.state for row in desk.rows()} == {10: "failed", 11: "pending"}
 
 
 def test_an_exception_of_a_fatal_type_leaves_no_attempt() -> None:
     desk = started(max_batch=1, max_attempts=9)
     desk.answer(1, [10])
     desk.feed(i.BatchFailed(1, 1, i.ErrorInfo("ValueError", "bad", final=True), []))
-    (row,) = desk.one(e.Settle).settlement.rows
+    (row,) = desk.rows()
     assert (row.state, row.charge) == ("failed", "failed")
     assert not ERROR.final

@@ -104,9 +104,10 @@ class Watch:
     def after(self) -> None:
         view = self.owner.view
         check(len(view.claims) <= CLAIMS_IN_FLIGHT, "too many claims in flight")
-        claims = dict.fromkeys(view.kinds, 0)
+        claims, freed = dict.fromkeys(view.kinds, 0), dict.fromkeys(view.kinds, 0)
         for claim, _ in view.claims.values():
             claims[view.lanes[claim.lane].kind] += 1
+            freed[view.lanes[claim.lane].kind] += claim.free  # these need no actor
         unwritten = dict.fromkeys(view.kinds, 0)
         for held in view.held.values():
             unwritten[held.kind] += held.unwritten
@@ -118,7 +119,7 @@ class Watch:
         for name, kind in view.kinds.items():
             check(kind.n_claiming == claims[name], "claims in flight are miscounted")
             check(kind.n_unwritten == unwritten[name], "unwritten outcomes are miscounted")
-            in_flight = in_pipes[name] + len(kind.spare) + claims[name]
+            in_flight = in_pipes[name] + len(kind.spare) + claims[name] - freed[name]
             check(in_flight <= PIPE_DEPTH * len(kind.slots), "more in flight than actors can hold")
             check(kind.n_unwritten <= _most_unwritten(kind), "too many outcomes unwritten")
 
@@ -232,8 +233,10 @@ class Watch:
         for lane in view.lanes.values():
             kind = view.kinds[lane.kind]
             idle = any(not actor.held for actor in view.ready_actors(kind))
-            resting = world.now < kind.quarantine.rest_until
-            if not idle or resting or kind.spare or not world.table.due_rows(lane.id, world.us):
+            resting = bool(kind.quarantine.state)
+            searched = kind.quarantine.groups  # each in one place at a time
+            due = [d for d in world.table.due_rows(lane.id, world.us) if d[0] not in searched]
+            if not idle or resting or kind.spare or not due:
                 self.starving.pop(lane.id, None)
                 continue
             since = self.starving.setdefault(lane.id, world.now)

@@ -90,6 +90,9 @@ class Scenario:
     stops: list[tuple[float, int]] = field(default_factory=list)  # (at, supervisor)
     cancels: list[tuple[float, int]] = field(default_factory=list)  # (at, job)
     late_recalls: bool = False
+    downs: list[tuple[float, float]] = field(default_factory=list)  # all that runs fails alike
+    breaks: list[float] = field(default_factory=list)  # what actors hold is broken: till replaced
+    break_one: bool = False  # … in one actor of each kind only
     retires: list[float] = field(default_factory=list)  # some actor is to be replaced
 
     @property

@@ -23,6 +23,7 @@ from actorq.core import (
 from actorq.core import effects as e
 from actorq.core import inputs as i
 from actorq.core.frontier import Frontier
+from actorq.core.quarantine import Quarantine, Take
 from actorq.core.tally import Tally
 from actorq.core.view import Held, Lane, View
 from tests.sim.run import Report, run
@@ -365,14 +366,30 @@ def suspects_stay_in_quarantine(m: pytest.MonkeyPatch) -> None:
 
 
 @plant
-def the_halves_of_a_group_overlap(m: pytest.MonkeyPatch) -> None:
-    halves = blame.halves
-    m.setattr(blame, "halves", lambda group: (tuple(group), halves(group)[1]))
+def a_group_is_run_as_a_whole_again_and_again(m: pytest.MonkeyPatch) -> None:
+    m.setattr(Quarantine, "next_of", lambda self, numbers: Take(numbers[0], 10_000))
 
 
 @plant
-def a_group_is_not_halved(m: pytest.MonkeyPatch) -> None:
-    m.setattr(blame, "halves", lambda group: (tuple(group),))
+def what_is_left_of_a_group_stays_in_quarantine(m: pytest.MonkeyPatch) -> None:
+    next_of = Quarantine.next_of
+
+    def forgetful(self: Quarantine, numbers: list[int]) -> Take:
+        bad = [number for number in numbers if number not in self.groups or self.is_bad(number)]
+        return next_of(self, bad) if bad else Take(0, 1)
+
+    m.setattr(Quarantine, "next_of", forgetful)
+    m.setattr(Quarantine, "to_free", lambda self, numbers: None)
+
+
+@plant
+def a_verdict_that_waits_is_forgotten(m: pytest.MonkeyPatch) -> None:
+    m.setattr(plan_blame, "proceed", lambda view, now: None)
+
+
+@plant
+def a_verdict_waits_for_ever(m: pytest.MonkeyPatch) -> None:
+    m.setattr(plan_blame, "_others", lambda view, kind, now: True)
 
 
 @plant

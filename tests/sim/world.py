@@ -25,6 +25,7 @@ class World:
         self.table = Table()
         self.supervisors: list[Supervisor] = []
         self.n_nodes = 0
+        self.told: list[tuple[float, Any]] = []  # events, with their instants
         self.n_deaths: dict[int, int] = {}  # job → actors it has killed
         self.n_asked: dict[int, int] = {}  # job → fresh processes it has asked for
         self.snoozed: set[int] = set()

@@ -29,7 +29,7 @@ _BUMPED = "v (n, seq, open, k)\n    WHERE l.node = $1::uuid AND l.n = v.n AND l.
 _DONE = "AND (SELECT lane FROM held)[v.k] > 0\n    RETURNING j.id\n"
 _OTHER = "AND (SELECT lane FROM held)[v.k] > 0\n    RETURNING j.id, j.state"
 _ALIVE = "(SELECT count(*) FROM me) = 1"
-_JUDGED = "    verdict = _judge(view, held, begun, error, now, certain)\n"
+_JUDGED = '    certain = held.batch.n == 1 or error.cause != "timeout"\n'
 _KEYS = "tests/client/test_unique.py::test_keys_are_taken_in_one_order_whatever_order_they_come_in"
 _CUT = "tests/supervisor/test_settler.py::test_a_settle_whose_connection_is_lost_is_written_once"
 _SIM = "tests/sim/test_sim.py::test_nothing_that_can_happen_breaks_a_promise[0]"
@@ -191,11 +191,26 @@ PLANTS = (
         ("core/plan_blame.py", _JUDGED,
          "    if error.cause == 'exit':\n        held.done += held.left()\n"
          "        held.told.update(range(held.batch.n))\n        held.finished = True\n"
-         "        held.since = min(held.since, now)\n        return\n" + _JUDGED),
+         "        held.since = min(held.since, now)\n        return True\n" + _JUDGED),
     )),
     Plant("the whole batch pays for one", "torture", (
-        ("core/blame.py", "return Blame(suspects=halves(suspects), innocent=innocent)",
-         "return Blame(charged=suspects, innocent=innocent)"),
+        ("core/blame.py", "\n    return Blame(suspects=suspects, innocent=innocent)",
+         "\n    return Blame(charged=suspects, innocent=innocent) or Blame()"),
+    )),
+    Plant("a rest ends in the process that is broken", "tests/sim/test_blame.py", (
+        ("core/plan_blame.py", "view.renew |= {a.id for a in view.actors.values()",
+         "view.renew |= {0 for a in view.actors.values()"),
+    )),
+    Plant("what fails for all is charged to each", "tests/sim/test_blame.py", (
+        ("core/plan_blame.py", "    if quarantine.alike(waiting.error) >= ALIKE:", "    if False:"),
+    )),
+    Plant("a group is asked from the end of the backlog for ever", "tests/sim/test_blame.py", (
+        ("core/plan_look.py", "quarantine.n_unrelated >= UNRELATED", "False"),
+        ("core/plan_look.py", "turn = not fresh or (", "turn = not fresh or False and ("),
+    )),
+    Plant("halving begins anew at each death", "tests/sim/test_blame.py", (
+        ("core/quarantine.py", "return Take(number, (group.n + 1) // 2)",
+         "return Take(number, max(1, group.n - 1))"),
     )),
     Plant("those that had not begun pay, too", "tests/core/test_blame.py", (
         ("core/blame.py", "return Blame(charged=suspects, innocent=innocent)",
