@@ -75,9 +75,7 @@ def _ran(adapter: Adapter, batch: Batch[Any]) -> Ended:
     return None
 
 
-def _one_by_one(
-    batch: Batch[Any], work: Work, page: Page, outbox: Outbox
-) -> Iterator[Batch[Any]]:
+def _one_by_one(batch: Batch[Any], work: Work, page: Page, outbox: Outbox) -> Iterator[Batch[Any]]:
     """Yield each job as a batch of its own, marked as begun while it runs.
 
     Where one ends without an outcome it is done, and told so: the next one may end the process.

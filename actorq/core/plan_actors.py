@@ -189,9 +189,7 @@ def _charge(
 ) -> bool:
     """Blame a batch for the death of its actor; tells what plan_blame.charge tells."""
     own_time = actor.killed_job and tuple(begun) == held.running
-    return plan_blame.charge(
-        view, actor, held, begun, error, now, crashed=True, certain=own_time
-    )
+    return plan_blame.charge(view, actor, held, begun, error, now, crashed=True, certain=own_time)
 
 
 def _is_blamed(actor: Actor, held: Held, input_: i.ActorDied) -> bool:

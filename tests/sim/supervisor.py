@@ -245,9 +245,7 @@ class Supervisor:
     def _spawn(self, effect: e.Spawn) -> None:
         world = self.world
         kind = next(k for k in world.scenario.kinds if k.policy.name == effect.kind)
-        actor = self.actors[effect.actor] = Actor(
-            world, self, effect.actor, kind, effect.index
-        )
+        actor = self.actors[effect.actor] = Actor(world, self, effect.actor, kind, effect.index)
         actor.after(world.scenario.boot_s, actor.boot)
 
     def _finish(self, effect: e.Finish) -> None:

@@ -156,9 +156,7 @@ def test_a_rest_ends_in_fresh_actors_before_anybody_pays(actors: int) -> None:
 def test_an_actor_in_which_all_fails_alike_is_replaced_and_nobody_pays(
     actors: int, mode: str
 ) -> None:
-    world = world_of(
-        3_000, 20, mode=mode, breaks=[0.2], break_one=True, policy={"actors": actors}
-    )
+    world = world_of(3_000, 20, mode=mode, breaks=[0.2], break_one=True, policy={"actors": actors})
     to_the_end(world)
     assert charged(world) == set()
     assert heard(world, event.KindResting) == []
