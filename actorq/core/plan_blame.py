@@ -104,7 +104,8 @@ def _is_spared(view: View, failure: Failure, verdict: Blame) -> bool:
         return True
     quarantine.state = ""
     expected = not verdict.charged and quarantine.is_bad(held.batch.suspect)
-    if failure.crashed or expected or not actor.is_worse(failure.like, quarantine.passed_at):
+    job = held.batch.ids[verdict.charged[0]] if verdict.charged else 0
+    if failure.crashed or expected or not actor.is_worse(failure.like, job, quarantine.passed_at):
         return False
     view.renew.add(actor.id)
     mine = [waiting for waiting in quarantine.waiting if waiting.actor == actor.id]
@@ -158,7 +159,7 @@ def _suspect(view: View, failure: Failure, positions: tuple[int, ...]) -> None:
     if not quarantine.failed(held.batch.suspect, held.batch.n):
         quarantine.n_unrelated += 1
         quarantine.doubt(failure.at)
-        failure.actor.failed(failure.like, failure.at)
+        failure.actor.failed(failure.like, 0, failure.at)
     quarantine.put(number, len(positions), failure.error)
     _back(held, positions, number)
 
@@ -170,7 +171,7 @@ def _speak_against(view: View, failure: Failure, position: int) -> None:
     quarantine.failed(held.batch.suspect, held.batch.n)
     if not waiting.convicted:
         quarantine.doubt(failure.at)
-        failure.actor.failed(failure.like, failure.at)
+        failure.actor.failed(failure.like, held.batch.ids[position], failure.at)
     quarantine.waiting.append(waiting)
     held.verdict_waits = True
     view.troubled.add(kind.name)

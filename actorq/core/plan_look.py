@@ -218,9 +218,13 @@ def _ask_due(view: View, now: float) -> None:
 
 
 def _behind(view: View, lane: Lane, now: float) -> dict[int, Position]:
-    """Return where to look from; a drain must not end before a job that was committed late."""
+    """Return where to look from; a drain must not end before a job that was committed late.
+
+    Where the question is asked rarely, it also looks for what lies behind the frontier.
+    """
     last_look = view.settings.drain and lane.empty
-    return {} if last_look else lane.frontier.bounds(now)
+    is_rare = view.due_wait_s > view.settings.poll_s and now >= lane.frontier.allowed_at()
+    return {} if last_look or is_rare else lane.frontier.bounds(now)
 
 
 def due_known(view: View, input_: i.DueKnown, now: float) -> None:

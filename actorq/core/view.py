@@ -105,16 +105,17 @@ class Actor:
     passed_at: float = -math.inf
     failed_at: float = -math.inf  # … in a way that speaks against it, or against all
     failed_like: str = ""
+    failed_job: int = 0  # 0: a batch of several
 
-    def failed(self, like: str, now: float) -> None:
+    def failed(self, like: str, job: int, now: float) -> None:
         """Note a failure that may be this process's own."""
         if self.failed_like != like or self.passed_at > self.failed_at:
-            self.failed_like, self.failed_at = like, now
+            self.failed_like, self.failed_job, self.failed_at = like, job, now
 
-    def is_worse(self, like: str, passed_at: float) -> bool:
-        """Tell whether it fails like this again and again, while something passed elsewhere."""
+    def is_worse(self, like: str, job: int, passed_at: float) -> bool:
+        """Tell whether it fails like this with one and another, while something passed elsewhere."""
         again = self.failed_like == like and self.passed_at < self.failed_at
-        return again and passed_at > self.failed_at
+        return again and not (job and job == self.failed_job) and passed_at > self.failed_at
 
 
 @dataclass(slots=True)

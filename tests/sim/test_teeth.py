@@ -24,8 +24,12 @@ from actorq.core import effects as e
 from actorq.core import inputs as i
 from actorq.core.frontier import Frontier
 from actorq.core.quarantine import Quarantine, Take
+<<<<<<< HEAD
 from actorq.core.tally import Tally
 from actorq.core.view import Held, Lane, View
+=======
+from actorq.core.view import Actor, Held, Lane, View
+>>>>>>> blame
 from tests.sim.run import Report, run
 from tests.sim.scenario import Scenario, draw
 
@@ -152,7 +156,7 @@ def what_is_handed_back_is_charged(m: pytest.MonkeyPatch) -> None:
         plan_batches,
         "give_back",
         lambda view, held, now: plan_blame.charge(
-            view, held, [], i.ErrorInfo("E", ""), now, slot=0, crashed=False
+            view, Actor(0, held.kind, 0), held, [], i.ErrorInfo("E", ""), now, crashed=False
         ),
     )
 

@@ -29,7 +29,7 @@ _BUMPED = "v (n, seq, open, k)\n    WHERE l.node = $1::uuid AND l.n = v.n AND l.
 _DONE = "AND (SELECT lane FROM held)[v.k] > 0\n    RETURNING j.id\n"
 _OTHER = "AND (SELECT lane FROM held)[v.k] > 0\n    RETURNING j.id, j.state"
 _ALIVE = "(SELECT count(*) FROM me) = 1"
-_JUDGED = '    certain = held.batch.n == 1 or error.cause != "timeout"\n'
+_JUDGED = "    failure = Failure(view.kinds[held.kind], actor, held, error, crashed, now)\n"
 _KEYS = "tests/client/test_unique.py::test_keys_are_taken_in_one_order_whatever_order_they_come_in"
 _CUT = "tests/supervisor/test_settler.py::test_a_settle_whose_connection_is_lost_is_written_once"
 _SIM = "tests/sim/test_sim.py::test_nothing_that_can_happen_breaks_a_promise[0]"
@@ -202,7 +202,7 @@ PLANTS = (
          "view.renew |= {0 for a in view.actors.values()"),
     )),
     Plant("what fails for all is charged to each", "tests/sim/test_blame.py", (
-        ("core/plan_blame.py", "    if quarantine.alike(waiting.error) >= ALIKE:", "    if False:"),
+        ("core/plan_blame.py", "    if quarantine.alike(failure.error) >= ALIKE:", "    if False:"),
     )),
     Plant("a group is asked from the end of the backlog for ever", "tests/sim/test_blame.py", (
         ("core/plan_look.py", "quarantine.n_unrelated >= UNRELATED", "False"),
