@@ -24,12 +24,8 @@ from actorq.core import effects as e
 from actorq.core import inputs as i
 from actorq.core.frontier import Frontier
 from actorq.core.quarantine import Quarantine, Take
-<<<<<<< HEAD
 from actorq.core.tally import Tally
-from actorq.core.view import Held, Lane, View
-=======
 from actorq.core.view import Actor, Held, Lane, View
->>>>>>> blame
 from tests.sim.run import Report, run
 from tests.sim.scenario import Scenario, draw
 
