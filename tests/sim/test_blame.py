@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
@@ -165,11 +164,6 @@ def test_an_actor_in_which_all_fails_alike_is_replaced_and_nobody_pays(
 
 
 # ---- one job among many -------------------------------------------------------------------------
-
-
-@pytest.fixture(params=[0.0, 1.0, 10.0])
-def boot_s(request: pytest.FixtureRequest) -> Iterator[float]:
-    yield request.param
 
 
 @FEW
