@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 from heapq import heappush
 
-from actorq.core import event, fair, plan_look, settle
+from actorq.core import event, fair, plan_look, plan_passed, settle
 from actorq.core import inputs as i
 from actorq.core.effects import (
     CancelJob,
@@ -72,7 +72,7 @@ def claimed(view: View, input_: i.Claimed, now: float) -> None:
     if not reply.batch.ids:
         held.finished = True
     elif claim.free:
-        _set_free(view, held, now)
+        plan_passed.set_free(view, held, now)
     elif view.phase == "running" and now >= kind.quarantine.rest_until:
         kind.spare.append(held)
     else:
@@ -106,19 +106,6 @@ def _look_again(view: View, lane: Lane, claim: Claim, input_: i.Claimed, now: fl
         lane.look_at = min(lane.look_at, lane.frontier.allowed_at())
     if short:
         lane.look_at = min(lane.look_at, look_soon(lane, now))
-
-
-def _set_free(view: View, held: Held, now: float) -> None:
-    """Return suspects that nothing speaks against any more to the fresh jobs.
-
-    One that was charged before goes on running alone.
-    """
-    for p, id_ in enumerate(held.batch.ids):
-        counts = held.counts(p)
-        alone = view.group() if counts.n_failed or counts.n_crashed else 0
-        held.rows.append(settle.returned(id_, counts, alone))
-    held.told.update(range(held.batch.n))
-    held.since, held.finished = now, True
 
 
 def _cut(view: View, kind: Kind, claim: Claim, n: int) -> Cut:
@@ -184,28 +171,12 @@ def outcomes(view: View, input_: i.Outcomes, now: float) -> None:
     held.told.update(positions)
     held.since = min(held.since, now)
     if kind.restarts:
-        _forget_restarts(kind, held, positions, input_.last)
+        plan_passed.forget_restarts(kind, held, positions, input_.last)
     if input_.last:
         held.done += held.left() if held.told else range(batch.n)
-        _passed(view, actor, held, now)
+        plan_passed.passed(view, actor, held, now)
         kind.slots[actor.index].n_restarts = 0
         finish(view, actor, held, now)
-
-
-def _passed(view: View, actor: Actor, held: Held, now: float) -> None:
-    """Learn from a batch whose jobs all have their outcome."""
-    quarantine, batch = view.kinds[held.kind].quarantine, held.batch
-    took_s = now - max(held.sent_at, actor.free_at)
-    quarantine.cost.ran(batch.n, took_s, one_by_one=held.one_by_one)
-    actor.passed_at = now
-    if quarantine.passed(batch.suspect, batch.n, now):
-        view.emit(event.BatchLimited(held.kind, quarantine.limit))
-
-
-def _forget_restarts(kind: Kind, held: Held, positions: list[int], last: bool) -> None:
-    """Forget what jobs have asked for that have their outcome."""
-    for p in range(held.batch.n) if last else positions:
-        kind.restarts.pop(held.batch.ids[p], None)
 
 
 def _acceptable(held: Held, positions: list[int]) -> bool:

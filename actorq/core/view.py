@@ -113,7 +113,7 @@ class Actor:
             self.failed_like, self.failed_job, self.failed_at = like, job, now
 
     def is_worse(self, like: str, job: int, passed_at: float) -> bool:
-        """Tell whether it fails like this with one and another, while something passed elsewhere."""
+        """Tell whether it fails alike with one and another, while something passed elsewhere."""
         again = self.failed_like == like and self.passed_at < self.failed_at
         return again and not (job and job == self.failed_job) and passed_at > self.failed_at
 

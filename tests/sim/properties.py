@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from actorq.core import effects as e
-from actorq.core import event, plan_drain
+from actorq.core import event, plan_drain, plan_look
 from actorq.core import inputs as i
 from actorq.core.frontier import COST_FACTOR, UNBOUNDED_EVERY_S
 from actorq.core.plan_drain import CHECK_S, REST_TRIES, START_TRIES
@@ -233,7 +233,7 @@ class Watch:
         for lane in view.lanes.values():
             kind = view.kinds[lane.kind]
             idle = any(not actor.held for actor in view.ready_actors(kind))
-            resting = bool(kind.quarantine.state)
+            resting = bool(kind.quarantine.state) or plan_look._fresh_wait(view, kind)
             searched = kind.quarantine.groups  # each in one place at a time
             due = [d for d in world.table.due_rows(lane.id, world.us) if d[0] not in searched]
             if not idle or resting or kind.spare or not due:

@@ -166,11 +166,6 @@ def test_an_actor_in_which_all_fails_alike_is_replaced_and_nobody_pays(
 # ---- one job among many -------------------------------------------------------------------------
 
 
-@pytest.fixture(params=[0.0, 1.0, 10.0])
-def boot_s(request: pytest.FixtureRequest) -> float:
-    return float(request.param)
-
-
 @FEW
 @given(
     st.integers(1, 2_000), st.integers(1, 1_000), st.data(), st.sampled_from((0.0, 0.1, 1.0, 10.0)),
