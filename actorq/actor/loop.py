@@ -42,10 +42,10 @@ _MAX_INHERITED = 256
 _PR_SET_PDEATHSIG = 1
 
 
-def main(fd: int, supervisor: int, page: Page) -> NoReturn:
+def main(fd: int, parent: int, page: Page) -> NoReturn:
     """Be an actor until told to stop."""
     try:
-        _die_with(supervisor)
+        _die_with(parent)
         _ignore_signals()
         _keep_descriptors()
         keep_buffers()
@@ -123,11 +123,14 @@ def _tear_down(adapter: Adapter) -> None:
     _flush_output()
 
 
-def _die_with(supervisor: int) -> None:
-    """Have the kernel kill this process when the thread that started it is gone."""
+def _die_with(parent: int) -> None:
+    """Have the kernel kill this process when the thread that started it is gone.
+
+    That is the guardian's, or the supervisor's where there is none.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != supervisor:  # it went before that was in force
+    if os.getppid() != parent:  # it went before that was in force
         leave(FAILED)
 
 

@@ -109,8 +109,8 @@ class _Life:
         self._options = options
         self._events = events
         self._inbox = inbox
-        self._node = identity.me(options.ttl_s)
         self._stage = Stage(options.kinds, inbox.put)  # first: it refuses to be in an actor
+        self._node = identity.me(options.ttl_s, self._stage.guardian)
         try:
             self._view = self._begin()
         except BaseException:

@@ -16,6 +16,7 @@ from actorq.args import ArgsCodec
 from actorq.core.policy import KindPolicy
 from actorq.errors import ConfigError
 from actorq.kind import Kind
+from actorq.supervisor.guard import Guard
 from actorq.supervisor.pool import boot_of
 from actorq.wire import BootFailed
 from tests.actor.support import kind_of
@@ -273,7 +274,8 @@ def test_a_process_the_system_refuses_is_reported_as_a_death(actors, monkeypatch
     def refuse(*args, **kwargs):
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr(process.subprocess, "Popen", refuse)
+    monkeypatch.setattr(process, "_executed", refuse)
+    monkeypatch.setattr(Guard, "spawn", refuse)
     actor = actors.pool.spawn(kind_of(handlers.at_once), 0)
     died = actors.died(actor)
     assert (actor.pid, died.taken, died.begun) == (0, 0, [])

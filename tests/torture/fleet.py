@@ -95,7 +95,7 @@ class Fleet:
         found = []
         for member in self.members:
             with contextlib.suppress(psutil.Error):
-                children = psutil.Process(member.pid).children()
+                children = psutil.Process(member.pid).children(recursive=True)
                 found += [c for c in children if "spawn_main" in " ".join(c.cmdline())]
         return found
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 
 import actorq
 from actorq.actor import adapters
@@ -43,7 +44,7 @@ def log() -> Writer:
     global _log
     if _log is None:
         _log = Writer(DIRECTORY, "exec")
-        _log.write("actor", os.getpid(), os.getppid())
+        _log.write("actor", os.getpid(), psutil.Process(os.getppid()).ppid())
     return _log
 
 

@@ -1,0 +1,64 @@
+"""What a handler has started is gone before its job is given to another supervisor."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import psutil
+import pytest
+
+from actorq.supervisor.guard import Guard
+from tests.support.running import Supervisors
+from tests.support.wait import wait_until
+
+FAMILY = """
+    import os, subprocess, time, psutil, actorq
+    app = actorq.App()
+
+    @app.actor("family")
+    def family() -> list:
+        if os.path.exists("begun"):
+            return [pid for pid in map(int, open("begun").read().split()) if psutil.pid_exists(pid)]
+        child = subprocess.Popen(["sleep", "1000"], start_new_session=True, env={})
+        grandchild = subprocess.Popen(
+            ["sh", "-c", "setsid sleep 1000 & echo $!"], stdout=subprocess.PIPE, text=True
+        )
+        with open("begun~", "w") as file:
+            print(child.pid, grandchild.stdout.readline(), file=file)
+        os.rename("begun~", "begun")
+        time.sleep(1000)
+"""
+
+pytestmark = pytest.mark.skipif(not Guard.is_possible(), reason="this system has no guardians")
+
+
+def test_a_job_is_not_given_away_while_its_family_lives(supervisors: Supervisors) -> None:
+    supervisors.write(FAMILY)
+    begun = supervisors.directory / "begun"
+    supervisors.python("import handlers; handlers.family.enqueue()")
+    first = supervisors.start("--ttl-s", "600")
+    wait_until(begun.exists, 30)
+    [(pid,)] = supervisors.rows("SELECT guardian_pid FROM actorq.node")
+    guardian = psutil.Process(pid)
+    guardian.suspend()
+    supervisors.kill(first)
+    supervisors.start("--ttl-s", "3")
+    rounds = set()
+
+    def has_looked_three_times() -> bool:
+        rounds.update(supervisors.rows("SELECT beat_at FROM actorq.node WHERE ttl_s = 3"))
+        return len(rounds) > 3
+
+    wait_until(has_looked_three_times, 30)
+    assert supervisors.rows("SELECT count(*) FROM actorq.lease l JOIN actorq.node n ON n.id = l.node"
+                            " WHERE n.ttl_s = 600") == [(1,)]  # fmt: skip
+    assert any(map(psutil.pid_exists, pids(begun)))
+    guardian.resume()
+    supervisors.wait_for(completed=1)
+    [(result,)] = supervisors.rows("SELECT value::text FROM actorq.result")
+    assert json.loads(result) == []
+
+
+def pids(begun: Path) -> list[int]:
+    return [int(word) for word in begun.read_text().split()]
