@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol
 from actorq.actor.context import Batch
 from actorq.actor.limits import BatchTimedOut, Limits, TimedOut, cause_of
 from actorq.actor.outbox import WrongOutcomes
+from actorq.actor.owner import leave_if_forked
 from actorq.actor.results import Results, as_list
 from actorq.actor.texts import describe, shown
 from actorq.args import ArgsCodec
@@ -113,7 +114,9 @@ class BatchAdapter(Adapter):
 
     def handle(self, batch: Batch[Any]) -> None:
         """Run the handler once for the whole batch."""
-        settle(batch, self._run(lambda: self._handle(batch), self._is_async))
+        returned = self._run(lambda: self._handle(batch), self._is_async)
+        leave_if_forked()
+        settle(batch, returned)
 
 
 class ClassAdapter(BatchAdapter):
@@ -210,6 +213,7 @@ class _Running:
 
     def returned(self, value: Any) -> None:
         """Report what the function returned."""
+        leave_if_forked()
         if value is not None:
             self._batch._outbox.add(self._position, value)
         else:
@@ -220,6 +224,7 @@ class _Running:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        leave_if_forked(error)
         if isinstance(error, BatchTimedOut):
             return False  # the mark stays: this job was running when the time was up
         if error is not None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Generic, TypeVar, overload
 
 from actorq.actor.outbox import Outbox
+from actorq.actor.owner import leave_if_forked
 from actorq.core.model import FRESH, Counts, Cut
 from actorq.core.outcome import Cancel, Fail, Retry, Snooze
 from actorq.page import BEGUN, PASSED, Page
@@ -54,6 +55,7 @@ class Batch(Generic[A]):
         for job, position in zip(self.jobs, self._positions, strict=True):
             marks[position] = BEGUN
             yield job
+            leave_if_forked()
             marks[position] = PASSED
 
     @overload

@@ -19,7 +19,7 @@ from io import TextIOWrapper
 from typing import Any, NoReturn
 
 from actorq import wire
-from actorq.actor import boot
+from actorq.actor import boot, owner
 from actorq.actor.adapters import Adapter, Kind, adapter_of
 from actorq.actor.link import LOST, Link, leave
 from actorq.actor.outbox import Outbox
@@ -44,6 +44,7 @@ _PR_SET_PDEATHSIG = 1
 
 def main(fd: int, parent: int, page: Page) -> NoReturn:
     """Be an actor until told to stop."""
+    owner.own()
     try:
         _die_with(parent)
         _ignore_signals()
@@ -51,6 +52,7 @@ def main(fd: int, parent: int, page: Page) -> NoReturn:
         keep_buffers()
         _serve(Link(fd), page)
     except BaseException as error:  # beyond this, threads of the handler could hold us up
+        owner.leave_if_forked(error)
         with contextlib.suppress(BaseException):
             print(describe(error).traceback, file=sys.stderr, flush=True)
     leave(LOST)
@@ -104,11 +106,14 @@ def _boot(first: wire.Message, link: Link) -> tuple[Kind, Adapter]:
     _prepare_output(first.log_level)
     try:
         kind = boot.load(first)
+        owner.leave_if_forked()
         adapter = adapter_of(kind)
         adapter.setup(first.slot)
+        owner.leave_if_forked()
         gc.collect()
         gc.freeze()  # searched over and over, it was a tenth of the CPU of actors with empty jobs
     except BaseException as error:  # sys.exit in a module is a failure like any other
+        owner.leave_if_forked(error)
         link.send(wire.BootFailed(describe(error)))
         _flush_output()
         leave(FAILED)
@@ -118,7 +123,9 @@ def _boot(first: wire.Message, link: Link) -> tuple[Kind, Adapter]:
 def _tear_down(adapter: Adapter) -> None:
     try:
         adapter.teardown()
-    except BaseException:  # all jobs are answered for; it only concerns the log
+        owner.leave_if_forked()
+    except BaseException as error:  # all jobs are answered for; it only concerns the log
+        owner.leave_if_forked(error)
         logging.getLogger("actorq.actor").exception("teardown failed")
     _flush_output()
 

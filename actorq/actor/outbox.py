@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from actorq import wire
+from actorq.actor.owner import leave_if_forked
 from actorq.actor.results import ResultRefused, Results, has_outcomes, refusal
 from actorq.actor.texts import head, shown
 from actorq.core.model import ErrorInfo, Verdict
@@ -83,6 +84,7 @@ class Outbox:
 
     def tell(self, position: int, verdict: Verdict | None) -> None:
         """Take a verdict, or None for a plain completion; raises WrongOutcomes."""
+        leave_if_forked()
         with self._lock:
             self._take(position)
             if verdict is None:

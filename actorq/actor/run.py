@@ -11,6 +11,7 @@ from actorq.actor.adapters import Adapter
 from actorq.actor.context import Batch
 from actorq.actor.limits import cause_of
 from actorq.actor.outbox import Emit, Outbox
+from actorq.actor.owner import leave_if_forked
 from actorq.actor.texts import describe, ends, head
 from actorq.args import ArgsCodec
 from actorq.core.model import ErrorInfo, Verdict
@@ -52,6 +53,7 @@ def _handled(
             with adapter.batch_limit():
                 adapter.handle(batch)
     except BaseException as error:  # one bad handler must not take its process along
+        leave_if_forked(error)
         return describe(error, cause_of(error))
     return None
 
