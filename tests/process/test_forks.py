@@ -12,7 +12,6 @@ from actorq.wire import Bye
 from tests.actor.support import kind_of
 from tests.process import forks
 from tests.process.forks import HOW
-from tests.process.support import work
 
 CODES = {"returns": 0, "raises": 1, "exits": 3}
 
