@@ -164,11 +164,13 @@ class App:
     ) -> int:
         """Run the kinds that have a handler here until told to stop; returns the exit code.
 
-        0: it has stopped in order. 1: its stop was cut short, or outcomes were not written.
-        3: the database would not let it go on, 4: nor would the schema; the log says why.
+        0: it has stopped in order. 1: its stop was cut short, outcomes were not written, or a
+        drain was not done. 3: the database would not let it go on, 4: nor would the schema; the
+        log says why.
 
-        Settings are ttl_s, poll_s, grace_s, notify and settle_rows. Raises ConfigError for wrong
-        ones, and StoreError if the database cannot be used at the start.
+        Settings are ttl_s, poll_s, grace_s, notify, settle_rows, and those of `drain`; durations
+        are seconds, a timedelta, or text like "1h30m". Raises ConfigError for wrong ones, and
+        StoreError if the database cannot be used at the start.
         """
         from actorq.supervisor import engine
 
@@ -181,7 +183,15 @@ class App:
         queues: Sequence[str] | None = None,
         **settings: Unpack[RunSettings],
     ) -> int:
-        """Run until nothing is due any more; returns the exit code."""
+        """Run until nothing is due any more; returns the exit code.
+
+        With `until_final=True`, until nothing is to be run any more: it waits for retries,
+        snoozed and scheduled jobs and other supervisors, up to `limit_s` (an hour).
+
+        0: done. 1: due jobs are left, as their kind could not start or rests, or as it was
+        stopped; until all is final also if any job failed or is left. The log ends with how many
+        jobs were run and are left. Other codes are those of `run`.
+        """
         return self.run(kinds=kinds, queues=queues, drain=True, **settings)
 
     async def run_async(

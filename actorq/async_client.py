@@ -70,7 +70,7 @@ class AsyncClient:
 
         if not isinstance(conn, AsyncConnection):
             raise ConfigError("conn is a synchronous connection: use enqueue")
-        with explained(self._app.schema, if_lost(conn)):
+        with explained(self._app.schema, if_lost(conn), is_theirs=True):
             async with AsyncRawCursor(conn, row_factory=tuple_row) as cursor:
                 return await run_async(cursor, steps)
 

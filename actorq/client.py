@@ -76,15 +76,21 @@ class Client:
 
         `lost` is what a connection lost meanwhile means for what the steps send.
         """
+        if conn is not None:
+            return self._do(steps, conn, lost, is_theirs=True)
+        with self.connections.lent() as own:
+            return self._do(steps, own, lost, is_theirs=False)
+
+    def _do(self, steps: Steps[T], conn: Any, lost: str, is_theirs: bool) -> T:
         from psycopg import Connection, RawCursor
         from psycopg.rows import tuple_row
 
-        if conn is None:
-            with self.connections.lent() as own:
-                return self.do(steps, own, lost)
         if not isinstance(conn, Connection):
             raise ConfigError("conn is an asynchronous connection: use enqueue_async")
-        with explained(self._app.schema, lost), RawCursor(conn, row_factory=tuple_row) as cursor:
+        with (
+            explained(self._app.schema, lost, is_theirs),
+            RawCursor(conn, row_factory=tuple_row) as cursor,
+        ):
             return enqueue.run(cursor, steps)
 
     @property
@@ -177,7 +183,9 @@ def _rows(kind: Kind, items: Iterable[Any], options: Options) -> Iterator[Row]:
 
 
 def _of_item(n: int, error: EnqueueError) -> EnqueueError:
-    return type(error)(f"item {n}: {error}; none of the call's jobs is enqueued")
+    made = type(error)(f"item {n}: {error}; none of the call's jobs is enqueued")
+    made.item, made.reason = n, str(error)
+    return made
 
 
 def _handle(app: App, kind: str, steps: Steps[int]) -> Steps[Job]:
@@ -257,26 +265,34 @@ def _inner(conn: Any) -> Any:
 
 
 @contextlib.contextmanager
-def explained(schema: str, lost: str = "") -> Iterator[None]:
+def explained(schema: str, lost: str = "", is_theirs: bool = False) -> Iterator[None]:
     """Turn the driver's errors into actorq's, with what to do about them.
 
-    `lost` is what to say first of a lost connection; reads have nothing to add.
+    `lost` is what to say first of a lost connection; reads have nothing to add. On the caller's
+    own connection an error is still the driver's, too.
     """
     import psycopg
 
-    from actorq.store.faults import fault
+    from actorq.store.faults import both
 
     try:
         yield
     except ActorqError:
         raise
     except psycopg.Error as error:
-        if error.sqlstate in _NO_SCHEMA:
-            raise SchemaMismatch(
-                f"the schema {schema!r} is missing or of another version in this database "
-                f"({str(error).strip().splitlines()[0]}): run actorq migrate"
-            ) from error
-        mapped = fault(error)
-        if lost and type(mapped) is StoreUnavailable:
-            raise StoreUnavailable(f"{lost} ({mapped})") from error
-        raise mapped from error
+        mapped = _mapped(error, schema, lost)
+        raise (both(mapped, error) if is_theirs else mapped) from error
+
+
+def _mapped(error: Any, schema: str, lost: str) -> ActorqError:
+    from actorq.store.faults import fault
+
+    if error.sqlstate in _NO_SCHEMA:
+        return SchemaMismatch(
+            f"the schema {schema!r} is missing or of another version in this database "
+            f"({str(error).strip().splitlines()[0]}): run actorq migrate"
+        )
+    mapped = fault(error)
+    if lost and type(mapped) is StoreUnavailable:
+        return StoreUnavailable(f"{lost} ({mapped})")
+    return mapped

@@ -28,6 +28,7 @@ from actorq.actor.context import Batch
 from actorq.args import ArgsCodec
 from actorq.args_type import OPTIONS
 from actorq.core.policy import KindPolicy
+from actorq.durations import Duration, seconds_of
 from actorq.errors import ConfigError
 from actorq.options import Options, TextOf
 
@@ -45,12 +46,12 @@ class ActorSettings(TypedDict, total=False):
     max_batch: int | None
     max_batch_bytes: int | None
     min_batch: int | None
-    linger_ms: float | None
+    linger_ms: Duration | None
     actors: int | None
     weight: float | None
-    batch_timeout_s: float | None
-    job_timeout_s: float | None
-    setup_timeout_s: float | None
+    batch_timeout_s: Duration | None
+    job_timeout_s: Duration | None
+    setup_timeout_s: Duration | None
     max_attempts: int | None
     crash_budget: int | None
     retry: Any
@@ -63,7 +64,7 @@ class Many(TypedDict, total=False):
 
     queue: str | None
     priority: int | None
-    delay_s: float | None
+    delay_s: Duration | None
     run_at: datetime | None
     max_attempts: int | None
     key: TextOf
@@ -152,7 +153,7 @@ class Kind:
         conn: Any = None,
         queue: str | None = None,
         priority: int | None = None,
-        delay_s: float | None = None,
+        delay_s: Duration | None = None,
         run_at: datetime | None = None,
         max_attempts: int | None = None,
         key: str = "",
@@ -163,10 +164,11 @@ class Kind:
         """Enqueue one job and return its handle.
 
         With `conn` the job is part of that connection's transaction. A smaller `priority`
-        (0–9, else 5) goes first. It runs no sooner than in `delay_s` seconds, up to 100 years,
-        or at `run_at`, a datetime with a time zone. `max_attempts` counts failures of the
-        handler. `key` and `tags` are for whoever looks at jobs. With `unique_key`, while a job
-        of this kind and key is pending, no second one is made: the handle is the first one's.
+        (0–9, else 5) goes first. It runs no sooner than in `delay_s` (seconds, a timedelta, or
+        text like "1h30m"; up to 100 years), or at `run_at`, a datetime with a time zone.
+        `max_attempts` counts failures of the handler. `key` and `tags` are for whoever looks at
+        jobs. With `unique_key`, while a job of this kind and key is pending, no second one is
+        made: the handle is the first one's.
 
         Raises EnqueueError (ArgsInvalid, ArgsTooLarge) before anything is sent, ConfigError for
         a wrong `conn` or DSN, StoreUnavailable where the database cannot be reached or its
@@ -310,8 +312,16 @@ def _check_one_parameter(handler: Any, kind: Kind) -> None:
         ) from None
 
 
-def _linger_s(linger_ms: Any) -> Any:
-    legal = isinstance(linger_ms, int | float) and not isinstance(linger_ms, bool)
-    if legal and 0 <= linger_ms <= 600_000:
-        return linger_ms / 1000
-    raise ConfigError(f"linger_ms={linger_ms!r} must be a number from 0 to 600,000")
+def _linger_s(linger_ms: Any) -> float:
+    """Return seconds; a number is of milliseconds, and text without a unit says nothing."""
+    seconds = seconds_of(linger_ms)
+    if isinstance(linger_ms, int | float) and seconds is not None:
+        seconds /= 1000
+    elif isinstance(linger_ms, str) and not linger_ms.rstrip()[-1:].isalpha():
+        seconds = None
+    if seconds is not None and 0 <= seconds <= 600:
+        return float(seconds)
+    raise ConfigError(
+        f"linger_ms={linger_ms!r} must be a number from 0 to 600,000, a timedelta, or text like "
+        "'50ms' or '2s'"
+    )

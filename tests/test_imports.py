@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "actorq"
 
 ROOMS = [
-    {"errors"},
+    {"errors", "durations", "plural"},
     {"core"},
     {
         "wire",

@@ -22,6 +22,7 @@ from actorq.actor.texts import describe, shown
 from actorq.args import ArgsCodec
 from actorq.core.model import Verdict
 from actorq.page import BEGUN, PASSED
+from actorq.plural import count
 
 MAX_CONCURRENT = 100
 """How many jobs an `async def` per-job handler has begun at once."""
@@ -264,7 +265,8 @@ def settle(batch: Batch[Any], returned: Any) -> None:
             "result per job, a dict by job id, or None"
         )
     if len(values) != len(batch):
-        raise WrongOutcomes(f"the handler returned {len(values)} results for {len(batch)} jobs")
+        results, jobs = count(len(values), "result"), count(len(batch), "job")
+        raise WrongOutcomes(f"the handler returned {results} for {jobs}")
     outbox.add_results(positions, values)
 
 

@@ -9,7 +9,9 @@ from actorq.actor.outbox import Outbox
 from actorq.actor.owner import leave_if_forked
 from actorq.core.model import FRESH, Counts, Cut
 from actorq.core.outcome import Cancel, Fail, Retry, Snooze
+from actorq.durations import Duration
 from actorq.page import BEGUN, PASSED, Page
+from actorq.plural import count
 from actorq.wire import Work
 
 A = TypeVar("A")
@@ -66,7 +68,7 @@ class Batch(Generic[A]):
         return self.jobs[index]
 
     def __repr__(self) -> str:
-        return f"<Batch of {len(self)} jobs>"
+        return f"<Batch of {count(len(self), 'job')}>"
 
     @property
     def jobs(self) -> list[Job[A]]:
@@ -134,14 +136,14 @@ class Job(Generic[A]):
         """Complete the job, with a result to store."""
         self._mark(result)
 
-    def retry(self, after_s: float | None = None, reason: str = "") -> None:
+    def retry(self, after_s: Duration | None = None, reason: str = "") -> None:
         """Charge an attempt and run the job again, after `after_s` or its kind's delay.
 
         `after_s` is in seconds, at most 30 days: a longer one fails the job.
         """
         self._mark(Retry(after_s, reason))
 
-    def snooze(self, after_s: float, reason: str = "") -> None:
+    def snooze(self, after_s: Duration, reason: str = "") -> None:
         """Run the job again after `after_s` seconds, charging nothing.
 
         At most 30 days: a longer delay fails the job.

@@ -17,6 +17,7 @@ from actorq.actor.texts import head, shown
 from actorq.core.model import ErrorInfo, Verdict
 from actorq.core.outcome import Cancel, Done, Fail, Outcome, Retry, Snooze
 from actorq.core.retry import MAX_DELAY_S
+from actorq.durations import seconds_of
 from actorq.errors import ActorqError
 
 Emit = Callable[[wire.FromActor], None]
@@ -172,8 +173,11 @@ def _said(outcome: Outcome, reason: object) -> ErrorInfo:
 def _delay(after_s: Any, optional: bool = False) -> float | None:
     if after_s is None and optional:
         return None
-    is_number = isinstance(after_s, int | float) and not isinstance(after_s, bool)
-    if is_number and 0 <= after_s <= MAX_DELAY_S:  # false for NaN
-        return float(after_s)
+    seconds = seconds_of(after_s)
+    if seconds is not None and 0 <= seconds <= MAX_DELAY_S:
+        return float(seconds)
     limit = f"{MAX_DELAY_S:,.0f} ({MAX_DELAY_S / 86_400:.0f} days)"
-    raise ResultRefused(f"after_s={shown(after_s)} must be a number of seconds from 0 to {limit}")
+    raise ResultRefused(
+        f"after_s={shown(after_s)} must be a number of seconds from 0 to {limit}, a timedelta, or "
+        "text like '1h30m'"
+    )

@@ -31,8 +31,8 @@ def run(args: Namespace) -> int:
 
 
 def _options(args: Namespace, app: App, dsn: str, schema: str) -> RunOptions:
-    given = {name: getattr(args, name) for name in ("ttl_s", "poll_s", "grace_s")}
-    settings: RunSettings = {"notify": not args.poll_only}
+    given = {name: getattr(args, name) for name in ("ttl_s", "poll_s", "grace_s", "limit_s")}
+    settings: RunSettings = {"notify": not args.poll_only, "until_final": args.until_final}
     settings.update({name: value for name, value in given.items() if value is not None})  # type: ignore[typeddict-item]
     return RunOptions.of(
         app,

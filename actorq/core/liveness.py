@@ -24,6 +24,7 @@ class Watch:
 
     me: NodeInfo
     since: dict[str, tuple[int, float]] = field(default_factory=dict)
+    others: list[NodeSeen] = field(default_factory=list)  # as the table last had them
 
     def reconnected(self) -> None:
         """Begin anew: nothing was seen while the connection was down."""
@@ -31,9 +32,13 @@ class Watch:
 
     def dead(self, nodes: Sequence[NodeSeen], now: float, start_of: StartOf) -> list[NodeSeen]:
         """Take in what the table says now; return the nodes that are dead, oneself never."""
-        others = [node for node in nodes if node.id != self.me.id]
+        others = self.others = [node for node in nodes if node.id != self.me.id]
         self.since = {node.id: self._seen(node, now) for node in others}
         return [node for node in others if self._silent(node, now) or self._gone(node, start_of)]
+
+    def is_any_gone(self, start_of: StartOf) -> bool:
+        """Tell, without asking the database, whether a node of this host has lost its process."""
+        return any(self._gone(node, start_of) for node in self.others)
 
     def _seen(self, node: NodeSeen, now: float) -> tuple[int, float]:
         before = self.since.get(node.id)

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from actorq.durations import Duration
+
 
 class Outcome(msgspec.Struct, frozen=True):
     """Be the parent of the verdicts below."""
@@ -23,17 +25,17 @@ class Done(Outcome, frozen=True):
 class Retry(Outcome, frozen=True):
     """Charge an attempt and run the job again, after `after_s` or the kind's own delay.
 
-    `after_s` is in seconds, at most 30 days.
+    `after_s` is in seconds, a timedelta, or text like "1h30m"; at most 30 days.
     """
 
-    after_s: float | None = None
+    after_s: Duration | None = None
     reason: str = ""
 
 
 class Snooze(Outcome, frozen=True):
     """Run the job again after `after_s` seconds, at most 30 days; charges nothing."""
 
-    after_s: float
+    after_s: Duration
     reason: str = ""
 
 
@@ -54,12 +56,12 @@ def done(result: Any = None) -> Done:
     return Done(result)
 
 
-def retry(after_s: float | None = None, reason: str = "") -> Retry:
+def retry(after_s: Duration | None = None, reason: str = "") -> Retry:
     """Return the verdict *try again*, after at most 30 days; charges an attempt."""
     return Retry(after_s, reason)
 
 
-def snooze(after_s: float, reason: str = "") -> Snooze:
+def snooze(after_s: Duration, reason: str = "") -> Snooze:
     """Return the verdict *not now*, but within 30 days; charges nothing."""
     return Snooze(after_s, reason)
 

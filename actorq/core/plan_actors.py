@@ -36,6 +36,7 @@ def ready(view: View, input_: i.ActorReady, now: float) -> None:
         return
     actor.ready = True
     kind = view.kinds[actor.kind]
+    kind.slots[actor.index].n_bad_starts = 0
     if not kind.available:
         kind.available = True
         view.due_at = view.due_by = now
@@ -108,6 +109,7 @@ def died(view: View, input_: i.ActorDied, now: float) -> None:
         if held.batch.lease not in view.held:
             continue
         begun = held.batch.lease == input_.taken or bool(held.told)
+        view.n_cut += actor.killed_for == "stop" and held.batch.lease == input_.taken
         if begun and actor.killed_for != "stop" and actor.killed_lease in (0, held.batch.lease):
             plan_blame.charge(view, held, input_.begun, error, now, slot=actor.index, crashed=True)
             suspected = suspected or held.batch.suspect != 0
@@ -119,6 +121,9 @@ def died(view: View, input_: i.ActorDied, now: float) -> None:
             plan_batches.give_back(view, held, now)
     slot = kind.slots[actor.index]
     slot.actor, slot.start_at = None, now
+    if view.phase != "running":
+        return
+    slot.n_bad_starts += not actor.ready
     if not suspected:
         slot.n_deaths += 1
         slot.start_at += restart_delay_s(slot.n_deaths, actor.ready)

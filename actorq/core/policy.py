@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from actorq.core import retry as retries
+from actorq.durations import check_duration
 from actorq.errors import ConfigError
 
 NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
@@ -58,9 +59,11 @@ class KindPolicy(msgspec.Struct, frozen=True, kw_only=True):
             check_integer(field, getattr(self, field), low, high)
         for field, (floor, ceiling) in _NUMBERS.items():
             check_number(field, getattr(self, field), floor, ceiling)
-        for limit in ("batch_timeout_s", "job_timeout_s"):
-            if getattr(self, limit) is not None:
-                check_number(limit, getattr(self, limit), 0.001, 7 * 86_400.0)
+        for name, (least, most) in _DURATIONS.items():
+            value = getattr(self, name)
+            if value is not None or name not in _OPTIONAL:
+                seconds = check_duration(name, value, least, most)
+                msgspec.structs.force_setattr(self, name, seconds)
         self._check_combinations()
         check_env(self.env)
         msgspec.structs.force_setattr(self, "retry", retries.policy_of(self.retry))
@@ -89,10 +92,15 @@ _INTEGERS = {
     "crash_budget": (1, 32_767),
 }
 _NUMBERS = {
-    "linger_s": (0.0, 600.0),
     "weight": (0.001, 1_000.0),
-    "setup_timeout_s": (0.1, 86_400.0),
 }
+_DURATIONS = {
+    "linger_s": (0.0, 600.0),
+    "setup_timeout_s": (0.1, 86_400.0),
+    "batch_timeout_s": (0.001, 7 * 86_400.0),
+    "job_timeout_s": (0.001, 7 * 86_400.0),
+}
+_OPTIONAL = ("batch_timeout_s", "job_timeout_s")
 
 
 def check_name(what: str, name: object) -> str:

@@ -6,13 +6,15 @@ of them take a connection made by `connect` and leave no transaction open.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 import msgspec
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 
-from actorq.store.connection import Session, connect
+from actorq.store.connection import Session, connect, unit
 from actorq.store.faults import translated
 from actorq.store.statements import statement
 
@@ -41,9 +43,15 @@ def connect_admin(dsn: str, schema: str) -> Session:
 
 def run(conn: Conn, schema: str, name: str, *params: Any) -> list[DictRow]:
     """Run sql/NAME.sql and return its rows as dictionaries; none if it returns nothing."""
-    with translated(), psycopg.RawCursor(conn, row_factory=dict_row) as cursor:
+    with translated(), _in_unit(conn), psycopg.RawCursor(conn, row_factory=dict_row) as cursor:
         cursor.execute(statement(name, schema).encode(), params)
         return cursor.fetchall() if cursor.description else []
+
+
+def _in_unit(conn: Conn) -> AbstractContextManager[None]:
+    """Return what is around a single statement: something where nothing is set for the session."""
+    is_idle = conn.info.transaction_status == TransactionStatus.IDLE
+    return unit(conn) if isinstance(conn, Session) and conn.local and is_idle else nullcontext()
 
 
 def structs(kind: type[S], rows: list[DictRow]) -> list[S]:

@@ -12,6 +12,7 @@ from actorq.core.states import PRUNABLE, PRUNED_BY_DEFAULT, RETRIABLE
 from actorq.errors import ConfigError
 from actorq.store.admin import Conn, run
 from actorq.store.admin_jobs import LAST, job_ids
+from actorq.store.connection import unit
 from actorq.store.faults import translated
 
 CHUNK = 1000
@@ -71,7 +72,7 @@ def prune(
 
 
 def _retry_chunk(conn: Conn, schema: str, ids: list[int]) -> list[int]:
-    with translated(), conn.transaction():
+    with translated(), unit(conn):
         rows = run(conn, schema, "admin_retry", ids)
         run(conn, schema, "admin_wake", sorted({row["lane"] for row in rows}))
     return [row["id"] for row in rows]

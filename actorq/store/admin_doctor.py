@@ -13,8 +13,16 @@ from typing import Any, Literal
 import msgspec
 import psycopg
 
+from actorq.plural import count
 from actorq.store.admin import Conn, run
-from actorq.store.connection import transport_risk
+from actorq.store.connection import (
+    Pooling,
+    Session,
+    keeps_server,
+    server_pid,
+    transport_risk,
+    unit,
+)
 from actorq.store.faults import translated
 
 Level = Literal["ok", "warn", "bad"]
@@ -56,15 +64,20 @@ class Repaired(msgspec.Struct, frozen=True):
 
 def diagnose(conn: psycopg.Connection[Any], schema: str = "actorq") -> list[Check]:
     """Run every check against a database whose schema is the expected one."""
+    if hidden := run(conn, schema, "admin_hidden"):
+        return [check_hidden(hidden)]  # whatever else was found would be wrong
     facts = run(conn, schema, "admin_facts")[0]
     checks = [check(facts) for check in _FACT_CHECKS]
     return [
         *checks,
-        check_connection(conn.info.backend_pid, _server_pid(conn)),
+        check_hidden(hidden),
+        check_connection(_pooling(conn)),
         check_transport(conn.info.host, conn.info.get_parameters().get("sslmode", "prefer")),
         check_tables(run(conn, schema, "admin_tables")),
         check_nodes(run(conn, schema, "admin_nodes")),
         check_orphans(run(conn, schema, "admin_orphans")[0]),
+        check_astray(run(conn, schema, "admin_leases_astray")),
+        check_sequences(run(conn, schema, "admin_sequences")),
         *check_unserved(run(conn, schema, "admin_unserved", UNSERVED_S)),
         check_strays(strays(conn, schema)),
     ]
@@ -80,8 +93,8 @@ def repair(conn: Conn, schema: str = "actorq") -> Repaired:
 
     A job that is leased stays leased: its supervisor, or the reaper, will give it back.
     """
-    if run(conn, schema, "admin_facts")[0]["sequence_behind"]:
-        run(conn, schema, "admin_repair_sequence")
+    run(conn, schema, "admin_repair_sequences")
+    run(conn, schema, "admin_repair_leases")
     total = Repaired(0, 0)
     while ids := list(strays(conn, schema, MAX_STRAYS)):
         done = _repair_all(conn, schema, ids)
@@ -101,7 +114,7 @@ def repair_jobs(conn: Conn, ids: list[int], schema: str = "actorq") -> Repaired:
     """Put these jobs where they belong; safe beside a live queue."""
     # Jobs first, then their rows in ready: from there on neither a settle nor a claim can move
     # them, and the last statement's snapshot sees what those under way have done.
-    with translated(), conn.transaction():
+    with translated(), unit(conn):
         for name in ("admin_repair_lanes", "admin_repair_lock_jobs", "admin_repair_lock_ready"):
             run(conn, schema, name, ids)
         return Repaired(**run(conn, schema, "admin_repair", ids)[0])
@@ -165,13 +178,6 @@ def check_triggers(facts: dict[str, Any]) -> Check:
     return Check("triggers", "ok", "all enabled")
 
 
-def check_sequence(facts: dict[str, Any]) -> Check:
-    """Check that the next job's id is free."""
-    if facts["sequence_behind"]:
-        return Check("ids", "bad", "the sequence is behind the jobs: actorq doctor --repair")
-    return Check("ids", "ok", "the sequence is ahead of the jobs")
-
-
 _FACT_CHECKS: tuple[Callable[[dict[str, Any]], Check], ...] = (
     check_version,
     check_encoding,
@@ -180,15 +186,31 @@ _FACT_CHECKS: tuple[Callable[[dict[str, Any]], Check], ...] = (
     check_snapshots,
     check_wraparound,
     check_triggers,
-    check_sequence,
 )
 
 
-def check_connection(told_pid: int, server_pid: int) -> Check:
-    """Check that the connection is the server's own: a pooler hands out other process ids."""
-    if told_pid == server_pid:
+def check_hidden(tables: list[dict[str, Any]]) -> Check:
+    """Check that this role sees every row."""
+    if not tables:
+        return Check("row security", "ok", "this role sees all rows")
+    names = ", ".join(table["name"] for table in tables)
+    text = (
+        f"row-level security hides rows of {names} from this role: doctor, and supervisors, need "
+        "one that owns the tables or has the attribute BYPASSRLS"
+    )
+    return Check("row security", "bad", text)
+
+
+def check_connection(pooling: Pooling) -> Check:
+    """Check that the connection is the server's own, or ours for as long as we stay."""
+    if pooling == "none":
         return Check("connection", "ok", "direct")
-    text = "through a pooler: fine for enqueuing, but a supervisor needs a direct connection"
+    if pooling == "session":
+        return Check("connection", "ok", "through a pooler, by session: each supervisor needs five")
+    text = (
+        "through a transaction pooler: fine for enqueuing, but a supervisor needs a direct "
+        "connection, or one pooled by session"
+    )
     return Check("connection", "bad", text)
 
 
@@ -221,10 +243,32 @@ def check_orphans(orphans: dict[str, Any]) -> Check:
     if not orphans["n_leases"]:
         return Check("leases", "ok", "each has its supervisor")
     text = (
-        f"{orphans['n_leases']} leases ({orphans['n_jobs']} jobs, oldest"
+        f"{count(orphans['n_leases'], 'lease')} ({count(orphans['n_jobs'], 'job')}, oldest"
         f" {orphans['oldest_s']:.0f} s) without supervisor: any running one gives them back"
     )
     return Check("leases", "warn", text)
+
+
+def check_astray(leases: list[dict[str, Any]]) -> Check:
+    """Check that every lease names the lane that its jobs are of."""
+    if not leases:
+        return Check("lanes", "ok", "every lease names the lane of its jobs")
+    n_jobs = sum(lease["n_jobs"] for lease in leases)
+    text = (
+        f"{len(leases)} leases name the lane of another kind or queue than that of their"
+        f" {n_jobs:,} jobs (job {leases[0]['job']}), as after a restore into other lanes."
+        " Mend with: actorq doctor --repair"
+    )
+    return Check("lanes", "bad", text)
+
+
+def check_sequences(behind: list[dict[str, Any]]) -> Check:
+    """Check that the next ids are free, which restores and replication do not see to."""
+    if not behind:
+        return Check("ids", "ok", "the sequences are ahead of the rows")
+    names = ", ".join(table["name"] for table in behind)
+    text = f"the sequence is behind the rows of {names}: actorq doctor --repair"
+    return Check("ids", "bad", text)
 
 
 def check_unserved(lanes: list[dict[str, Any]]) -> list[Check]:
@@ -236,7 +280,7 @@ def check_unserved(lanes: list[dict[str, Any]]) -> list[Check]:
             "service",
             "warn",
             f"no supervisor seems to serve kind {lane['kind']} in queue {lane['queue']}:"
-            f" {lane['n']:,} jobs due, the oldest for {lane['oldest_s']:.0f} s",
+            f" {count(lane['n'], 'job')} due, the oldest for {lane['oldest_s']:.0f} s",
         )
         for lane in lanes
     ]
@@ -267,7 +311,8 @@ def _n_rows(table: dict[str, Any]) -> int:
     return int(table["n_live"] + table["n_dead"])
 
 
-def _server_pid(conn: Conn) -> int:
+def _pooling(conn: Conn) -> Pooling:
     with translated():
-        row = conn.execute("SELECT pg_backend_pid()").fetchone()
-    return int(row[0]) if row else -1
+        if server_pid(conn) == conn.info.backend_pid:
+            return "none"
+        return "session" if isinstance(conn, Session) and keeps_server(conn) else "transaction"

@@ -10,6 +10,7 @@ import psycopg
 from psycopg import RawCursor
 
 from actorq.store.calls import array
+from actorq.store.connection import unit
 from actorq.store.faults import Contended, LockTimeout, translated
 from actorq.store.statements import statement
 
@@ -61,7 +62,7 @@ def _cancel_some(conn: psycopg.Connection[Any], schema: str, ids: list[int]) -> 
     n_tries = 0
     while True:
         try:
-            with translated(), conn.transaction():
+            with translated(), unit(conn):
                 return _cancel(RawCursor(conn), schema, ids)
         except Contended as exc:
             n_tries += 1
@@ -72,7 +73,7 @@ def _cancel_some(conn: psycopg.Connection[Any], schema: str, ids: list[int]) -> 
 def _cancel_patiently(conn: psycopg.Connection[Any], schema: str, job: int) -> Cancelled:
     cursor = RawCursor(conn)
     try:
-        with translated(), conn.transaction():
+        with translated(), unit(conn):
             cursor.execute(statement("cancel_wait", schema).encode(), [job])
             return _cancel(cursor, schema, [job])
     except LockTimeout:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from actorq.errors import SchemaMismatch
-from actorq.store.connection import connect
+from actorq.store.connection import connect, unit
 from actorq.store.faults import translated
 from actorq.store.statements import quoted
 
@@ -46,8 +46,9 @@ def migrate(dsn: str, schema: str = "actorq") -> list[str]:
         statement_timeout_s=3600,
         deadline_s=3700,
         session=False,
+        own_path=False,  # an event trigger of somebody's may go by it; our own names are in full
     )
-    with conn, translated(), conn.transaction():
+    with conn, translated(), unit(conn):
         _lock(conn, schema)
         conn.execute(_preamble(schema).encode())
         missing = _missing(conn, schema)

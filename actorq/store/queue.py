@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from actorq.core.ask import Ask, Claimed, Due, DueAsk, NodeInfo, NodeSeen, Reaped, Settled
+from actorq.core.ask import Ask, Claimed, Due, DueAsk, Left, NodeInfo, NodeSeen, Reaped, Settled
 from actorq.core.model import Batch, Settlement
 from actorq.store import claims, settles
 from actorq.store.admin_doctor import repair_jobs
 from actorq.store.calls import Calls, array, text_array
 from actorq.store.connection import Session, connect
-from actorq.store.faults import LockTimeout, translated
+from actorq.store.faults import Forbidden, LockTimeout, translated
 from actorq.store.migrate import check
 from actorq.store.statements import quoted
 
@@ -33,14 +33,24 @@ class QueueStore:
     def connect(
         cls, dsn: str, schema: str = "actorq", name: str = "actorq", **timeouts: Any
     ) -> QueueStore:
-        """Connect, and make sure that the schema is the one this version expects."""
+        """Connect, and make sure that the schema is the one this version expects, and all seen."""
         session = connect(dsn, name=name, schema=schema, **timeouts)
         try:
             check(session, schema)
-            return cls(session, schema)
+            store = cls(session, schema)
+            store._check_seen()
+            return store
         except BaseException:
             session.close()
             raise
+
+    def _check_seen(self) -> None:
+        """Refuse to work for a role that does not see all jobs: they would seem to be gone."""
+        if hidden := [name for (name,) in self._calls.rows("admin_hidden")]:
+            raise Forbidden(
+                f"row-level security hides rows of {', '.join(hidden)} from this role: a "
+                "supervisor's role must own the tables, or have the attribute BYPASSRLS"
+            )
 
     def close(self) -> None:
         """Close the connection; safe to call twice."""
@@ -89,7 +99,14 @@ class QueueStore:
     def lanes(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
         """Return the ids of the lanes (queue, kind), making those that do not exist."""
         columns = text_array(q for q, _ in pairs), text_array(k for _, k in pairs)
-        self._calls.do("lanes", *columns)
+        try:
+            self._calls.do("lanes", *columns)
+        except LockTimeout as exc:
+            raise LockTimeout(
+                "somebody's transaction makes a lane of one of these kinds and does not end: "
+                f"{', '.join(sorted({kind for _, kind in pairs}))}. Look into "
+                f"pg_prepared_xacts and pg_stat_activity ({exc})"
+            ) from exc
         return {(queue, kind): n for queue, kind, n in self._calls.rows("lanes_read", *columns)}
 
     def remember_kind(self, name: str, fingerprint: str) -> str | None:
@@ -104,6 +121,10 @@ class QueueStore:
     def due(self, asks: Sequence[DueAsk]) -> list[Due]:
         """Ask for every lane at once what is due and when the next job is."""
         return claims.due(self._calls, asks)
+
+    def left(self, lanes: Sequence[int]) -> list[Left]:
+        """Count what is not final in some lanes: due, due later, under leases."""
+        return claims.left(self._calls, lanes)
 
     def adopt(self, node: str, n: int) -> Batch | None:
         """Return the batch of a claim whose reply was lost; None: it can only be given back."""

@@ -19,12 +19,13 @@ from random import SystemRandom
 from typing import TYPE_CHECKING, Any, Unpack
 
 from actorq.core import effects as e
-from actorq.core import event, plan
+from actorq.core import event, plan, plan_drain
 from actorq.core import inputs as i
 from actorq.core.view import Settings, View
 from actorq.errors import SchemaMismatch, StoreError, StoreUnavailable
 from actorq.events import Events
 from actorq.memory import keep_buffers
+from actorq.store.epoch import Epoch
 from actorq.supervisor import identity
 from actorq.supervisor.claimer import Claimer
 from actorq.supervisor.heart import Disowned, Heart, patience_s
@@ -41,10 +42,16 @@ if TYPE_CHECKING:
 OK, FAILED, UNREACHABLE, WRONG_SCHEMA = 0, 1, 3, 4
 """Exit codes."""
 
+START_LOCK_S = 10.0
+"""How long to wait at the start for a transaction that makes one of our lanes, or holds a kind."""
+
 LAST_FLUSH_S = 10.0
 """How long outcomes may still wait for the database after the grace time is over."""
 
 JOIN_S = 5.0
+
+LAST_TRY_S = 1.0
+"""How long what could not be written may still be tried: the database is asked twice in it."""
 
 GC_THRESHOLDS = 100_000, 20, 20
 """How rarely to look for reference cycles, of which serving makes none. At Python's own pace, one
@@ -63,6 +70,7 @@ class Engine:
         self._inbox: SimpleQueue[Any] = SimpleQueue()
         self._stopped = False
         self._code = OK
+        self.ended: event.RunEnded | None = None  # what was run, once that is known
 
     def stop(self) -> None:
         """Ask the supervisor to stop; asked again, a phase is skipped. Safe in any thread."""
@@ -97,6 +105,7 @@ class Engine:
                 self._events.emit(event.ConnectionLost("start", str(exc)))
                 time.sleep(REBIRTH_S)
             else:
+                life.go_on(before)
                 self._events.emit(event.SupervisorDisowned(before.node_id, life.node_id))
                 return life
         return None
@@ -116,21 +125,22 @@ class _Life:
         except BaseException:
             self._stage.close()
             raise
-        open_ = partial(_open, options)
+        epoch = Epoch()
+        open_ = partial(_open, options, epoch=epoch)
         post = inbox.put
         self._claimer = Claimer(self._node.id, open_, post)
         self._settlers = Settlers(
             self._node.id, open_, post, options.settle_rows, lambda: self._heart.n_others == 0
         )
         deadline_s, limit_s = patience_s(options.ttl_s)
-        open_heart = partial(_open, options, deadline_s=deadline_s, statement_timeout_s=limit_s)
+        open_heart = partial(open_, deadline_s=deadline_s, statement_timeout_s=limit_s)
         self._heart = Heart(self._node, open_heart, post)
         self._links: list[Link | Settlers] = [self._claimer, self._settlers, self._heart]
         if options.notify:
             self._links.append(Listener(self._node.id, open_, post))
         self._ended = False
         self._code = OK
-        self._abort_at = math.inf
+        self._grace_at = self._abort_at = math.inf
         self._next_tick = 0.0
 
     @property
@@ -141,7 +151,7 @@ class _Life:
     def _begin(self) -> View:
         """Register the node, learn the lanes, and make the first view."""
         options = self._options
-        store = _open(options, "actorq start")
+        store = _open(options, "actorq start", lock_timeout_s=START_LOCK_S)
         try:
             pairs = [(q, kind.name) for kind in options.kinds for q in options.queues_of(kind)]
             lanes = store.lanes(pairs)
@@ -155,6 +165,8 @@ class _Life:
             grace_s=options.grace_s,
             notify=options.notify,
             drain=options.drain,
+            until_final=options.until_final,
+            limit_s=options.limit_s,
         )
         kinds = [
             (
@@ -172,6 +184,12 @@ class _Life:
         if old is not None and old != new:
             self._events.emit(event.ArgsTypeChanged(kind.name, old, new))
 
+    def go_on(self, before: _Life) -> None:
+        """Go on counting, and draining up to the same limit, where another life has ended."""
+        for name, kind in before._view.kinds.items():
+            self._view.kinds[name].tally = kind.tally
+        self._view.began_at = before._view.began_at
+
     def live(self, engine: Engine) -> bool:
         """Serve; returns False if the node was declared dead and another life must follow."""
         kinds = tuple(kind.name for kind in self._options.kinds)
@@ -183,12 +201,12 @@ class _Life:
             self._loop()
         finally:
             self._end()
-        engine._code = self._code
+        engine._code, engine.ended = self._code, plan_drain.ended(self._view)
         return self._ended
 
     def _loop(self) -> None:
         self._step(i.Tick(), time.monotonic())
-        while not self._ended and self._code != FAILED:
+        while not self._ended:
             item = self._next()
             now = time.monotonic()
             if item is not None and self._take(item, now):
@@ -197,7 +215,9 @@ class _Life:
                 self._next_tick = now + self._options.poll_s
                 self._step(i.Tick(self._stage.taken(), self._stage.running()), now)
             if now >= self._abort_at:
-                self._code = FAILED
+                self._ended, self._code = True, FAILED
+            elif now >= self._grace_at and self._settlers.held_up:
+                self._ended = True
 
     def _next(self) -> Any:
         """Wait for something to happen, or for the time at which the plan wants to go on."""
@@ -228,7 +248,9 @@ class _Life:
         return False
 
     def _stop_asked(self, now: float) -> None:
+        """Set the time by which all must be over; there is more of it if the database may write."""
         grace_s = self._options.grace_s if math.isinf(self._abort_at) else 0.0
+        self._grace_at = min(self._grace_at, now + grace_s)
         self._abort_at = min(self._abort_at, now + grace_s + LAST_FLUSH_S)
 
     def _fatal(self, error: BaseException, now: float) -> None:
@@ -244,10 +266,12 @@ class _Life:
     def _step(self, input_: i.Input, now: float) -> None:
         for effect in plan.step(self._view, input_, now):
             self._perform(effect)
+        if self._view.phase != "running" and math.isinf(self._abort_at):
+            self._stop_asked(now)
 
     def _perform(self, effect: e.Effect) -> None:
         match effect:
-            case e.Claim() | e.AskDue() | e.GiveBack() | e.Hunger():
+            case e.Claim() | e.AskDue() | e.AskLeft() | e.GiveBack() | e.Hunger():
                 self._claimer.order(effect)
             case e.Settle(settlement):
                 self._heart.n_claimed += settlement.n
@@ -264,21 +288,33 @@ class _Life:
         self._stage.close()
         for link in self._links:
             link.stop()
+        if self._settlers.held_up:
+            self._settlers.join(LAST_TRY_S)
+            self._settlers.abandon()
         for link in self._links:
             if link.ident is not None:
                 link.join(JOIN_S)
         self._leave()
         self._take_last()
         n_unsettled = sum(held.unwritten for held in self._view.held.values())
-        if n_unsettled and self._code == OK:
-            self._code = FAILED
-        self._events.emit(event.SupervisorStopped(self._node.id, n_unsettled))
+        ended, reason = plan_drain.ended(self._view), self._settlers.held_up
+        if self._ended or self._code:
+            self._events.emit(ended)
+            if (n_unsettled or ended.short) and self._code == OK:
+                self._code = FAILED
+        stopped = event.SupervisorStopped(self._node.id, n_unsettled, reason if n_unsettled else "")
+        self._events.emit(stopped)
 
     def _leave(self) -> None:
-        """Take the node's row away; whatever it still holds is reaped by others then."""
+        """Take the node's row away; whatever it still holds is reaped by others then.
+
+        Claims that a hard stop did not wait for go back before that: nobody has begun them.
+        """
         try:
             store = _open(self._options, "actorq leave")
             try:
+                for lease in self._view.claims:
+                    store.give_back(self._node.id, lease)
                 store.leave(self._node.id)
             finally:
                 store.close()
@@ -297,10 +333,10 @@ class _Life:
                         self._events.emit(effect.event)
 
 
-def _open(options: RunOptions, name: str, **timeouts: float) -> Any:
+def _open(options: RunOptions, name: str, epoch: Epoch | None = None, **timeouts: float) -> Any:
     from actorq.store.queue import QueueStore
 
-    return QueueStore.connect(options.dsn, options.schema, name, **timeouts)
+    return QueueStore.connect(options.dsn, options.schema, name, epoch=epoch, **timeouts)
 
 
 @contextmanager

@@ -25,6 +25,10 @@ BEATS_PER_TTL = 5
 WATCH_S = 0.5
 """A supervisor killed on this host is to be noticed within a second."""
 
+NODES_S = 3.0
+"""How often to read the table of nodes, as long as the processes on this host that were in it are
+still there: twenty idle supervisors would ask forty times a second."""
+
 REAP_CHUNK = 100
 LOST_BUDGET = 10
 """Lost supervisors say little about a job, until it has run alone each time from the second on."""
@@ -60,7 +64,7 @@ class Disowned:
 
 
 class Heart(Link):
-    """Beat every fifth of the ttl, look at the other nodes twice a second."""
+    """Beat every fifth of the ttl, look after the other nodes on this host twice a second."""
 
     def __init__(self, me: NodeInfo, open_: Open, post: Post) -> None:
         super().__init__("heart", open_, post)
@@ -68,7 +72,7 @@ class Heart(Link):
         self.longest_wait_s = min(self.longest_wait_s, me.ttl_s / BEATS_PER_TTL)
         self._me = me
         self._watch = Watch(me)
-        self._beat_at = 0.0
+        self._beat_at = self._nodes_at = 0.0
         self.n_claimed = 0  # written by the engine only, read here
         self.n_others = 0  # supervisors beside this one: written here, read by the engine
         self._n_seen = self._n_vacuumed = 0  # … at the last round, and at the last vacuum
@@ -106,7 +110,10 @@ class Heart(Link):
 
     def _bury(self, store: QueueStore, now: float) -> None:
         """Remove the rows of dead nodes; their leases are then nobody's, and reaped."""
+        if now < self._nodes_at and not self._watch.is_any_gone(start_of):
+            return
         nodes = store.nodes()
+        self._nodes_at = now + min(NODES_S, self._me.ttl_s / BEATS_PER_TTL)
         self.n_others = sum(node.id != self._me.id for node in nodes)
         for node in self._watch.dead(nodes, now, start_of):
             with suppress(Contended):  # its last settle is still under way

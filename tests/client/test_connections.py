@@ -17,7 +17,7 @@ from psycopg import conninfo
 from actorq import App
 from actorq.errors import ConfigError, RowRefused, SchemaMismatch, StoreError, StoreUnavailable
 from actorq.kind import Kind
-from actorq.store import enqueue
+from actorq.store import enqueue, idle
 from actorq.store.idle import MAX_IDLE
 from tests.support.wait import wait_until
 
@@ -163,6 +163,36 @@ def test_behind_a_pooler_nothing_is_set_or_prepared(dsn: str, db: psycopg.Connec
             assert path != ("pg_catalog, pg_temp",)
         with pytest.raises(ConfigError, match=r"App\(pooler=True\) can only enqueue"):
             app.run()
+
+
+def fence(kind: Kind) -> set[int]:
+    """Have the server say to all idle connections that it takes no more writes."""
+    connections = kind._app().client.connections
+    with connections.lent() as one, connections.lent() as two:
+        for conn in (one, two):
+            conn.pgconn.exec_(b"SET default_transaction_read_only = on")
+        return {one.info.backend_pid, two.info.backend_pid}
+
+
+def test_a_client_leaves_a_server_that_has_turned_read_only(
+    kind: Kind, db: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind.enqueue({})
+    fenced = fence(kind)
+    with pytest.raises(StoreUnavailable, match="read-only"):
+        kind.enqueue({})
+    assert kind.enqueue({}).state() == "ready"
+    wait_until(lambda: not pids(db) & fenced, what="all connections to it to close")
+
+
+def test_a_client_that_did_nothing_for_a_while_asks_first(
+    kind: Kind, db: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idle, "ASK_S", 0.0)
+    kind.enqueue({})
+    fenced = fence(kind)
+    assert kind.enqueue({}).state() == "ready"
+    wait_until(lambda: not pids(db) & fenced, what="all connections to it to close")
 
 
 def test_single_enqueues_are_prepared_once(app: App, kind: Kind) -> None:

@@ -94,7 +94,7 @@ def test_a_second_signal_kills_what_runs_and_charges_nobody(supervisors: Supervi
     wait_until(lambda: "begun" in supervisors.logs())
     supervisor.send_signal(signal.SIGTERM)
     wait_until(lambda: "draining" in supervisors.logs())
-    assert supervisors.stop(supervisor) == 0
+    assert supervisors.stop(supervisor) == 1
     rows = supervisors.rows("SELECT state::text, attempt, n_crashed FROM actorq.job")
     assert rows == [("pending", 0, 0)]
     assert supervisors.rows("SELECT count(*) FROM actorq.queued") == [(1,)]

@@ -278,7 +278,7 @@ class Deeds:
         counts = reaped.leases, reaped.returned, reaped.failed, reaped.cancelled
         assert counts == self.queue.reap(limit)
         assert {self.world.lanes[kind] for kind in kinds} >= set(reaped.lanes)
-        assert bool(reaped.lanes) == bool(reaped.leases)
+        assert bool(reaped.lanes) == bool(reaped.returned)
 
     # ---- people, and time -------------------------------------------------------------------
 

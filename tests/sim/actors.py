@@ -121,6 +121,9 @@ class Actor:
             self.next()
 
     def _run(self, batch: Batch) -> None:
+        if self.world.now < self.kind.down_until:
+            self.after(0.001, self._is_down, batch)
+            return
         does = [self.world.play(id_) for id_ in batch.ids]
         if self.kind.mode == "each":
             self._each(batch, does, 0, [], [])
@@ -130,6 +133,10 @@ class Actor:
         took = max([self.kind.job_s * batch.n, *(TAKES.get(what, 0.0) for what in does)])
         if "hang" not in does:
             self.after(took, self._whole, batch, does)
+
+    def _is_down(self, batch: Batch) -> None:
+        self.owner.post(i.BatchFailed(self.id, batch.lease, ERROR, []))
+        self._free()
 
     def _whole(self, batch: Batch, does: list[str]) -> None:
         """End a batch that is run as one."""

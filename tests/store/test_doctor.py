@@ -9,10 +9,14 @@ from typing import Any
 import psycopg
 import pytest
 
+import actorq
+from actorq.core.model import Row
 from actorq.store import admin_doctor
 from actorq.store.admin import connect_admin
 from actorq.store.admin_doctor import Check, diagnose, repair, strays
 from actorq.store.connection import Session
+from actorq.store.faults import OnHold
+from tests.store.kit import ERROR, Kit, part
 from tests.store.test_admin import blocked
 from tests.support.rows import NODE, claim, finish, insert, ready_ids, register
 from tests.support.wait import wait_until
@@ -35,7 +39,7 @@ def test_a_healthy_database_has_nothing_bad(conn: Session) -> None:
     finish(conn, insert(conn, 3), "failed")
     checks = diagnose(conn)
     assert [check for check in checks if check.level == "bad"] == []
-    assert len(checks) == 15
+    assert len(checks) == 17
 
 
 @pytest.mark.parametrize(("age", "level"), [(199_999_999, "ok"), (1_500_000_000, "bad")])
@@ -173,6 +177,35 @@ def test_a_sequence_behind_the_jobs_is_found_and_moved(conn: Session) -> None:
     assert insert(conn) == [1001]
 
 
+def test_every_sequence_is_looked_after_and_what_it_stops_is_told(kit: Kit) -> None:
+    """As after logical replication, which brings rows and no sequences."""
+    kit.enqueue(2)
+    batch = kit.batch(1)
+    failed = [Row(job, 0, "failed", "failed", error=ERROR) for job in batch.ids]
+    kit.store.settle(kit.node, 1, [part(batch, failed[:1])])
+    for table in ("job", "lane", "failure"):
+        kit.conn.execute(f"ALTER TABLE actorq.{table} ALTER id RESTART WITH 1".encode())
+    with connect_admin(kit.dsn, "actorq") as conn:
+        assert "of failure, job, lane" in found(conn, "ids").text
+    rest = part(batch, failed[1:])
+    rest.seq = 1
+    for call in (
+        lambda: kit.store.settle(kit.node, 3, [rest]),
+        lambda: kit.store.lanes([("default", "new")]),
+    ):
+        with pytest.raises(OnHold, match=r"_pkey.* actorq doctor --repair"):
+            call()
+    with actorq.App(kit.dsn) as app, pytest.raises(OnHold, match="actorq doctor --repair"):
+        app.kind("k").enqueue(1)
+    with connect_admin(kit.dsn, "actorq") as conn:
+        repair(conn)
+        assert found(conn, "ids").level == "ok"
+    assert kit.store.settle(kit.node, 3, [rest]).leases == {1}
+    assert len(kit.store.lanes([("default", "new"), ("default", "k")])) == 2
+    with actorq.App(kit.dsn) as app:
+        assert app.kind("newer").enqueue(1).state() == "ready"
+
+
 def test_a_disabled_or_missing_trigger_is_bad(conn: Session) -> None:
     conn.execute("ALTER TABLE actorq.job DISABLE TRIGGER job_inserted")
     assert found(conn, "triggers").level == "bad"
@@ -212,7 +245,8 @@ def test_dead_supervisors_orphaned_leases_and_unserved_kinds_are_warned_of(
         (admin_doctor.check_encoding({"encoding": "SQL_ASCII"}), "bad"),
         (admin_doctor.check_durable({"durable": False}), "warn"),
         (admin_doctor.check_autovacuum({"autovacuum": False}), "bad"),
-        (admin_doctor.check_connection(17, 42), "bad"),
+        (admin_doctor.check_connection("transaction"), "bad"),
+        (admin_doctor.check_connection("session"), "ok"),
         (admin_doctor.check_transport("db.example", "prefer"), "warn"),
         (admin_doctor.check_transport("db.example", "verify-full"), "ok"),
         (admin_doctor.check_transport("/run/postgresql", "prefer"), "ok"),

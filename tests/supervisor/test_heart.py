@@ -29,7 +29,7 @@ class Store:
         self.trouble = trouble
         self._nodes = nodes
         self.buried: list[str] = []
-        self.vacuumed = 0
+        self.vacuumed = self.n_read = 0
 
     def _meet(self, call: str) -> None:
         error = self.trouble.pop(call, None)
@@ -42,6 +42,7 @@ class Store:
 
     def nodes(self) -> list[NodeSeen]:
         self._meet("nodes")
+        self.n_read += 1
         return [node for node in self._nodes if node.id not in self.buried]
 
     def bury(self, node: str, beat_at: int) -> bool:
@@ -103,6 +104,34 @@ def test_a_node_that_is_locked_does_not_keep_others_from_being_buried() -> None:
     store = Store({"bury one": LockTimeout("locked")}, [silent("one"), silent("two")])
     run(store, lambda _: len(store.buried) == 2)
     assert store.buried == ["two", "one"]
+
+
+def test_while_all_processes_of_this_host_live_the_table_of_nodes_is_read_rarely(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The table is read once a round of NODES_S, and at once when a process is gone."""
+    monkeypatch.setattr(heart, "WATCH_S", 0.001)
+    asked: list[int] = []
+    alive = [True]
+
+    def start_of(pid: int) -> str | None:
+        asked.append(pid)
+        return "then" if alive[0] else None
+
+    monkeypatch.setattr(heart, "start_of", start_of)
+    me = NodeInfo("me", "here", 1, 3600.0, "boot", "ns", "now")
+    other = NodeSeen("one", "here", 2, 3600.0, "boot", "ns", "then", 0)
+    store = Store({}, [other])
+    beating = heart.Heart(me, lambda _: store, lambda _: None)  # type: ignore[arg-type,return-value]
+    beating.start()
+    try:
+        wait_until(lambda: len(asked) > 50)
+        assert store.n_read == 1
+        alive[0] = False
+        wait_until(lambda: store.buried == ["one"])
+    finally:
+        beating.stop()
+        beating.join(10)
 
 
 @pytest.mark.parametrize("n", [0, 2])

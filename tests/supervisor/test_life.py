@@ -60,6 +60,27 @@ def test_a_job_that_was_enqueued_first_and_committed_last_is_run(
     wait_until(lambda: job.state() == "completed")
 
 
+def test_a_supervisor_waits_at_its_start_for_who_makes_its_lane(
+    direct: psycopg.Connection, dsn: str
+) -> None:
+    waiting = (
+        "SELECT FROM pg_stat_activity WHERE application_name = 'actorq start'"
+        " AND wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    with psycopg.connect(dsn) as slow:
+        slow.execute("INSERT INTO actorq.job (kind) VALUES ('nothing')")
+        slow.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        made: list[Running] = []
+        starting = threading.Thread(target=lambda: made.append(Running(dsn)))
+        starting.start()
+        wait_until(lambda: direct.execute(waiting).rowcount == 1, what="it to wait")
+    starting.join(30)
+    try:
+        assert made[0].completes_a_job()
+    finally:
+        made[0].stop()
+
+
 def test_a_supervisor_stops_in_order_when_the_schema_becomes_newer(
     running: Running, direct: psycopg.Connection
 ) -> None:

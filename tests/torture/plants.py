@@ -138,12 +138,17 @@ PLANTS = (
         ("core/plan_batches.py", "            view.do(GiveBack(lease))\n", ""),
         ("core/plan_look.py", "    view.do(GiveBack(input_.lease))\n", ""),
     )),
+    Plant("a claim brings what is of another kind", "tests/store/test_restore.py", (
+        _sql("claim", "              AND j.queue = (SELECT queue FROM home)"
+             " AND j.kind = (SELECT kind FROM home)\n", ""),
+        _sql("adopt", "              AND j.queue = held.queue AND j.kind = held.kind\n", ""),
+    )),
     Plant("an error without a code is final", "tests/store/test_faults.py", (
         ("store/faults.py", "        return \"reconnect\"\n    return \"bisect\"",
          "        return \"fatal\"\n    return \"bisect\""),
     )),
     Plant("an enqueue does not wait for the log", "torture", (
-        ("store/connection.py", '"synchronous_commit": "on"', '"synchronous_commit": "off"'),
+        ("store/settings.py", '"synchronous_commit": "on"', '"synchronous_commit": "off"'),
     )),
     # ---- blame ----------------------------------------------------------------------------
     Plant("an exit with code 0 is a success", "torture", (
@@ -233,7 +238,7 @@ PLANTS = (
         _sql("unique_insert", 'ORDER BY g.unique_key COLLATE "C"', "ORDER BY g.unique_key DESC"),
     )),
     Plant("a user's lock is waited for without end", "tests/supervisor/test_settler.py", (
-        ("store/connection.py", 'f"{round(lock_timeout_s * 1000)}ms"', '"0"'),
+        ("store/settings.py", 'f"{round(lock_timeout_s * 1000)}ms"', '"0"'),
     )),
     Plant("a refused row takes its batch along", "tests/supervisor/test_settler.py", (
         ("supervisor/settler.py", "            return store.settle_refused(*sent, str(exc))",

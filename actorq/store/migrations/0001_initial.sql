@@ -27,6 +27,15 @@ CREATE TABLE {schema}.lane (
     UNIQUE (queue, kind)
 );
 
+-- A lane that an open transaction needs and nobody has made: its number is taken, its row is made
+-- at the commit. Made at once it would lock out everybody who enqueues this kind, until that
+-- transaction ends. Rows are seen by their own transaction only, which deletes them.
+CREATE TABLE {schema}.new_lane (
+    id    int  NOT NULL DEFAULT nextval('{schema}.lane_id_seq'),
+    queue text COLLATE "C" NOT NULL CHECK (queue ~ '^[A-Za-z0-9_.:-]{1,128}$'),
+    kind  text COLLATE "C" NOT NULL CHECK (kind ~ '^[A-Za-z0-9_.:-]{1,128}$')
+);
+
 -- Everything an outcome changes stands after args, what a completion changes last: WAL prefix
 -- compression then skips what stands before, and HOT survives. No index may name a column that an
 -- outcome changes, not even in a predicate.
@@ -208,8 +217,7 @@ CREATE TABLE {schema}.counter (
 -- Every job that is inserted, by whatever client and statement, becomes ready in the same
 -- statement. Nearly always all of them go into one lane, which is worth a road of its own: joining
 -- each row to its lane costs as much as the rest. Whether all did is told by their number alone.
--- A lane is looked for before it is made: an upsert would write a row version per insert. Those
--- that are missing are made in one order, or two transactions could wait for each other.
+-- A lane that is missing is made at the commit: see new_lane.
 CREATE FUNCTION {schema}.job_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -247,35 +255,48 @@ BEGIN
         SELECT coalesce(sum(n), 0) INTO n_ready FROM placed;
     END IF;
     IF n_ready < n_inserted THEN
-        INSERT INTO {schema}.lane (queue, kind)
+        INSERT INTO {schema}.new_lane (queue, kind)
         SELECT DISTINCT i.queue, i.kind FROM inserted i
         WHERE NOT EXISTS (
             SELECT FROM {schema}.lane l WHERE l.queue = i.queue AND l.kind = i.kind
-        )
-        ORDER BY 1, 2
-        ON CONFLICT DO NOTHING;
-        -- LEFT JOIN: a lane that this snapshot cannot see must be an error, never a lost job.
+        ) AND NOT EXISTS (
+            SELECT FROM {schema}.new_lane n WHERE n.queue = i.queue AND n.kind = i.kind
+        );
         INSERT INTO {schema}.ready (id, run_at, lane, priority, jobs)
-        SELECT min(i.id), i.run_at, l.id, i.priority,
+        SELECT min(i.id), i.run_at, coalesce(l.id, n.id), i.priority,
             CASE WHEN count(*) > 1 THEN array_agg(i.id ORDER BY i.id) END
         FROM inserted i
         LEFT JOIN {schema}.lane l ON l.queue = i.queue AND l.kind = i.kind
+        LEFT JOIN {schema}.new_lane n ON n.queue = i.queue AND n.kind = i.kind
         WHERE i.state = 'pending' AND (lane.id IS NULL OR l.id IS DISTINCT FROM lane.id)
-        GROUP BY l.id, i.run_at, i.priority, i.id >> 7
+        GROUP BY l.id, n.id, i.run_at, i.priority, i.id >> 7
         ORDER BY 1;
     END IF;
 
     -- Nobody hears of it where the queue of notifications is full, because a listener hangs: the
-    -- insert would fail. Supervisors look for themselves soon.
-    PERFORM CASE WHEN pg_notification_queue_usage() < 0.9 THEN pg_notify(
-        'actorq_' || (SELECT c.relnamespace FROM pg_class c WHERE c.oid = TG_RELID), l.id::text
+    -- insert would fail; nor where the caller says so, for who has notified cannot PREPARE
+    -- TRANSACTION. Supervisors look for themselves soon. Two of the hungry are named: if all others
+    -- claimed as well, they would in vain. They are the same ones in a whole transaction, of which
+    -- equal notifications are sent once. Who waits for a delayed job asks when it is due once a
+    -- second, so they are told of what is due sooner.
+    PERFORM CASE WHEN pg_notification_queue_usage() < 0.9
+        AND coalesce(current_setting('actorq.notify', true), '') <> 'off'
+    THEN pg_notify(
+        'actorq_' || (SELECT c.relnamespace FROM pg_class c WHERE c.oid = TG_RELID),
+        concat_ws(' ', l.id, (
+            SELECT string_agg(named.node::text, ' ')
+            FROM (
+                SELECT h.node FROM {schema}.hunger h WHERE h.lane = l.id
+                ORDER BY uuid_hash_extended(h.node, pg_current_xact_id()::text::bigint) LIMIT 2
+            ) named
+        ))
     ) END
     FROM {schema}.lane l
     WHERE l.id IN (SELECT h.lane FROM {schema}.hunger h)
       AND EXISTS (
           SELECT FROM inserted i
           WHERE i.queue = l.queue AND i.kind = l.kind AND i.state = 'pending'
-            AND i.run_at <= clock_timestamp()
+            AND i.run_at <= clock_timestamp() + interval '1 s'
       );
     RETURN NULL;
 END $$;
@@ -283,6 +304,62 @@ END $$;
 CREATE TRIGGER job_inserted AFTER INSERT ON {schema}.job
     REFERENCING NEW TABLE AS inserted
     FOR EACH STATEMENT EXECUTE FUNCTION {schema}.job_inserted();
+
+-- At the commit of a transaction that enqueued into lanes which nobody had made: make them, all of
+-- them at the first call and in one order, or two commits could wait for each other. Where somebody
+-- else has made one meanwhile, the jobs move there. What is seen in new_lane is this transaction's
+-- own. The jobs themselves are not read: row-level security might hide them even from the owner.
+CREATE FUNCTION {schema}.lane_needed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    n_told bigint;
+BEGIN
+    IF NOT EXISTS (SELECT FROM {schema}.new_lane) THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO {schema}.lane (id, queue, kind)
+    SELECT n.id, n.queue, n.kind FROM {schema}.new_lane n
+    WHERE NOT EXISTS (SELECT FROM {schema}.lane l WHERE l.queue = n.queue AND l.kind = n.kind)
+    ORDER BY n.queue, n.kind
+    ON CONFLICT (queue, kind) DO NOTHING;
+    WITH moved AS (
+        DELETE FROM {schema}.ready r
+        WHERE r.lane = ANY (ARRAY(
+            SELECT n.id FROM {schema}.new_lane n
+            WHERE NOT EXISTS (SELECT FROM {schema}.lane l WHERE l.id = n.id)
+        ))
+        RETURNING r.id, r.run_at, r.lane, r.suspect, r.priority, r.jobs
+    ), placed AS (
+        INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority, jobs)
+        -- No lane, for this snapshot cannot see it, must be an error, never a lost job.
+        SELECT m.id, m.run_at, (
+            SELECT l.id FROM {schema}.new_lane n
+            JOIN {schema}.lane l ON l.queue = n.queue AND l.kind = n.kind
+            WHERE n.id = m.lane
+        ), m.suspect, m.priority, m.jobs
+        FROM moved m
+        RETURNING lane
+    )
+    SELECT count(pg_notify('actorq_' || c.relnamespace, p.lane::text)) INTO n_told
+    FROM (SELECT DISTINCT p.lane FROM placed p) p, pg_class c
+    WHERE c.oid = TG_RELID AND p.lane IN (SELECT h.lane FROM {schema}.hunger h)
+      AND pg_notification_queue_usage() < 0.9
+      AND coalesce(current_setting('actorq.notify', true), '') <> 'off';
+    DELETE FROM {schema}.new_lane;
+    RETURN NULL;
+END $$;
+
+CREATE CONSTRAINT TRIGGER lane_needed AFTER INSERT ON {schema}.new_lane
+    DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION {schema}.lane_needed();
+
+-- Return the lane of a queue and a kind, made if there is none. For what goes back to `ready`:
+-- after a restore of some tables only, a job's own lane may be missing.
+CREATE FUNCTION {schema}.made_lane(queue text, kind text) RETURNS int LANGUAGE sql AS $$
+    INSERT INTO {schema}.lane AS l (queue, kind) VALUES ($1, $2)
+    ON CONFLICT (queue, kind) DO UPDATE SET kind = excluded.kind
+    RETURNING l.id
+$$;
 
 -- Two parts of the claim that most claims do not need. In its own text, which is made ready to run
 -- as a whole each time, they would cost a small claim a quarter.
@@ -293,15 +370,20 @@ CREATE FUNCTION {schema}.put_back(lane int, suspect int, jobs bigint[], size big
 RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority, jobs)
-    SELECT min(b.id), b.run_at, $1, $2, b.priority,
+    SELECT min(b.id), b.run_at, b.lane, $2, b.priority,
         CASE WHEN count(*) > 1 THEN array_agg(b.id ORDER BY b.id) END
     FROM (
-        SELECT j.id, j.run_at, j.priority,
-            row_number() OVER (PARTITION BY j.run_at, j.priority, j.id >> 7 ORDER BY j.id) AS k
-        FROM {schema}.job j
-        WHERE j.id = ANY ($3) AND j.state = 'pending'
+        SELECT h.id, h.run_at, h.priority, h.lane, row_number() OVER (
+            PARTITION BY h.lane, h.run_at, h.priority, h.id >> 7 ORDER BY h.id
+        ) AS k
+        FROM (
+            SELECT j.id, j.run_at, j.priority, CASE WHEN j.kind = l.kind AND j.queue = l.queue
+                THEN $1 ELSE {schema}.made_lane(j.queue, j.kind) END AS lane
+            FROM {schema}.job j LEFT JOIN {schema}.lane l ON l.id = $1
+            WHERE j.id = ANY ($3) AND j.state = 'pending'
+        ) h
     ) b
-    GROUP BY b.run_at, b.priority, b.id >> 7, (b.k - 1) / $4
+    GROUP BY b.lane, b.run_at, b.priority, b.id >> 7, (b.k - 1) / $4
     ORDER BY 1;
     IF EXISTS (SELECT FROM {schema}.hunger h WHERE h.lane = $1 AND h.node <> $5)
         AND pg_notification_queue_usage() < 0.9
@@ -380,4 +462,5 @@ SELECT j.id, j.queue, j.kind,
 FROM {schema}.job j;
 
 REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM PUBLIC;
-REVOKE ALL ON FUNCTION {schema}.job_inserted(), {schema}.job_guarded() FROM PUBLIC;
+REVOKE ALL ON FUNCTION {schema}.job_inserted(), {schema}.job_guarded(), {schema}.lane_needed()
+    FROM PUBLIC;

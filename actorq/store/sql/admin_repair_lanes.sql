@@ -6,4 +6,4 @@ SELECT DISTINCT j.queue, j.kind
 FROM {schema}.job j
 WHERE j.id = ANY($1::int8[]) AND j.state = 'pending'
 ORDER BY 1, 2
-ON CONFLICT DO NOTHING;
+ON CONFLICT (queue, kind) DO NOTHING;
