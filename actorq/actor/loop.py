@@ -37,7 +37,7 @@ LEVEL_MARK = "\x1e"
 FAILED = 1
 """The exit code of an actor whose handler could not be set up."""
 
-_IGNORED = (signal.SIGINT, signal.SIGTERM)
+_IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _MAX_INHERITED = 256
 _PR_SET_PDEATHSIG = 1
 

@@ -21,7 +21,7 @@ from heapq import heappush
 from actorq.core import event, fair, plan_look, settle
 from actorq.core import inputs as i
 from actorq.core.effects import CancelJob, Claim, GiveBack, KillActor, Recall, Send, Settle
-from actorq.core.model import Batch, Cut, Row, Settlement
+from actorq.core.model import Batch, Cut, ErrorInfo, Row, Settlement
 from actorq.core.plan_hunger import look_soon
 from actorq.core.view import PIPE_DEPTH, Actor, Held, Kind, Lane, View
 
@@ -140,6 +140,9 @@ def outcomes(view: View, input_: i.Outcomes, now: float) -> None:
     batch = held.batch
     for v in input_.verdicts:
         u = view.random.random() if v.what in ("error", "retry") else 0.0
+        if v.what == "error" and v.error is not None and is_excused(view, v.error):
+            held.rows.append(settle.returned(batch.ids[v.pos], held.counts(v.pos), batch.suspect))
+            continue
         held.rows.append(settle.row_of(v, batch.ids[v.pos], held.counts(v.pos), policy, u))
     held.done += input_.done
     held.told.update(positions)
@@ -149,6 +152,16 @@ def outcomes(view: View, input_: i.Outcomes, now: float) -> None:
         if view.kinds[held.kind].quarantine.passed(batch.suspect, batch.n):
             _limited(view, held.kind)
         finish(view, actor, held, now)
+
+
+def is_excused(view: View, error: ErrorInfo) -> bool:
+    """Tell whether a failure may be the stop's doing that is under way: nobody pays for it.
+
+    Whoever stops a supervisor may signal every process, as service managers do: those that
+    handlers have started die of it. That time was up is no such thing, nor that an actor died: it
+    does not heed those signals.
+    """
+    return view.phase != "running" and error.cause != "timeout"
 
 
 def _limited(view: View, kind: str) -> None:

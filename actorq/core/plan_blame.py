@@ -9,7 +9,7 @@ from actorq.core import event, settle
 from actorq.core import inputs as i
 from actorq.core.blame import Blame, blame
 from actorq.core.model import ErrorInfo, Row
-from actorq.core.plan_batches import answering, finish
+from actorq.core.plan_batches import answering, finish, give_back, is_excused
 from actorq.core.view import Held, View
 
 
@@ -33,11 +33,13 @@ def charge(
     crashed: bool,
 ) -> None:
     """Give every job that has no outcome its share of the blame for a failed batch."""
+    if not crashed and is_excused(view, error):
+        _tell(view, held, error, 0, slot)
+        give_back(view, held, now)
+        return
     verdict = _judge(view, held, begun, error, now)
-    text = f"{error.type}: {error.message}"
     n_suspect = sum(map(len, verdict.suspects))
-    failure = (held.kind, slot, held.batch.lease, held.batch.n, n_suspect, error.cause, text)
-    view.emit(event.BatchFailed(*failure))
+    _tell(view, held, error, n_suspect, slot)
     alone = len(verdict.charged) == 1
     for p in verdict.charged:
         held.rows.append(_charged(view, held, p, error, view.group() if alone else 0, crashed))
@@ -54,6 +56,12 @@ def charge(
     held.told.update(range(held.batch.n))
     held.since = min(held.since, now)
     held.finished = True
+
+
+def _tell(view: View, held: Held, error: ErrorInfo, n_suspect: int, slot: int) -> None:
+    text = f"{error.type}: {error.message}"
+    failure = (held.kind, slot, held.batch.lease, held.batch.n, n_suspect, error.cause, text)
+    view.emit(event.BatchFailed(*failure))
 
 
 def _judge(view: View, held: Held, begun: list[int], error: ErrorInfo, now: float) -> Blame:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import psutil
 import pytest
 
 from actorq.supervisor.guard import Guard
-from tests.support.running import Supervisors
+from tests.support.running import Supervisors, actors_of
 from tests.support.wait import wait_until
 
 FAMILY = """
@@ -62,3 +63,51 @@ def test_a_job_is_not_given_away_while_its_family_lives(supervisors: Supervisors
 
 def pids(begun: Path) -> list[int]:
     return [int(word) for word in begun.read_text().split()]
+
+
+HELPED = """
+    import os, subprocess, actorq
+    app = actorq.App()
+
+    @app.actor("helped", max_attempts=1)
+    def helped() -> str:
+        if os.path.exists("begun"):
+            return "done"
+        with subprocess.Popen(["sleep", "1000"]) as child:
+            open("begun", "w").close()
+        if child.returncode:
+            raise RuntimeError(f"the helper died: {child.returncode}")
+        return "never"
+"""
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGINT])
+def test_a_stop_that_reaches_every_process_charges_nobody(supervisors, sign) -> None:
+    supervisors.write(HELPED)
+    begun = supervisors.directory / "begun"
+    supervisors.python("import handlers; handlers.helped.enqueue()")
+    first = supervisors.start()
+    wait_until(begun.exists, 30)
+    # The main process first and then the others, as systemd does by default.
+    for process in [psutil.Process(first.pid), *actors_of(first)]:
+        process.send_signal(sign)
+    assert first.wait(30) == 0
+    counted = "SELECT state::text, n_failed, n_crashed, n_lost FROM actorq.job"
+    assert supervisors.rows(counted) == [("pending", 0, 0, 0)]
+    supervisors.start("--drain")
+    supervisors.wait_for(completed=1)
+
+
+def test_a_supervisor_that_was_told_to_ignore_a_hangup_does(supervisors) -> None:
+    supervisors.write(HELPED)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        first = supervisors.start()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    wait_until(lambda: supervisors.rows("SELECT 1 FROM actorq.node"), 30)
+    first.send_signal(signal.SIGHUP)
+    (supervisors.directory / "begun").touch()
+    supervisors.python("import handlers; handlers.helped.enqueue()")
+    supervisors.wait_for(completed=1)
+    assert supervisors.stop(first) == 0
