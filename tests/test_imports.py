@@ -30,6 +30,7 @@ ROOMS = [
         "options",
         "escape",
         "memory",
+        "loading",
     },
     {"store", "actor", "embedded", "events"},
     {"supervisor"},

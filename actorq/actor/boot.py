@@ -18,6 +18,7 @@ from multiprocess import process, spawn
 from actorq.actor.adapters import Kind
 from actorq.actor.texts import summary
 from actorq.errors import ConfigError
+from actorq.loading import loading
 from actorq.wire import Boot
 
 MAIN = "__main__"
@@ -38,6 +39,11 @@ def boot_of(kind: Kind, slot: int) -> Boot:
 
 def load(boot: Boot) -> Kind:
     """Return the kind with its handler, importing whatever that takes."""
+    with loading():
+        return _loaded(boot)
+
+
+def _loaded(boot: Boot) -> Kind:
     if boot.main_name or boot.main_path:
         _load_main(boot)
     if boot.pickled:
@@ -53,11 +59,6 @@ def load(boot: Boot) -> Kind:
             "module is imported: declare the handler where it is defined, not by a later call"
         )
     return found
-
-
-def is_loading_main() -> bool:
-    """Return whether this is an actor that runs the user's main module to find its handler."""
-    return getattr(process.current_process(), "_inheriting", False)
 
 
 def _place(module: str, qualname: str, name: str) -> Kind | None:
@@ -101,7 +102,7 @@ def _main(kind: str) -> tuple[str, str]:
 
 def _load_main(boot: Boot) -> None:
     """Run the user's main module as `__mp_main__`, as a spawned process does."""
-    process.current_process()._inheriting = True  # so that a start in there is refused
+    process.current_process()._inheriting = True  # so that multiprocess refuses a start, too
     try:
         if boot.main_name:
             spawn.prepare({"init_main_from_name": boot.main_name})

@@ -16,9 +16,10 @@ from multiprocess import get_context
 from actorq import wire
 from actorq.actor import loop
 from actorq.actor.adapters import Kind
-from actorq.actor.boot import boot_of, is_loading_main
+from actorq.actor.boot import boot_of
 from actorq.core.model import Buffer
-from actorq.errors import ConfigError, InternalError
+from actorq.errors import InternalError
+from actorq.loading import refuse_while_loading
 from actorq.page import MAX_IN_PIPE, Page
 from actorq.supervisor import process
 from actorq.supervisor.exits import ExitInfo
@@ -151,11 +152,7 @@ class Pool:
     """
 
     def __init__(self, pipes: Pipes, n_threads: int = 1) -> None:
-        if is_loading_main():
-            raise ConfigError(
-                "a supervisor was started while an actor loads the main module: put the call "
-                "that runs it under  if __name__ == '__main__':"
-            )
+        refuse_while_loading("a supervisor was started")
         self._pipes = pipes
         self._n_threads = n_threads
         self._context = get_context("spawn")

@@ -158,7 +158,8 @@ def test_a_script_without_a_guard_is_told_so(tmp_path):
     path.write_text(script(NO_FILE))
     ran = python(str(path), cwd=tmp_path)
     assert ran.returncode == 1
-    assert "put the call that runs it under  if __name__ == '__main__':" in ran.stderr
+    assert "a supervisor was started while an actor loads" in ran.stderr
+    assert "put the call under  if __name__ == '__main__':" in ran.stderr
 
 
 def test_the_main_module_is_not_run_where_the_handler_is_elsewhere(tmp_path):
