@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 from actorq import wire
 from actorq.actor import boot, owner
 from actorq.actor.adapters import Adapter, Kind, adapter_of
+from actorq.actor.leaving import leave_in_order
 from actorq.actor.link import LOST, Link, leave
 from actorq.actor.outbox import Outbox
 from actorq.actor.run import run_batch
@@ -39,7 +40,9 @@ FAILED = 1
 
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _MAX_INHERITED = 256
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
+_MAX_NAME = 15
+"""Bytes of a name that the kernel keeps."""
 
 
 def main(fd: int, parent: int, page: Page) -> NoReturn:
@@ -72,7 +75,7 @@ def _serve(link: Link, page: Page) -> NoReturn:
             run_batch(adapter, message, kind.codec, page, link.send, gatherer.follow)
     _tear_down(adapter)
     link.send(wire.Bye())
-    leave(0)
+    leave_in_order(0)
 
 
 class Gatherer:
@@ -104,6 +107,7 @@ def _boot(first: wire.Message, link: Link) -> tuple[Kind, Adapter]:
     """Return the kind and its adapter, set up; ends the process if that fails."""
     assert isinstance(first, wire.Boot)
     _prepare_output(first.log_level)
+    _call_it(f"actorq {first.kind}[{first.slot}]")
     try:
         kind = boot.load(first)
         owner.leave_if_forked()
@@ -115,9 +119,24 @@ def _boot(first: wire.Message, link: Link) -> tuple[Kind, Adapter]:
     except BaseException as error:  # sys.exit in a module is a failure like any other
         owner.leave_if_forked(error)
         link.send(wire.BootFailed(describe(error)))
-        _flush_output()
-        leave(FAILED)
+        leave_in_order(FAILED)
     return kind, adapter
+
+
+def _call_it(name: str) -> None:
+    """Have lists of processes show what this one is for, as far as the system lets us.
+
+    Its command line says so, too; with `setproctitle`, where that is installed, nothing else.
+    """
+    os.environ["SPT_NOENV"] = "1"  # or it would write over the environment that others read
+    try:
+        import setproctitle
+    except ImportError:
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode()[:_MAX_NAME], 0, 0, 0)
+    else:
+        setproctitle.setproctitle(name)
+    del os.environ["SPT_NOENV"]
 
 
 def _tear_down(adapter: Adapter) -> None:
@@ -127,7 +146,6 @@ def _tear_down(adapter: Adapter) -> None:
     except BaseException as error:  # all jobs are answered for; it only concerns the log
         owner.leave_if_forked(error)
         logging.getLogger("actorq.actor").exception("teardown failed")
-    _flush_output()
 
 
 def _die_with(parent: int) -> None:
@@ -190,10 +208,3 @@ class _LevelFirst(logging.Formatter):
     def format(self, record: Any) -> str:
         text = super().format(record).replace("\n", LEVEL_MARK)
         return f"{LEVEL_MARK}{record.levelno}{LEVEL_MARK}{text}"
-
-
-def _flush_output() -> None:
-    logging.shutdown()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            stream.flush()

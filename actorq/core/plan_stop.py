@@ -19,7 +19,7 @@ from actorq.core.effects import Finish, KillActor, StopActor
 from actorq.core.view import View
 
 LEAVE_S = 5.0
-"""How long a `teardown` may take."""
+"""How long a `teardown` and exit hooks may take at least; else what is left of the grace time."""
 
 
 def asked(view: View, input_: i.StopAsked, now: float) -> None:
@@ -75,7 +75,8 @@ def _kill(view: View) -> None:
 
 
 def _leave(view: View, now: float) -> None:
-    view.phase, view.stop_at = "leaving", now + LEAVE_S
+    left_at = view.stop_at if view.phase == "draining" else now
+    view.phase, view.stop_at = "leaving", max(left_at, now + LEAVE_S)
     if view.settings.drain and view.left is None:
         plan_drain.count(view, now)
     for actor in view.actors.values():

@@ -21,6 +21,7 @@ import os
 import select
 import signal
 import socket
+import time
 
 MARK = "ACTORQ_ACTOR"
 """The variable in an actor's environment by which processes of its handler are told apart."""
@@ -43,6 +44,10 @@ _IGNORED = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIG
 
 _HELD_BACK = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 """What an actor is born with blocked, until it can ignore it."""
+
+_TRACKER = b"resource_tracker import main"
+_CLEAN_S = 1.0
+"""How long a tracker may take; one that has little to unlink takes milliseconds."""
 
 _PR_SET_CHILD_SUBREAPER, _PR_SET_NAME = 36, 15
 
@@ -85,6 +90,7 @@ class Guardian:
         self._supervisor = supervisor
         self._wards: dict[int, Ward] = {}
         self._alone = False  # the supervisor is gone, or needs nothing more
+        self._cleaning: dict[int, float] = {}  # orphan → until when it may live
 
     def run(self) -> None:
         """Serve until the supervisor is gone and nobody is left."""
@@ -158,16 +164,43 @@ class Guardian:
 
     def _sweep(self, dead: list[Ward]) -> bool:
         """Kill what the dead have left; returns whether some of it is not gone yet."""
-        for ward in dead:
-            with contextlib.suppress(OSError):  # its group is its own while it is not buried
-                os.killpg(ward.pid, signal.SIGKILL)
+        children = _children()
+        if children is None:
+            for ward in dead:  # whose group is its own while it is not buried
+                with contextlib.suppress(OSError):
+                    os.killpg(ward.pid, signal.SIGKILL)
+            return False
         left = False
-        for pid in _children():
-            if pid in self._wards or _is_reaped(pid):
+        for pid in children:
+            if pid in self._wards or self._is_reaped(pid):
                 continue
             if self._alone or (dead and self._is_left(pid)):
-                left = _is_killed(pid) or left
+                left = self._is_cleaning(pid) or _is_killed(pid) or left
         return left
+
+    def _is_reaped(self, pid: int) -> bool:
+        """Wait for an orphan that has ended; returns whether it had."""
+        try:
+            if os.waitpid(pid, os.WNOHANG)[0] == 0:
+                return False
+        except ChildProcessError:
+            pass
+        self._cleaning.pop(pid, None)
+        return True
+
+    def _is_cleaning(self, pid: int) -> bool:
+        """Tell whether an orphan is to be given time: one that unlinks shared memory.
+
+        Python's tracker of resources does so when all that have used them are gone.
+        """
+        if pid not in self._cleaning:
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    is_tracker = _TRACKER in file.read()
+            except OSError:
+                is_tracker = False
+            self._cleaning[pid] = time.monotonic() + _CLEAN_S if is_tracker else 0.0
+        return time.monotonic() < self._cleaning[pid]
 
     def _is_left(self, pid: int) -> bool:
         """Tell whether an orphan is no living actor's: what cannot be told belongs to the dead."""
@@ -204,22 +237,14 @@ def _spawn(command: list[str], environ: dict[str, str], wanted: list[int], fds: 
             os.close(fd)
 
 
-def _children() -> list[int]:
-    """Return the processes whose parent this is, zombies included."""
+def _children() -> list[int] | None:
+    """Return the processes whose parent this is, zombies included; None if that is not told."""
     me = os.getpid()
     try:
         with open(f"/proc/{me}/task/{me}/children", "rb") as file:
             return [int(word) for word in file.read().split()]
     except OSError:  # a kernel without that, or no /proc: groups are all there is
-        return []
-
-
-def _is_reaped(pid: int) -> bool:
-    """Wait for an orphan that has ended; returns whether it had."""
-    try:
-        return os.waitpid(pid, os.WNOHANG)[0] != 0
-    except ChildProcessError:
-        return True
+        return None
 
 
 def _is_killed(pid: int) -> bool:

@@ -205,11 +205,12 @@ class Pool:
 
     def _start(self, kind: Kind, actor: Actor, fd: int, log_fd: int) -> Child | GuardedChild:
         if self._guard is not None and not self._guard.is_alive():
+            self._guard.close()
             self._guard = Guard.start()
         return process.start(
             loop.main,
             (fd, self.guardian or os.getpid(), actor.page),
-            name=f"actorq {kind.name} {actor.index}",
+            name=f"actorq {kind.name}[{actor.index}]",
             env=environment(dict(os.environ), kind.policy.env, actor.index, self._n_threads),
             log_fd=log_fd,
             fds=[fd],

@@ -61,7 +61,8 @@ class _Launcher(popen_spawn_posix.Popen):  # type: ignore[misc]
 
     def _execute(self, child: ActorProcess, child_r: int) -> None:
         # Without a tracker of resources: an actor that needs one starts its own.
-        command = spawn.get_command_line(pipe_handle=child_r)
+        # The name at its end is for people who list processes.
+        command = [*spawn.get_command_line(pipe_handle=child_r), child.name]
         fds = [child_r, *self._fds, *child.fds]
         if child.guard is not None:
             started = child.guard.spawn(command, child.env, child.log_fd, fds)

@@ -103,7 +103,10 @@ def test_a_second_request_skips_the_grace_time_and_a_third_does_not_wait_for_com
     assert desk.effects == [e.Finish()]
 
 
-def test_an_actor_that_does_not_leave_is_killed(desk: Desk) -> None:
+@pytest.mark.parametrize(("worked_s", "may_leave_s"), [(0.0, 30.0), (29.0, LEAVE_S)])
+def test_an_actor_that_does_not_leave_is_killed_when_the_grace_time_is_over(
+    desk: Desk, worked_s: float, may_leave_s: float
+) -> None:
     desk.feed(i.Outcomes(1, 1, [], [], last=True))
     desk.written(desk.one(e.Settle).settlement)
     desk.at_rest()
@@ -111,9 +114,12 @@ def test_an_actor_that_does_not_leave_is_killed(desk: Desk) -> None:
     last = desk.one(e.Settle).settlement
     desk.feed(i.StopAsked())
     desk.at_rest()
+    desk.feed(i.Tick(), after=worked_s)
     desk.written(last)
     assert desk.effects == [e.StopActor(1)]
-    desk.feed(i.Tick(), after=LEAVE_S)
+    desk.feed(i.Tick(), after=may_leave_s - 0.01)
+    assert desk.effects == []
+    desk.feed(i.Tick(), after=0.01)
     assert desk.effects == [e.KillActor(1)]
     assert plan.deadline(desk.view, desk.now) > desk.now
 

@@ -65,8 +65,9 @@ def and_go(batch: Any) -> None:
     home, how = batch.args[0]
     settle_down(home)
     wait_for(f"{home}/go")
-    if how != "return":
-        os.kill(os.getpid(), int(how))
+    if how == "exit":
+        os._exit(0)
+    os.kill(os.getpid(), int(how))
 
 
 def members(home: str | Path) -> list[psutil.Process]:

@@ -59,19 +59,17 @@ def test_no_family_outlives_a_killed_supervisor(homes, end):
 
 
 @LINUX
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV, "return", "killed"])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV, "exit", "killed"])
 def test_no_family_outlives_its_actor_and_no_other_pays(actors, homes, how):
     kind = kind_of(families.and_go)
     first, second = (actors.start(kind, index) for index in range(2))
     for actor, home in ((first, homes[0]), (second, homes[1])):
-        actor.send(*work([[str(home), str(how) if how in ("return", "killed") else int(how)]]))
+        actor.send(*work([[str(home), how if isinstance(how, str) else int(how)]]))
         settled(home)
     if how == "killed":
         first.kill()
     else:
         (homes[0] / "go").touch()
-        if how == "return":
-            first.stop()
     actors.died(first)
     assert members(homes[0]) == []  # whoever hears of a death may give its jobs away
     # Its daemon without environment, session and parent cannot be told from one of the first.
