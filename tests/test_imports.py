@@ -31,6 +31,7 @@ ROOMS = [
         "escape",
         "memory",
         "article",
+        "loading",
         "logs",
     },
     {"store", "actor", "embedded", "events"},

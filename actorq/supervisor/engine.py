@@ -11,6 +11,7 @@ import math
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -54,6 +55,9 @@ JOIN_S = 5.0
 LAST_TRY_S = 1.0
 """How long what could not be written may still be tried: the database is asked twice in it."""
 
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+"""What a service manager, Ctrl-C, a closed terminal and Ctrl-\\ send."""
+
 GC_THRESHOLDS = 100_000, 20, 20
 """How rarely to look for reference cycles, of which serving makes none. At Python's own pace, one
 search per 700 objects, that took half of this thread's time at batches of 1000."""
@@ -69,6 +73,7 @@ class Engine:
         self._options = options
         self._events = events
         self._inbox: SimpleQueue[Any] = SimpleQueue()
+        self._asked: deque[i.StopAsked] = deque()
         self._stopped = False
         self._code = OK
         self.ended: event.RunEnded | None = None  # what was run, once that is known
@@ -76,7 +81,8 @@ class Engine:
     def stop(self) -> None:
         """Ask the supervisor to stop; asked again, a phase is skipped. Safe in any thread."""
         self._stopped = True
-        self._inbox.put(i.StopAsked())
+        self._asked.append(i.StopAsked())
+        self._inbox.put(None)  # to wake it
 
     def run(self) -> int:
         """Serve until stopped or drained; returns the exit code.
@@ -93,9 +99,9 @@ class Engine:
     def _born(self) -> _Life:
         """Begin a life with an inbox of its own: nothing said to an earlier one is for it."""
         self._inbox = SimpleQueue()
-        if self._stopped:
-            self._inbox.put(i.StopAsked())
-        return _Life(self._options, self._events, self._inbox)
+        if self._stopped and not self._asked:
+            self._asked.append(i.StopAsked())
+        return _Life(self._options, self._events, self._inbox, self._asked)
 
     def _reborn(self, before: _Life) -> _Life | None:
         """Start over under a new identity, however long the database is away; None: stopped."""
@@ -115,13 +121,19 @@ class Engine:
 class _Life:
     """Be one identity: from registering the node to leaving, or being declared dead."""
 
-    def __init__(self, options: RunOptions, events: Events, inbox: SimpleQueue[Any]) -> None:
+    def __init__(
+        self,
+        options: RunOptions,
+        events: Events,
+        inbox: SimpleQueue[Any],
+        asked: deque[i.StopAsked],
+    ) -> None:
         self._options = options
         self._events = events
-        self._inbox = inbox
-        self._node = identity.me(options.ttl_s)
+        self._inbox, self._asked = inbox, asked
         place = Place(options.dsn, options.schema)
         self._stage = Stage(options.kinds, place, inbox.put)  # first: it refuses to be in an actor
+        self._node = identity.me(options.ttl_s, self._stage.guardian)
         try:
             self._view = self._begin()
         except BaseException:
@@ -211,6 +223,8 @@ class _Life:
         while not self._ended:
             item = self._next()
             now = time.monotonic()
+            while self._asked:  # first: what has failed by now may have failed by the stop
+                self._take(self._asked.popleft(), now)
             if item is not None and self._take(item, now):
                 return
             if now >= self._next_tick:
@@ -343,11 +357,15 @@ def _open(options: RunOptions, name: str, epoch: Epoch | None = None, **timeouts
 
 @contextmanager
 def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Turn SIGTERM and SIGINT into requests to stop; outside the main thread, leave them."""
+    """Turn signals into requests to stop; outside the main thread, leave them.
+
+    One that is ignored stays so: `nohup` has a program ignore that its terminal is closed.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {sig: signal.signal(sig, lambda *_: stop()) for sig in (signal.SIGTERM, signal.SIGINT)}
+    heeded = [sig for sig in STOPPING if signal.getsignal(sig) is not signal.SIG_IGN]
+    before = {sig: signal.signal(sig, lambda *_: stop()) for sig in heeded}
     try:
         yield
     finally:

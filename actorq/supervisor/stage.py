@@ -54,6 +54,11 @@ class Stage:
         self._by_number: dict[int, Seat] = {}
         self._by_actor: dict[int, Seat] = {}
 
+    @property
+    def guardian(self) -> int | None:
+        """Return the process id of the guardian of all actors, None where there is none."""
+        return self._pool.guardian
+
     def start(self) -> None:
         """Start the thread that reads and writes the pipes."""
         self._pipes.start()
@@ -64,6 +69,7 @@ class Stage:
             seat.actor.kill()
         deadline = time.monotonic() + CLOSE_S
         self._pipes.close(deadline)
+        self._pool.close()
 
     def perform(self, effect: e.Effect) -> None:
         """Carry out an effect."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import time
 from unittest.mock import Mock
@@ -227,6 +228,7 @@ def test_a_bug_in_the_reader_is_fatal_and_leaves_no_actor(actors, at_once, monke
     monkeypatch.setattr(at_once.ledger, "check", Mock(side_effect=bug))
     at_once.send(*work([1]))
     assert actors.until(lambda event: isinstance(event, Fatal)).error is bug
+    select.select([at_once.child], [], [], 20)
     at_once.child.reap()
     assert is_dead(at_once.pid)
     actors.pipes.join(20)
