@@ -175,6 +175,8 @@ def outcomes(view: View, input_: i.Outcomes, now: float) -> None:
     held.since = min(held.since, now)
     if kind.restarts:
         plan_passed.forget_restarts(kind, held, positions, input_.last)
+    if input_.done and not input_.last:
+        plan_passed.works(view, actor, held, now)
     if input_.last:
         held.done += held.left() if held.told else range(batch.n)
         plan_passed.passed(view, actor, held, now)
