@@ -23,8 +23,8 @@ import msgspec
 from actorq import wire
 from actorq.errors import ProtocolError
 from actorq.logs import logger
+from actorq.supervisor.ends import Fatal
 from actorq.supervisor.exits import ExitInfo, OomCounter, exit_info
-from actorq.supervisor.link import Fatal
 from actorq.supervisor.loglines import LogLines
 from actorq.supervisor.stacks import Stacks
 

@@ -18,7 +18,7 @@ import psutil
 
 from tests.process.handlers import touch, wait_for
 
-N_MEMBERS = 11
+N_MEMBERS = 12
 """How many processes `settle_down` makes, the actor included."""
 
 SLEEP = ("sleep", "1000")
@@ -43,6 +43,7 @@ def settle_down(home: str) -> None:
     _kept.append(subprocess.Popen(SLEEP, start_new_session=True, env={}))
     _kept.append(subprocess.Popen(["sh", "-c", "sleep 1000 & sleep 1000"]))
     _kept.append(subprocess.Popen(["sh", "-c", "trap '' TERM HUP INT; setsid sleep 1000; :"]))
+    subprocess.run(["sh", "-c", "setsid sleep 1000 &"], check=True)
     sleep = subprocess.run(["which", "sleep"], capture_output=True, text=True).stdout.strip()
     subprocess.run([sys.executable, "-c", DAEMON, sleep], check=True)
     pool = ProcessPoolExecutor(2, multiprocessing.get_context("fork"))

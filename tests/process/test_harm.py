@@ -14,7 +14,7 @@ import pytest
 
 from actorq import wire
 from actorq.supervisor import pipes
-from actorq.supervisor.link import Fatal
+from actorq.supervisor.ends import Fatal
 from actorq.wire import BatchFailed, Outcomes
 from tests.actor.support import FIRST_ID, kind_of
 from tests.process import handlers

@@ -283,7 +283,7 @@ PLANTS = (
         ("actor/owner.py", "if not _owner or os.getpid() == _owner:", "if True:"),
     )),
     Plant("a closed terminal kills", "tests/e2e/test_families.py", (
-        ("supervisor/engine.py", "signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)",
+        ("supervisor/surroundings.py", "signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)",
          "signal.SIGINT)"),
     )),
     Plant("what a stop has broken is charged", "tests/core/test_plan_stop.py", (
