@@ -250,7 +250,19 @@ class ArgsCodec:
             return ArgsInvalid(unfit.text())
         except Exception:  # the type error, already at hand, says more
             pass
-        return ArgsInvalid(f"the args do not fit {self.name}: {short(error)}")
+        made = self._made_of_nan(value)
+        return ArgsInvalid(f"the args do not fit {self.name}: {short(error)}{made}")
+
+    def _made_of_nan(self, value: Any) -> str:
+        """Return what to add where NaN has become what the type does not take."""
+        try:
+            Fitting("error").of(msgspec.to_builtins(value, enc_hook=self._hook))
+        except Unfit as unfit:
+            wanted = "None" if self.nan == "null" else "str"
+            return f"; {unfit.reason}, and nan={self.nan!r} needs a type that takes {wanted} too"
+        except Exception:  # the type error says more
+            pass
+        return ""
 
     def _decode_each(self, args: bytes, lens: Sequence[int]) -> list[Any]:
         values: list[Any] = []

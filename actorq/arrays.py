@@ -11,6 +11,7 @@ from __future__ import annotations
 import binascii
 import math
 import re
+import struct
 from typing import Any
 
 from actorq import foreign
@@ -25,8 +26,8 @@ MARK = '"dtype"'
 
 _SIZE = re.compile(r"[0-9]+")
 _PARTS = {"dtype", "shape", "data"}
-_NATIVE = {"b1": "?", "i1": "b", "u1": "B", "i2": "h", "u2": "H", "i4": "i", "u4": "I"}
-_NATIVE |= {"i8": "q", "u8": "Q", "f2": "e", "f4": "f", "f8": "d"}
+_FORMATS = {"b1": "?", "i1": "b", "u1": "B", "i2": "h", "u2": "H", "i4": "i", "u4": "I"}
+_FORMATS |= {"i8": "q", "u8": "Q", "f2": "e", "f4": "f", "f8": "d"}
 
 
 def is_array_type(annotation: object) -> bool:
@@ -92,10 +93,12 @@ def _array_or_list(value: object) -> Any:
         return unpack(value)
     except ImportError:
         dtype, shape, raw = _parts_of(value)
-    if dtype[1:] not in _NATIVE or dtype[0] == ">":
+    if dtype[1:] not in _FORMATS:
         return value
-    form: Any = _NATIVE[dtype[1:]]
-    return _nested(memoryview(raw).cast(form).tolist(), shape)
+    order = dtype[0].replace("|", "<")
+    return _nested(
+        list(struct.unpack(f"{order}{math.prod(shape)}{_FORMATS[dtype[1:]]}", raw)), shape
+    )
 
 
 def _nested(flat: list[Any], shape: list[int]) -> Any:

@@ -37,10 +37,15 @@ def column_names(labels: list[Any]) -> list[str]:
 
 
 def series(column: Any) -> Any:
-    """Return a Series as an object where its index is made of texts, as a row has; else a list."""
+    """Return a Series as an object by its labels, where these are texts, as a row's are.
+
+    Other labels that have a name are kept as a column, as groups are; else it is a list.
+    """
     index = column.index
     if len(index) and index.inferred_type == "string" and index.is_unique:
         return dict(zip(index.tolist(), column.tolist(), strict=True))
+    if any(name is not None for name in index.names):
+        return pandas(column.to_frame("value" if column.name is None else column.name))
     return column.tolist()
 
 

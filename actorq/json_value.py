@@ -11,6 +11,7 @@ import msgspec
 
 from actorq.core.policy import Nan
 from actorq.errors import ArgsTooLarge
+from actorq.place import shown
 
 MAX_DEPTH = 64
 INT_MIN, INT_MAX = -(2**63), 2**64 - 1
@@ -81,7 +82,7 @@ class Fitting:
                     self.of(key, depth)
                 value[key] = self.of(item, depth)
             except Unfit as unfit:
-                unfit.path = f".{str(key)[:40]}{unfit.path}"
+                unfit.path = f".{shown(key)}{unfit.path}"
                 raise
         return value
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 MAX_STEPS = 64
+MAX_PATH = 200
 _MAX_CHARS = 40
 
 
@@ -23,7 +24,7 @@ def place_of(value: Any, fits: Callable[[Any], object], hook: Callable[[Any], An
             break
         step, value = found
         path += step
-    return path
+    return path if len(path) <= MAX_PATH else f"{path[:MAX_PATH]}…"
 
 
 def _unfit(
@@ -50,9 +51,9 @@ def _parts(value: Any, hook: Callable[[Any], Any]) -> Iterator[tuple[str, Any]]:
     """Yield the parts of a value with the step that leads to each."""
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield f".{_short(key)}", item
+            yield f".{shown(key)}", item
             if item is not None or len(value) > 1:
-                yield f" in the key {_short(key)}", {key: None}
+                yield f" in the key {shown(key)}", {key: None}
     elif isinstance(value, list | tuple | set | frozenset):
         yield from ((f"[{i}]", item) for i, item in enumerate(value))
     elif fields := _fields(value):
@@ -69,7 +70,8 @@ def _fields(value: Any) -> list[str]:
     return attrs or list(getattr(kind, "__dataclass_fields__", ()))
 
 
-def _short(key: object) -> str:
+def shown(key: object) -> str:
+    """Return a key as short text that can be stored."""
     text = str.__str__(key) if isinstance(key, str) else repr(key)
     text = text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
     return text if len(text) <= _MAX_CHARS else f"{text[: _MAX_CHARS - 1]}…"

@@ -89,6 +89,11 @@ class Results:
 
     def _refused(self, value: Any, error: BaseException) -> ResultRefused:
         where = place_of(value, self._encode.encode, self._hook)
+        if isinstance(error, UnicodeEncodeError):
+            return ResultRefused(
+                f"a text in the result holds a lone surrogate: it is not Unicode - at `{where}`: "
+                "replace it, by text.encode('utf-8', 'replace').decode()"
+            )
         return ResultRefused(
             f"the result cannot be written as JSON: {summary(error)} - at `{where}`"
         )
@@ -102,8 +107,8 @@ class Results:
         if b"\\u0000" in data and _NUL.search(data):
             where = place_of(value, self._no_nul, self._hook)
             raise ResultRefused(
-                f"a text in the result holds the NUL character - at `{where}`: take it out, for "
-                "instance by text.replace('\\0', '')"
+                "a text in the result holds the NUL character, which PostgreSQL cannot store - at "
+                f"`{where}`: take it out, for instance by text.replace('\0', '')"
             )
 
     def _no_nul(self, value: Any) -> None:
