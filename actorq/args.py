@@ -38,6 +38,7 @@ DEFAULT_MAX_BYTES = 1_000_000
 
 _NUL = b"\\u0000"
 _BYTES = f'"{BYTES}":'.encode()
+_RARE = BYTES[:1].encode()  # one byte is looked for at the speed of memory, several are not
 _NON_FINITE = (b"\xcb\x7f", b"\xcb\xff")  # how msgpack writes floats of the largest exponents
 
 
@@ -67,6 +68,7 @@ class ArgsCodec:
         self._decode = msgspec.json.Decoder(self.type, dec_hook=dec_hook).decode
         many: Any = list[self.type]  # type: ignore[name-defined]
         self._decode_list = msgspec.json.Decoder(many, dec_hook=dec_hook).decode
+        self._value = self._open_value if self._open else self._decode
 
     @classmethod
     def of_function(
@@ -155,7 +157,7 @@ class ArgsCodec:
 
         `args` is one JSON array of all values; `lens[i]` is the byte length of the i-th.
         """
-        if _BYTES in args:
+        if self._open and _RARE in args and _BYTES in args:
             return self._decode_each(args, lens)
         try:
             values = self._decode_list(args)
@@ -219,8 +221,8 @@ class ArgsCodec:
         plain = msgspec.to_builtins(value, builtin_types=kept, enc_hook=self._hook)
         return msgspec.json.encode(Fitting(self.nan).of(plain))
 
-    def _value(self, data: bytes) -> Any:
-        if _BYTES not in data or not self._open:
+    def _open_value(self, data: bytes) -> Any:
+        if _RARE not in data or _BYTES not in data:
             return self._decode(data)
         plain = with_bytes(msgspec.json.decode(data))
         return msgspec.convert(plain, self.type, dec_hook=dec_hook, str_keys=True)

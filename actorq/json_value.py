@@ -16,7 +16,7 @@ from actorq.place import shown
 MAX_DEPTH = 64
 INT_MIN, INT_MAX = -(2**63), 2**64 - 1
 
-BYTES = "__bytes__"
+BYTES = "~bytes"
 """The one key of the object that bytes are where no type says that a text is base64."""
 
 

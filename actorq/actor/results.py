@@ -108,7 +108,7 @@ class Results:
             where = place_of(value, self._no_nul, self._hook)
             raise ResultRefused(
                 "a text in the result holds the NUL character, which PostgreSQL cannot store - at "
-                f"`{where}`: take it out, for instance by text.replace('\0', '')"
+                f"`{where}`: take it out, for instance by text.replace('\\0', '')"
             )
 
     def _no_nul(self, value: Any) -> None:

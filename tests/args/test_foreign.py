@@ -275,7 +275,7 @@ def test_bytes_arrive_as_bytes_beside_types_of_every_sort() -> None:
 
 
 def test_what_only_looks_like_bytes_or_an_array_stays_what_it_is() -> None:
-    for value in ({"__bytes__": "no base64!"}, {"__bytes__": 1}, {"__bytes__": "YQ==", "b": 1}):
+    for value in ({"~bytes": "no base64!"}, {"~bytes": 1}, {"~bytes": "YQ==", "b": 1}):
         assert arrived(value) == value
     for value in (
         {"dtype": "<f4", "shape": [2], "data": "AAAA"},

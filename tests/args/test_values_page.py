@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from io import StringIO
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, NamedTuple, get_origin
@@ -66,7 +67,7 @@ class Held:
 
 
 LIBRARIES = {"np": np, "pd": pd, "math": math, "UTC": UTC}
-KINDS = (date, time, datetime, timedelta, deque, Decimal, UUID, IPv4Address, Path)
+KINDS = (date, time, datetime, timedelta, deque, Decimal, UUID, IPv4Address, Path, StringIO)
 OURS = (Colour, Point, Doc, Pair, Crate, Order, Held)
 NAMES = LIBRARIES | {kind.__name__: kind for kind in (*KINDS, *OURS)}
 
@@ -154,9 +155,6 @@ def test_what_becomes_of_nan(value: str, null: str, string: str, error: str) -> 
 
 
 @pytest.mark.parametrize(("value", "args", "result", "said"), rows("refused"))
-@pytest.mark.filterwarnings(
-    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
-)
 def test_what_stays_refused_and_what_is_said(value: str, args: str, result: str, said: str) -> None:
     assert args == "refused"
     messages = [message(lambda: ArgsCodec().encode(meant(value)))]
