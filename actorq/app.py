@@ -8,9 +8,11 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
+import msgspec
+
 from actorq.args import DEFAULT_MAX_BYTES, ArgsCodec
 from actorq.config import find_dsn, masked
-from actorq.core.policy import DEFAULT_QUEUE, KindPolicy, check_integer
+from actorq.core.policy import DEFAULT_QUEUE, KindPolicy, Nan, check_integer
 from actorq.errors import ConfigError, UnknownKind
 from actorq.kind import ActorSettings, Decorator, Kind, is_again, with_settings
 from actorq.shapes import codec_of, shape_of
@@ -76,16 +78,21 @@ class App:
 
     # ---- declaring ------------------------------------------------------------------------
 
-    def kind(self, name: str, *, args: Any = None, queue: str = DEFAULT_QUEUE) -> Kind:
+    def kind(
+        self, name: str, *, args: Any = None, queue: str = DEFAULT_QUEUE, nan: Nan | None = None
+    ) -> Kind:
         """Declare a kind without its handler, for processes that only enqueue it.
 
-        `args` is the type of its args: a msgspec Struct, dataclass, TypedDict or anything
-        else JSON can hold; without it any JSON value is taken.
+        `args` is the type of its args: a msgspec Struct, dataclass, TypedDict, pydantic model or
+        anything else JSON can hold; without it any JSON value is taken. `nan` says what NaN and
+        infinity become.
         """
         codec = ArgsCodec(args, max_bytes=self.max_args_bytes)
         known = self.kinds.get(name)
         if known is None:
-            return self._add(Kind(self, KindPolicy(name=name, queue=queue), codec))
+            return self._add(Kind(self, KindPolicy(name=name, queue=queue, nan=nan), codec))
+        if nan not in (None, known.policy.nan):
+            raise ConfigError(f"kind {name!r} is declared already, with nan={known.policy.nan!r}")
         if known.codec.fingerprint() != codec.fingerprint() or known.queue != queue:
             raise ConfigError(
                 f"kind {name!r} is declared already, with args {known.codec.name} on queue "
@@ -115,7 +122,8 @@ class App:
             kind = Kind(self, policy, codec)
         elif kind.queue != policy.queue:
             raise ConfigError(f"kind {kind.name!r} is declared already, on queue {kind.queue!r}")
-        kind.policy = policy if kind.handler is None else kind.policy
+        if kind.handler is None:
+            kind.policy = msgspec.structs.replace(policy, nan=policy.nan or kind.policy.nan)
         bound = kind.bind(handler)
         self._add(kind)
         return bound

@@ -6,6 +6,9 @@ the whole type in C. And what JSON loses without a word (NaN becomes null, integ
 64 bits) is looked for in bytes: a second encoding as msgpack keeps floats apart from None and
 refuses larger integers. Only a value that looks suspicious, or whose type leaves its shape
 open, is walked in Python.
+
+Where a type leaves open what a text means, bytes are written as an object that says so; args that
+hold one take a longer way back.
 """
 
 from __future__ import annotations
@@ -16,15 +19,26 @@ from typing import Any
 
 import msgspec
 
-from actorq import arrays
-from actorq.args_type import parameters_struct, short, traits_of, without_prose
+from actorq import arrays, foreign
+from actorq.args_type import (
+    dec_hook,
+    parameters_struct,
+    schema_hook,
+    short,
+    traits_of,
+    without_prose,
+)
 from actorq.core.model import ErrorInfo
+from actorq.core.policy import Nan
 from actorq.errors import ArgsInvalid, ArgsTooLarge
-from actorq.json_value import MAX_DEPTH, Unfit, check
+from actorq.json_value import BYTES, MAX_DEPTH, Fitting, Unfit, with_bytes
+from actorq.place import place_of
 
 DEFAULT_MAX_BYTES = 1_000_000
 
 _NUL = b"\\u0000"
+_BYTES = f'"{BYTES}":'.encode()
+_RARE = BYTES[:1].encode()  # one byte is looked for at the speed of memory, several are not
 _NON_FINITE = (b"\xcb\x7f", b"\xcb\xff")  # how msgpack writes floats of the largest exponents
 
 
@@ -32,24 +46,29 @@ class ArgsCodec:
     """Encode and decode the args of one kind.
 
     `type` is the declared type, or None for any JSON value. A codec made by `of_function`
-    holds the function's own parameters, and `call` spreads them again.
+    holds the function's own parameters, and `call` spreads them again. `nan` says what becomes
+    of NaN and infinity.
     """
 
-    def __init__(self, type: Any = None, *, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
+    def __init__(
+        self, type: Any = None, *, max_bytes: int = DEFAULT_MAX_BYTES, nan: Nan = "error"
+    ) -> None:
         self.type: Any = Any if type is None else type
         self.max_bytes = max_bytes
+        self.nan: Nan = nan
         self.function: Callable[..., Any] | None = None
         self.without: tuple[str, ...] = ()
         self.parameters: tuple[str, ...] = ()
         traits = traits_of(self.type)
         self._open, self._twin_needed = traits.open, traits.twin
-        hook = _hook_arrays if traits.arrays else _hook
+        hook = hook_of(traits.arrays, traits.models)
         self._hook = hook
         self._encode = msgspec.json.Encoder(enc_hook=hook).encode
         self._twin = msgspec.msgpack.Encoder(enc_hook=hook).encode
-        self._decode = msgspec.json.Decoder(self.type, dec_hook=arrays.dec_hook).decode
+        self._decode = msgspec.json.Decoder(self.type, dec_hook=dec_hook).decode
         many: Any = list[self.type]  # type: ignore[name-defined]
-        self._decode_list = msgspec.json.Decoder(many, dec_hook=arrays.dec_hook).decode
+        self._decode_list = msgspec.json.Decoder(many, dec_hook=dec_hook).decode
+        self._value = self._open_value if self._open else self._decode
 
     @classmethod
     def of_function(
@@ -67,7 +86,8 @@ class ArgsCodec:
 
     def __reduce__(self) -> tuple[Any, ...]:
         is_spread = self.function is not None
-        return _restored, (is_spread, self.function or self.type, self.max_bytes, self.without)
+        limits = self.max_bytes, self.without, self.nan
+        return _restored, (is_spread, self.function or self.type, *limits)
 
     def __repr__(self) -> str:
         return f"ArgsCodec({self.name})"
@@ -116,7 +136,7 @@ class ArgsCodec:
                     "(App(max_args_bytes=…)): keep large data elsewhere and enqueue where it is"
                 )
             if not plain:
-                self._decode(data)
+                self._value(data)
         except (ArgsTooLarge, MemoryError):
             raise
         except Unfit as unfit:
@@ -128,7 +148,7 @@ class ArgsCodec:
     def decode(self, data: bytes) -> Any:
         """Return the value of one job's JSON; raises ArgsInvalid."""
         try:
-            return self._decode(data)
+            return self._value(data)
         except Exception as error:
             raise ArgsInvalid(f"the args do not fit {self.name}: {short(error)}") from error
 
@@ -137,6 +157,8 @@ class ArgsCodec:
 
         `args` is one JSON array of all values; `lens[i]` is the byte length of the i-th.
         """
+        if self._open and _RARE in args and _BYTES in args:
+            return self._decode_each(args, lens)
         try:
             values = self._decode_list(args)
         except Exception:
@@ -151,7 +173,7 @@ class ArgsCodec:
 
     def fingerprint(self) -> str:
         """Return a short text that changes with the type's fields, not with its docstrings."""
-        schema = msgspec.json.schema(self.type, schema_hook=arrays.schema_hook)
+        schema = msgspec.json.schema(self.type, schema_hook=schema_hook)
         text = msgspec.json.encode(without_prose(schema), order="sorted")
         return hashlib.sha256(text).hexdigest()[:16]
 
@@ -188,27 +210,37 @@ class ArgsCodec:
             return False
 
     def _suspicious(self, value: Any) -> bool:
-        if not self._twin_needed:
+        if not self._twin_needed and self.nan != "string":
             return False
         twin = self._twin(value)
         return _NON_FINITE[0] in twin or _NON_FINITE[1] in twin
 
     def _encode_closely(self, value: Any) -> bytes:
         """Encode a private plain copy after walking it, so that nobody can change it between."""
-        plain = msgspec.to_builtins(value, enc_hook=self._hook)
-        check(plain, 0)
-        return msgspec.json.encode(plain)
+        kept = (bytes, bytearray, memoryview) if self._open else ()
+        plain = msgspec.to_builtins(value, builtin_types=kept, enc_hook=self._hook)
+        return msgspec.json.encode(Fitting(self.nan).of(plain))
+
+    def _open_value(self, data: bytes) -> Any:
+        if _RARE not in data or _BYTES not in data:
+            return self._decode(data)
+        plain = with_bytes(msgspec.json.decode(data))
+        return msgspec.convert(plain, self.type, dec_hook=dec_hook, str_keys=True)
 
     def _explained(self, error: Exception, value: Any) -> ArgsInvalid | ArgsTooLarge:
         if isinstance(error, RecursionError):
             return ArgsTooLarge(f"the args are cyclic or nested deeper than {MAX_DEPTH} levels")
-        if isinstance(error, UnicodeEncodeError):
-            return ArgsInvalid("a text in the args holds a lone surrogate: it is not Unicode")
-        if isinstance(error, OverflowError):
-            return ArgsInvalid("a number in the args is beyond 64 bits")
         if isinstance(error, msgspec.ValidationError):
             return self._misfit(error, value)
-        return ArgsInvalid(f"the args cannot be written as JSON: {short(error)}")
+        where = place_of(value, self._encode, self._hook)
+        if isinstance(error, UnicodeEncodeError):
+            return ArgsInvalid(
+                f"a text in the args holds a lone surrogate: it is not Unicode - at `{where}`: "
+                "bytes that are no UTF-8 travel as bytes"
+            )
+        if isinstance(error, OverflowError):
+            return ArgsInvalid("a number in the args is beyond 64 bits: give it as text")
+        return ArgsInvalid(f"the args cannot be written as JSON: {short(error)} - at `{where}`")
 
     def _misfit(self, error: Exception, value: Any) -> ArgsInvalid | ArgsTooLarge:
         """Explain a type error; a NaN arrives here as the null that JSON made of it."""
@@ -220,7 +252,19 @@ class ArgsCodec:
             return ArgsInvalid(unfit.text())
         except Exception:  # the type error, already at hand, says more
             pass
-        return ArgsInvalid(f"the args do not fit {self.name}: {short(error)}")
+        made = self._made_of_nan(value)
+        return ArgsInvalid(f"the args do not fit {self.name}: {short(error)}{made}")
+
+    def _made_of_nan(self, value: Any) -> str:
+        """Return what to add where NaN has become what the type does not take."""
+        try:
+            Fitting("error").of(msgspec.to_builtins(value, enc_hook=self._hook))
+        except Unfit as unfit:
+            wanted = "None" if self.nan == "null" else "str"
+            return f"; {unfit.reason}, and nan={self.nan!r} needs a type that takes {wanted} too"
+        except Exception:  # the type error says more
+            pass
+        return ""
 
     def _decode_each(self, args: bytes, lens: Sequence[int]) -> list[Any]:
         values: list[Any] = []
@@ -237,26 +281,25 @@ class ArgsCodec:
             return ErrorInfo("ArgsInvalid", str(error), cause="args")
 
 
-def _restored(spread: bool, subject: Any, max_bytes: int, without: tuple[str, ...]) -> ArgsCodec:
+def _restored(
+    spread: bool, subject: Any, max_bytes: int, without: tuple[str, ...], nan: Nan
+) -> ArgsCodec:
     if spread:
-        return ArgsCodec.of_function(subject, max_bytes=max_bytes, without=without)
-    return ArgsCodec(subject, max_bytes=max_bytes)
+        codec = ArgsCodec.of_function(subject, max_bytes=max_bytes, without=without)
+    else:
+        codec = ArgsCodec(subject, max_bytes=max_bytes)
+    codec.nan = nan
+    return codec
 
 
-def _hook(value: Any) -> Any:
-    """Return what to write for a value that msgspec does not know."""
-    if isinstance(value, str):
-        return str.__str__(value)  # of the parent class: a subclass may answer anything
-    if isinstance(value, float):
-        return float.__float__(value)
-    if isinstance(value, int):
-        return int.__int__(value)
-    if arrays.is_numpy(type(value)):
-        return value.tolist()
-    raise TypeError(f"objects of type {type(value).__qualname__} are not supported in args")
+def hook_of(has_arrays: bool, has_models: bool) -> Callable[[Any], Any]:
+    """Return what writes the values that msgspec does not know, for a type with such parts."""
 
+    def hook(value: Any) -> Any:
+        if has_arrays and arrays.is_array_type(type(value)):
+            return arrays.pack(value)
+        if has_models and foreign.is_model(type(value)):
+            return foreign.model(value)
+        return foreign.plain(value)
 
-def _hook_arrays(value: Any) -> Any:
-    if arrays.is_array_type(type(value)):
-        return arrays.pack(value)
-    return _hook(value)
+    return hook if has_arrays or has_models else foreign.plain

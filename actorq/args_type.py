@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Callable
+from pathlib import PurePath
+from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 import msgspec
 
-from actorq import arrays
+from actorq import arrays, foreign
 from actorq.errors import ConfigError
 
 OPTIONS = frozenset(
@@ -17,6 +20,8 @@ OPTIONS = frozenset(
 )
 """The keyword options of enqueue; a function's parameter cannot have one of these names."""
 
+
+_TYPE_CHECKING = "; import it outside `if TYPE_CHECKING`, for args are checked against it"
 
 _VALUE = re.compile(r"(?s)^(Invalid (?:enum )?value) .*?( - at `[^`]*`(?: in `[^`]*`)?)?$")
 """Where msgspec's messages repeat what they complain of: messages are logged, args are not."""
@@ -28,13 +33,14 @@ class Traits(msgspec.Struct):
     open: bool = False  # the type does not bound the value's shape or keys: walk it
     twin: bool = False  # has integers, or nulls that a NaN could hide behind
     arrays: bool = False
+    models: bool = False
 
 
 def traits_of(annotation: Any) -> Traits:
     """Return which checks a type needs; raises ConfigError for one that cannot be used."""
     try:
         root = msgspec.inspect.type_info(annotation)
-        msgspec.json.Decoder(annotation, dec_hook=arrays.dec_hook)
+        msgspec.json.Decoder(annotation, dec_hook=dec_hook)
     except Exception as error:
         raise ConfigError(f"args type {annotation!r} cannot be used: {short(error)}") from error
     traits = Traits()
@@ -59,12 +65,63 @@ def _visit(node: Any, traits: Traits, above: list[Any]) -> None:
 
 
 def _visit_custom(kind: Any, traits: Traits) -> None:
-    if not arrays.is_array_type(kind):
-        raise ConfigError(
-            f"args type: {kind!r} is not supported; use Structs, dataclasses, TypedDicts, "
-            "numpy arrays and what JSON knows"
-        )
-    traits.arrays = True
+    if arrays.is_array_type(kind):
+        traits.arrays = True
+    elif foreign.is_model(kind):
+        traits.models = traits.open = True
+    elif not _is_path(kind):
+        raise ConfigError(f"args type: {kind!r} is not supported; {_instead_of(kind)}")
+
+
+def _instead_of(kind: Any) -> str:
+    for package, name, advice in _INSTEAD:
+        if isinstance(kind, type) and foreign.is_named(kind, package, name):
+            return advice
+    return (
+        "use Structs, dataclasses, TypedDicts, pydantic models, paths, numpy arrays and what "
+        "JSON knows"
+    )
+
+
+_ROWS = "use list[dict] for its rows, or write it to a file and use the file's Path"
+_INSTEAD = (
+    ("numpy", "generic", "use Python's own: float, int, bool, str, datetime or timedelta"),
+    ("pandas", "Timestamp", "use datetime"),
+    ("pandas", "Timedelta", "use timedelta"),
+    ("pandas", "DataFrame", _ROWS),
+    ("polars", "DataFrame", _ROWS),
+    ("pyarrow", "Table", _ROWS),
+    ("pandas", "Series", "use list, or numpy.ndarray and give series.to_numpy()"),
+    ("builtins", "complex", "use tuple[float, float], or numpy.ndarray for many"),
+)
+
+
+def _is_path(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, PurePath)
+
+
+def dec_hook(kind: Any, value: Any) -> Any:
+    """Return the value of a type that msgspec does not know; raises ValueError."""
+    if arrays.is_array_type(kind):
+        return arrays.unpack(value)
+    if _is_path(kind):
+        if not isinstance(value, str):
+            raise ValueError("expected a path as text")
+        return kind(value)
+    if foreign.is_model(kind):
+        return value if isinstance(value, kind) else foreign.read_model(kind, _as_json(value))
+    raise NotImplementedError(kind)
+
+
+def _as_json(value: Any) -> bytes:
+    return msgspec.json.encode(value, enc_hook=arrays.packed)
+
+
+def schema_hook(kind: Any) -> Any:
+    """Return what stands for such a type in a JSON schema."""
+    if foreign.is_model(kind):
+        return kind.model_json_schema()
+    return {"type": f"{kind.__module__}.{kind.__qualname__}"}
 
 
 def _children(node: Any) -> list[Any]:
@@ -81,16 +138,43 @@ def _children(node: Any) -> list[Any]:
 def parameters_struct(function: Callable[..., Any], without: tuple[str, ...] = ()) -> Any:
     """Return the Struct whose fields are a function's parameters, without those named."""
     name = getattr(function, "__name__", "function")
-    try:
-        hints = get_type_hints(function, include_extras=True)
-    except Exception as error:
-        raise ConfigError(f"{name}(): a type hint cannot be read: {short(error)}") from error
+    hints = hints_of(function, with_extras=True)
     fields = [
         _field(name, parameter, hints.get(parameter.name, Any))
         for parameter in inspect.signature(function).parameters.values()
         if parameter.name not in without
     ]
     return msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True)
+
+
+def hints_of(function: Any, *, with_extras: bool = False) -> dict[str, Any]:
+    """Return the annotations of a function's parameters; raises ConfigError for unreadable ones.
+
+    What it returns is not looked at: nobody checks it, and its type may be known to type checkers
+    only.
+    """
+    stated = {name: hint for name, hint in _stated(function).items() if name != "return"}
+    inner = inspect.unwrap(function)
+    generic = getattr(inner, "__type_params__", ())
+    stand_in = SimpleNamespace(__annotations__=stated, __type_params__=generic)
+    try:
+        names = getattr(inner, "__globals__", {})
+        return get_type_hints(stand_in, names, include_extras=with_extras)
+    except Exception as error:
+        name = getattr(function, "__qualname__", function)
+        advice = _TYPE_CHECKING if isinstance(error, NameError) else ""
+        text = f"{name}(): a type hint cannot be read: {short(error)}{advice}"
+        raise ConfigError(text) from error
+
+
+def _stated(function: Any) -> dict[str, Any]:
+    """Return annotations as they stand, whether or not their names can be found."""
+    if sys.version_info >= (3, 14):
+        import annotationlib
+
+        form = annotationlib.Format.FORWARDREF
+        return dict(annotationlib.get_annotations(function, format=form))
+    return dict(getattr(function, "__annotations__", {}))
 
 
 def _field(name: str, parameter: inspect.Parameter, hint: Any) -> tuple[Any, ...]:

@@ -16,6 +16,7 @@ _LIBPQ = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE",
 # To the last @ of the word, for a password may hold any character that should have been escaped;
 # and without :// as well, for that may have been forgotten.
 _IN_URL = re.compile(r"(?<=://)([^/?#@:\s]*):(\S*)@|(?<![^\s'\"])([^/?#@:\s'\"=]+):([^\s/]\S*)@")
+_SCHEME = re.compile(r"\s*([A-Za-z][\w+.:-]*)://")
 _AS_SETTING = re.compile(r"(?i)\b((?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'?|(?:\\.|[^\s&\\])+)")
 
 
@@ -55,6 +56,12 @@ def masked(dsn: str) -> str:
     return _AS_SETTING.sub(r"\1***", _IN_URL.sub(r"\1\3:***@", dsn))
 
 
+def _also(scheme: str) -> str:
+    if scheme.startswith(("postgresql+", "postgres+")):
+        return " (the driver after the + is SQLAlchemy's to know)"
+    return "" if scheme == "jdbc:postgresql" else "; actorq works with PostgreSQL only"
+
+
 def _checked(dsn: object, name: str) -> str:
     if not isinstance(dsn, str):
         raise ConfigError(f"{name} must be text, not {type(dsn).__name__}")
@@ -62,4 +69,10 @@ def _checked(dsn: object, name: str) -> str:
         raise ConfigError(f"{name} is empty: give a DSN like postgresql://user@host/database")
     if "\0" in dsn:
         raise ConfigError(f"{name} holds a NUL character")
+    scheme = _SCHEME.match(dsn)
+    if scheme and scheme[1].lower() not in ("postgresql", "postgres"):
+        raise ConfigError(
+            f"{name} begins with {scheme[1][:40]}://, which libpq does not know: write "
+            f"postgresql:// and the rest as it is{_also(scheme[1].lower())}"
+        )
     return dsn

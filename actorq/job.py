@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
 
+from actorq import arrays
+from actorq.args_type import dec_hook, short
 from actorq.errors import ConfigError
 
 if TYPE_CHECKING:
     from actorq.app import App
+
+
+T = TypeVar("T")
 
 
 class JobHandle:
@@ -45,21 +50,33 @@ class JobHandle:
         """
         return self._app().client.state(self.id)
 
-    def result(self) -> Any:
-        """Return the stored result as plain JSON values, None if there is none.
+    @overload
+    def result(self) -> Any: ...
+    @overload
+    def result(self, type: type[T]) -> T | None: ...
+    def result(self, type: Any = None) -> Any:
+        """Return the stored result, None if there is none.
+
+        Without `type` it is plain JSON values, and packed arrays as numpy arrays, or as lists
+        where numpy is not installed. With a type, one that args can have, it is of that type;
+        raises ConfigError if it does not fit.
 
         None is also what a job has that is not done yet, failed, was cancelled or pruned, or
         whose kind stores no results: `state` tells them apart.
         """
-        return loaded(self._app().client.result(self.id))
+        return loaded(self._app().client.result(self.id), type)
 
     async def state_async(self) -> str | None:
         """Return what `state` returns, without blocking the event loop."""
         return await self._app().async_client.state(self.id)
 
-    async def result_async(self) -> Any:
+    @overload
+    async def result_async(self) -> Any: ...
+    @overload
+    async def result_async(self, type: type[T]) -> T | None: ...
+    async def result_async(self, type: Any = None) -> Any:
         """Return what `result` returns, without blocking the event loop."""
-        return loaded(await self._app().async_client.result(self.id))
+        return loaded(await self._app().async_client.result(self.id), type)
 
     def _app(self) -> App:
         if self.app is None:
@@ -67,6 +84,19 @@ class JobHandle:
         return self.app
 
 
-def loaded(text: str | None) -> Any:
-    """Return the value of a result's JSON text."""
-    return None if text is None else msgspec.json.decode(text)
+def loaded(text: str | None, type: Any = None) -> Any:
+    """Return the value of a result's JSON text, of a type if one is given."""
+    if text is None:
+        return None
+    if type is not None:
+        return _typed(text, type)
+    value = msgspec.json.decode(text)
+    return arrays.restored(value) if arrays.MARK in text else value
+
+
+def _typed(text: str, type: Any) -> Any:
+    try:
+        return msgspec.json.decode(text, type=type, dec_hook=dec_hook)
+    except (msgspec.ValidationError, TypeError) as error:
+        name = getattr(type, "__name__", type)
+        raise ConfigError(f"the result does not fit {name}: {short(error)}") from error

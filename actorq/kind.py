@@ -18,7 +18,7 @@ from actorq.actor.places import kind_behind
 from actorq.actor.shape import is_async
 from actorq.args import ArgsCodec
 from actorq.args_type import OPTIONS
-from actorq.core.policy import CONCURRENCY, KindPolicy
+from actorq.core.policy import CONCURRENCY, Arrays, KindPolicy, Nan
 from actorq.durations import Duration, seconds_of
 from actorq.errors import ConfigError
 from actorq.options import Options, TextOf
@@ -64,6 +64,8 @@ class ActorSettings(TypedDict, total=False):
     retry: Any
     fatal: Any
     store_results: bool | None
+    nan: Nan | None
+    arrays: Arrays | None
     threads: int | None
     env: Mapping[str, str] | None
 
@@ -102,6 +104,7 @@ class Kind:
         self.app = app
         self.policy = policy
         self.codec = codec
+        codec.nan = policy.nan or "error"
         self.handler: Any = None
         self.shape: Shape = "job"
         self.job_parameter: str | None = None
@@ -150,6 +153,7 @@ class Kind:
         policy = with_settings(self.policy, settings or {})
         at_once = shape in ("job", "job_class") and is_async(called(handler, shape))
         self.policy = with_concurrency(policy, at_once)
+        self.codec.nan = policy.nan or "error"
         self.handler, self.shape = handler, shape
         self.job_parameter = job_parameter(handler, shape)
         self.origin = origin_of(handler, shape)

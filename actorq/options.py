@@ -95,13 +95,16 @@ def _checked_text(name: str, text: object, low: int, high: int) -> str:
 def _checked_instant(run_at: object) -> datetime:
     if not isinstance(run_at, datetime):
         raise EnqueueError(f"run_at must be a datetime, not {type(run_at).__name__}")
+    if run_at != run_at:
+        raise EnqueueError("run_at is NaT, no instant: give None for a job that is due at once")
     if run_at.utcoffset() is None:
         raise EnqueueError(
             f"run_at={run_at.isoformat()} has no time zone: give an aware datetime, "
             "for instance datetime.now(UTC) + timedelta(…), or use delay_s"
         )
     try:
-        return run_at.astimezone(UTC)
+        utc = run_at.astimezone(UTC)
+        return datetime.combine(utc.date(), utc.timetz())  # of the parent class: for the driver
     except OverflowError:
         raise EnqueueError(f"run_at={run_at.isoformat()} is out of range in UTC") from None
 

@@ -10,11 +10,12 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import FrameType, UnionType
-from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from actorq.actor.context import Batch, Job
 from actorq.actor.places import kind_behind
 from actorq.args import ArgsCodec
+from actorq.args_type import hints_of
 from actorq.errors import ConfigError
 
 Shape = Literal["batch", "job", "class", "job_class"]
@@ -142,16 +143,6 @@ def is_importing(module: str) -> bool:
             return True
         frame = frame.f_back
     return False
-
-
-def hints_of(function: Any) -> dict[str, Any]:
-    """Return the annotations of a function's parameters; raises ConfigError for unreadable ones."""
-    try:
-        hints = get_type_hints(function)
-    except Exception as error:
-        raise ConfigError(f"{_name(function)}: a type hint cannot be read: {error}") from error
-    hints.pop("return", None)
-    return hints
 
 
 def _shape_of_class(handler: type) -> Shape:

@@ -17,6 +17,7 @@ from actorq.actor.adapters import Adapter, adapter_of
 from actorq.actor.places import kind_behind
 from actorq.actor.run import run_batch
 from actorq.app import App
+from actorq.args import ArgsCodec
 from actorq.client import driver_connection, explained
 from actorq.core.model import ErrorInfo, Verdict
 from actorq.core.outcome import (
@@ -32,6 +33,7 @@ from actorq.core.outcome import (
 )
 from actorq.durations import Duration
 from actorq.errors import ActorqError, ConfigError
+from actorq.job import loaded
 from actorq.kind import Kind
 from actorq.page import Page
 from actorq.plural import count
@@ -168,7 +170,7 @@ def _outcome(verdict: Verdict) -> Outcome:
     error = verdict.error or ErrorInfo("", "")
     match verdict.what:
         case "result":
-            return Done(msgspec.json.decode(verdict.result or b"null"))
+            return Done(loaded((verdict.result or b"null").decode()))
         case "retry":
             return Retry(verdict.after_s, error.message)
         case "snooze":
@@ -183,7 +185,7 @@ def _outcome(verdict: Verdict) -> Outcome:
 def _as_stored(kind: Any, args: Any) -> Any:
     """Return args as the plain values that the database holds for them."""
     if isinstance(kind, str):
-        return msgspec.json.decode(msgspec.json.encode(args))
+        return msgspec.json.decode(ArgsCodec().encode(args))
     codec = kind_of(kind).codec
     return msgspec.json.decode(codec.encode(codec.arrange_item(args)))
 

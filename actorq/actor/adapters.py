@@ -82,7 +82,8 @@ class Adapter:
 
     def __init__(self, kind: Kind) -> None:
         self.name = kind.name
-        self.results = Results(kind.policy.store_results)
+        policy = kind.policy
+        self.results = Results(policy.store_results, nan=policy.nan, arrays=policy.arrays)
         self.max_attempts: int = kind.policy.max_attempts
         self.fatal: tuple[type[BaseException], ...] = kind.policy.fatal
         self._codec: ArgsCodec = kind.codec
@@ -386,7 +387,7 @@ def settle(batch: Batch[Any], returned: Any) -> None:
     if isinstance(returned, Mapping):
         _settle_by_id(batch, returned)
         return
-    values = as_list(returned)
+    values = as_list(returned, outbox.results.packs)
     if values is None:
         _close(returned)
         raise WrongOutcomes(

@@ -1,31 +1,29 @@
 """Results: from what a handler returns to JSON text that the database stores.
 
 A whole batch is encoded in one call where it can be; only if that fails or looks suspicious is
-each result tried by itself, so that one bad result costs only its own job.
+each result tried by itself, so that one bad result costs only its own job. What was computed is
+not thrown away for a value that JSON has no form for, if there is a sensible one.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from actorq import arrays as arrays_
+from actorq import foreign
 from actorq.actor.texts import summary
 from actorq.core.model import ErrorInfo
 from actorq.core.outcome import Outcome
+from actorq.core.policy import Arrays, Nan
 from actorq.errors import ActorqError
+from actorq.json_value import Fitting, Unfit
+from actorq.place import place_of
 
 MAX_RESULT = 1_000_000
-
-# Of the parent class: a subclass may answer anything.
-_PLAIN: tuple[tuple[type, Callable[[Any], Any]], ...] = (
-    (str, str.__str__),
-    (float, float.__float__),
-    (int, int.__int__),
-)
 
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -35,31 +33,49 @@ class ResultRefused(ActorqError):
 
 
 class Results:
-    """Encode the results of one kind; one that stores none encodes everything to None."""
+    """Encode the results of one kind; one that stores none encodes everything to None.
 
-    def __init__(self, store: bool = True, max_bytes: int = MAX_RESULT) -> None:
+    `nan` says what becomes of NaN and infinity, None: null. `arrays` says whether numpy's arrays
+    are packed or lists.
+    """
+
+    def __init__(
+        self,
+        store: bool = True,
+        max_bytes: int = MAX_RESULT,
+        *,
+        nan: Nan | None = None,
+        arrays: Arrays = "packed",
+    ) -> None:
         self.store = store
         self.max_bytes = max_bytes
-        self._encoder = msgspec.json.Encoder(enc_hook=_hook)
+        self.packs = arrays == "packed"
+        self._nan: Nan = nan or "null"
+        self._hook = arrays_.packed if self.packs else foreign.plain
+        self._encode = msgspec.json.Encoder(enc_hook=self._hook)
 
     def one(self, value: Any) -> bytes | None:
         """Return the JSON of one result, None for none to store; raises ResultRefused."""
         if value is None or not self.store:
             return None
         try:
-            data = self._encoder.encode(value)
+            data = self._encode.encode(value)
+            if self._nan != "null" and b"null" in data:
+                data = self._closely(value)
+        except Unfit as unfit:
+            raise ResultRefused(f"the result: {unfit.text()}") from None
         except BaseException as error:  # an object's own hooks run in there
-            raise ResultRefused(f"the result cannot be written as JSON: {summary(error)}") from None
+            raise self._refused(value, error) from None
         self._check(data, value)
         return data
 
     def many(self, values: Sequence[Any]) -> list[bytes] | None:
         """Return the JSON of results none of which is None, or None if one needs a closer look."""
         try:
-            data = self._encoder.encode_lines(values)
+            data = self._encode.encode_lines(values)
         except BaseException:  # whose fault it is comes out when each is encoded alone
             return None
-        if b"null" in data or b"\\u0000" in data:
+        if b"\\u0000" in data or (self._nan != "null" and b"null" in data):
             return None
         lines = data.split(b"\n")
         lines.pop()
@@ -67,16 +83,37 @@ class Results:
             return None
         return lines
 
+    def _closely(self, value: Any) -> bytes:
+        plain = msgspec.to_builtins(value, enc_hook=self._hook)
+        return msgspec.json.encode(Fitting(self._nan, big=True).of(plain))
+
+    def _refused(self, value: Any, error: BaseException) -> ResultRefused:
+        where = place_of(value, self._encode.encode, self._hook)
+        if isinstance(error, UnicodeEncodeError):
+            return ResultRefused(
+                f"a text in the result holds a lone surrogate: it is not Unicode - at `{where}`: "
+                "replace it, by text.encode('utf-8', 'replace').decode()"
+            )
+        return ResultRefused(
+            f"the result cannot be written as JSON: {summary(error)} - at `{where}`"
+        )
+
     def _check(self, data: bytes, value: Any) -> None:
         if len(data) > self.max_bytes:
             raise ResultRefused(
                 f"the result has {len(data):,} bytes as JSON, {self.max_bytes:,} are allowed: "
                 "keep large data elsewhere and return where it is"
             )
-        if b"null" in data and not _all_finite(value):
-            raise ResultRefused("the result holds NaN or infinity, which are not JSON numbers")
         if b"\\u0000" in data and _NUL.search(data):
-            raise ResultRefused("a text in the result holds the NUL character")
+            where = place_of(value, self._no_nul, self._hook)
+            raise ResultRefused(
+                "a text in the result holds the NUL character, which PostgreSQL cannot store - at "
+                f"`{where}`: take it out, for instance by text.replace('\\0', '')"
+            )
+
+    def _no_nul(self, value: Any) -> None:
+        if _NUL.search(self._encode.encode(value)):
+            raise ValueError
 
 
 def refusal(error: ResultRefused) -> ErrorInfo:
@@ -89,47 +126,14 @@ def has_outcomes(values: Sequence[Any]) -> bool:
     return any(issubclass(kind, Outcome) for kind in set(map(type, values)))
 
 
-def as_list(returned: Any) -> list[Any] | tuple[Any, ...] | None:
-    """Return the rows of what a batch handler returned, or None if it is no sequence."""
+def as_list(returned: Any, packed: bool = False) -> list[Any] | tuple[Any, ...] | None:
+    """Return the rows of what a batch handler returned, or None if it is no sequence.
+
+    Rows of an array stay arrays if they are to be packed.
+    """
     if isinstance(returned, list | tuple):
         return returned
-    if _is_array(returned) or hasattr(type(returned), "__array__"):
-        rows = returned.tolist() if _is_array(returned) else _array_of(returned).tolist()
-        return rows if isinstance(rows, list) else None
-    return None
-
-
-def _is_array(value: object) -> bool:
-    """Return whether this is an array or scalar of numpy or of a library that follows it."""
-    return hasattr(value, "dtype") and hasattr(value, "tolist")
-
-
-def _array_of(value: object) -> Any:
-    import numpy  # something with __array__ is at hand, so numpy is loaded
-
-    return numpy.asarray(value)
-
-
-def _hook(value: Any) -> Any:
-    """Return what to write for a value that msgspec does not know."""
-    if _is_array(value):
-        return value.tolist()
-    for parent, plain in _PLAIN:
-        if isinstance(value, parent):
-            return plain(value)
-    raise TypeError(f"objects of type {type(value).__qualname__} are not supported in results")
-
-
-def _all_finite(value: Any) -> bool:
-    """Return whether no float in a value that could be encoded is NaN or infinite."""
-    stack = [msgspec.to_builtins(value, enc_hook=_hook)]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, float):
-            if not math.isfinite(item):
-                return False
-        elif isinstance(item, dict):
-            stack.extend(item.values())
-        elif isinstance(item, list | tuple):
-            stack.extend(item)
-    return True
+    if packed and arrays_.is_array_type(type(returned)) and returned.ndim > 1:
+        return list(returned)
+    rows: list[Any] | None = foreign.rows_of(returned)
+    return rows

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -19,6 +19,12 @@ NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 """What kinds and queues may be called; the database checks the same pattern."""
 
 DEFAULT_QUEUE = "default"
+Nan = Literal["null", "string", "error"]
+"""What NaN and infinity become, and pandas' NaT and NA with them."""
+
+Arrays = Literal["packed", "list"]
+"""How numpy arrays in results are stored."""
+
 MAX_BATCH_BYTES = 16 * 1024 * 1024
 CONCURRENCY = 100
 """How many jobs an `async def` of one job has begun at once, unless its kind says otherwise."""
@@ -56,6 +62,8 @@ class KindPolicy(msgspec.Struct, frozen=True, kw_only=True):
     retry: Any = retries.DEFAULT  # whatever `policy_of` takes; a RetryPolicy once made
     fatal: Any = ()  # exceptions after which no attempt is left; a tuple of types once made
     store_results: bool = True
+    nan: Nan | None = None  # else args are refused, where it can be mended, and results keep null
+    arrays: Arrays = "packed"
     threads: int | None = None  # of numeric libraries in an actor; else the environment's, or 1
     env: Mapping[str, str] = {}
 
@@ -83,6 +91,12 @@ class KindPolicy(msgspec.Struct, frozen=True, kw_only=True):
     def _check_combinations(self) -> None:
         if not isinstance(self.store_results, bool):
             raise ConfigError(f"store_results={self.store_results!r} must be True or False")
+        for name, legal in _CHOICES.items():
+            if getattr(self, name) not in legal:
+                raise ConfigError(
+                    f"{name}={_shown(getattr(self, name))} must be one of "
+                    f"{', '.join(f'{value!r}' for value in legal)}"
+                )
         if self.min_batch > self.max_batch:
             raise ConfigError(
                 f"min_batch={self.min_batch} is more than max_batch={self.max_batch}: "
@@ -95,6 +109,7 @@ class KindPolicy(msgspec.Struct, frozen=True, kw_only=True):
             )
 
 
+_CHOICES = {"nan": (*get_args(Nan), None), "arrays": get_args(Arrays)}
 _INTEGERS = {
     "max_batch": (1, 10_000),
     "max_batch_bytes": (1, MAX_BATCH_BYTES),

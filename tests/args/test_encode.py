@@ -221,7 +221,8 @@ def test_what_json_does_not_know_is_refused(value: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "stored"),
     [
-        (b"\x00\xff", "AP8="),
+        (b"\x00\xff", b"\x00\xff"),
+        (bytearray(b"ab"), b"ab"),
         ((1, 2), [1, 2]),
         ({3}, [3]),
         (decimal.Decimal("1.50"), "1.50"),
@@ -245,6 +246,10 @@ def test_what_json_does_not_know_is_refused(value: Any) -> None:
 )
 def test_what_has_a_json_form_takes_it(value: Any, stored: Any) -> None:
     assert ANY.decode(ANY.encode({"v": value})) == {"v": stored}
+
+
+def test_memory_arrives_as_bytes() -> None:
+    assert ANY.decode(ANY.encode([memoryview(b"ab")])) == [b"ab"]
 
 
 def test_subclasses_cannot_say_what_they_are_not() -> None:

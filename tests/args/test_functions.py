@@ -131,3 +131,35 @@ def test_no_option_of_enqueue_is_forgotten() -> None:
 def test_a_functions_codec_survives_pickling() -> None:
     codec = pickle.loads(pickle.dumps(CODEC))
     assert codec.call(thumbnail, codec.decode(b'{"path":"a"}'))[:2] == ("a", 200)
+
+
+TYPED = """
+from __future__ import annotations
+from typing import TYPE_CHECKING
+import actorq
+if TYPE_CHECKING:
+    from numpy import ndarray as Rows, ndarray as Doc
+
+def per_job(path: str, width: int | None = None) -> Rows: ...
+def per_batch(batch: actorq.Batch[dict[str, int]]) -> list[Rows]: ...
+def unread(doc: Doc) -> None: ...
+class Model:
+    def handle(self, batch: actorq.Batch[dict[str, int]]) -> Rows: ...
+class One:
+    def handle_one(self, path: str) -> Rows: ...
+"""
+
+
+def test_the_type_of_what_is_returned_may_be_known_to_type_checkers_only() -> None:
+    from actorq import App
+
+    names: dict[str, Any] = {"__name__": __name__}
+    exec(TYPED, names)
+    app = App("dbname=unused")
+    for name in ("per_job", "per_batch", "Model", "One"):
+        app.actor(name)(names[name])
+    assert app.kinds["per_batch"].codec.type == dict[str, int]
+    codec = app.kinds["per_job"].codec
+    assert codec.encode({"path": "a", "width": None})
+    with pytest.raises(ConfigError, match=r"unread\(\): .*'Doc' .* outside `if TYPE_CHECKING`"):
+        app.actor("unread")(names["unread"])

@@ -52,6 +52,30 @@ def test_a_dsn_must_be_text(dsn: Any) -> None:
         App(dsn)
 
 
+@pytest.mark.parametrize(
+    ("dsn", "said"),
+    [
+        ("postgresql+psycopg://me:s3cret@h/db", "write postgresql:// and .* SQLAlchemy's to know"),
+        ("postgres+asyncpg://h/db", "begins with postgres.asyncpg://"),
+        ("jdbc:postgresql://h/db", "begins with jdbc:postgresql://"),
+        ("mysql://h/db", "PostgreSQL only"),
+        (" sqlite:///x.db", "PostgreSQL only"),
+    ],
+)
+def test_a_dsn_of_another_tool_is_refused_with_advice(dsn: str, said: str) -> None:
+    for refuse in (App, lambda dsn: find_dsn(None, {"ACTORQ_DSN": dsn})):
+        with pytest.raises(ConfigError, match=said) as caught:
+            refuse(dsn)
+        assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "dsn", ["postgresql://h/db", "POSTGRES://h/db", "host=h password=mysql://x", "service=a"]
+)
+def test_a_dsn_of_libpq_is_taken_whatever_it_holds(dsn: str) -> None:
+    assert find_dsn(dsn) == dsn
+
+
 SECRETS = [
     "postgresql://me:s3cret@host/db",
     "postgresql://me:s3cret@host:5432,other/db?sslmode=require",

@@ -8,6 +8,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+import numpy as np
+import pandas as pd
 import psycopg
 import pytest
 
@@ -80,6 +82,7 @@ def test_any_text_is_kept(app: App, db: psycopg.Connection, text: str) -> None:
         dt.datetime(1900, 1, 1, tzinfo=UTC),
         dt.datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin")),
         dt.datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin")),
+        pd.Timestamp("2030-01-01 12:00:00.123456", tz="Europe/Berlin"),
     ],
 )
 def test_an_instant_is_kept_to_the_microsecond(
@@ -98,6 +101,10 @@ BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"delay_s": "5 min"}, "delay_s='5 min'"),
     ({"run_at": dt.datetime(2030, 1, 1)}, "run_at=2030-01-01T00:00:00 has no time zone"),
     ({"run_at": "infinity"}, "run_at must be a datetime, not str"),
+    ({"run_at": pd.NaT}, "run_at is NaT, no instant: give None"),
+    ({"run_at": pd.Timestamp("2030-01-01")}, "run_at=2030-01-01T00:00:00 has no time zone"),
+    ({"run_at": np.datetime64("2030-01-01")}, "run_at must be a datetime, not datetime64"),
+    ({"delay_s": pd.NaT}, "delay_s=NaT must be"),
     ({"run_at": dt.date(2030, 1, 1)}, "run_at must be a datetime, not date"),
     (
         {"run_at": dt.datetime.max.replace(tzinfo=dt.timezone(dt.timedelta(hours=-14)))},

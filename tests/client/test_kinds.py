@@ -282,3 +282,33 @@ def test_fatal_takes_types_of_exceptions(fatal: object) -> None:
 def test_one_fatal_type_is_enough() -> None:
     kind = App("dbname=unused").actor("k", fatal=ValueError)(_plain)
     assert kind.policy.fatal == (ValueError,)
+
+
+def test_what_becomes_of_nan_is_said_with_either_declaration(app: App) -> None:
+    codec = app.kind("early", args=list[float | None], nan="null").codec
+    assert codec.encode([math.nan]) == b"[null]"
+    late = app.actor("late", nan="string")(per_job)
+    assert late.policy.nan == late.codec.nan == "string"
+    app.actor("early", max_batch=7)(lists)
+    assert app.kinds["early"].policy.nan == "null"
+    assert app.kinds["early"].codec.encode([math.nan]) == b"[null]"
+    assert app.kind("early", args=list[float | None]) is app.kinds["early"]
+    with pytest.raises(ConfigError, match="declared already, with nan='null'"):
+        app.kind("early", args=list[float | None], nan="string")
+    again = pickle.loads(pickle.dumps(app.kinds["early"].codec))
+    assert again.encode([math.nan]) == b"[null]"
+
+
+def lists(batch: Batch[list[float | None]]) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"nan": "NULL"}, "nan='NULL' must be one of 'null', 'string', 'error'"),
+        ({"arrays": "json"}, "arrays='json' must be one of 'packed', 'list'"),
+    ],
+)
+def test_a_wrong_choice_is_told_the_right_ones(app: App, settings: Any, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        app.actor("k", **settings)

@@ -191,3 +191,24 @@ def test_untyped_lists_and_tuples_are_args_as_they_are(app: App, db: psycopg.Con
     app.kind("any").enqueue_many([[1, 2], (3,), "x", None])
     rows = db.execute("SELECT args FROM actorq.job ORDER BY id").fetchall()
     assert rows == [([1, 2],), ([3],), ("x",), (None,)]
+
+
+NAN = [{"a": 1.5}, {"a": float("nan")}, {"a": None}]
+
+
+def test_nan_in_one_of_many_refuses_all_and_says_how_to_choose(
+    app: App, db: psycopg.Connection
+) -> None:
+    with pytest.raises(ArgsInvalid, match=r"item 1: NaN and infinity .* nan=\"null\""):
+        app.kind("free").enqueue_many(NAN)
+    assert count(db) == 0
+
+
+@pytest.mark.parametrize(("nan", "text"), [("null", '{"a":null}'), ("string", '{"a":"NaN"}')])
+@pytest.mark.parametrize("options", [{}, {"return_ids": True}, {"key": str}])
+def test_nan_in_one_of_many_becomes_what_its_kind_says(
+    app: App, db: psycopg.Connection, nan: Any, text: str, options: Any
+) -> None:
+    app.kind("free", nan=nan).enqueue_many(NAN, **options)
+    rows = db.execute("SELECT args::text FROM actorq.job ORDER BY id").fetchall()
+    assert rows == [('{"a":1.5}',), (text,), ('{"a":null}',)]

@@ -1,0 +1,79 @@
+"""Tables and columns as plain lists: of rows as objects by column, or of values.
+
+Rows as objects are what SQL reads with json_to_recordset, and what keeps the columns' names.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def pandas(frame: Any) -> list[dict[str, Any]]:
+    """Return a DataFrame's rows. Index levels that have a name come first, as columns."""
+    index = frame.index
+    kept = [i for i, name in enumerate(index.names) if name is not None]
+    labels = [index.names[i] for i in kept] + list(frame.columns)
+    columns = [index.get_level_values(i).tolist() for i in kept]
+    columns += [frame.iloc[:, i].tolist() for i in range(frame.shape[1])]
+    names = column_names(labels)
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def column_names(labels: list[Any]) -> list[str]:
+    """Return a name for each column: levels joined by `_`, what comes again numbered.
+
+    The numbers are pandas' own when it reads a file: a, a.1, a.2.
+    """
+    names: dict[str, None] = {}
+    for label in labels:
+        parts = label if isinstance(label, tuple) else (label,)
+        name = base = "_".join(str(part) for part in parts if part != "")
+        n = 0
+        while name in names:
+            n += 1
+            name = f"{base}.{n}"
+        names[name] = None
+    return list(names)
+
+
+def series(column: Any) -> Any:
+    """Return a Series as an object by its labels, where these are texts, as a row's are.
+
+    Other labels that have a name are kept as a column, as groups are; else it is a list.
+    """
+    index = column.index
+    if len(index) and index.inferred_type == "string" and index.is_unique:
+        return dict(zip(index.tolist(), column.tolist(), strict=True))
+    if any(name is not None for name in index.names):
+        return pandas(column.to_frame("value" if column.name is None else column.name))
+    return column.tolist()
+
+
+def listed(values: Any) -> Any:
+    """Return an index or a column's values as a list."""
+    return values.tolist()
+
+
+def polars(frame: Any) -> Any:
+    """Return the rows of a polars DataFrame."""
+    return frame.to_dicts()
+
+
+def polars_series(column: Any) -> Any:
+    """Return the values of a polars Series."""
+    return column.to_list()
+
+
+def arrow(table: Any) -> Any:
+    """Return the rows of an Arrow table, or the values of an array."""
+    return table.to_pylist()
+
+
+def arrow_scalar(value: Any) -> Any:
+    """Return the Python value of an Arrow scalar."""
+    return value.as_py()
+
+
+def model(value: Any) -> Any:
+    """Return a pydantic model as others are to read it: with computed fields, by its own names."""
+    return value.model_dump(mode="json")
