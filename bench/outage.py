@@ -24,7 +24,9 @@ def to_the_rest(host: h.Server, down: Path, jobs: int, batch: int) -> dict[str, 
     down.touch()
     with h.database(host) as dsn:
         _troubled.fill(dsn, KIND, jobs)
-        started = _troubled.start(dsn, KIND, jobs, "--until-rest", BENCH_BATCH=batch, BENCH_DOWN=down)
+        started = _troubled.start(
+            dsn, KIND, jobs, "--until-rest", BENCH_BATCH=batch, BENCH_DOWN=down
+        )
         run = _troubled.result(started)
         return {"failed_batches": run["before_rest"], "charged": _troubled.charged(dsn)}
 
@@ -44,7 +46,7 @@ def drain(host: h.Server, down: Path, jobs: int, batch: int, away_s: float) -> d
 
 
 def batches_to_normal(sizes: list[int], batch: int) -> int:
-    """Count the batches after the last rest before one of the usual size, the tried one included."""
+    """Count the batches after the last rest before one of the usual size; one job is tried."""
     return next((n for n, size in enumerate(sizes) if size >= 0.9 * batch), len(sizes))
 
 

@@ -42,6 +42,8 @@ RUNS = {
             "supervisors",
             "soak",
             "recovery",
+            "outage",
+            "poison",
             "peers",
         )
     },
@@ -74,6 +76,11 @@ ROWS = (
     ("recovery", "elsewhere_of_ttl", "… another one elsewhere, in parts of the ttl"),
     ("recovery", "database_ms", "ms from a restarted database's first answer to the first claim"),
     ("recovery", "database_away_ms", "… after it was away for 5 s"),
+    ("outage", "failed_batches_500", "batches of 500 that fail before a kind rests"),
+    ("outage", "extra_s", "s that a drain with 5 s of outage takes longer, beside these"),
+    ("poison", "ratio_0s", "rate with 1 % killers, of the rate with none"),
+    ("poison", "deaths_per_culprit_1s", "deaths for each killer in a vectorised handler"),
+    ("poison", "deaths_marked", "… in a loop that marks its jobs"),
     ("peers", "drain_vs_best_peer", "no-op drain, times the best Python peer"),
     ("peers", "model_vs_best_peer", "model, times the best Python peer"),
 )

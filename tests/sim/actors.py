@@ -69,9 +69,7 @@ class Actor:
 
     def _buried(self) -> None:
         self.owner.actors.pop(self.id, None)
-        self.owner.post(
-            i.ActorDied(self.id, self.death, self.taken_lease, list(self.begun))
-        )
+        self.owner.post(i.ActorDied(self.id, self.death, self.taken_lease, list(self.begun)))
 
     def after(self, delay: float, act: object, *args: object) -> None:
         self.world.after(delay, self._alive, act, args)
