@@ -159,7 +159,7 @@ def let_rest(view: View, kind: Kind, error: ErrorInfo, now: float) -> float:
 
 def _suspect(view: View, failure: Failure, positions: tuple[int, ...]) -> None:
     """Put jobs that failed together into quarantine."""
-    quarantine, held, number = failure.kind.quarantine, failure.held, view.group()
+    quarantine, held, number = failure.kind.quarantine, failure.held, view.group(len(positions))
     if not quarantine.failed(held.batch.suspect, held.batch.n):
         quarantine.n_unrelated += 1
         quarantine.doubt(failure.at)
