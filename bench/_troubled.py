@@ -1,4 +1,4 @@
-"""Databases with jobs that get into trouble, and runs of `_trouble` on them."""
+"""Databases with jobs that get into trouble, and runs of `_trouble_run` on them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def fill(dsn: str, kind: str, jobs: int, killers: Sequence[int] = ()) -> None:
 
 def start(dsn: str, kind: str, final: int, *more: str, **env: object) -> subprocess.Popen[str]:
     """Start a supervisor that ends when so many jobs are final."""
-    command = [sys.executable, "-P", "-m", "bench._trouble", "--kind", kind]
+    command = [sys.executable, "-P", "-m", "bench._trouble_run", "--kind", kind]
     set_ = {"ACTORQ_DSN": dsn, "BENCH_DOWN": ""} | {k: str(v) for k, v in env.items()}
     return subprocess.Popen(
         [*command, "--final", str(final), *more],

@@ -39,10 +39,10 @@ def main() -> None:
     options = h.options(
         __doc__ or "",
         repeat=1,
-        jobs=(3_000, 200, "jobs per run"),
-        dear_jobs=(1_000, 100, "… where a set-up takes 10 s"),
+        jobs=(2_000, 200, "jobs per run"),
+        dear_jobs=(500, 100, "… where a set-up takes 10 s"),
         batch=(256, 32, "jobs per batch"),
-        job_ms=(10.0, 2.0, "milliseconds per job"),
+        job_ms=(20.0, 2.0, "milliseconds per job"),
         setups=((0, 1, 10), (0, 1), "seconds of set-up"),
     )
     result: dict[str, Any] = {}

@@ -48,6 +48,8 @@ RUNS = {
             "soak",
             "recovery",
             "admin",
+            "outage",
+            "poison",
             "peers",
         )
     },
@@ -88,6 +90,11 @@ ROWS = (
     ("admin", "doctor_ms", "… of doctor"),
     ("admin", "prune_idle_ms", "ms of a prune with nothing to do"),
     ("admin", "retry_jobs_per_s", "dead letters retried per second"),
+    ("outage", "failed_batches_500", "batches of 500 that fail before a kind rests"),
+    ("outage", "extra_s", "s that a drain with 5 s of outage takes longer, beside these"),
+    ("poison", "ratio_0s", "rate with 1 % killers, of the rate with none"),
+    ("poison", "deaths_per_culprit_1s", "deaths for each killer in a vectorised handler"),
+    ("poison", "deaths_marked", "… in a loop that marks its jobs"),
     ("peers", "drain_vs_best_peer", "no-op drain, times the best Python peer"),
     ("peers", "model_vs_best_peer", "model, times the best Python peer"),
 )

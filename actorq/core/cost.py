@@ -56,6 +56,10 @@ class Cost:
         self.n_run += 1
         self.loss_s = self.setup_s if crashed else 0.0
 
+    def mistook(self) -> None:
+        """Take back that one job was to blame: it was not its fault."""
+        self.n_found = max(0.0, self.n_found - 1)
+
     def search_one_by_one(self, n: int, *, crashed: bool) -> bool:
         """Tell whether to run the n jobs of a bad group one by one rather than halve it."""
         loss_s = self.setup_s if crashed else 0.0

@@ -137,6 +137,8 @@ def dispatch(view: View, now: float) -> None:
                 break
             held = kind.spare.popleft()
             held.actor, held.sent_at = actor.id, now
+            if not held.batch.suspect:
+                held.one_by_one = kind.quarantine.cost.run_one_by_one(held.batch.n)
             actor.used = True
             actor.held.append(held)
             view.do(Send(actor.id, held.batch, held.cut, held.one_by_one))

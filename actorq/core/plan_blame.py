@@ -155,6 +155,7 @@ def let_rest(view: View, kind: Kind, error: ErrorInfo, now: float) -> float:
     view.troubled.add(kind.name)
     view.emit(event.KindResting(kind.name, rest_s, f"{error.type}: {error.message}"))
     for waiting, held in _end_waiting(view, kind, kind.quarantine.waiting, now):
+        kind.quarantine.cost.mistook()
         _put_behind(kind, held, waiting.position, rest_s)
     return rest_s
 
@@ -164,7 +165,7 @@ def let_rest(view: View, kind: Kind, error: ErrorInfo, now: float) -> float:
 
 def _suspect(view: View, failure: Failure, positions: tuple[int, ...]) -> None:
     """Put jobs that failed together into quarantine."""
-    quarantine, held, number = failure.kind.quarantine, failure.held, view.group()
+    quarantine, held, number = failure.kind.quarantine, failure.held, view.group(len(positions))
     if not quarantine.failed(held.batch.suspect, held.batch.n):
         quarantine.n_unrelated += 1
         quarantine.doubt(failure.at)
@@ -181,6 +182,7 @@ def _speak_against(view: View, failure: Failure, position: int) -> None:
     if not waiting.convicted:
         quarantine.doubt(failure.at)
         failure.actor.failed(failure.like, held.batch.ids[position], failure.at)
+    quarantine.cost.found(crashed=failure.crashed)
     quarantine.waiting.append(waiting)
     held.verdict_waits = True
     view.troubled.add(kind.name)
@@ -241,7 +243,6 @@ def _is_proven(view: View, kind: Kind, waiting: Waiting) -> bool:
 def _pay(view: View, kind: Kind, due: Iterable[Waiting], now: float) -> None:
     """Charge jobs whose verdict has waited."""
     for waiting, held in _end_waiting(view, kind, due, now):
-        kind.quarantine.cost.found(crashed=waiting.crashed)
         held.rows.append(_charged(view, kind, held, waiting))
 
 
@@ -251,6 +252,7 @@ def _excuse(view: View, kind: Kind, due: Iterable[Waiting], now: float) -> None:
     One that was charged before goes on running alone.
     """
     for waiting, held in _end_waiting(view, kind, due, now):
+        kind.quarantine.cost.mistook()
         counts = held.counts(waiting.position)
         before = counts.n_failed or counts.n_crashed
         _back(held, (waiting.position,), held.batch.suspect if before else 0)

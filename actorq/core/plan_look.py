@@ -112,8 +112,7 @@ def _fresh(view: View, kind: Kind, lane: Lane) -> Take:
     if kind.quarantine.state:
         return Take(0, 1)
     by_bytes = max(1, int(kind.policy.max_batch_bytes / max(lane.mean_bytes, 1.0)))
-    limit = min(kind.quarantine.limit, by_bytes)
-    return Take(0, limit, one_by_one=kind.quarantine.cost.run_one_by_one(limit))
+    return Take(0, min(kind.quarantine.limit, by_bytes))
 
 
 def _room(view: View, kind: Kind, now: float) -> bool:
@@ -162,7 +161,6 @@ def _claim(view: View, lane: Lane, take: Take, now: float, after: int = 0) -> No
             min_n=1 if flush else policy.min_batch,
             linger_s=0.0 if flush else policy.linger_s,
             after=after,
-            one_by_one=take.one_by_one,
         )
         lane.suspect_turn = True
         if not after:

@@ -10,9 +10,8 @@ the culprit is searched; the rest is set free as soon as nothing speaks against 
     to be asked         one job (the kind is in      the kind works:     it speaks against the
                         doubt)                       search on           kind, or for itself
     set free            all: back to the fresh ones  –                   –
-    not known here      all: another supervisor      gone                bad
-                        made it, or a job is in it
-                        that was charged before
+    a job that was      that one, alone              …                   it pays once more
+    charged before
 
 Whether any job is to blame at all is asked first, for what all of them need may be gone: a service,
 a driver, a connection that the process has opened. Each failure that speaks against the kind puts
@@ -34,8 +33,8 @@ batches of the usual size. If the failures go on, each rest tries another job, a
 for the second time pays: an outage costs a long queue nothing, but a short one in which every job
 is bad does come to its end.
 
-All this is lost with the process; the suspects themselves are in the database, so that another
-supervisor goes on searching and merely needs some more runs.
+All this is lost with the process; the suspects themselves are in the database, and the number of a
+group tells how many they were: another supervisor that finds them takes them for bad and goes on.
 """
 
 from __future__ import annotations
@@ -61,6 +60,16 @@ after a quarter of its length at the latest."""
 
 GROW_AFTER = 20
 """Batches that pass at the present limit before it grows by a tenth."""
+
+
+SIZE_BITS = 4
+GROUPS = 1 << (31 - SIZE_BITS)
+"""Numbers of groups have 31 bits; the last of them are the logarithm of the group's size."""
+
+
+def group_number(k: int, n: int) -> int:
+    """Return the number of the k-th group, with 0 < k < GROUPS, of n ≤ 32,768 jobs."""
+    return k << SIZE_BITS | (n - 1).bit_length()
 
 
 @dataclass(slots=True, eq=False)
@@ -232,6 +241,8 @@ class Quarantine:
         In doubt, jobs are asked one at a time, of batches that have to do with each other as little
         as possible. Otherwise the smallest bad group is next: its culprit is nearly found.
         """
+        for number in numbers:
+            self._adopt(number)
         known = [number for number in numbers if number in self.groups]
         if self.in_doubt or self.state:
             number = min(known or numbers, key=self._asked)
@@ -245,6 +256,12 @@ class Quarantine:
         if self.cost.search_one_by_one(group.n, crashed=group.crashed):
             return Take(number, group.n, one_by_one=True)
         return Take(number, (group.n + 1) // 2)
+
+    def _adopt(self, number: int) -> None:
+        """Take a group that another supervisor has made for bad; its size is known roughly."""
+        exponent = number & ((1 << SIZE_BITS) - 1)
+        if number > 0 and exponent and number not in self.groups:
+            self.groups[number] = Group(min(1 << exponent, self.max_batch), crashed=False)
 
     def _asked(self, number: int) -> tuple[int, int]:
         group = self.groups.get(number)

@@ -18,7 +18,7 @@ from actorq.core.event import Event
 from actorq.core.frontier import Frontier
 from actorq.core.model import FRESH, Batch, Counts, Cut, Row
 from actorq.core.policy import KindPolicy
-from actorq.core.quarantine import Quarantine
+from actorq.core.quarantine import GROUPS, Quarantine, group_number
 from actorq.core.tally import Tally
 
 Phase = Literal["running", "draining", "killing", "leaving", "finished"]
@@ -294,9 +294,9 @@ class View:
             return True
         return any(held.kind == kind.name and not held.idle for held in self.held.values())
 
-    def group(self) -> int:
-        """Draw a number for a new quarantine group: positive, 31 bits."""
-        return self.random.randrange(1, 2**31)
+    def group(self, n: int = 1) -> int:
+        """Draw a number for a new quarantine group of n jobs that failed together."""
+        return group_number(self.random.randrange(1, GROUPS), n)
 
     def ready_actors(self, kind: Kind) -> Iterator[Actor]:
         """Yield the actors of a kind that can be given work."""

@@ -332,9 +332,9 @@ def test_suspects_and_fresh_jobs_take_turns() -> None:
 def test_a_group_larger_than_a_batch_is_claimed_to_its_end() -> None:
     desk = resting(KindPolicy(name="k", max_batch=2, actors=4), poll_s=0.1)
     desk.feed(i.Tick(), after=0.1)
-    desk.due(Due(1, False, None, [77]))
+    desk.due(Due(1, False, None, [80]))
     desk.answer(desk.one(e.Claim).lease, [1, 2])
-    assert desk.one(e.Claim).suspect == 77
+    assert desk.one(e.Claim).suspect == 80
     desk.answer(desk.one(e.Claim).lease, [3])
     assert desk.of(e.Claim) == []
 

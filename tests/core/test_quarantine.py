@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from actorq.core.cost import Cost
 from actorq.core.model import ErrorInfo
 from actorq.core.quarantine import (
+    GROUPS,
     GROW_AFTER,
     LONGEST_REST_S,
     REST_S,
@@ -18,6 +19,7 @@ from actorq.core.quarantine import (
     Quarantine,
     Take,
     Waiting,
+    group_number,
 )
 
 DOWN = ErrorInfo("ConnectionError", "the service is down")
@@ -112,10 +114,26 @@ def test_a_bad_group_is_halved_and_what_is_left_of_it_set_free_when_its_half_fai
     assert quarantine.next_of([2]) == Take(2, 13), "the other half is bad: it is halved at once"
 
 
-def test_a_group_of_somebody_else_runs_as_a_whole() -> None:
+def test_a_group_that_somebody_else_has_made_is_taken_for_bad() -> None:
+    quarantine, number = Quarantine(100), group_number(7, 50)
+    assert quarantine.next_of([number]) == Take(number, 32), "half of at most 64"
+    assert quarantine.failed(number, 32)
+
+
+@pytest.mark.parametrize("number", [group_number(7, 1), -8])
+def test_a_job_that_was_charged_before_runs_alone(number: int) -> None:
     quarantine = Quarantine(100)
-    assert quarantine.next_of([7]) == Take(7, 100)
-    assert not quarantine.failed(7, 60)
+    assert quarantine.next_of([number]) == Take(number, 100)
+    assert not quarantine.failed(number, 1)
+
+
+@given(st.integers(1, GROUPS - 1), st.integers(1, 10_000))
+def test_a_groups_number_fits_and_tells_how_large_it_is(k: int, n: int) -> None:
+    number = group_number(k, n)
+    assert 0 < number < 2**31
+    quarantine = Quarantine(10_000)
+    take = quarantine.next_of([number])
+    assert n == 1 or n <= 2 * take.limit < 4 * n
 
 
 def test_a_group_that_others_have_taken_is_forgotten() -> None:

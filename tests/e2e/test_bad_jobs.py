@@ -238,8 +238,8 @@ def test_memory_that_adds_up_blames_nobody_and_makes_batches_smaller(
     supervisors: Supervisors,
 ) -> None:
     supervisors.write(VECTOR.format(trouble="len(numbers) > 20 and os.kill(os.getpid(), 9)"))
-    insert(supervisors.dsn, *numbers(128))
+    insert(supervisors.dsn, *numbers(500))
     supervisors.start()
-    supervisors.wait_for(completed=128)
+    supervisors.wait_for(completed=500)
     assert charged(supervisors) == []
     assert "batches of kind vector limited to 64 jobs" in supervisors.logs()

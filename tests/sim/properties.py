@@ -322,7 +322,9 @@ def check_budget(world: World, id_: int, budget: int, max_batch: int) -> None:
     job, n = world.table.jobs[id_], world.n_deaths.get(id_, 0)
     if not world.scenario.actor_kills and not world.scenario.lost_settles:
         check(job.n_crashed == budget, f"poison job {id_} failed at {job.n_crashed} crashes")
-        most = budget * (1 + math.ceil(math.log2(max_batch))) + len(world.scenario.stops)
+        others = world.scenario.n_supervisors - 1  # they run some parts a second time
+        search = (2 + math.ceil(math.log2(max_batch))) * (1 + others)
+        most = budget - 1 + search + len(world.scenario.stops)
         check(n <= most, f"poison job {id_} killed {n} actors, {most} at most")
 
 
