@@ -12,9 +12,6 @@ import os
 import sys
 from typing import Any
 
-import dill
-from multiprocess import process, spawn
-
 from actorq.actor.adapters import Kind
 from actorq.actor.texts import summary
 from actorq.errors import ConfigError
@@ -47,6 +44,8 @@ def _loaded(boot: Boot) -> Kind:
     if boot.main_name or boot.main_path:
         _load_main(boot)
     if boot.pickled:
+        import dill
+
         reader = dill.Unpickler(io.BytesIO(boot.pickled))
         reader._main = sys.modules[MAIN]  # dill's own is the one that was there at its import
         kind: Kind = reader.load()
@@ -72,6 +71,8 @@ def _place(module: str, qualname: str, name: str) -> Kind | None:
 
 
 def _pickled(kind: Kind) -> bytes:
+    import dill  # takes as long to import as all of actorq, and few need it
+
     try:
         data: bytes = dill.dumps(kind)
     except Exception as error:
@@ -84,6 +85,8 @@ def _pickled(kind: Kind) -> bytes:
 
 def _main(kind: str) -> tuple[str, str]:
     """Return the name or else the path by which the main module can be loaded elsewhere."""
+    from multiprocess import process
+
     main = sys.modules[MAIN]
     name = getattr(getattr(main, "__spec__", None), "name", None) or ""
     if name and name != MAIN and not name.endswith(f".{MAIN}"):
@@ -102,6 +105,8 @@ def _main(kind: str) -> tuple[str, str]:
 
 def _load_main(boot: Boot) -> None:
     """Run the user's main module as `__mp_main__`, as a spawned process does."""
+    from multiprocess import process, spawn
+
     process.current_process()._inheriting = True  # so that multiprocess refuses a start, too
     try:
         if boot.main_name:

@@ -48,7 +48,7 @@ class ExitInfo(msgspec.Struct, frozen=True):
 
 
 def exit_info(status: int | None, oom: bool, problem: str) -> ExitInfo:
-    """Return the ExitInfo for what `multiprocess` calls an exit code: −n is signal n."""
+    """Return the ExitInfo for what `subprocess` calls a return code: −n is signal n."""
     if status is None or status >= 0:
         return ExitInfo(code=status, problem=problem)
     try:
