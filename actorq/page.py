@@ -16,7 +16,6 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-import tempfile
 from typing import Any
 
 FREE, BEGUN, PASSED = 0, 1, 2
@@ -137,6 +136,8 @@ def _memory() -> int:
     """Return a descriptor of memory without a name, or of a file where there is no such thing."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("actorq page")
+    import tempfile
+
     fd, path = tempfile.mkstemp(prefix="actorq-page-")
     os.unlink(path)
     return fd

@@ -47,6 +47,7 @@ RUNS = {
             "supervisors",
             "soak",
             "recovery",
+            "start",
             "peers",
         )
     },
@@ -81,6 +82,8 @@ ROWS = (
     ("recovery", "elsewhere_of_ttl", "… another one elsewhere, in parts of the ttl"),
     ("recovery", "database_ms", "ms from a restarted database's first answer to the first claim"),
     ("recovery", "database_away_ms", "… after it was away for 5 s"),
+    ("start", "first_job_s", "s from the start of a supervisor to its first job done"),
+    ("start", "first_job_private_s", "… with the private server, which it starts"),
     ("peers", "drain_vs_best_peer", "no-op drain, times the best Python peer"),
     ("peers", "model_vs_best_peer", "model, times the best Python peer"),
 )
