@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from actorq.errors import ActorqError, ConfigError, EnqueueError, SchemaMismatch, StoreUnavailable
-from actorq.job import Job
+from actorq.job import JobHandle
 from actorq.loading import refuse_while_loading
 from actorq.options import Options, checked_key, checked_unique_key
 from actorq.store import enqueue
@@ -45,7 +45,7 @@ class Client:
         self._app = app
         self._connections: IdleConnections | None = None
 
-    def enqueue(self, kind: Kind, value: Any, options: Options, conn: Any = None) -> Job:
+    def enqueue(self, kind: Kind, value: Any, options: Options, conn: Any = None) -> JobHandle:
         """Enqueue one job of a kind."""
         theirs = driver_connection(conn)
         return self.do(one(self._app, kind, value, options), theirs, if_lost(theirs))
@@ -110,7 +110,7 @@ class Client:
 # ---- what to send -------------------------------------------------------------------------
 
 
-def one(app: App, kind: Kind, value: Any, options: Options) -> Steps[Job]:
+def one(app: App, kind: Kind, value: Any, options: Options) -> Steps[JobHandle]:
     """Return the steps that enqueue one job; its args are checked and encoded at once."""
     if callable(options.key) or callable(options.unique_key):
         raise EnqueueError("key and unique_key can be functions only in enqueue_many")
@@ -189,13 +189,13 @@ def _of_item(n: int, error: EnqueueError) -> EnqueueError:
     return made
 
 
-def _handle(app: App, kind: str, steps: Steps[int]) -> Steps[Job]:
-    return Job(app, (yield from steps), kind)
+def _handle(app: App, kind: str, steps: Steps[int]) -> Steps[JobHandle]:
+    return JobHandle(app, (yield from steps), kind)
 
 
-def _unique_handle(app: App, kind: str, steps: Steps[tuple[int, bool]]) -> Steps[Job]:
+def _unique_handle(app: App, kind: str, steps: Steps[tuple[int, bool]]) -> Steps[JobHandle]:
     id_, is_new = yield from steps
-    return Job(app, id_, kind, is_new)
+    return JobHandle(app, id_, kind, is_new)
 
 
 def _unique_many(steps: Steps[list[tuple[int, bool]]], ids: bool) -> Steps[int | list[int]]:
@@ -269,8 +269,9 @@ def _inner(conn: Any) -> Any:
 def explained(schema: str, lost: str = "", is_theirs: bool = False) -> Iterator[None]:
     """Turn the driver's errors into actorq's, with what to do about them.
 
-    `lost` is what to say first of a lost connection; reads have nothing to add. On the caller's
-    own connection an error is still the driver's, too.
+    `lost` is what to say first of a lost connection; reads have nothing to add. The driver's error
+    is the cause, without its traceback: those frames are ours, and hide the user's own line. On the
+    caller's own connection an error is still the driver's, too.
     """
     import psycopg
 
@@ -280,9 +281,11 @@ def explained(schema: str, lost: str = "", is_theirs: bool = False) -> Iterator[
         yield
     except ActorqError:
         raise
-    except psycopg.Error as error:
+    except psycopg.Error as driver:
+        error = driver.with_traceback(None)
         mapped = _mapped(error, schema, lost)
-        raise (both(mapped, error) if is_theirs else mapped) from error
+        said_all = type(mapped) is SchemaMismatch  # the driver's words are all in there
+        raise (both(mapped, error) if is_theirs else mapped) from (None if said_all else error)
 
 
 def _mapped(error: Any, schema: str, lost: str) -> ActorqError:

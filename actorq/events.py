@@ -16,10 +16,12 @@ from actorq.core.event import (
     ActorBootFailed,
     ActorExited,
     ActorReady,
+    ActorRetired,
     ArgsTypeChanged,
     BatchClaimed,
     BatchFailed,
     BatchFinished,
+    BatchHandedBack,
     BatchLimited,
     ConnectionLost,
     ConnectionRestored,
@@ -47,9 +49,8 @@ from actorq.core.event import (
     SupervisorStopping,
 )
 from actorq.escape import escape
+from actorq.logs import logger
 from actorq.plural import count
-
-log = logging.getLogger("actorq")
 
 MAX_TRACEBACK_LINES = 60
 
@@ -71,8 +72,8 @@ class Events:
         for subscriber in self._subscribers:
             try:
                 subscriber(event)
-            except (Exception, SystemExit):
-                log.exception("a subscriber failed on %s: %r", event.name, subscriber)
+            except BaseException:  # SystemExit, or an outcome that a handler's code raises
+                logger("actorq").exception("a subscriber failed on %s: %r", event.name, subscriber)
 
 
 DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
@@ -90,11 +91,12 @@ LINES: dict[type[Event], tuple[int, str]] = {
     ),
     KindAvailable: (INFO, "kind {kind} available"),
     KindUnavailable: (ERROR, "kind {kind} unavailable, next try in {retry_in_s} s"),
-    KindResting: (ERROR, "kind {kind} rests for {rest_s} s, all its jobs fail alike: {error}"),
+    KindResting: (ERROR, "kind {kind} rests for {rest_s} s, for it is no job's own fault: {error}"),
     RetryFunctionFailed: (WARNING, "retry of kind {kind}: {error}; the default delay serves"),
     BatchLimited: (WARNING, "batches of kind {kind} limited to {limit:job}"),
     ActorReady: (INFO, "actor {kind}/{slot} ready"),
     ActorBootFailed: (ERROR, "actor {kind}/{slot} cannot start: {error}\n{traceback}"),
+    ActorRetired: (INFO, "actor {kind}/{slot} ends, a fresh one follows: {reason}"),
     ActorExited: (WARNING, "actor {kind}/{slot} exited ({cause}): {exit}"),
     BatchClaimed: (DEBUG, "batch {lease} claimed: {n_jobs:job} of {kind} in {queue}, cut by {cut}"),
     BatchFinished: (DEBUG, "batch {lease} finished: {n_jobs:job} of {kind}/{slot}"),
@@ -102,6 +104,10 @@ LINES: dict[type[Event], tuple[int, str]] = {
         WARNING,
         "batch {lease} failed ({cause}): {n_jobs:job} of {kind}/{slot}, {n_suspect} suspect:"
         " {error}",
+    ),
+    BatchHandedBack: (
+        WARNING,
+        "batch {lease} handed back, {n_jobs} jobs of {kind}/{slot} uncharged: {reason}",
     ),
     JobFailed: (
         ERROR,
@@ -214,6 +220,7 @@ class LogLines:
     def __call__(self, event: Event) -> None:
         """Log one event."""
         level = LINES[type(event)][0]
+        log = logger("actorq")
         if level == DEBUG and not log.isEnabledFor(DEBUG):
             return
         if self._admits(event):
@@ -226,7 +233,7 @@ class LogLines:
         since, n = self._windows.get(key, (second, 0))
         if since != second:
             if n > self._max_per_s:
-                log.warning("%s %s: %d more lines left out", *key, n - self._max_per_s)
+                logger("actorq").warning("%s %s: %d more lines left out", *key, n - self._max_per_s)
             since, n = second, 0
         self._windows[key] = (since, n + 1)
         return n < self._max_per_s

@@ -7,24 +7,36 @@ at what a piece of code has enqueued, `drain` runs it. Fixtures with a private d
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from actorq.actor.adapters import Adapter, adapter_of
+from actorq.actor.places import kind_behind
 from actorq.actor.run import run_batch
 from actorq.app import App
 from actorq.client import driver_connection, explained
 from actorq.core.model import ErrorInfo, Verdict
-from actorq.core.outcome import Cancel, Done, Fail, Outcome, Retry, Snooze
+from actorq.core.outcome import (
+    Cancel,
+    Done,
+    Fail,
+    Outcome,
+    RestartActor,
+    RestKind,
+    Retry,
+    Said,
+    Snooze,
+)
 from actorq.durations import Duration
 from actorq.errors import ActorqError, ConfigError
 from actorq.kind import Kind
 from actorq.page import Page
 from actorq.plural import count
 from actorq.store import enqueue
-from actorq.wire import BatchFailed, Work
+from actorq.wire import BatchFailed, HandedBack, Work
 
 if TYPE_CHECKING:
     from actorq.supervisor.options import RunSettings
@@ -32,31 +44,41 @@ if TYPE_CHECKING:
 MAX_SHOWN = 10
 
 
-class Raised(Outcome, frozen=True):
+class Raised(Outcome):
     """Stand for a job whose handler raised; on its own, or with the rest of its batch."""
 
+    __match_args__ = ("error",)
     error: ErrorInfo
 
 
-def run(kind: Any, items: Iterable[Any]) -> list[Outcome]:
+def run(kind: Any, items: Iterable[Any]) -> list[Said]:
     """Run a kind's handler on these args in this process; return one outcome per job.
 
     The args pass through JSON and the kind's type as they would on their way to an actor,
-    and a result is what would be stored. `kind` may be the decorated class, too.
+    and a result is what would be stored. `kind` may be the decorated class, too. A job that
+    was handed back has RestartActor or RestKind for its outcome; nothing is run twice.
     """
     kind = kind_of(kind)
     codec = kind.codec
     encoded = [codec.encode(codec.arrange_item(item)) for item in items]
-    adapter = adapter_of(kind)
     size = kind.policy.max_batch
-    adapter.setup(0)
-    try:
-        outcomes: list[Outcome] = []
+    outcomes: list[Said] = []
+    with contextlib.ExitStack() as stack:
+        adapter = _set_up(kind, stack)
         for start in range(0, len(encoded), size):
             outcomes += _outcomes(adapter, kind, encoded[start : start + size], start)
-        return outcomes
-    finally:
-        adapter.teardown()
+            if any(isinstance(outcome, RestartActor) for outcome in outcomes[start:]):
+                stack.close()
+                adapter = _set_up(kind, stack)
+    return outcomes
+
+
+def _set_up(kind: Kind, stack: contextlib.ExitStack) -> Adapter:
+    """Return a handler that is ready, and is torn down with the stack."""
+    adapter = adapter_of(kind)
+    adapter.setup(0)
+    stack.callback(adapter.teardown)
+    return adapter
 
 
 def drain(app: App, *, until_final: bool = False, limit_s: Duration | None = None) -> None:
@@ -113,26 +135,33 @@ def assert_enqueued(
 
 def kind_of(kind: Any) -> Kind:
     """Return the Kind itself, for a kind or a decorated class."""
-    found = getattr(kind, "__actorq_kind__", kind)
+    found = kind if isinstance(kind, Kind) else kind_behind(kind)
     if isinstance(found, Kind):
         return found
     raise ConfigError(f"{kind!r} is no kind of job: give a kind or a decorated handler")
 
 
-def _outcomes(adapter: Adapter, kind: Kind, encoded: list[bytes], start: int) -> list[Outcome]:
+def _outcomes(adapter: Adapter, kind: Kind, encoded: list[bytes], start: int) -> list[Said]:
     n = len(encoded)
     ids, lens = list(range(start + 1, start + n + 1)), [len(item) for item in encoded]
     args = b"[" + b",".join(encoded) + b"]"
     work = Work(1, 1, ids, lens, cut="flush", args=args)
     messages: list[Any] = []
     run_batch(adapter, work, kind.codec, Page.private(n), messages.append)
-    outcomes: dict[int, Outcome] = {}
+    outcomes: dict[int, Said] = {}
     for message in messages:
-        if isinstance(message, BatchFailed):
-            return [outcomes.get(i, Raised(message.error)) for i in range(n)]
+        if isinstance(message, BatchFailed | HandedBack):
+            return [outcomes.get(i, _rest_of(message)) for i in range(n)]
         outcomes |= {position: Done() for position in message.done}
         outcomes |= {verdict.pos: _outcome(verdict) for verdict in message.verdicts}
     return [outcomes.get(i, Done()) for i in range(n)]
+
+
+def _rest_of(message: BatchFailed | HandedBack) -> Said:
+    if isinstance(message, BatchFailed):
+        return Raised(message.error)
+    reason = message.error.message
+    return RestartActor(reason) if message.what == "restart" else RestKind(message.after_s, reason)
 
 
 def _outcome(verdict: Verdict) -> Outcome:

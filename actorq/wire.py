@@ -12,10 +12,11 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+from actorq.config import Place
 from actorq.core.model import Buffer, Counts, Cut, ErrorInfo, Verdict
 from actorq.errors import ProtocolError
 
@@ -42,8 +43,10 @@ Position: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 class Boot(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="boot"):
     """Tell a new actor whom it serves; sent once, before all else.
 
-    The handler is found as `qualname` in `module`, or in `pickled` where it has no such
-    place. `main` is the name or path by which the user's main module is loaded first.
+    First the program is loaded as it was in the supervisor: its main module by name or path, or
+    the `entry` MODULE:APP of `actorq run`, or the module that is the `home` of the app. The
+    handler is the entry's, else found as `qualname` in `module`, else in `pickled` where it has
+    no such place. `place` is where the app's jobs live.
     """
 
     kind: str
@@ -54,13 +57,16 @@ class Boot(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     main_name: str = ""
     main_path: str = ""
     log_level: int = 20
+    entry: str = ""
+    home: str = ""
+    place: Place | None = None
 
 
 class Work(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="work"):
     """Hand over a batch; `no` counts the batches of this actor from 1.
 
     `args`, which the reader adds, is one JSON array of all the jobs' args, `lens` the byte length
-    of each in it.
+    of each in it. With `one_by_one` the handler is called for each job alone.
     """
 
     no: int
@@ -69,6 +75,7 @@ class Work(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     lens: list[int]
     notes: dict[int, Counts] = {}
     cut: Cut = "idle"
+    one_by_one: bool = False
     args: bytes = b""
 
 
@@ -109,6 +116,25 @@ class BatchFailed(
     begun: list[Position] = []
 
 
+What: TypeAlias = Literal["restart", "rest"]
+
+
+class HandedBack(
+    msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="handed_back"
+):
+    """Give back the jobs that have no outcome, for their handler asked for one of two things.
+
+    restart   that they run in another process, and a fresh one follows this one
+    rest      that the kind rests for `after_s` seconds
+    """
+
+    no: int
+    what: What
+    error: ErrorInfo
+    begun: list[Position] = []
+    after_s: float = 0.0
+
+
 class Returned(
     msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="returned"
 ):
@@ -117,12 +143,20 @@ class Returned(
     no: int
 
 
+class Grown(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="grown"):
+    """Say that after a batch this process has more memory resident than its kind allows."""
+
+    rss: int
+
+
 class Bye(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="bye"):
     """Say that the handler is torn down and nothing more will come."""
 
 
 ToActor: TypeAlias = Boot | Work | Stop
-FromActor: TypeAlias = Ready | BootFailed | Outcomes | BatchFailed | Returned | Bye
+FromActor: TypeAlias = (
+    Ready | BootFailed | Outcomes | BatchFailed | HandedBack | Returned | Grown | Bye
+)
 Message: TypeAlias = ToActor | FromActor
 
 _encoder = msgspec.msgpack.Encoder()

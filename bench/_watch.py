@@ -68,6 +68,7 @@ def main() -> None:
     queue.QueueStore = TellingStore  # type: ignore[misc]
     if options.elsewhere:
         identity.me = elsewhere
+    app.entry = f"{app.home}:app"  # its actors load that alone, and not this module
     Engine(RunOptions.of(app, ttl_s=options.ttl_s), Events(on_event)).run()
 
 

@@ -48,6 +48,7 @@ RUNS = {
             "soak",
             "recovery",
             "start",
+            "admin",
             "peers",
         )
     },
@@ -84,6 +85,12 @@ ROWS = (
     ("recovery", "database_away_ms", "… after it was away for 5 s"),
     ("start", "first_job_s", "s from the start of a supervisor to its first job done"),
     ("start", "first_job_private_s", "… with the private server, which it starts"),
+    ("admin", "status_ms", "ms to the first line of status, with 5 million jobs"),
+    ("admin", "jobs_ready_ms", "… of jobs --state ready"),
+    ("admin", "jobs_failed_ms", "… of jobs --state failed"),
+    ("admin", "doctor_ms", "… of doctor"),
+    ("admin", "prune_idle_ms", "ms of a prune with nothing to do"),
+    ("admin", "retry_jobs_per_s", "dead letters retried per second"),
     ("peers", "drain_vs_best_peer", "no-op drain, times the best Python peer"),
     ("peers", "model_vs_best_peer", "model, times the best Python peer"),
 )

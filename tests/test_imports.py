@@ -30,11 +30,13 @@ ROOMS = [
         "options",
         "escape",
         "memory",
+        "article",
         "loading",
+        "logs",
     },
     {"store", "actor", "embedded", "events"},
     {"supervisor"},
-    {"job", "kind", "client", "async_client", "app", "testing", "pytest_plugin"},
+    {"shapes", "job", "kind", "client", "async_client", "app", "testing", "pytest_plugin"},
     {"", "cli", "demo", "__main__"},
 ]
 LEVELS = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}

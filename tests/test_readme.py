@@ -152,7 +152,7 @@ def table(name: str) -> dict[str, str]:
 
 
 def as_text(value: object) -> str:
-    if value is None or value == {}:
+    if value is None or value in ({}, ()):
         return "none"
     if isinstance(value, bool):
         return str(value).lower()

@@ -1,33 +1,37 @@
 """Handlers of every shape behind one face: set up, handle a batch, tear down.
 
-A handler is a class with `handle(batch)`, a function of a batch, or a function of one job's
-own parameters; each may be `async def`. What it returns is read here.
+A handler is a class with `handle(batch)` or with `handle_one(…)`, a function of a batch, or a
+function of one job's own parameters; each may be `async def`. What it returns is read here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Literal, Protocol
+from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
+from typing import Any, Protocol
 
-from actorq.actor.context import Batch
-from actorq.actor.limits import BatchTimedOut, Limits, TimedOut, cause_of
+from actorq.actor.context import Batch, Job
+from actorq.actor.context import running as current
+from actorq.actor.limits import BatchTimedOut, Limits, TimedOut, failure_of
 from actorq.actor.outbox import WrongOutcomes
 from actorq.actor.owner import leave_if_forked
+from actorq.actor.places import outermost
 from actorq.actor.results import Results, as_list
-from actorq.actor.texts import describe, shown
+from actorq.actor.shape import is_async
+from actorq.actor.texts import shown
 from actorq.args import ArgsCodec
+from actorq.article import a
 from actorq.core.model import Verdict
+from actorq.core.outcome import HandBack, Said, said_by
+from actorq.core.policy import CONCURRENCY
+from actorq.logs import logger
 from actorq.page import BEGUN, PASSED
 from actorq.plural import count
-
-MAX_CONCURRENT = 100
-"""How many jobs an `async def` per-job handler has begun at once."""
-
-Shape = Literal["class", "batch", "job"]
 
 
 class Kind(Protocol):
@@ -36,6 +40,14 @@ class Kind(Protocol):
     @property
     def name(self) -> str:
         """Return the kind's name."""
+
+    @property
+    def app(self) -> Any:
+        """Return its App, None for one that has none."""
+
+    @property
+    def at_import(self) -> bool:
+        """Return whether importing the handler's module makes it this kind's handler."""
 
     @property
     def codec(self) -> Any:
@@ -53,6 +65,17 @@ class Kind(Protocol):
     def shape(self) -> Any:
         """Return its Shape."""
 
+    def mark_handler(self) -> object:
+        """Have a class that is the handler know its kind."""
+
+    @property
+    def job_parameter(self) -> str | None:
+        """Return the parameter of a per-job handler that is given the job itself."""
+
+
+def _nothing() -> None:
+    """Tell nobody."""
+
 
 class Adapter:
     """Run one kind's handler in this process."""
@@ -61,17 +84,23 @@ class Adapter:
         self.name = kind.name
         self.results = Results(kind.policy.store_results)
         self.max_attempts: int = kind.policy.max_attempts
+        self.fatal: tuple[type[BaseException], ...] = kind.policy.fatal
         self._codec: ArgsCodec = kind.codec
-        self._handler = kind.handler
+        self._handler = outermost(kind)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._limits = Limits()
         self._batch_limit_s: float | None = kind.policy.batch_timeout_s
         self._job_limit_s: float | None = kind.policy.job_timeout_s
 
-    def batch_limit(self) -> AbstractContextManager[None]:
+    @property
+    def batch_limit_s(self) -> float | None:
+        """Return how long a batch may take, None for as long as it likes."""
+        return self._batch_limit_s
+
+    def batch_limit(self, batch: Batch[Any]) -> AbstractContextManager[object]:
         """Interrupt the handler in the body when its batch has taken too long."""
         error = BatchTimedOut(f"the batch ran longer than batch_timeout_s={self._batch_limit_s}")
-        return self._limits.within(self._batch_limit_s, error)
+        return self._limits.within(self._batch_limit_s, error, partial(_time_is_up, batch))
 
     def setup(self, slot: int) -> None:
         """Prepare the handler; called once, before the first batch."""
@@ -88,34 +117,58 @@ class Adapter:
         if self._loop is not None:
             self._loop.close()
 
+    def _set_up(self, slot: int) -> Any:
+        """Return an object of the handler's class, set up."""
+        made = self._handler()
+        prepare = getattr(made, "setup", None)
+        if prepare is not None:
+            wants_slot = bool(inspect.signature(prepare).parameters)
+            args = (slot,) if wants_slot else ()
+            self._run(lambda: prepare(*args), is_async(prepare))
+        return made
+
+    def _torn_down(self, made: Any) -> None:
+        clean = getattr(made, "teardown", None)
+        if clean is not None:
+            self._run(clean, is_async(clean))
+
     def _too_long(self) -> TimedOut:
         return TimedOut(f"the job ran longer than job_timeout_s={self._job_limit_s}")
 
-    def _run(self, call: Callable[[], Any], is_async: bool) -> Any:
+    def _run(
+        self, call: Callable[[], Any], is_async: bool, abandoned: Callable[[], None] = _nothing
+    ) -> Any:
         """Return what a handler's function returns, awaited if it is a coroutine function."""
         if not is_async:
             return call()
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             asyncio.set_event_loop(self._loop)
-        return self._loop.run_until_complete(call())
+        task = asyncio.ensure_future(call(), loop=self._loop)
+        try:
+            return self._loop.run_until_complete(task)
+        finally:
+            if not task.done():  # something beside it has raised SystemExit
+                abandoned()
+                _cancel(task, self._loop)
 
 
 class BatchAdapter(Adapter):
     """Run a function of a batch."""
 
-    def batch_limit(self) -> AbstractContextManager[None]:
+    def batch_limit(self, batch: Batch[Any]) -> AbstractContextManager[object]:
         """Interrupt only synchronous handlers: an alarm would tear an event loop apart."""
-        return nullcontext() if self._is_async else super().batch_limit()
+        return nullcontext() if self._is_async else super().batch_limit(batch)
 
     def __init__(self, kind: Kind) -> None:
         super().__init__(kind)
-        self._handle: Callable[[Batch[Any]], Any] = kind.handler
-        self._is_async = _is_async(kind.handler)
+        self._handle: Callable[[Batch[Any]], Any] = self._handler
+        self._is_async = is_async(kind.handler)
 
     def handle(self, batch: Batch[Any]) -> None:
         """Run the handler once for the whole batch."""
-        returned = self._run(lambda: self._handle(batch), self._is_async)
+        stop = partial(_time_is_up, batch)
+        returned = self._run(lambda: self._handle(batch), self._is_async, stop)
         leave_if_forked()
         settle(batch, returned)
 
@@ -125,84 +178,143 @@ class ClassAdapter(BatchAdapter):
 
     def setup(self, slot: int) -> None:
         """Make the object and set it up; `setup` may take the slot's number."""
-        self._object = self._handler()
+        self._object = self._set_up(slot)
         self._handle = self._object.handle
-        self._is_async = _is_async(self._handle)
-        prepare = getattr(self._object, "setup", None)
-        if prepare is not None:
-            wants_slot = bool(inspect.signature(prepare).parameters)
-            args = (slot,) if wants_slot else ()
-            self._run(lambda: prepare(*args), _is_async(prepare))
+        self._is_async = is_async(self._handle)
 
     def teardown(self) -> None:
         """Tear the object down."""
-        clean = getattr(self._object, "teardown", None)
-        if clean is not None:
-            self._run(clean, _is_async(clean))
+        self._torn_down(self._object)
         super().teardown()
 
 
-class JobAdapter(Adapter):
-    """Call a function once for each job."""
+class PerJobAdapter(Adapter):
+    """Call a function, or an object's `handle_one`, once for each job."""
+
+    def __init__(self, kind: Kind) -> None:
+        super().__init__(kind)
+        self._job_parameter = kind.job_parameter
+        self._is_class = inspect.isclass(kind.handler)
+
+    def setup(self, slot: int) -> None:
+        """Make the object and set it up, if the handler is a class."""
+        if self._is_class:
+            self._object = self._set_up(slot)
+            self._handler = self._object.handle_one
+
+    def teardown(self) -> None:
+        """Tear the object down, if there is one."""
+        if self._is_class:
+            self._torn_down(self._object)
+        super().teardown()
+
+    def _call(self, running: _Running, args: Any) -> Any:
+        """Call the handler with a job's args, and with the job itself if it wants that."""
+        if self._job_parameter is None:
+            return self._codec.call(self._handler, args)
+        with_job = partial(self._handler, **{self._job_parameter: running.job()})
+        return self._codec.call(with_job, args)
+
+
+class JobAdapter(PerJobAdapter):
+    """Call the handler for each job in turn."""
 
     def handle(self, batch: Batch[Any]) -> None:
         """Call the function for each job in turn; an exception is that job's own."""
-        function, call = self._handler, self._codec.call
-        for index, args in enumerate(batch.args):
-            with _Running(batch, index) as running:
-                if not running.wanted:
-                    continue
-                if self._job_limit_s is None:
-                    running.returned(call(function, args))
-                    continue
-                with self._limits.within(self._job_limit_s, self._too_long()):
-                    value = call(function, args)
-                running.returned(value)
+        function, call, limit_s = self._handler, self._codec.call, self._job_limit_s
+        is_plain = limit_s is None and self._job_parameter is None
+        try:
+            for index, args in enumerate(batch.args):
+                if batch._outbox.is_late:  # the job before has caught what should have ended it
+                    break
+                with _Running(batch, index, limit_s, self.fatal) as running:
+                    if not running.wanted:
+                        continue
+                    if is_plain:
+                        running.returned(call(function, args))
+                        continue
+                    with self._limits.within(limit_s, self._too_long()):
+                        value = self._call(running, args)
+                    running.returned(value)
+        finally:
+            current.set(None)
 
 
-class AsyncJobAdapter(Adapter):
-    """Call an `async def` function for several jobs at once, in one event loop."""
+class AsyncJobAdapter(PerJobAdapter):
+    """Call an `async def` handler for several jobs at once, in one event loop."""
 
-    def batch_limit(self) -> AbstractContextManager[None]:
+    def batch_limit(self, batch: Batch[Any]) -> AbstractContextManager[object]:
         """Leave a slow batch to the supervisor: an alarm would tear the event loop apart."""
         return nullcontext()
 
+    def __init__(self, kind: Kind) -> None:
+        super().__init__(kind)
+        self._concurrency: int = kind.policy.concurrency or CONCURRENCY
+
     def handle(self, batch: Batch[Any]) -> None:
-        """Run all jobs, up to MAX_CONCURRENT of them at a time."""
-        self._run(lambda: self._all(batch), True)
+        """Run all jobs, up to `concurrency` of them at a time."""
+        self._run(lambda: self._all(batch), True, partial(_time_is_up, batch))
 
     async def _all(self, batch: Batch[Any]) -> None:
+        """Run all jobs; once one hands the batch back, only those begun are run to their end."""
         waiting = iter(range(len(batch)))
+        asked: list[BaseException] = []
 
         async def lane() -> None:
             for index in waiting:
                 # A task of its own: a cancellation inside of it ends this job alone.
-                await asyncio.ensure_future(self._one(batch, index))
+                await asyncio.ensure_future(self._one(batch, index, asked))
+                if asked:
+                    break
 
-        await asyncio.gather(*(lane() for _ in range(min(MAX_CONCURRENT, len(batch)))))
+        await asyncio.gather(*(lane() for _ in range(min(self._concurrency, len(batch)))))
+        if asked:
+            raise asked[0]
 
-    async def _one(self, batch: Batch[Any], index: int) -> None:
-        with _Running(batch, index) as running:
-            if running.wanted:
-                running.returned(await self._limited(batch.args[index]))
-
-    async def _limited(self, args: Any) -> Any:
+    async def _one(self, batch: Batch[Any], index: int, asked: list[BaseException]) -> None:
         try:
-            async with asyncio.timeout(self._job_limit_s) as limit:
-                return await self._codec.call(self._handler, args)
-        except TimeoutError:
+            with _Running(batch, index, self._job_limit_s, self.fatal) as running:
+                if running.wanted:
+                    running.returned(await self._limited(running, batch.args[index]))
+        except BaseException as error:
+            if batch._outbox.is_late:
+                raise
+            asked.append(error)
+
+    async def _limited(self, running: _Running, args: Any) -> Any:
+        """Return what the function returns; if it comes too late, that it is."""
+        limit = asyncio.timeout(self._job_limit_s)
+        try:
+            async with limit:
+                value = await self._call(running, args)
+        except BaseException as error:
             if limit.expired():
-                raise self._too_long() from None
+                raise self._too_long() from error
             raise
+        if limit.expired():  # the function has caught what should have ended it
+            raise self._too_long()
+        return value
 
 
 class _Running:
     """Mark one job as begun while it runs, and report how it ended, whatever it raises."""
 
-    __slots__ = ("_batch", "_position")
+    __slots__ = ("_batch", "_deadline", "_fatal", "_index", "_position")
 
-    def __init__(self, batch: Batch[Any], index: int) -> None:
-        self._batch, self._position = batch, batch._positions[index]
+    def __init__(
+        self,
+        batch: Batch[Any],
+        index: int,
+        limit_s: float | None,
+        fatal: tuple[type[BaseException], ...],
+    ) -> None:
+        self._batch, self._index, self._fatal = batch, index, fatal
+        self._position = batch._positions[index]
+        self._deadline = None if limit_s is None else time.monotonic() + limit_s
+
+    def job(self) -> Job[Any]:
+        """Return the job, for a handler that asks for it."""
+        return Job(self._batch, self._index, self._deadline)
 
     @property
     def wanted(self) -> bool:
@@ -215,25 +327,38 @@ class _Running:
     def returned(self, value: Any) -> None:
         """Report what the function returned."""
         leave_if_forked()
+        if isinstance(value, HandBack):
+            raise value
         if value is not None:
             self._batch._outbox.add(self._position, value)
-        else:
+        elif not self._batch._outbox.is_told(self._position):
             self._batch._outbox.tell(self._position, None)
 
     def __enter__(self) -> _Running:
         self._batch._page.begun[self._position] = BEGUN
+        current.set(self)
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         leave_if_forked(error)
-        if isinstance(error, BatchTimedOut):
-            return False  # the mark stays: this job was running when the time was up
-        if error is not None:
-            info = describe(error, cause_of(error))
-            verdict = Verdict(self._position, "error", error=info)
-            self._batch._outbox.tell(self._position, verdict)
+        said = said_by(error) if error is not None else None
+        if self._batch._outbox.is_late or isinstance(said, HandBack):
+            return False  # the mark stays: this job was running when the batch ended
+        if said is not None:
+            self.returned(said)
+        elif error is not None:
+            self._raised(error)
         self._batch._page.begun[self._position] = PASSED
         return True
+
+    def _raised(self, error: BaseException) -> None:
+        if self._batch._outbox.is_told(self._position):  # a mark counts, whatever comes after it
+            logger("actorq.actor").warning(
+                "job %d has its outcome already, but raised then", self.job().id, exc_info=error
+            )
+            return
+        verdict = Verdict(self._position, "error", error=failure_of(error, self._fatal))
+        self._batch._outbox.tell(self._position, verdict)
 
 
 def adapter_of(kind: Kind) -> Adapter:
@@ -242,17 +367,21 @@ def adapter_of(kind: Kind) -> Adapter:
         return ClassAdapter(kind)
     if kind.shape == "batch":
         return BatchAdapter(kind)
-    return AsyncJobAdapter(kind) if _is_async(kind.handler) else JobAdapter(kind)
+    called = kind.handler.handle_one if kind.shape == "job_class" else kind.handler
+    return AsyncJobAdapter(kind) if is_async(called) else JobAdapter(kind)
 
 
 def settle(batch: Batch[Any], returned: Any) -> None:
     """Read what a batch handler returned into its outbox; raises WrongOutcomes.
 
-    None says that every job not marked is done. Otherwise there is one entry per job, by
-    position or by id: an outcome, or a result. A marked job's entry is None or missing.
+    None says that every job not marked is done, one outcome is that of each of them. Otherwise
+    there is one entry per job, by position or by id: an outcome, or a result. A marked job's
+    entry is None or missing.
     """
     if returned is None:
         return
+    if isinstance(returned, Said):
+        raise returned
     outbox, positions = batch._outbox, batch._positions
     if isinstance(returned, Mapping):
         _settle_by_id(batch, returned)
@@ -261,7 +390,7 @@ def settle(batch: Batch[Any], returned: Any) -> None:
     if values is None:
         _close(returned)
         raise WrongOutcomes(
-            f"the handler returned a {type(returned).__name__}: return a list or array with one "
+            f"the handler returned {a(returned)}: return a list or array with one "
             "result per job, a dict by job id, or None"
         )
     if len(values) != len(batch):
@@ -290,12 +419,17 @@ def _listed(items: list[Any]) -> str:
     return ", ".join(texts) + (f" and {len(items) - 10} more" if len(items) > 10 else "")
 
 
+def _time_is_up(batch: Batch[Any]) -> None:
+    batch._outbox.time_is_up(batch._page.running())
+
+
+def _cancel(task: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> None:
+    """End a task, or it would go on in the next batch's time, with jobs that others have then."""
+    task.cancel()
+    with suppress(BaseException):  # what ended it is on its way already
+        loop.run_until_complete(task)
+
+
 def _close(returned: object) -> None:
     if inspect.iscoroutine(returned):
         returned.close()  # or Python warns that nobody awaited it
-
-
-def _is_async(function: Any) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004
-    )

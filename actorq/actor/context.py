@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any, Generic, TypeVar, overload
 
 from actorq.actor.outbox import Outbox
@@ -10,11 +11,32 @@ from actorq.actor.owner import leave_if_forked
 from actorq.core.model import FRESH, Counts, Cut
 from actorq.core.outcome import Cancel, Fail, Retry, Snooze
 from actorq.durations import Duration
+from actorq.errors import ConfigError
 from actorq.page import BEGUN, PASSED, Page
 from actorq.plural import count
 from actorq.wire import Work
 
 A = TypeVar("A")
+
+running: ContextVar[Any] = ContextVar("running", default=None)
+"""What knows the job that a per-job handler runs, in its thread or its asyncio task."""
+
+
+def current_job() -> Job[Any]:
+    """Return the job that a per-job handler runs, from anywhere in it.
+
+    In a thread that the handler has started there is none, unless it runs in a copy of the
+    handler's context (`contextvars.copy_context`, `asyncio.to_thread`). A handler of batches has
+    its jobs in the batch. Raises ConfigError where no job is run.
+    """
+    runs = running.get()
+    if runs is None:
+        raise ConfigError(
+            "no job is run here: current_job() is for handlers of one job at a time, in their "
+            "own thread; a handler of batches has its jobs in batch.jobs"
+        )
+    job: Job[Any] = runs.job()
+    return job
 
 
 class Batch(Generic[A]):
@@ -25,12 +47,17 @@ class Batch(Generic[A]):
     instead, and nobody is marked. `batch[i]` marks nothing either.
     """
 
-    __slots__ = ("_jobs", "_outbox", "_page", "_positions", "_work", "args", "ids", "max_attempts")
+    __slots__ = (
+        *("_jobs", "_outbox", "_page", "_positions", "_work"),
+        *("args", "deadline", "ids", "max_attempts"),
+    )
 
     args: list[A]
     """The args of all jobs."""
     ids: list[int]
     """The ids of all jobs."""
+    deadline: float | None
+    """When `batch_timeout_s` is over, by the clock of `time.monotonic()`; None without one."""
 
     def __init__(
         self,
@@ -44,6 +71,7 @@ class Batch(Generic[A]):
         self.args = args
         self.ids = work.ids if len(positions) == len(work.ids) else [work.ids[p] for p in positions]
         self.max_attempts = max_attempts
+        self.deadline = None
         self._work, self._positions = work, positions
         self._page, self._outbox = page, outbox
         self._jobs: list[Job[A]] | None = None
@@ -58,7 +86,8 @@ class Batch(Generic[A]):
             marks[position] = BEGUN
             yield job
             leave_if_forked()
-            marks[position] = PASSED
+            if not self._outbox.is_late:
+                marks[position] = PASSED
 
     @overload
     def __getitem__(self, index: int) -> Job[A]: ...
@@ -88,16 +117,20 @@ class Batch(Generic[A]):
 
 
 class Job(Generic[A]):
-    """Be one job of a batch; a job that nothing is said about is done when the handler returns.
+    """Be one job that a handler is given; one that nothing is said about is done when it returns.
+
+    Loops over a batch yield them, and so is called a function with a parameter annotated
+    `actorq.Job`; in any per-job handler `actorq.current_job()` returns it.
 
     Each of `done`, `retry`, `snooze`, `fail` and `cancel` gives the job its one outcome at
-    once: it is kept even if the rest of the batch raises or the process dies.
+    once: it is kept even if the rest of the batch raises or the process dies. When the time
+    of the batch is up, only `done` still counts, of jobs that were not just running.
     """
 
-    __slots__ = ("_batch", "_index")
+    __slots__ = ("_batch", "_deadline", "_index")
 
-    def __init__(self, batch: Batch[A], index: int) -> None:
-        self._batch, self._index = batch, index
+    def __init__(self, batch: Batch[A], index: int, deadline: float | None = None) -> None:
+        self._batch, self._index, self._deadline = batch, index, deadline
 
     def __repr__(self) -> str:
         return f"<Job {self.id}, attempt {self.attempt}>"
@@ -127,6 +160,16 @@ class Job(Generic[A]):
     def cancelled(self) -> bool:
         """Return whether somebody wants this job cancelled; the handler may heed it."""
         return self._batch._page.is_cancelled(self._batch._work.no, self._position)
+
+    @property
+    def deadline(self) -> float | None:
+        """Return when its time is over, by the clock of `time.monotonic()`; None without a limit.
+
+        That is the end of its own `job_timeout_s` or of its batch's `batch_timeout_s`, whichever
+        comes first.
+        """
+        ends = [end for end in (self._deadline, self._batch.deadline) if end is not None]
+        return min(ends, default=None)
 
     def begin(self) -> None:
         """Say that this job is running now: where the batch fails, it is blamed."""
@@ -164,7 +207,8 @@ class Job(Generic[A]):
             batch._outbox.tell(position, None)
         else:
             batch._outbox.add(position, outcome)
-        batch._page.begun[position] = PASSED
+        if batch._outbox.is_told(position):
+            batch._page.begun[position] = PASSED
 
     @property
     def _position(self) -> int:

@@ -6,20 +6,39 @@ not return is not reached by this; the supervisor kills the process a little lat
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from types import FrameType
 from typing import Any
 
-from actorq.core.model import Cause
+import msgspec
+
+from actorq.actor.texts import describe
+from actorq.core.model import Cause, ErrorInfo
+from actorq.core.outcome import leaves
 
 SOONEST_S = 1e-6  # zero would disarm the timer
 
+OWN = "actorq.actor."
+OUTBOX = "actorq.actor.outbox"
+AGAIN_S = 0.001
+"""How soon to try again to interrupt a handler that was in code of ours."""
 
-class TimedOut(Exception):
-    """Be raised in a handler whose job has taken longer than `job_timeout_s`."""
+
+def _nothing() -> None:
+    """Tell nobody."""
+
+
+class TimedOut(BaseException):
+    """Be raised in a handler whose job has taken longer than `job_timeout_s`.
+
+    It is no Exception: `except Exception` around one job must not make an error of that job
+    out of the end of its whole batch. Catch it to clean up, and raise it again.
+    """
 
 
 class BatchTimedOut(TimedOut):
@@ -28,35 +47,74 @@ class BatchTimedOut(TimedOut):
 
 def cause_of(error: BaseException) -> Cause:
     """Return what an exception out of a handler is recorded as."""
-    return "timeout" if isinstance(error, TimedOut) else "error"
+    return "timeout" if any(isinstance(e, TimedOut) for e in leaves(error)) else "error"
+
+
+def failure_of(error: BaseException, fatal: tuple[type[BaseException], ...] = ()) -> ErrorInfo:
+    """Return an exception out of a handler as a failure; it is final if it is of a fatal type."""
+    final = all(isinstance(leaf, fatal) for leaf in leaves(error))
+    return msgspec.structs.replace(describe(error, cause_of(error)), final=final)
+
+
+class Limit:
+    """Raise an error in the body if it takes too long, at its end if it caught that.
+
+    `rang` is called just before.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        limit_s: float,
+        error: TimedOut,
+        rang: Callable[[], None],
+    ) -> None:
+        self.error, self.rang, self.has_rung = error, rang, False
+        self.deadline = math.inf
+        self._limits, self._limit_s = limits, limit_s
+
+    def __enter__(self) -> Limit:
+        self.deadline = time.monotonic() + self._limit_s
+        self._limits.begin(self)
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._limits.end(self)
+        caught = error is None or cause_of(error) != "timeout"
+        if self.has_rung and caught:
+            raise self.error from error
 
 
 class Limits:
     """Keep the limits that hold at the moment, outermost first; one timer serves them all."""
 
     def __init__(self) -> None:
-        self._held: list[tuple[float, TimedOut]] = []
+        self._held: list[Limit] = []
         self._handler: Any = None
         self._others: float | None = None  # when the timer that we have borrowed was to ring
 
-    @contextmanager
-    def within(self, limit_s: float | None, error: TimedOut) -> Iterator[None]:
-        """Raise `error` in the body if it takes longer; in the main thread only."""
+    def within(
+        self, limit_s: float | None, error: TimedOut, rang: Callable[[], None] = _nothing
+    ) -> AbstractContextManager[object]:
+        """Limit a body; in the main thread only."""
         if limit_s is None or threading.current_thread() is not threading.main_thread():
-            yield
-            return
+            return nullcontext()
+        return Limit(self, limit_s, error, rang)
+
+    def begin(self, limit: Limit) -> None:
+        """Watch a limit from now on."""
         if not self._held:
             self._borrow()
-        self._held.append((time.monotonic() + limit_s, error))
-        try:
+        self._held.append(limit)
+        self._arm()
+
+    def end(self, limit: Limit) -> None:
+        """Watch a limit no more."""
+        self._held.remove(limit)
+        if self._held:
             self._arm()
-            yield
-        finally:
-            self._held.pop()
-            if self._held:
-                self._arm()
-            else:
-                self._give_back()
+        else:
+            self._give_back()
 
     def _borrow(self) -> None:
         """Take the process's one timer; somebody may have set it, a test runner for instance."""
@@ -71,14 +129,34 @@ class Limits:
             left_s = max(SOONEST_S, self._others - time.monotonic())
             signal.setitimer(signal.ITIMER_REAL, left_s)
 
-    def _arm(self) -> None:
+    def _arm(self, soonest_s: float = SOONEST_S) -> None:
         now = time.monotonic()
-        waits = [max(SOONEST_S, deadline - now) for deadline, _ in self._held]
+        waits = [max(soonest_s, held.deadline - now) for held in self._held if not held.has_rung]
         signal.setitimer(signal.ITIMER_REAL, min(waits, default=0.0))
 
-    def _ring(self, *_: object) -> None:
+    def _ring(self, _: object, frame: FrameType | None) -> None:
         now = time.monotonic()
-        for deadline, error in self._held:
-            if now >= deadline:
-                raise error
+        over = [held for held in self._held if not held.has_rung and now >= held.deadline]
+        if not over or _is_ours(frame):
+            self._arm(AGAIN_S)
+            return
+        over[0].has_rung = True
         self._arm()
+        over[0].rang()
+        raise over[0].error
+
+
+def _is_ours(frame: FrameType | None) -> bool:
+    """Tell whether to interrupt would break something of ours: then the handler is not at work.
+
+    An outcome has to be taken as a whole, even where code of the handler's runs for it.
+    """
+    if frame is None or _module(frame).startswith(OWN):
+        return True
+    while frame is not None and _module(frame) != OUTBOX:
+        frame = frame.f_back
+    return frame is not None
+
+
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", ""))

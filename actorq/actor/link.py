@@ -15,6 +15,7 @@ import select
 import signal
 import threading
 from collections.abc import Iterator
+from select import poll as new_poll
 from typing import NoReturn
 
 from actorq import wire
@@ -81,7 +82,7 @@ class Link:
         return len(data)
 
     def _watch(self) -> None:
-        poll = select.poll()
+        poll = new_poll()  # as it was before a handler's module could have changed it
         poll.register(self._fd, getattr(select, "POLLRDHUP", 0))  # POLLHUP is always told
         with contextlib.suppress(OSError):
             poll.poll()

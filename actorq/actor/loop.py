@@ -26,7 +26,8 @@ from actorq.actor.link import LOST, Link, leave
 from actorq.actor.outbox import Outbox
 from actorq.actor.run import run_batch
 from actorq.actor.texts import describe
-from actorq.memory import keep_buffers
+from actorq.logs import logger
+from actorq.memory import keep_buffers, resident_bytes
 from actorq.page import Page
 
 GATHER_S = 0.02
@@ -74,9 +75,16 @@ def _serve(link: Link, page: Page) -> NoReturn:
             link.send(wire.Returned(message.no))
         else:
             run_batch(adapter, message, kind.codec, page, link.send, gatherer.follow)
+            _tell_size(kind.policy.max_rss, link)
     _tear_down(adapter)
     link.send(wire.Bye())
     leave_in_order(0)
+
+
+def _tell_size(max_rss: int | None, link: Link) -> None:
+    """Tell the supervisor if this process has grown too large; it sends nothing more then."""
+    if max_rss is not None and (rss := resident_bytes()) > max_rss:
+        link.send(wire.Grown(rss))
 
 
 class Gatherer:
@@ -146,7 +154,7 @@ def _tear_down(adapter: Adapter) -> None:
         owner.leave_if_forked()
     except BaseException as error:  # all jobs are answered for; it only concerns the log
         owner.leave_if_forked(error)
-        logging.getLogger("actorq.actor").exception("teardown failed")
+        logger("actorq.actor").exception("teardown failed")
 
 
 def _die_with(parent: int) -> None:

@@ -10,12 +10,15 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import msgspec
+
 from actorq import wire
 from actorq.actor.owner import leave_if_forked
 from actorq.actor.results import ResultRefused, Results, has_outcomes, refusal
-from actorq.actor.texts import head, shown
+from actorq.actor.texts import describe, head, shown
+from actorq.article import a
 from actorq.core.model import ErrorInfo, Verdict
-from actorq.core.outcome import Cancel, Done, Fail, Outcome, Retry, Snooze
+from actorq.core.outcome import Cancel, Done, Fail, HandBack, Outcome, Retry, Snooze
 from actorq.core.retry import MAX_DELAY_S
 from actorq.durations import seconds_of
 from actorq.errors import ActorqError
@@ -44,6 +47,17 @@ class Outbox:
         self._verdicts: list[Verdict] = []
         self._n_bytes = 0
         self._open = True
+        self.is_late = False  # the time of the batch is up
+        self._interrupted: frozenset[int] = frozenset()  # what was running then
+        self._n_void = 0  # outcomes given after that which do not count
+
+    def time_is_up(self, running: Iterable[int]) -> None:
+        """Take nothing from now on but what is done, and was not running just now.
+
+        A handler that catches everything says of a healthy job that it failed, for it was
+        interrupted; jobs without an outcome are run again.
+        """
+        self.is_late, self._interrupted = True, frozenset(running)
 
     def is_told(self, position: int) -> bool:
         """Return whether this job has its outcome."""
@@ -60,8 +74,17 @@ class Outbox:
         """
         self.tell(position, self._verdict(position, outcome))
 
+    def add_to_rest(self, positions: Iterable[int], outcome: Outcome) -> None:
+        """Take one outcome for all those of the positions that have none yet."""
+        for position in self.left(positions):
+            self.add(position, outcome)
+            outcome.__traceback__ = None  # one is enough: it may have 32 kB
+
     def add_results(self, positions: Sequence[int], values: Sequence[Any]) -> None:
         """Take one outcome or plain result for each of the positions, in order."""
+        if self.is_late:
+            self._n_void += len(positions)  # computed in part, and nobody knows in which
+            return
         for position, value in zip(positions, values, strict=True) if self._told else ():
             if value is not None and position in self._told:
                 raise WrongOutcomes(f"job {self._ids[position]} was marked and returned")
@@ -86,6 +109,9 @@ class Outbox:
     def tell(self, position: int, verdict: Verdict | None) -> None:
         """Take a verdict, or None for a plain completion; raises WrongOutcomes."""
         leave_if_forked()
+        if self.is_late and not _counts_late(verdict, position in self._interrupted):
+            self._n_void += 1
+            return
         with self._lock:
             self._take(position)
             if verdict is None:
@@ -120,7 +146,24 @@ class Outbox:
         """End the batch: the jobs without an outcome failed together."""
         with self._lock:
             self.flush()
-            self._emit(wire.BatchFailed(self._no, error, self.left(begun)))
+            begun = self.left(sorted(self._interrupted) if self.is_late else begun)
+            self._emit(wire.BatchFailed(self._no, self._with_void(error), begun))
+            self._open = False
+
+    def _with_void(self, error: ErrorInfo) -> ErrorInfo:
+        """Return an error that tells of outcomes which do not count, too."""
+        if not self._n_void:
+            return error
+        text = f"{error.message} (outcomes given after that do not count: {self._n_void})"
+        return msgspec.structs.replace(error, message=text)
+
+    def hand_back(
+        self, what: wire.What, error: ErrorInfo, begun: list[int], after_s: float = 0.0
+    ) -> None:
+        """End the batch: the jobs without an outcome are given back."""
+        with self._lock:
+            self.flush()
+            self._emit(wire.HandedBack(self._no, what, error, self.left(begun), after_s))
             self._open = False
 
     def _emit_all(self, last: bool) -> None:
@@ -140,20 +183,26 @@ def _nothing() -> None:
     """Wake nobody: the outcomes leave at the batch's end."""
 
 
+def _counts_late(verdict: Verdict | None, was_running: bool) -> bool:
+    is_done = verdict is None or verdict.what == "result"
+    return is_done and not was_running
+
+
 def verdict_of(position: int, outcome: Any, results: Results) -> Verdict | None:
     """Return what an outcome means for a job, None for a plain completion.
 
     Raises ResultRefused for a result or a delay that cannot be stored.
     """
     match outcome:
-        case Retry(after_s, reason):
-            return Verdict(position, "retry", _delay(after_s, True), None, _said(outcome, reason))
-        case Snooze(after_s, reason):
-            return Verdict(position, "snooze", _delay(after_s), None, _said(outcome, reason))
-        case Fail(reason):
-            return Verdict(position, "fail", error=_said(outcome, reason))
+        case Retry(after_s):
+            delay_s = checked_delay(after_s, True)
+            return Verdict(position, "retry", delay_s, error=said_error(outcome))
+        case Snooze(after_s):
+            return Verdict(position, "snooze", checked_delay(after_s), error=said_error(outcome))
+        case Fail():
+            return Verdict(position, "fail", error=said_error(outcome))
         case Cancel(reason):
-            return Verdict(position, "cancel", error=_said(outcome, reason) if reason else None)
+            return Verdict(position, "cancel", error=said_error(outcome) if reason else None)
     data = results.one(outcome.result if isinstance(outcome, Done) else outcome)
     return None if data is None else Verdict(position, "result", None, data)
 
@@ -165,12 +214,16 @@ def _size(verdict: Verdict) -> int:
     return 32 + 2 * text + len(verdict.result or b"")
 
 
-def _said(outcome: Outcome, reason: object) -> ErrorInfo:
-    text = reason if isinstance(reason, str) else f"(a {type(reason).__name__}, not a text)"
-    return ErrorInfo(type(outcome).__name__, head(text))
+def said_error(said: Retry | Snooze | Fail | Cancel | HandBack) -> ErrorInfo:
+    """Return what was said as an error, with the place it was raised at, if it was."""
+    reason: object = said.reason
+    text = reason if isinstance(reason, str) else f"({a(reason)}, not a text)"
+    trace = describe(said).traceback if said.__traceback__ is not None else ""
+    return ErrorInfo(type(said).__name__, head(text), trace)
 
 
-def _delay(after_s: Any, optional: bool = False) -> float | None:
+def checked_delay(after_s: Any, optional: bool = False) -> float | None:
+    """Return the delay, or raise ResultRefused."""
     if after_s is None and optional:
         return None
     seconds = seconds_of(after_s)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from actorq.actor.adapters import Adapter
 from actorq.actor.context import Batch
-from actorq.actor.limits import cause_of
-from actorq.actor.outbox import Emit, Outbox
+from actorq.actor.limits import failure_of
+from actorq.actor.outbox import Emit, Outbox, checked_delay, said_error
 from actorq.actor.owner import leave_if_forked
+from actorq.actor.results import ResultRefused
 from actorq.actor.texts import describe, ends, head
 from actorq.args import ArgsCodec
 from actorq.core.model import ErrorInfo, Verdict
-from actorq.page import Page
+from actorq.core.outcome import Outcome, RestartActor, RestKind, said_by
+from actorq.page import BEGUN, PASSED, Page
 from actorq.wire import Work
 
 
@@ -27,7 +30,7 @@ def run_batch(
     emit: Emit,
     opened: Callable[[Outbox], None] | None = None,
 ) -> None:
-    """Run a batch and emit its Outcomes, ending with `last`, or its BatchFailed.
+    """Run a batch and emit its Outcomes, ending with `last`, its BatchFailed or HandedBack.
 
     `opened` is told the outbox before the handler runs, so that somebody else can flush it.
     Raises only what `emit` raises.
@@ -36,26 +39,78 @@ def run_batch(
     outbox = Outbox(work.no, work.ids, emit, adapter.results)
     if opened is not None:
         opened(outbox)
-    failure = _handled(adapter, work, codec, page, outbox)
-    if failure is None:
+    ended = _handled(adapter, work, codec, page, outbox)
+    if ended is None:
         outbox.finish()
+    elif isinstance(ended, ErrorInfo):
+        outbox.fail(ended, page.running())
+    elif isinstance(ended, RestKind):
+        after_s = checked_delay(ended.after_s) or 0.0
+        outbox.hand_back("rest", said_error(ended), page.running(), after_s)
     else:
-        outbox.fail(failure, page.running())
+        outbox.hand_back("restart", said_error(ended), page.running())
 
 
-def _handled(
-    adapter: Adapter, work: Work, codec: ArgsCodec, page: Page, outbox: Outbox
-) -> ErrorInfo | None:
+Ended = ErrorInfo | RestKind | RestartActor | None
+
+
+def _handled(adapter: Adapter, work: Work, codec: ArgsCodec, page: Page, outbox: Outbox) -> Ended:
     """Return what the handler raised; sys.exit and the like are no more than that."""
     try:
         batch = _batch(work, codec, page, outbox, adapter.max_attempts)
-        if len(batch):
-            with adapter.batch_limit():
-                adapter.handle(batch)
+    except BaseException as error:
+        leave_if_forked(error)
+        return describe(error)
+    for part in _one_by_one(batch, work, page, outbox) if work.one_by_one else [batch]:
+        ended = _ran(adapter, part) if len(part) else None
+        if ended is not None:
+            return ended
+    return None
+
+
+def _ran(adapter: Adapter, batch: Batch[Any]) -> Ended:
+    """Run the handler; return how the batch ends, None if it has passed."""
+    try:
+        if adapter.batch_limit_s is not None:
+            batch.deadline = time.monotonic() + adapter.batch_limit_s
+        with adapter.batch_limit(batch):
+            adapter.handle(batch)
     except BaseException as error:  # one bad handler must not take its process along
         leave_if_forked(error)
-        return describe(error, cause_of(error))
+        return _meant(error, batch, adapter)
     return None
+
+
+def _one_by_one(batch: Batch[Any], work: Work, page: Page, outbox: Outbox) -> Iterator[Batch[Any]]:
+    """Yield each job as a batch of its own, marked as begun while it runs.
+
+    Where one ends without an outcome it is done, and told so: the next one may end the process.
+    """
+    for args, position in zip(batch.args, batch._positions, strict=True):
+        if page.is_cancelled(work.no, position):
+            outbox.tell(position, Verdict(position, "cancel"))
+            continue
+        page.begun[position] = BEGUN
+        yield Batch(work, [position], [args], page, outbox, batch.max_attempts)
+        if not outbox.is_told(position):
+            outbox.tell(position, None)
+        page.begun[position] = PASSED
+
+
+def _meant(error: BaseException, batch: Batch[Any], adapter: Adapter) -> Ended:
+    """Return how the batch ends; None if the handler has said what becomes of the rest of it."""
+    said = said_by(error)
+    try:
+        if isinstance(said, Outcome):
+            batch._outbox.add_to_rest(batch._positions, said)
+            return None
+        if isinstance(said, RestKind):
+            checked_delay(said.after_s)
+    except ResultRefused as refused:
+        return describe(refused)
+    if isinstance(said, RestKind | RestartActor):
+        return said
+    return failure_of(error, adapter.fatal)
 
 
 def _batch(

@@ -24,7 +24,7 @@ from actorq.kind import Kind
 from actorq.options import Options
 
 if TYPE_CHECKING:
-    from actorq.job import Job
+    from actorq.job import JobHandle
 
 NONE = "none of the jobs is enqueued"
 
@@ -95,7 +95,7 @@ def _print_number(n: Any, as_json: bool) -> None:
         print(f"{count(n, 'job')} enqueued")
 
 
-def _print_job(job: Job, as_json: bool) -> None:
+def _print_job(job: JobHandle, as_json: bool) -> None:
     if as_json:
         print_json({"id": job.id, "new": job.is_new})
     elif job.is_new:

@@ -103,7 +103,7 @@ def _jobs(commands: Any) -> None:
     _filters(command, STATES)
     command.add_argument("--failed", action="store_const", const="failed", dest="state",
                          help="dead letters: short for --state failed")  # fmt: skip
-    command.add_argument("--limit", type=_within(1, 10_000), default=50, help="default: 50")
+    command.add_argument("--limit", type=_within(1, 10_000), help="default: 50")
     command.add_argument("--before", type=_job_id, metavar="ID", help="the page below this id")
     command.add_argument("--args", action="store_true", help="show the jobs' args too")
 
@@ -114,7 +114,7 @@ def _retry(commands: Any) -> None:
     )
     command.add_argument("ids", nargs="*", type=_job_id, metavar="ID")
     _filters(command, RETRIABLE)
-    command.add_argument("--limit", type=_within(1, 1_000_000), help="with filters; default: 1000")
+    command.add_argument("--limit", type=_within(1, 2**62), help="with filters; default: 1000")
 
 
 def _cancel(commands: Any) -> None:

@@ -15,21 +15,15 @@ class Blame:
     """Divide the open positions of a failed batch into three kinds of fate."""
 
     charged: tuple[int, ...] = ()  # at most one: it failed while running, or alone
-    suspects: tuple[tuple[int, ...], ...] = ()  # each group runs again by itself, uncharged
+    suspects: tuple[int, ...] = ()  # one of them is to blame: they run again apart, uncharged
     innocent: tuple[int, ...] = ()  # returned, uncharged
-
-
-def halves(group: Sequence[int]) -> tuple[tuple[int, ...], ...]:
-    """Cut a group of n ≥ 2 in two, the first half not smaller."""
-    middle = (len(group) + 1) // 2
-    return tuple(group[:middle]), tuple(group[middle:])
 
 
 def blame(open_: Sequence[int], begun: Sequence[int], *, certain: bool = True) -> Blame:
     """Decide who of the open positions is charged, suspected or innocent.
 
     One begun job is the culprit. Of several begun (an async handler) or none (a vectorised
-    one) nobody is charged: they are bisected, unless only one is left to be it. If even that
+    one) nobody is charged: they are suspects, unless only one is left to be it. If even that
     is not `certain` (a batch ran out of time, which the jobs before may have used up), the one
     runs again alone.
     """
@@ -42,7 +36,7 @@ def blame(open_: Sequence[int], begun: Sequence[int], *, certain: bool = True) -
     if not suspects:
         return Blame()
     if len(suspects) == 1 and not certain:
-        return Blame(suspects=(suspects,), innocent=innocent)
+        return Blame(suspects=suspects, innocent=innocent)
     if len(suspects) == 1:
         return Blame(charged=suspects, innocent=innocent)
-    return Blame(suspects=halves(suspects), innocent=innocent)
+    return Blame(suspects=suspects, innocent=innocent)

@@ -17,6 +17,8 @@ class Claim(Effect, frozen=True):
     """Claim up to `limit` jobs of a lane under the lease number given.
 
     `after` is a claim of the same lane that is not answered yet, or 0: begin behind its last row.
+    `one_by_one` and `free` say what is to become of the batch: each job runs in a call of its own,
+    or none runs and all return to the fresh jobs.
     """
 
     lane: int
@@ -27,6 +29,8 @@ class Claim(Effect, frozen=True):
     min_n: int = 1
     linger_s: float = 0.0
     after: int = 0
+    one_by_one: bool = False
+    free: bool = False
 
     def begin(self, last: int, ended: dict[int, Position]) -> dict[int, Position]:
         """Return where to begin, given the last claim on the same connection and its end."""
@@ -53,11 +57,15 @@ class GiveBack(Effect, frozen=True):
 
 
 class Send(Effect, frozen=True):
-    """Send a batch to an actor; `cut` says why it was cut where it was."""
+    """Send a batch to an actor; `cut` says why it was cut where it was.
+
+    `one_by_one` asks for a call of the handler for each job, marked while it runs.
+    """
 
     actor: int
     batch: Batch
     cut: Cut
+    one_by_one: bool = False
 
 
 class Recall(Effect, frozen=True):

@@ -146,6 +146,14 @@ class ActorBootFailed(Event, frozen=True):
     traceback: str
 
 
+class ActorRetired(Event, frozen=True):
+    """Say why an actor ends after the batch it has begun; a fresh one takes its place."""
+
+    kind: str
+    slot: int
+    reason: str
+
+
 class ActorExited(Event, frozen=True):
     """Say how an actor's process ended; `planned` is a stop or a recycling."""
 
@@ -185,6 +193,16 @@ class BatchFailed(Event, frozen=True):
     n_suspect: int
     cause: str
     error: str
+
+
+class BatchHandedBack(Event, frozen=True):
+    """Say that a handler gave `n_jobs` jobs back, uncharged, and what it wants instead."""
+
+    kind: str
+    slot: int
+    lease: int
+    n_jobs: int
+    reason: str
 
 
 class JobFailed(Event, frozen=True):

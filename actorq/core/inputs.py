@@ -16,7 +16,8 @@ class Input(msgspec.Struct, frozen=True):
 class Tick(Input, frozen=True):
     """Time has passed; `taken` is the lease of the batch each actor has last begun.
 
-    `running` are the positions that an actor has marked as begun, for kinds that limit them.
+    `running` are the positions that an actor has marked as begun, for kinds that limit them and
+    for batches that run one by one.
     """
 
     taken: dict[int, int] = {}
@@ -106,6 +107,27 @@ class BatchFailed(Input, frozen=True):
     lease: int
     error: ErrorInfo
     begun: list[int]
+
+
+class HandedBack(Input, frozen=True):
+    """The handler gave back the jobs that have no outcome.
+
+    It wants the kind to rest for `rest_s` seconds, or with None a fresh process; `begun` are
+    the marked jobs.
+    """
+
+    actor: int
+    lease: int
+    error: ErrorInfo
+    begun: list[int]
+    rest_s: float | None = None
+
+
+class ActorGrown(Input, frozen=True):
+    """An actor has, after a batch, more memory resident than its kind allows."""
+
+    actor: int
+    rss: int
 
 
 class Returned(Input, frozen=True):

@@ -29,6 +29,7 @@ class ErrorInfo(msgspec.Struct, frozen=True, array_like=True):
     message: str
     traceback: str = ""
     cause: Cause = "error"
+    final: bool = False  # of a type that the kind calls fatal: no attempt is left after it
 
 
 class Counts(msgspec.Struct, frozen=True, array_like=True):

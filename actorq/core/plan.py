@@ -17,6 +17,7 @@ from actorq.core import (
     plan_batches,
     plan_blame,
     plan_drain,
+    plan_hand_back,
     plan_look,
     plan_stop,
     tally,
@@ -38,6 +39,8 @@ HANDLERS: dict[type[i.Input], Callable[[View, Any, float], None]] = {
     i.ActorDied: plan_actors.died,
     i.Outcomes: plan_batches.outcomes,
     i.BatchFailed: plan_blame.failed,
+    i.HandedBack: plan_hand_back.handed_back,
+    i.ActorGrown: plan_actors.grown,
     i.Returned: plan_batches.returned,
     i.Settled: plan_batches.settled,
     i.Woken: plan_look.woken,
@@ -68,6 +71,8 @@ def step(view: View, input_: i.Input, now: float) -> list[Effect]:
     """Take one input in and return what is to be done; changes the view."""
     view.began_at = min(view.began_at, now)
     HANDLERS[type(input_)](view, input_, now)
+    if view.troubled:
+        plan_blame.proceed(view, now)
     plan_actors.start(view, now)
     plan_batches.dispatch(view, now)
     plan_batches.write(view, now)

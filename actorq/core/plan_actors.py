@@ -8,12 +8,16 @@ from actorq.core import event, plan_batches, plan_blame, plan_look
 from actorq.core import inputs as i
 from actorq.core.effects import KillActor, Spawn
 from actorq.core.model import ErrorInfo
-from actorq.core.restart import restart_delay_s
-from actorq.core.view import Actor, Held, Kind, Slot, View
+from actorq.core.restart import renewal_delay_s, restart_delay_s
+from actorq.core.view import LEAVE_S, Actor, Held, Kind, Slot, View
 
 
 def start(view: View, now: float) -> None:
-    """Start an actor in every empty slot whose time has come."""
+    """Start an actor in every empty slot whose time has come; replace those that are broken."""
+    while view.renew:
+        actor = view.actors.get(view.renew.pop())
+        if actor is not None and view.phase == "running":
+            retire(view, actor, now)
     if view.phase != "running" or now < view.start_at:
         return
     view.start_at = math.inf
@@ -34,9 +38,10 @@ def ready(view: View, input_: i.ActorReady, now: float) -> None:
     actor = view.actors.get(input_.actor)
     if actor is None:
         return
-    actor.ready = True
+    actor.ready, actor.ready_at = True, now
     kind = view.kinds[actor.kind]
     kind.slots[actor.index].n_bad_starts = 0
+    kind.quarantine.cost.was_set_up(now - actor.born_at)
     if not kind.available:
         kind.available = True
         view.due_at = view.due_by = now
@@ -67,6 +72,55 @@ def tick(view: View, input_: i.Tick, now: float) -> None:
     for actor in view.actors.values():
         if not actor.ready and not actor.killed_for:
             _give_up_on_setup(view, actor, now)
+        if actor.leaving and view.phase == "running":
+            _see_out(view, actor, now)
+        elif view.kinds[actor.kind].policy.max_age_s is not None:
+            _retire_of_age(view, actor, now)
+
+
+def _retire_of_age(view: View, actor: Actor, now: float) -> None:
+    """Retire an actor that has lived long enough, while all others of its kind can work."""
+    kind = view.kinds[actor.kind]
+    max_age_s = kind.policy.max_age_s
+    assert max_age_s is not None
+    of_age = view.phase == "running" and now >= actor.ready_at + max_age_s
+    if of_age and sum(1 for _ in view.ready_actors(kind)) == len(kind.slots):
+        retire(view, actor, now, f"max_age_s={max_age_s:g}")
+
+
+def grown(view: View, input_: i.ActorGrown, now: float) -> None:
+    """Retire an actor whose memory has grown beyond what its kind allows."""
+    actor = view.actors.get(input_.actor)
+    if actor is not None and view.phase == "running":
+        max_rss = view.kinds[actor.kind].policy.max_rss or 0
+        retire(view, actor, now, f"it has {input_.rss:,} bytes, max_rss={max_rss:,}")
+
+
+def retire(view: View, actor: Actor, now: float, reason: str = "its kind rests") -> None:
+    """Have an actor end in order, and a fresh one take its slot as soon as it is gone.
+
+    It finishes the batch that it has begun; what it has not begun is called back and waits for
+    another actor. Nobody is charged and no death is counted. The fresh one does not start
+    earlier: a slot may stand for a device that has room for one model. One that is still
+    starting is fresh, and one that is being killed will be replaced: both are left alone.
+    """
+    if not actor.ready or actor.leaving or actor.killed_for:
+        return
+    for held in actor.held:
+        plan_batches.recall(view, actor, held)
+    plan_batches.dismiss(view, actor, reason)
+    _see_out(view, actor, now)
+
+
+def _see_out(view: View, actor: Actor, now: float) -> None:
+    """Bound the teardown of an actor that retires, from when its last batch is answered."""
+    if actor.held or actor.killed_for:
+        return
+    if math.isinf(actor.leave_by):
+        actor.leave_by = now + LEAVE_S
+    elif now >= actor.leave_by:
+        actor.killed_for = "stop"
+        view.do(KillActor(actor.id))
 
 
 def _give_up_on_setup(view: View, actor: Actor, now: float) -> None:
@@ -86,13 +140,21 @@ def _follow(held: Held, running: tuple[int, ...], now: float) -> None:
 
 def _time_out(view: View, actor: Actor, held: Held, now: float) -> None:
     """Kill an actor whose handler did not heed the exception that its own limit raised."""
-    policy = view.kinds[held.kind].policy
-    since = (policy.batch_timeout_s, held.taken_at), (policy.job_timeout_s, held.running_since)
-    late = now - view.settings.heed_s
-    over = any(limit is not None and at is not None and late >= at + limit for limit, at in since)
+    policy, late = view.kinds[held.kind].policy, now - view.settings.heed_s
+    job_over = _is_over(policy.job_timeout_s, held.running_since, late)
+    if held.one_by_one:  # each job is a batch of its own
+        job_over |= _is_over(policy.batch_timeout_s, held.running_since, late)
+        over = job_over
+    else:
+        over = job_over or _is_over(policy.batch_timeout_s, held.taken_at, late)
     if over and not actor.killed_for:
         actor.killed_for, actor.killed_lease = "timeout", held.batch.lease
+        actor.killed_job = job_over
         view.do(KillActor(actor.id))
+
+
+def _is_over(limit_s: float | None, since: float | None, now: float) -> bool:
+    return limit_s is not None and since is not None and now >= since + limit_s
 
 
 def died(view: View, input_: i.ActorDied, now: float) -> None:
@@ -100,34 +162,49 @@ def died(view: View, input_: i.ActorDied, now: float) -> None:
     actor = view.actors.pop(input_.actor, None)
     if actor is None:
         return
-    kind = view.kinds[actor.kind]
+    kind, slot = view.kinds[actor.kind], view.kinds[actor.kind].slots[actor.index]
     error = _cause(view, actor, input_.error)
-    planned = actor.leaving or actor.killed_for == "stop"
+    batches = [held for held in reversed(actor.held) if held.batch.lease in view.held]
+    in_order = actor.leaving and not any(_begun(held, input_) for held in batches)
+    planned = in_order or actor.killed_for == "stop"
     view.emit(event.ActorExited(actor.kind, actor.index, error.cause, error.message, planned))
-    suspected = False
-    for held in reversed(actor.held):
-        if held.batch.lease not in view.held:
-            continue
-        begun = held.batch.lease == input_.taken or bool(held.told)
+    named = False
+    for held in batches:
         view.n_cut += actor.killed_for == "stop" and held.batch.lease == input_.taken
-        if begun and actor.killed_for != "stop" and actor.killed_lease in (0, held.batch.lease):
-            plan_blame.charge(view, held, input_.begun, error, now, slot=actor.index, crashed=True)
-            suspected = suspected or held.batch.suspect != 0
+        if _is_blamed(actor, held, input_):
+            named |= _charge(view, actor, held, input_.begun, error, now)
         elif view.phase == "running" and not held.told:
-            held.actor, held.taken_at, held.recalled = None, None, False
-            held.running, held.running_since = (), math.inf
-            kind.spare.appendleft(held)
+            plan_batches.wait_again(kind, held)
         else:
             plan_batches.give_back(view, held, now)
-    slot = kind.slots[actor.index]
     slot.actor, slot.start_at = None, now
     if view.phase != "running":
         return
-    slot.n_bad_starts += not actor.ready
-    if not suspected:
+    slot.n_bad_starts += not (actor.ready or planned)
+    if planned:
+        slot.start_at += renewal_delay_s(slot.n_restarts)
+    elif not named:
         slot.n_deaths += 1
         slot.start_at += restart_delay_s(slot.n_deaths, actor.ready)
     _vacated(view, kind, slot, actor, now)
+
+
+def _charge(
+    view: View, actor: Actor, held: Held, begun: list[int], error: ErrorInfo, now: float
+) -> bool:
+    """Blame a batch for the death of its actor; tells what plan_blame.charge tells."""
+    own_time = actor.killed_job and tuple(begun) == held.running
+    return plan_blame.charge(view, actor, held, begun, error, now, crashed=True, certain=own_time)
+
+
+def _is_blamed(actor: Actor, held: Held, input_: i.ActorDied) -> bool:
+    """Tell whether a batch was running when its actor died, and was what it died of."""
+    of_it = actor.killed_for != "stop" and actor.killed_lease in (0, held.batch.lease)
+    return of_it and _begun(held, input_)
+
+
+def _begun(held: Held, input_: i.ActorDied) -> bool:
+    return held.batch.lease == input_.taken or bool(held.told)
 
 
 def _vacated(view: View, kind: Kind, slot: Slot, actor: Actor, now: float) -> None:

@@ -7,8 +7,10 @@ spare                an actor has room: Send                   a pipe
                      no actor will start soon; a stop          finished: all returned
 a pipe               Outcomes(last)                            finished
                      BatchFailed; death of the actor, begun    finished: blamed
+                     HandedBack                                finished: all returned
                      death, not begun                          spare; in a stop: finished
-                     Returned                                  finished: all returned
+                     Returned, to a retiring actor's slot      spare
+                     Returned in a stop, or in a rest          finished: all returned
 finished             Settle, then Settled                      gone, its lease with it
 anywhere             Settled without its lease; Beaten         gone: it was taken away
 """
@@ -18,9 +20,18 @@ from __future__ import annotations
 import math
 from heapq import heappush
 
-from actorq.core import event, fair, plan_look, settle
+from actorq.core import event, fair, plan_look, plan_passed, settle
 from actorq.core import inputs as i
-from actorq.core.effects import CancelJob, Claim, GiveBack, KillActor, Recall, Send, Settle
+from actorq.core.effects import (
+    CancelJob,
+    Claim,
+    GiveBack,
+    KillActor,
+    Recall,
+    Send,
+    Settle,
+    StopActor,
+)
 from actorq.core.model import Batch, Cut, ErrorInfo, Row, Settlement
 from actorq.core.plan_hunger import look_soon
 from actorq.core.view import PIPE_DEPTH, Actor, Held, Kind, Lane, View
@@ -52,6 +63,7 @@ def claimed(view: View, input_: i.Claimed, now: float) -> None:
         return
     cut = _cut(view, kind, claim, reply.n_taken)
     held = Held(reply.batch, lane.kind, cut, unwritten=reply.batch.n, claimed_at=now)
+    held.one_by_one = claim.one_by_one
     view.held[reply.batch.lease] = held
     kind.n_unwritten += reply.batch.n
     _measure(lane, reply.batch)
@@ -59,7 +71,9 @@ def claimed(view: View, input_: i.Claimed, now: float) -> None:
     view.emit(event.BatchClaimed(lane.queue, lane.kind, input_.lease, reply.batch.n, cut))
     if not reply.batch.ids:
         held.finished = True
-    elif view.phase == "running":
+    elif claim.free:
+        plan_passed.set_free(view, held, now)
+    elif view.phase == "running" and now >= kind.quarantine.rest_until:
         kind.spare.append(held)
     else:
         give_back(view, held, now)
@@ -71,7 +85,9 @@ def _look_again(view: View, lane: Lane, claim: Claim, input_: i.Claimed, now: fl
     reply = input_.reply
     short, unbounded = reply.n_taken < claim.limit, not claim.frontier
     if claim.suspect:
-        if not short and claim.suspect not in lane.suspects:
+        if short:
+            view.kinds[lane.kind].quarantine.came_short(claim.suspect, reply.n_taken)
+        elif claim.suspect not in lane.suspects:
             lane.suspects.append(claim.suspect)
         return
     lane.frontier.claimed(reply.last, short, unbounded, input_.took_s, now)
@@ -120,11 +136,22 @@ def dispatch(view: View, now: float) -> None:
             if actor is None or len(actor.held) >= PIPE_DEPTH:
                 break
             held = kind.spare.popleft()
-            held.actor = actor.id
+            held.actor, held.sent_at = actor.id, now
+            actor.used = True
             actor.held.append(held)
-            view.do(Send(actor.id, held.batch, held.cut))
+            view.do(Send(actor.id, held.batch, held.cut, held.one_by_one))
             for position in held.cancels:
                 view.do(CancelJob(actor.id, held.batch.lease, position))
+            actor.n_sent += 1
+            if actor.n_sent == kind.policy.max_batches:
+                dismiss(view, actor, f"max_batches={actor.n_sent}")
+
+
+def dismiss(view: View, actor: Actor, reason: str) -> None:
+    """Have an actor leave once it has answered what it was sent."""
+    actor.leaving = True
+    view.do(StopActor(actor.id))
+    view.emit(event.ActorRetired(actor.kind, actor.index, reason))
 
 
 def outcomes(view: View, input_: i.Outcomes, now: float) -> None:
@@ -136,21 +163,24 @@ def outcomes(view: View, input_: i.Outcomes, now: float) -> None:
     if not _acceptable(held, positions):
         _protocol_error(view, actor, held)
         return
-    policy = view.kinds[held.kind].policy
-    batch = held.batch
+    kind, batch = view.kinds[held.kind], held.batch
     for v in input_.verdicts:
         u = view.random.random() if v.what in ("error", "retry") else 0.0
         if v.what == "error" and v.error is not None and is_excused(view, v.error):
             held.rows.append(settle.returned(batch.ids[v.pos], held.counts(v.pos), batch.suspect))
             continue
-        held.rows.append(settle.row_of(v, batch.ids[v.pos], held.counts(v.pos), policy, u))
+        held.rows.append(settle.row_of(v, batch.ids[v.pos], held.counts(v.pos), kind.policy, u))
     held.done += input_.done
     held.told.update(positions)
     held.since = min(held.since, now)
+    if kind.restarts:
+        plan_passed.forget_restarts(kind, held, positions, input_.last)
+    if input_.done and not input_.last:
+        plan_passed.works(view, actor, held, now)
     if input_.last:
         held.done += held.left() if held.told else range(batch.n)
-        if view.kinds[held.kind].quarantine.passed(batch.suspect, batch.n):
-            _limited(view, held.kind)
+        plan_passed.passed(view, actor, held, now)
+        kind.slots[actor.index].n_restarts = 0
         finish(view, actor, held, now)
 
 
@@ -162,10 +192,6 @@ def is_excused(view: View, error: ErrorInfo) -> bool:
     does not heed those signals.
     """
     return view.phase != "running" and error.cause != "timeout"
-
-
-def _limited(view: View, kind: str) -> None:
-    view.emit(event.BatchLimited(kind, view.kinds[kind].quarantine.limit))
 
 
 def _acceptable(held: Held, positions: list[int]) -> bool:
@@ -191,10 +217,11 @@ def answering(view: View, actor_id: int, lease: int) -> tuple[Actor | None, Held
 
 
 def finish(view: View, actor: Actor, held: Held, now: float) -> None:
-    """Note that every job of a batch has its outcome: the actor has room again."""
-    held.finished = True
+    """Note that an actor has answered for every job of a batch: it has room again."""
+    held.finished = not held.verdict_waits
     held.batch.args = []  # nobody will be sent them again
     actor.held.remove(held)
+    actor.free_at = now
     kind = view.kinds[actor.kind]
     kind.slots[actor.index].n_deaths = 0
     if not actor.held:
@@ -203,11 +230,25 @@ def finish(view: View, actor: Actor, held: Held, now: float) -> None:
 
 
 def returned(view: View, input_: i.Returned, now: float) -> None:
-    """Give a recalled batch back to the queue, uncharged."""
+    """Give a recalled batch back to the queue, uncharged; or to who follows its actor."""
     actor, held = answering(view, input_.actor, input_.lease)
-    if actor is not None and held is not None:
-        actor.held.remove(held)
+    if actor is None or held is None:
+        return
+    actor.held.remove(held)
+    kind = view.kinds[held.kind]
+    resting = now < kind.quarantine.rest_until
+    if view.phase == "running" and held.batch.lease in view.held and not resting:
+        wait_again(kind, held)
+    else:
         give_back(view, held, now)
+
+
+def wait_again(kind: Kind, held: Held) -> None:
+    """Let a batch that its actor had not begun wait for another, in the order of claims."""
+    held.actor, held.taken_at, held.recalled = None, None, False
+    held.running, held.running_since = (), math.inf
+    later = (k for k, h in enumerate(kind.spare) if h.batch.lease > held.batch.lease)
+    kind.spare.insert(next(later, len(kind.spare)), held)
 
 
 def give_back(view: View, held: Held, now: float) -> None:
@@ -224,8 +265,17 @@ def write(view: View, now: float) -> None:
     for held in view.held.values():
         if held.writing:
             continue
-        if held.finished or now >= held.since + view.settings.part_settle_s:
+        if held.finished or (held.since <= now and _is_time(view, held, now)):
             view.do(Settle(_settlement(held)))
+
+
+def _is_time(view: View, held: Held, now: float) -> bool:
+    """Tell whether to write what has come of a batch that still runs.
+
+    Jobs that run at once end at all times, and each has somebody who waits for it alone.
+    """
+    at_once = view.kinds[held.kind].policy.concurrency is not None
+    return at_once or now >= held.since + view.settings.part_settle_s
 
 
 def _settlement(held: Held) -> Settlement:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from heapq import heappop
 
+from msgspec.structs import replace
+
 from actorq.core import event, fair, plan_drain
 from actorq.core import inputs as i
 from actorq.core.ask import DueAsk, Position
 from actorq.core.effects import AskDue, Claim, GiveBack
 from actorq.core.plan_hunger import declare_hunger, look_soon
+from actorq.core.quarantine import UNRELATED, Take
 from actorq.core.view import PIPE_DEPTH, Kind, Lane, Question, View
 
 CLAIMS_IN_FLIGHT = 2
@@ -54,8 +57,9 @@ def _claim_some(view: View, now: float) -> None:
         if (now >= lane.look_at or lane.suspects) and not lane.n_claiming
     ]
     for lane in fair.order(wanting) if len(wanting) > 1 else wanting:
-        if _room(view, view.kinds[lane.kind], now):
-            _claim(view, lane, now)
+        take = _choice(view, view.kinds[lane.kind], lane, now)
+        if take is not None:
+            _claim(view, lane, take, now)
             if len(view.claims) >= CLAIMS_IN_FLIGHT:
                 return
     _claim_ahead(view, now)
@@ -70,14 +74,54 @@ def _claim_ahead(view: View, now: float) -> None:
     for lease, (claim, _) in list(view.claims.items()):
         lane = view.lanes[claim.lane]
         rests = claim.suspect or lane.suspects or lane.frontier.unbounded(now)
-        if lane.frontier.busy and not rests and _room(view, view.kinds[lane.kind], now):
-            _claim(view, lane, now, after=lease)
+        kind = view.kinds[lane.kind]
+        calm = not kind.quarantine.in_doubt and not kind.quarantine.state
+        if lane.frontier.busy and not rests and calm and _room(view, kind, now):
+            _claim(view, lane, _fresh(view, kind, lane), now, after=lease)
             return
+
+
+def _choice(view: View, kind: Kind, lane: Lane, now: float) -> Take | None:
+    """Choose what to claim from a lane: suspects or fresh jobs, in turns, if there is room."""
+    quarantine, suspects = kind.quarantine, lane.suspects and _at_rest(view, lane)
+    if suspects and (free := quarantine.to_free(suspects)):
+        return free
+    if not _room(view, kind, now):
+        return None
+    fresh = now >= lane.look_at and not _fresh_wait(view, kind)
+    turn = not fresh or (lane.suspect_turn and not quarantine.state)
+    if suspects and turn:
+        return quarantine.next_of(suspects)
+    return _fresh(view, kind, lane) if fresh else None
+
+
+def _at_rest(view: View, lane: Lane) -> list[int]:
+    """Return the lane's groups but those that are being searched: each in one place at a time."""
+    known = view.kinds[lane.kind].quarantine.groups
+    running = {h.batch.suspect for h in view.held.values() if not (h.finished or h.verdict_waits)}
+    return [group for group in lane.suspects if group not in running or group not in known]
+
+
+def _fresh_wait(view: View, kind: Kind) -> bool:
+    """Tell whether fresh jobs are spared: several batches have failed, and others can be asked."""
+    return kind.quarantine.n_unrelated >= UNRELATED and view.astir(kind)
+
+
+def _fresh(view: View, kind: Kind, lane: Lane) -> Take:
+    """Say how many fresh jobs to claim: as many as may run at once, or one that is tried."""
+    if kind.quarantine.state:
+        return Take(0, 1)
+    by_bytes = max(1, int(kind.policy.max_batch_bytes / max(lane.mean_bytes, 1.0)))
+    limit = min(kind.quarantine.limit, by_bytes)
+    return Take(0, limit, one_by_one=kind.quarantine.cost.run_one_by_one(limit))
 
 
 def _room(view: View, kind: Kind, now: float) -> bool:
     """Tell whether a batch more could go into a pipe, and its outcomes be written soon."""
-    if not kind.available or now < kind.quarantine.rest_until:
+    quarantine = kind.quarantine
+    if not kind.available or now < quarantine.rest_until:
+        return False
+    if quarantine.state and not _may_try(view, kind):
         return False
     n_actors, places = 0, -len(kind.spare) - kind.n_claiming
     for actor in view.ready_actors(kind):
@@ -90,27 +134,35 @@ def _room(view: View, kind: Kind, now: float) -> bool:
     return kind.n_unwritten + coming < max(most, UNWRITTEN_JOBS)
 
 
-def _claim(view: View, lane: Lane, now: float, after: int = 0) -> None:
-    """Claim from a quarantine group or from the fresh jobs of a lane, in turns."""
+def _may_try(view: View, kind: Kind) -> bool:
+    """Tell whether a kind that rested may be tried: with one job at a time."""
+    idle = not kind.n_claiming and not kind.spare
+    actors = view.ready_actors(kind)
+    return kind.quarantine.state == "tried" and idle and not any(a.held for a in actors)
+
+
+def _claim(view: View, lane: Lane, take: Take, now: float, after: int = 0) -> None:
+    """Claim from a quarantine group or from the fresh jobs of a lane."""
     kind, policy = view.kinds[lane.kind], view.kinds[lane.kind].policy
     lease, view.next_lease = view.next_lease, view.next_lease + 1
     view.level = fair.join(lane, view.level, LAG_BATCHES * policy.max_batch / lane.weight)
-    if lane.suspects and (lane.suspect_turn or now < lane.look_at):
-        group = kind.quarantine.next_of(lane.suspects)
-        lane.suspects.remove(group)
-        claim = Claim(lane.id, lease, policy.max_batch, suspect=group)
+    if take.group:
+        lane.suspects.remove(take.group)
+        claim = Claim(lane.id, lease, take.limit, suspect=take.group)
+        claim = replace(claim, one_by_one=take.one_by_one, free=take.free)
         lane.suspect_turn = False
     else:
-        by_bytes = max(1, int(policy.max_batch_bytes / max(lane.mean_bytes, 1.0)))
-        flush, lane.flush, lane.gathers = lane.flush, False, False
+        flush = lane.flush or bool(kind.quarantine.state)  # a probe waits for no other jobs
+        lane.flush = lane.gathers = False
         claim = Claim(
             lane.id,
             lease,
-            min(kind.quarantine.limit, by_bytes),
+            take.limit,
             frontier=lane.frontier.bounds(now),
             min_n=1 if flush else policy.min_batch,
             linger_s=0.0 if flush else policy.linger_s,
             after=after,
+            one_by_one=take.one_by_one,
         )
         lane.suspect_turn = True
         if not after:
@@ -166,9 +218,13 @@ def _ask_due(view: View, now: float) -> None:
 
 
 def _behind(view: View, lane: Lane, now: float) -> dict[int, Position]:
-    """Return where to look from; a drain must not end before a job that was committed late."""
+    """Return where to look from; a drain must not end before a job that was committed late.
+
+    Where the question is asked rarely, it also looks for what lies behind the frontier.
+    """
     last_look = view.settings.drain and lane.empty
-    return {} if last_look else lane.frontier.bounds(now)
+    is_rare = view.due_wait_s > view.settings.poll_s and now >= lane.frontier.allowed_at()
+    return {} if last_look or is_rare else lane.frontier.bounds(now)
 
 
 def due_known(view: View, input_: i.DueKnown, now: float) -> None:
@@ -224,7 +280,7 @@ def _next_due(view: View, now: float) -> None:
     view.due_wait_s = max(poll_s, grown_s)
     view.due_at = now + view.due_wait_s
     view.due_by = now + max(BUSY_DUE_S, poll_s)
-    while view.returns and view.returns[0] <= now:
+    while view.returns and view.returns[0] <= view.due_last:  # not those since it was asked
         heappop(view.returns)
     if view.returns:
         view.due_at = min(view.due_at, max(view.returns[0], now + poll_s))

@@ -16,10 +16,7 @@ import math
 from actorq.core import event, plan_batches, plan_drain
 from actorq.core import inputs as i
 from actorq.core.effects import Finish, KillActor, StopActor
-from actorq.core.view import View
-
-LEAVE_S = 5.0
-"""How long a `teardown` and exit hooks may take at least; else what is left of the grace time."""
+from actorq.core.view import LEAVE_S, View
 
 
 def asked(view: View, input_: i.StopAsked, now: float) -> None:

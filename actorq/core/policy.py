@@ -20,6 +20,8 @@ NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
 DEFAULT_QUEUE = "default"
 MAX_BATCH_BYTES = 16 * 1024 * 1024
+CONCURRENCY = 100
+"""How many jobs an `async def` of one job has begun at once, unless its kind says otherwise."""
 
 
 class KindPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,11 +46,17 @@ class KindPolicy(msgspec.Struct, frozen=True, kw_only=True):
     weight: float = 1.0
     batch_timeout_s: float | None = None  # from the moment the actor takes the batch
     job_timeout_s: float | None = None  # of a function of one job's own parameters
+    concurrency: int | None = None  # of an `async def` of one job: so many at once
+    max_batches: int | None = None  # then a fresh actor takes the slot; so for the next two
+    max_age_s: float | None = None
+    max_rss: int | None = None  # bytes of memory resident after a batch
     setup_timeout_s: float = 600.0  # a model may be large; one that never loads must be seen
     max_attempts: int = 5  # counts failures of the handler
     crash_budget: int = 3  # counts deaths of the process charged to this job
     retry: Any = retries.DEFAULT  # whatever `policy_of` takes; a RetryPolicy once made
+    fatal: Any = ()  # exceptions after which no attempt is left; a tuple of types once made
     store_results: bool = True
+    threads: int | None = None  # of numeric libraries in an actor; else the environment's, or 1
     env: Mapping[str, str] = {}
 
     def __post_init__(self) -> None:
@@ -65,7 +73,11 @@ class KindPolicy(msgspec.Struct, frozen=True, kw_only=True):
                 seconds = check_duration(name, value, least, most)
                 msgspec.structs.force_setattr(self, name, seconds)
         self._check_combinations()
+        for field, (low, high) in _COUNTS.items():
+            if getattr(self, field) is not None:
+                check_integer(field, getattr(self, field), low, high)
         check_env(self.env)
+        msgspec.structs.force_setattr(self, "fatal", _types(self.fatal))
         msgspec.structs.force_setattr(self, "retry", retries.policy_of(self.retry))
 
     def _check_combinations(self) -> None:
@@ -91,6 +103,12 @@ _INTEGERS = {
     "max_attempts": (1, 32_767),
     "crash_budget": (1, 32_767),
 }
+_COUNTS = {
+    "threads": (1, 1_024),
+    "concurrency": (1, 10_000),
+    "max_batches": (1, 1_000_000_000),
+    "max_rss": (1 << 20, 1 << 50),
+}
 _NUMBERS = {
     "weight": (0.001, 1_000.0),
 }
@@ -99,8 +117,9 @@ _DURATIONS = {
     "setup_timeout_s": (0.1, 86_400.0),
     "batch_timeout_s": (0.001, 7 * 86_400.0),
     "job_timeout_s": (0.001, 7 * 86_400.0),
+    "max_age_s": (1.0, 7 * 86_400.0),
 }
-_OPTIONAL = ("batch_timeout_s", "job_timeout_s")
+_OPTIONAL = ("batch_timeout_s", "job_timeout_s", "max_age_s")
 
 
 def check_name(what: str, name: object) -> str:
@@ -126,6 +145,18 @@ def check_number(name: str, value: object, low: float, high: float) -> float:
     if is_number and low <= value <= high:  # type: ignore[operator]  # false for NaN
         return value  # type: ignore[return-value]
     raise ConfigError(f"{name}={_shown(value)} must be a number from {low:g} to {high:g}")
+
+
+def _types(fatal: object) -> tuple[type[BaseException], ...]:
+    """Return exception types as a tuple, or raise a ConfigError."""
+    given = tuple(fatal) if isinstance(fatal, list | tuple | set | frozenset) else (fatal,)
+    for each in given:
+        if not isinstance(each, type) or not issubclass(each, BaseException):
+            raise ConfigError(
+                f"fatal={_shown(fatal)}: {_shown(each)} is no type of exceptions; give one, "
+                "or a tuple of them"
+            )
+    return given
 
 
 def check_env(env: object) -> None:

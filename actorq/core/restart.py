@@ -20,3 +20,15 @@ def restart_delay_s(n_deaths: int, booted: bool) -> float:
     if n_deaths <= free:
         return 0.0
     return float(min(CAP_S, BASE_S * 2 ** min(n_deaths - free, 16)))
+
+
+RENEWAL_CAP_S = 2.0
+"""A start takes half a second of CPU: so it never takes more than a fifth of a core."""
+
+
+def renewal_delay_s(n_restarts: int) -> float:
+    """Return the wait before the next start where a handler has asked for a fresh process.
+
+    `n_restarts` counts such requests in a row without one batch that passed.
+    """
+    return min(RENEWAL_CAP_S, restart_delay_s(n_restarts, True))

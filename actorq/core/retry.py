@@ -101,7 +101,7 @@ def delay_s(policy: RetryPolicy, n_failed: int, u: float) -> float:
         return _clamp(_spread(plain, policy.jitter, u))
     try:
         value = policy(n)
-    except Exception:
+    except BaseException:  # an outcome is none here, and SystemExit would end the supervisor
         return delay_s(DEFAULT, n, u)
     seconds = seconds_of(value)
     return delay_s(DEFAULT, n, u) if seconds is None else _clamp(float(seconds))

@@ -36,6 +36,11 @@ def failed_for_good(id_: int, counts: Counts, error: ErrorInfo) -> Row:
     return Row(id_, counts.attempt, "failed", charge="failed", error=error)
 
 
+def attempts(counts: Counts, policy: KindPolicy) -> int:
+    """Return how many failures a job may have: its own limit, or its kind's."""
+    return counts.max_attempts or policy.max_attempts
+
+
 def failed_attempt(
     id_: int,
     counts: Counts,
@@ -48,8 +53,7 @@ def failed_attempt(
 ) -> Row:
     """Charge a handler failure: the job runs again later, or its attempts are spent."""
     n_failed = counts.n_failed + 1
-    limit = counts.max_attempts or policy.max_attempts
-    if n_failed >= limit:
+    if n_failed >= attempts(counts, policy) or error.final:
         return Row(id_, counts.attempt, "failed", charge="failed", error=error)
     wait = delay_s(policy.retry, n_failed, u) if after_s is None else after_s
     return Row(
@@ -60,9 +64,12 @@ def failed_attempt(
 def crashed_attempt(
     id_: int, counts: Counts, error: ErrorInfo, policy: KindPolicy, u: float, suspect: int
 ) -> Row:
-    """Charge a crash: the job runs again alone, or its crash budget is spent."""
+    """Charge a crash: the job runs again alone, or its crash budget is spent.
+
+    A job that has one attempt has no second one, whatever ended the first.
+    """
     n_crashed = counts.n_crashed + 1
-    if n_crashed >= policy.crash_budget:
+    if n_crashed >= policy.crash_budget or attempts(counts, policy) == 1:
         return Row(id_, counts.attempt, "failed", "crashed", error=error)
     wait = delay_s(policy.retry, n_crashed, u)
     return Row(

@@ -26,6 +26,9 @@ Phase = Literal["running", "draining", "killing", "leaving", "finished"]
 PIPE_DEPTH = 2
 """One batch running and one waiting in each actor's pipe; nothing is hoarded beyond."""
 
+LEAVE_S = 5.0
+"""How long a `teardown` may take."""
+
 
 @dataclass(slots=True)
 class Settings:
@@ -61,11 +64,19 @@ class Held:
     finished: bool = False  # every job has its outcome
     writing: bool = False  # a settlement of it is on its way
     recalled: bool = False
+    one_by_one: bool = False  # its actor runs each job in a call of its own
+    sent_at: float = 0.0
+    verdict_waits: bool = False  # on the one job that failed alone; see core.quarantine
     cancels: list[int] = field(default_factory=list)  # positions somebody wants cancelled
 
     def counts(self, position: int) -> Counts:
         """Return the counters of the job at a position."""
         return self.batch.notes.get(position, FRESH)
+
+    @property
+    def idle(self) -> bool:
+        """Tell whether all that is left of it is a verdict that waits."""
+        return self.verdict_waits and not (self.writing or self.rows or self.done)
 
     def left(self) -> list[int]:
         """Return the positions that have no outcome yet, in order."""
@@ -84,7 +95,27 @@ class Actor:
     held: list[Held] = field(default_factory=list)  # in its pipe, oldest first
     killed_for: Literal["", "timeout", "stop", "protocol"] = ""
     killed_lease: int = 0  # the batch that it is killed for; 0: none, or all that it runs
-    leaving: bool = False
+    killed_job: bool = False  # the running job had used up its own time, not the batch's
+    ready_at: float = math.inf
+    n_sent: int = 0  # batches
+    leaving: bool = False  # told to leave; it gets nothing more
+    leave_by: float = math.inf  # when it is killed if its teardown is still not over
+    used: bool = False  # it was sent a batch
+    free_at: float = 0.0  # when it had last answered for one
+    passed_at: float = -math.inf
+    failed_at: float = -math.inf  # … in a way that speaks against it, or against all
+    failed_like: str = ""
+    failed_job: int = 0  # 0: a batch of several
+
+    def failed(self, like: str, job: int, now: float) -> None:
+        """Note a failure that may be this process's own."""
+        if self.failed_like != like or self.passed_at > self.failed_at:
+            self.failed_like, self.failed_job, self.failed_at = like, job, now
+
+    def is_worse(self, like: str, job: int, passed_at: float) -> bool:
+        """Tell whether it fails alike with one and another, while something passed elsewhere."""
+        again = self.failed_like == like and self.passed_at < self.failed_at
+        return again and not (job and job == self.failed_job) and passed_at > self.failed_at
 
 
 @dataclass(slots=True)
@@ -95,6 +126,7 @@ class Slot:
     actor: int | None = None
     n_deaths: int = 0  # in a row, without one finished batch
     n_bad_starts: int = 0  # in a row: it died before it was ready
+    n_restarts: int = 0  # that its handler asked for, in a row
     start_at: float = 0.0
 
 
@@ -160,7 +192,13 @@ class Kind:
     n_unwritten: int = 0  # jobs claimed and not yet settled
     n_claiming: int = 0
     tally: Tally = field(default_factory=Tally)
+    restarts: dict[int, int] = field(default_factory=dict)  # job → fresh processes asked for
     quarantine: Quarantine = field(init=False)
+
+    @property
+    def name(self) -> str:
+        """Return the kind's name."""
+        return self.policy.name
 
     def __post_init__(self) -> None:
         """Begin without any suspicion."""
@@ -215,6 +253,8 @@ class View:
     start_at: float = 0.0  # when the next empty slot wants an actor
     hunger_at: float = 0.0  # when to look for hungry lanes next
     level: float = 0.0  # the pass value of the lane served last
+    troubled: set[str] = field(default_factory=set)  # kinds that rest, or owe verdicts
+    renew: set[int] = field(default_factory=set)  # actors that are to be replaced by fresh ones
     early: dict[int, list[int]] = field(default_factory=dict)  # claim in flight → jobs to cancel
     next_lease: int = 1
     next_actor: int = 1
@@ -247,6 +287,12 @@ class View:
         """Ask what is due after `wait_s`, and at the usual pace from then on."""
         self.due_wait_s = self.settings.poll_s
         self.due_at = min(self.due_at, now + wait_s)
+
+    def astir(self, kind: Kind) -> bool:
+        """Tell whether anything of a kind is under way, or waits in quarantine."""
+        if any(self.lanes[id_].suspects or self.lanes[id_].n_claiming for id_ in kind.lanes):
+            return True
+        return any(held.kind == kind.name and not held.idle for held in self.held.values())
 
     def group(self) -> int:
         """Draw a number for a new quarantine group: positive, 31 bits."""

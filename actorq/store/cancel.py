@@ -15,6 +15,9 @@ from actorq.store.faults import Contended, LockTimeout, translated
 from actorq.store.statements import statement
 
 CHUNK = 1000
+OWN = "SELECT pg_catalog.set_config('actorq.own', 'on', true)"
+"""Said in a transaction on whatever connection: the schema's guard lets it change a state."""
+
 TRIES = 5
 """Deadlocks in a row are somebody else's pattern: then the caller should hear of it."""
 
@@ -85,6 +88,7 @@ def _cancel(cursor: RawCursor[Any], schema: str, ids: list[int]) -> Cancelled:
         text = statement(name, schema).encode()
         return [row[0] for row in cursor.execute(text, [array(some)]).fetchall()]
 
+    cursor.execute(OWN)
     marked = sorted(run("cancel_mark", ids))
     rest = sorted(set(ids) - set(marked))
     busy = sorted(run("pending_jobs", rest)) if rest else []

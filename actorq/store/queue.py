@@ -15,6 +15,9 @@ from actorq.store.faults import Forbidden, LockTimeout, translated
 from actorq.store.migrate import check
 from actorq.store.statements import quoted
 
+Key = tuple[str, str]
+"""Kind and unique key."""
+
 
 class QueueStore:
     """Speak with the database over one connection; only one thread may use it.
@@ -184,6 +187,17 @@ class QueueStore:
             spared = text_array(name for (name,) in self._calls.rows("reap_blocked"))
             row = self._calls.row("reap", *how, spared)
         return Reaped(*row)
+
+    def sweep_keys(self, after: Key, limit: int) -> tuple[Key | None, int]:
+        """Remove stale unique keys among the next ones; return the last one and how many went.
+
+        The last one is None at the end of all keys.
+        """
+        with translated(), self._session.transaction():
+            n, *last, kinds, keys = self._calls.row("key_stale", *after, str(limit))
+            names = text_array(kinds), text_array(keys)
+            n_swept = self._calls.do("key_sweep", *names) if keys else 0
+        return ((last[0], last[1]) if n == limit else None), n_swept
 
     # Wake-up
 

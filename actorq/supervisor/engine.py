@@ -14,6 +14,7 @@ from queue import Empty, SimpleQueue
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any, Unpack
 
+from actorq.config import Place
 from actorq.core import effects as e
 from actorq.core import event, plan, plan_drain
 from actorq.core import inputs as i
@@ -114,7 +115,8 @@ class _Life:
         self._options = options
         self._events = events
         self._inbox, self._asked = inbox, asked
-        self._stage = Stage(options.kinds, inbox.put)  # first: it refuses to be in an actor
+        place = Place(options.dsn, options.schema)
+        self._stage = Stage(options.kinds, place, inbox.put)  # first: it refuses to be in an actor
         self._node = identity.me(options.ttl_s, self._stage.guardian)
         try:
             self._stage.prepare()
@@ -203,7 +205,7 @@ class _Life:
                 self._next_tick = now + self._options.poll_s
                 self._step(i.Tick(self._stage.taken(), self._stage.running()), now)
             if now >= self._abort_at:
-                self._ended, self._code = True, FAILED
+                self._ended, self._code = True, self._code or FAILED
             elif now >= self._grace_at and self._links.settlers.held_up:
                 self._ended = True
 

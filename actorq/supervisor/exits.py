@@ -21,6 +21,7 @@ class ExitInfo(msgspec.Struct, frozen=True):
     signal: str | None = None
     oom: bool = False
     problem: str = ""
+    stack: str = ""  # where the handler was, of a crash
 
     @property
     def cause(self) -> Cause:
@@ -31,7 +32,7 @@ class ExitInfo(msgspec.Struct, frozen=True):
 
     def error(self) -> ErrorInfo:
         """Return it as the failure of the job that was running."""
-        return ErrorInfo("ActorDied", self.text, cause=self.cause)
+        return ErrorInfo("ActorDied", self.text, self.stack, self.cause)
 
     @property
     def text(self) -> str:
@@ -47,15 +48,23 @@ class ExitInfo(msgspec.Struct, frozen=True):
         return f"the actor left with exit code {self.code}"
 
 
-def exit_info(status: int | None, oom: bool, problem: str) -> ExitInfo:
-    """Return the ExitInfo for what `subprocess` calls a return code: −n is signal n."""
+CRASHES = frozenset({"SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL"})
+"""The signals at which faulthandler prints where the threads were."""
+
+
+def exit_info(status: int | None, oom: bool, problem: str, stack: str = "") -> ExitInfo:
+    """Return the ExitInfo for what `subprocess` calls a return code: −n is signal n.
+
+    `stack` is what the process has printed last of where it was; a child may have printed it.
+    """
     if status is None or status >= 0:
         return ExitInfo(code=status, problem=problem)
     try:
         name = signal.Signals(-status).name
     except ValueError:  # a real-time signal has a number only
         name = f"signal {-status}"
-    return ExitInfo(signal=name, oom=oom and -status == signal.SIGKILL, problem=problem)
+    oom, stack = oom and -status == signal.SIGKILL, stack if name in CRASHES else ""
+    return ExitInfo(signal=name, oom=oom, problem=problem, stack=stack)
 
 
 class OomCounter:

@@ -7,6 +7,8 @@ import threading
 from actorq import wire
 from actorq.errors import ProtocolError
 
+BATCH = wire.Outcomes | wire.BatchFailed | wire.HandedBack | wire.Returned
+
 
 class Ledger:
     """Check every message of one actor against what it was sent."""
@@ -36,7 +38,7 @@ class Ledger:
             self._check_boot(message)
         elif isinstance(message, wire.Bye):
             self._gone = True
-        elif isinstance(message, wire.Outcomes | wire.BatchFailed | wire.Returned):
+        elif isinstance(message, BATCH):
             self._check_batch(message)
 
     def _check_boot(self, message: wire.Ready | wire.BootFailed) -> None:
@@ -45,7 +47,7 @@ class Ledger:
         self._booted = True
         self._gone = isinstance(message, wire.BootFailed)
 
-    def _check_batch(self, message: wire.Outcomes | wire.BatchFailed | wire.Returned) -> None:
+    def _check_batch(self, message: BATCH) -> None:
         with self._lock:
             n = self._sizes.get(message.no)
             if n is None:
@@ -53,7 +55,7 @@ class Ledger:
             told = self._told[message.no]
             if isinstance(message, wire.Outcomes):
                 _note(told, message, n)
-            elif isinstance(message, wire.BatchFailed):
+            elif isinstance(message, wire.BatchFailed | wire.HandedBack):
                 _check_range(message.begun, n)
             elif told:
                 raise ProtocolError(f"batch {message.no} was returned with outcomes in it")

@@ -79,18 +79,13 @@ class RunOptions:
         cls,
         app: App,
         *,
-        dsn: str | None = None,
-        schema: str | None = None,
         kinds: Sequence[str] | None = None,
         queues: Sequence[str] | None = None,
         drain: bool = False,
         **settings: Unpack[RunSettings],
     ) -> RunOptions:
-        """Choose from an app the kinds to serve; all that have a handler, unless named.
-
-        Given `dsn` or `schema`, they stand for the app's own.
-        """
-        if app.pooler and dsn is None:
+        """Choose from an app the kinds to serve; all that have a handler, unless named."""
+        if app.pooler:
             raise ConfigError("App(pooler=True) can only enqueue: to run, give a direct DSN")
         served = tuple(_chosen(app, kinds))
         until_final = settings.get("until_final", False)
@@ -98,8 +93,8 @@ class RunOptions:
             raise ConfigError("limit_s is for a drain until_final: any other one does not wait")
         given: dict[str, Any] = {**settings}  # durations in any form
         return cls(
-            dsn=app.dsn() if dsn is None else dsn,
-            schema=app.schema if schema is None else schema,
+            dsn=app.dsn(),
+            schema=app.schema,
             kinds=served,
             queues=tuple(queues or ()),
             drain=drain or until_final,

@@ -7,7 +7,6 @@ when the process and its group are gone, so that whoever hears of it can give th
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 import os
 import selectors
@@ -23,9 +22,11 @@ import msgspec
 
 from actorq import wire
 from actorq.errors import ProtocolError
+from actorq.logs import logger
 from actorq.supervisor.ends import Fatal
 from actorq.supervisor.exits import ExitInfo, OomCounter, exit_info
 from actorq.supervisor.loglines import LogLines
+from actorq.supervisor.stacks import Stacks
 
 if TYPE_CHECKING:
     from actorq.supervisor.pool import Actor
@@ -60,6 +61,7 @@ class _Watched:
 
     actor: Actor
     lines: LogLines = field(default_factory=LogLines)
+    stacks: Stacks = field(default_factory=Stacks)
     code: int | None = None
     is_dead: bool = False
     is_orphaned: bool = False  # its guardian died before it
@@ -215,10 +217,11 @@ class Pipes(threading.Thread):
 
     def _log(self, watched: _Watched, lines: list[tuple[int, str]]) -> None:
         actor = watched.actor
+        watched.stacks.feed(text for _, text in lines)
         extra = {"kind": actor.kind, "slot": actor.index}
         for level, text in lines:
-            logger = logging.getLogger(f"actorq.actor.{actor.kind}")
-            logger.log(level, "%s[%d] %s", actor.kind, actor.index, text, extra=extra)
+            log = logger(f"actorq.actor.{actor.kind}")
+            log.log(level, "%s[%d] %s", actor.kind, actor.index, text, extra=extra)
 
     # ---- death ----
 
@@ -261,7 +264,7 @@ class Pipes(threading.Thread):
             exit_ = ExitInfo(problem="the guardian of its supervisor has died")
             self._post(ActorDied(actor.id, exit_, 0, []))
         else:
-            exit_ = exit_info(watched.code, oom, actor.problem)
+            exit_ = exit_info(watched.code, oom, actor.problem, watched.stacks.text())
             self._post(ActorDied(actor.id, exit_, actor.page.taken, actor.page.running()))
 
     def _release(self, actor: Actor) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import itertools
 import os
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import BuiltinFunctionType
 from typing import TYPE_CHECKING
 
 from actorq import wire
 from actorq.actor.adapters import Kind
 from actorq.actor.boot import boot_of
+from actorq.config import Place
 from actorq.core.model import Buffer
-from actorq.errors import InternalError
+from actorq.core.policy import KindPolicy
+from actorq.errors import ConfigError, InternalError
 from actorq.loading import refuse_while_loading
 from actorq.page import MAX_IN_PIPE, Page
 from actorq.supervisor import process
@@ -34,8 +38,14 @@ THREAD_COUNTS = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
     "BLIS_NUM_THREADS",
+    "OPENCV_FOR_THREADS_NUM",
+    "NUMBA_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+    "POLARS_MAX_THREADS",
+    "ACTORQ_THREADS",
 )
-"""What numeric libraries read, once, when they are loaded."""
+"""What numeric libraries read, once, when they are loaded; the last is for handlers to read, which
+tell it to libraries that read nothing."""
 
 MAX_PARTS = 1000
 """How many buffers to give to one sendmsg: Linux and macOS take 1024."""
@@ -144,14 +154,19 @@ class Actor:
 class Pool:
     """Start actor processes; every one is reported by `pipes` until it is dead.
 
-    `n_threads` is what numeric libraries in each actor are told to use, unless the
-    environment or the kind says otherwise.
+    `place` is where the jobs live, for handlers that enqueue.
     """
 
-    def __init__(self, pipes: Pipes, n_threads: int = 1) -> None:
+    def __init__(self, pipes: Pipes, place: Place | None = None) -> None:
         refuse_while_loading("a supervisor was started")
+        if not isinstance(_thread.start_new_thread, BuiltinFunctionType):
+            raise ConfigError(
+                "the threads of this process have been patched, as by eventlet or gevent, and a "
+                "supervisor needs real ones: patch where handlers run only, in their setup or "
+                "where ACTORQ_SLOT is in os.environ, and enqueue from patched processes"
+            )
         self._pipes = pipes
-        self._n_threads = n_threads
+        self._place = place
         self._guard = Guard.start()
         self._closed = socket.socket()  # what an actor has that could not be started
         self._closed.close()
@@ -163,7 +178,7 @@ class Pool:
         kernel ends them with it. Raises ConfigError for a handler that cannot be sent. If
         the system refuses a process, its ActorDied says so.
         """
-        boot = boot_of(kind, index)
+        boot = boot_of(kind, index, self._place)
         actor = Actor(kind.name, index, Page.private(kind.policy.max_batch), self._closed, NO_FD)
         try:
             self._bring_up(actor, kind)
@@ -213,19 +228,21 @@ class Pool:
         return process.start(
             (fd, self.guardian or os.getpid(), actor.page.fd, actor.page.capacity),
             name=f"actorq {kind.name}[{actor.index}]",
-            env=environment(dict(os.environ), kind.policy.env, actor.index, self._n_threads),
+            env=environment(dict(os.environ), kind.policy, actor.index),
             log_fd=log_fd,
             fds=[fd, actor.page.fd],
             guard=self._guard,
         )
 
 
-def environment(
-    base: dict[str, str], own: dict[str, str], index: int, n_threads: int
-) -> dict[str, str]:
-    """Return the environment of an actor: the kind's own settings win, then those around us."""
-    threads = dict.fromkeys(THREAD_COUNTS, str(n_threads))
-    return {**threads, **base, "ACTORQ_SLOT": str(index), **own}
+def environment(base: Mapping[str, str], policy: KindPolicy, index: int) -> dict[str, str]:
+    """Return the environment of an actor: the kind's own settings win, then those around us.
+
+    One thread each where nobody says otherwise: as many actors as cores already keep those busy.
+    """
+    threads = dict.fromkeys(THREAD_COUNTS, str(policy.threads or 1))
+    around = {**threads, **base} if policy.threads is None else {**base, **threads}
+    return {**around, "ACTORQ_SLOT": str(index), **policy.env}
 
 
 def _nothing() -> None:

@@ -18,11 +18,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from actorq.actor.boot import HOME
 from actorq.supervisor.guard import Guard, signals_held_back
 from actorq.supervisor.guardian import CODE
-
-HOME = os.getcwd()
-"""What an empty entry of sys.path meant when the program began."""
 
 BOOTSTRAP = """\
 import json, os, sys

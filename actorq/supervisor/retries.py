@@ -27,7 +27,7 @@ class Told:
         """Return what the function returns, whatever that is."""
         try:
             delay = self._function(n_failed)
-        except Exception as exc:
+        except BaseException as exc:
             self._tell(f"it raised {exc!r}")
             raise
         if seconds_of(delay) is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from actorq import wire
+from actorq.config import Place
 from actorq.core import effects as e
 from actorq.core import inputs as i
 from actorq.core.model import Cut
@@ -29,6 +30,7 @@ class Seat:
     last_no: int = 0
     leases: dict[int, int] = field(default_factory=dict)  # no → lease
     nos: dict[int, int] = field(default_factory=dict)  # lease → no
+    one_by_one: set[int] = field(default_factory=set)  # nos whose jobs run in calls of their own
 
     def enter(self, lease: int) -> int:
         """Give a number to a batch that is to be sent."""
@@ -39,15 +41,16 @@ class Seat:
     def forget(self, no: int) -> None:
         """Drop a batch that is over."""
         self.nos.pop(self.leases.pop(no, 0), None)
+        self.one_by_one.discard(no)
 
 
 class Stage:
     """Carry out the effects that concern processes; translate what they say."""
 
-    def __init__(self, kinds: Sequence[Kind], post: Callable[[object], None]) -> None:
+    def __init__(self, kinds: Sequence[Kind], place: Place, post: Callable[[object], None]) -> None:
         self._kinds = {kind.name: kind for kind in kinds}
         self._pipes = Pipes(post)
-        self._pool = Pool(self._pipes)
+        self._pool = Pool(self._pipes, place)
         self._by_number: dict[int, Seat] = {}
         self._by_actor: dict[int, Seat] = {}
         self._prepared: dict[tuple[str, int], Actor] = {}
@@ -82,8 +85,8 @@ class Stage:
         match effect:
             case e.Spawn(number, kind, index):
                 self._spawn(number, kind, index)
-            case e.Send(number, batch, cut):
-                self._send(self._by_number[number], batch, cut)
+            case e.Send(number, batch, cut, one_by_one):
+                self._send(self._by_number[number], batch, cut, one_by_one)
             case e.Recall(number, lease):
                 seat = self._by_number[number]
                 seat.actor.recall(seat.nos[lease])
@@ -103,9 +106,11 @@ class Stage:
         seat = Seat(number, actor)
         self._by_number[number] = self._by_actor[actor.id] = seat
 
-    def _send(self, seat: Seat, batch: Any, cut: Cut) -> None:
+    def _send(self, seat: Seat, batch: Any, cut: Cut, one_by_one: bool) -> None:
         no = seat.enter(batch.lease)
-        work = wire.Work(no, batch.lease, batch.ids, batch.lens, batch.notes, cut)
+        if one_by_one:
+            seat.one_by_one.add(no)
+        work = wire.Work(no, batch.lease, batch.ids, batch.lens, batch.notes, cut, one_by_one)
         seat.actor.send(work, batch.args)
 
     def taken(self) -> dict[int, int]:
@@ -122,7 +127,7 @@ class Stage:
         return {
             seat.number: tuple(seat.actor.page.running())
             for seat in self._by_number.values()
-            if self._kinds[seat.actor.kind].policy.job_timeout_s is not None
+            if seat.one_by_one or self._kinds[seat.actor.kind].policy.job_timeout_s is not None
         }
 
     def translate(self, said: object) -> i.Input | None:
@@ -143,6 +148,13 @@ class Stage:
                 lease = seat.leases.get(no, 0)
                 seat.forget(no)
                 return i.BatchFailed(number, lease, error, begun)
+            case wire.HandedBack(no, what, error, begun, after_s):
+                lease = seat.leases.get(no, 0)
+                seat.forget(no)
+                rest_s = after_s if what == "rest" else None
+                return i.HandedBack(number, lease, error, begun, rest_s)
+            case wire.Grown(rss):
+                return i.ActorGrown(number, rss)
             case wire.Returned(no):
                 lease = seat.leases.get(no, 0)
                 seat.forget(no)

@@ -7,9 +7,10 @@ import asyncio
 import msgspec
 import pytest
 
-from actorq.actor.adapters import MAX_CONCURRENT, adapter_of
+from actorq.actor.adapters import adapter_of
 from actorq.actor.run import run_batch
 from actorq.args import ArgsCodec
+from actorq.core.policy import CONCURRENCY
 from actorq.page import Page
 from actorq.wire import BatchFailed, Outcomes
 from tests.actor.support import FIRST_ID, kind_of, run, work_of
@@ -93,7 +94,7 @@ def test_async_handlers_of_every_shape_run():
 
 def test_an_async_function_has_several_jobs_begun_at_once_up_to_a_limit():
     running, most = set(), 0
-    page = Page.private(3 * MAX_CONCURRENT)
+    page = Page.private(3 * CONCURRENCY)
 
     async def per_job(n: int):
         nonlocal most
@@ -104,9 +105,9 @@ def test_an_async_function_has_several_jobs_begun_at_once_up_to_a_limit():
             await asyncio.sleep(0)
         running.remove(n)
 
-    n = 3 * MAX_CONCURRENT
+    n = 3 * CONCURRENCY
     ran = run(kind_of(per_job, "job"), [{"n": i} for i in range(n)], page)
-    assert most == MAX_CONCURRENT
+    assert most == CONCURRENCY
     assert ran.done == set(range(n))
     assert page.running() == []
 

@@ -248,3 +248,37 @@ def test_a_private_server_is_started_migrated_and_shared(monkeypatch: pytest.Mon
         assert other.job(job.id).state() == "ready"
         assert "embedded" in repr(app)
     embedded.remove(home)
+
+
+def test_concurrency_is_for_async_functions_of_one_job() -> None:
+    app = App("dbname=unused")
+
+    @app.actor("fetch")
+    async def fetch(url: str) -> None: ...
+
+    @app.actor("many", concurrency=500)
+    async def many(url: str) -> None: ...
+
+    assert (fetch.policy.concurrency, many.policy.concurrency) == (100, 500)
+    for handler in (_plain, _whole):
+        with pytest.raises(ConfigError, match="concurrency=5 is for an `async def` of one"):
+            app.actor("other", concurrency=5)(handler)
+    with pytest.raises(ConfigError, match="concurrency=0 must be a whole number"):
+        app.actor("other", concurrency=0)
+
+
+def _plain(url: str) -> None: ...
+
+
+async def _whole(batch: Batch[str]) -> None: ...
+
+
+@pytest.mark.parametrize("fatal", ["ValueError", [ValueError, 3], int, ValueError()])
+def test_fatal_takes_types_of_exceptions(fatal: object) -> None:
+    with pytest.raises(ConfigError, match="is no type of exceptions"):
+        App("dbname=unused").actor("k", fatal=fatal)
+
+
+def test_one_fatal_type_is_enough() -> None:
+    kind = App("dbname=unused").actor("k", fatal=ValueError)(_plain)
+    assert kind.policy.fatal == (ValueError,)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,20 @@ import msgspec
 import psycopg
 import pytest
 
-from actorq import App, Batch, ConfigError, cancel, done, fail, retry, snooze
+from actorq import (
+    App,
+    Batch,
+    ConfigError,
+    Done,
+    Fail,
+    RestartActor,
+    RestKind,
+    cancel,
+    done,
+    fail,
+    retry,
+    snooze,
+)
 from actorq.errors import ArgsInvalid
 from actorq.testing import Raised, assert_enqueued, run
 
@@ -124,3 +138,58 @@ def test_the_plugin_gives_every_test_a_database_of_its_own(tmp_path: Path, serve
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 passed" in done.stdout
+
+
+_ALL = "all without an outcome"
+
+
+@app.actor("says", max_batch=2)
+class Says:
+    def setup(self) -> None:
+        self.n = 0
+
+    def handle(self, batch: Batch[str]) -> list[int]:
+        self.n += 1
+        if "fail" in batch.args:
+            raise Fail(_ALL)
+        if "restart" in batch.args:
+            batch[0].done("first")
+            raise RestartActor("gone")
+        if "rest" in batch.args:
+            raise RestKind(30, "429")
+        return [self.n] * len(batch)
+
+
+def test_what_a_handler_raises_means_what_it_means_in_an_actor() -> None:
+    assert run(Says, ["a", "b", "fail", "c"]) == [Done(1), Done(1), *[Fail(_ALL)] * 2]
+    assert run(Says, ["rest", "a"]) == [RestKind(30.0, "429")] * 2
+
+
+def test_a_fresh_handler_follows_one_that_asked_for_it() -> None:
+    assert run(Says, ["a", "b", "c", "restart", "d"]) == [
+        *(Done(1), Done(1), Done("first"), RestartActor("gone"), Done(1)),
+    ]
+
+
+@app.actor("timed", batch_timeout_s=0.05, fatal=(LookupError,))
+def timed(batch: Batch[str]) -> None:
+    for job in batch:
+        if job.args == "lookup":
+            raise KeyError
+        try:
+            if job.args == "hang":
+                threading.Event().wait(60)
+        except Exception as error:
+            job.fail(str(error))
+        job.done()
+
+
+def test_limits_and_fatal_errors_hold_here_too() -> None:
+    first, second, third = run(timed, ["a", "hang", "b"])
+    assert first == Done()
+    assert isinstance(second, Raised)
+    assert isinstance(third, Raised)
+    assert second.error.cause == "timeout"
+    [last] = run(timed, ["lookup"])
+    assert isinstance(last, Raised)
+    assert last.error.final

@@ -8,7 +8,7 @@ from actorq.core import effects as e
 from actorq.core import inputs as i
 from actorq.core import plan
 from actorq.core.ask import Claimed, Due
-from actorq.core.model import Batch, Counts, ErrorInfo, Settlement
+from actorq.core.model import Batch, Counts, ErrorInfo, Row, Settlement
 from actorq.core.policy import KindPolicy
 from actorq.core.view import Settings, View
 
@@ -81,6 +81,28 @@ class Desk:
     def written(self, settlement: Settlement, *, applied: bool = True) -> list[e.Effect]:
         leases = frozenset({settlement.lease} if applied else ())
         return self.feed(i.Settled([settlement], leases))
+
+    def rows(self) -> list[Row]:
+        """Return the rows written now, and those of verdicts that wait.
+
+        For these everything that came back is let be gone, so that nobody else can be asked.
+        """
+        found: list[Row] = []
+        for _ in range(50):
+            settlements = [made.settlement for made in self.of(e.Settle)]
+            found += [row for settlement in settlements for row in settlement.rows]
+            if not any(held.verdict_waits for held in self.view.held.values()):
+                return found
+            starting = [actor.id for actor in self.view.actors.values() if not actor.ready]
+            if settlements:
+                self.written(settlements[0])
+            elif self.view.claims:
+                self.answer(next(iter(self.view.claims)), after=0.1)
+            elif self.view.due_asked is not None:
+                self.nothing_due(after=0.1)
+            else:
+                self.feed(i.ActorReady(starting[0]) if starting else i.Tick(), after=0.1)
+        raise AssertionError("a verdict waits for ever")
 
     def at_rest(self) -> None:
         """Bring a started desk to where nothing is to be done."""

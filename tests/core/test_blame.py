@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import math
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actorq.core.blame import blame, halves
+from actorq.core.blame import blame
 
 positions = st.sets(st.integers(0, 300), max_size=60).map(sorted)
 
@@ -13,9 +11,8 @@ positions = st.sets(st.integers(0, 300), max_size=60).map(sorted)
 @given(positions, st.lists(st.integers(-5, 305)), st.booleans())
 def test_every_open_job_has_one_fate(open_: list[int], begun: list[int], certain: bool) -> None:
     verdict = blame(open_, begun, certain=certain)
-    fates = [*verdict.charged, *verdict.innocent, *(p for g in verdict.suspects for p in g)]
+    fates = [*verdict.charged, *verdict.innocent, *verdict.suspects]
     assert sorted(fates) == open_
-    assert all(verdict.suspects)
 
 
 @given(positions, st.lists(st.integers(-5, 305)), st.booleans())
@@ -43,29 +40,9 @@ def test_the_one_that_was_running_is_charged() -> None:
 
 
 def test_of_a_vectorised_batch_nobody_is_charged() -> None:
-    assert blame([0, 1, 2], []).suspects == ((0, 1), (2,))
+    assert blame([0, 1, 2], []).suspects == (0, 1, 2)
 
 
 def test_the_one_that_ran_out_of_time_runs_alone_before_it_is_charged() -> None:
     verdict = blame([2, 3], [2], certain=False)
-    assert (verdict.charged, verdict.suspects, verdict.innocent) == ((), ((2,),), (3,))
-
-
-@given(st.integers(1, 1000), st.data())
-def test_a_killer_is_alone_after_so_many_deaths(n: int, data: st.DataObject) -> None:
-    killer = data.draw(st.integers(0, n - 1))
-    group, deaths = list(range(n)), 0
-    while True:
-        verdict, deaths = blame(group, []), deaths + 1
-        if verdict.charged:
-            break
-        (group,) = [list(g) for g in verdict.suspects if killer in g]
-    assert verdict.charged == (killer,)
-    assert deaths <= 1 + math.ceil(math.log2(n))
-
-
-@given(st.integers(2, 100))
-def test_halves_are_halves(n: int) -> None:
-    first, second = halves(range(n))
-    assert first + second == tuple(range(n))
-    assert 0 <= len(first) - len(second) <= 1
+    assert (verdict.charged, verdict.suspects, verdict.innocent) == ((), (2,), (3,))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from actorq.core import effects as e
-from actorq.core import event, plan
+from actorq.core import event, plan, plan_actors
 from actorq.core import inputs as i
 from actorq.core.ask import Due
 from actorq.core.policy import KindPolicy
-from actorq.core.view import Settings
+from actorq.core.view import LEAVE_S, Settings
 from tests.core.desk import DEAD, ERROR, Desk
 
 HEED_S = Settings().heed_s
@@ -38,10 +38,14 @@ def test_the_batch_that_was_running_is_blamed_and_the_other_one_kept() -> None:
     desk = with_two_batches()
     desk.feed(i.ActorDied(1, DEAD, 1, [1]))
     settlement = desk.one(e.Settle).settlement
-    assert settlement.lease == 1
-    assert {row.id: row.charge for row in settlement.rows} == {10: "none", 11: "crashed"}
+    assert (settlement.lease, settlement.closes) == (1, False)
+    assert {row.id: row.charge for row in settlement.rows} == {10: "none"}
+    desk.written(settlement)
     desk.feed(i.ActorReady(2))
     assert [send.batch.lease for send in desk.of(e.Send)] == [2]
+    desk.feed(i.Outcomes(2, 2, [], [], last=True), after=0.1)
+    rows = [row for settle in desk.of(e.Settle) for row in settle.settlement.rows]
+    assert {row.id: row.charge for row in rows} == {11: "crashed"}, "as soon as something passes"
 
 
 def test_a_batch_whose_last_frame_came_before_the_death_is_not_blamed() -> None:
@@ -57,8 +61,8 @@ def test_what_was_streamed_survives_the_death() -> None:
     desk.feed(i.Outcomes(1, 1, [0], [], last=False))
     desk.feed(i.ActorDied(1, DEAD, 1, [1]))
     settlement = desk.one(e.Settle).settlement
-    assert settlement.done == {0: [10]}
-    assert [row.id for row in settlement.rows] == [11]
+    assert (settlement.done, settlement.closes) == ({0: [10]}, False)
+    assert desk.view.held[1].verdict_waits
 
 
 def test_batches_that_waited_go_first_and_in_their_order() -> None:
@@ -212,3 +216,109 @@ def test_a_job_that_does_not_heed_its_own_limit_is_ended() -> None:
     assert desk.of(e.KillActor) == [], "the second job began later"
     desk.feed(i.Tick({1: 1}, {1: (1,)}), after=0.2)
     assert desk.one(e.KillActor).actor == 1
+
+
+# ---- retiring --------------------------------------------------------------------------------
+
+
+def retire(desk: Desk) -> None:
+    (actor,) = desk.view.actors.values()
+    plan_actors.retire(desk.view, actor, desk.now)
+    desk.feed(i.Tick())
+
+
+def test_a_retiring_actor_ends_its_batch_and_a_fresh_one_takes_the_other() -> None:
+    desk = with_two_batches()
+    desk.feed(i.Tick({1: 1}))
+    retire(desk)
+    assert desk.of(e.StopActor) == [e.StopActor(1)]
+    assert [recall.lease for recall in desk.of(e.Recall)] == [1, 2]
+    assert desk.of(e.Spawn) == [], "its slot may stand for a device with room for one"
+    desk.feed(i.Outcomes(1, 1, [], [], last=True))
+    assert desk.one(e.Settle).settlement.done == {0: [10, 11]}
+    desk.feed(i.Returned(1, 2))
+    assert desk.of(e.Settle) == [], "the lease is kept"
+    desk.feed(i.ActorDied(1, i.ErrorInfo("ActorDied", "exit code 0", cause="exit"), 1, []))
+    assert desk.one(e.Spawn) == e.Spawn(2, "k", 0)
+    desk.feed(i.ActorReady(2))
+    assert [send.batch.lease for send in desk.of(e.Send)] == [2]
+
+
+def test_retiring_counts_as_no_death_however_often() -> None:
+    desk = Desk(KindPolicy(name="k"))
+    desk.start()
+    desk.at_rest()
+    for n in range(1, 20):
+        retire(desk)
+        desk.feed(i.ActorDied(n, DEAD, 0, []))
+        assert desk.one(e.Spawn).actor == n + 1, "at once"
+        (exited,) = (x for x in desk.events if isinstance(x, event.ActorExited))
+        assert exited.planned
+        desk.feed(i.ActorReady(n + 1))
+    assert desk.view.kinds["k"].slots[0].n_deaths == 0
+
+
+def test_nothing_is_sent_to_an_actor_that_retires() -> None:
+    desk = Desk(KindPolicy(name="k", max_batch=2))
+    desk.start()
+    retire(desk)
+    desk.answer(1, [10])
+    assert desk.of(e.Send) == []
+    assert desk.of(e.Claim) == [], "and nothing more is claimed until the next one is ready"
+
+
+def test_two_batches_that_come_back_are_sent_on_in_their_order() -> None:
+    desk = with_two_batches()
+    retire(desk)
+    desk.feed(i.Returned(1, 1))
+    desk.feed(i.Returned(1, 2))
+    desk.feed(i.ActorDied(1, DEAD, 0, []))
+    desk.feed(i.ActorReady(2))
+    assert [send.batch.lease for send in desk.of(e.Send)] == [1, 2]
+
+
+def test_an_actor_that_dies_in_its_last_batch_is_blamed_all_the_same() -> None:
+    desk = with_two_batches()
+    retire(desk)
+    desk.feed(i.ActorDied(1, DEAD, 1, [0]))
+    assert [row.id for row in desk.one(e.Settle).settlement.rows] == [11]
+    assert desk.view.held[1].verdict_waits
+    assert desk.view.kinds["k"].slots[0].n_deaths == 0, "the one that was running is known"
+
+
+def test_a_teardown_of_a_retiring_actor_has_its_time_and_no_more() -> None:
+    desk = with_two_batches()
+    retire(desk)
+    desk.feed(i.Tick(), after=60.0)
+    assert desk.of(e.KillActor) == [], "its batch may take as long as it likes"
+    desk.feed(i.Returned(1, 2))
+    desk.feed(i.Outcomes(1, 1, [], [], last=True))
+    desk.feed(i.Tick())
+    desk.feed(i.Tick(), after=LEAVE_S - 0.1)
+    assert desk.of(e.KillActor) == []
+    desk.feed(i.Tick(), after=0.2)
+    assert desk.one(e.KillActor).actor == 1
+    desk.feed(i.Tick(), after=0.2)
+    assert desk.of(e.KillActor) == [], "once"
+    desk.feed(i.ActorDied(1, DEAD, 0, []))
+    assert desk.one(e.Spawn).actor == 2
+
+
+def test_what_is_fresh_or_already_ending_is_not_retired() -> None:
+    desk = Desk(KindPolicy(name="k"))
+    desk.feed(i.Tick())
+    retire(desk)
+    assert desk.effects == [], "it is still starting"
+    desk.feed(i.ActorReady(1))
+    retire(desk)
+    retire(desk)
+    assert desk.effects == [], "it retires already"
+
+
+def test_a_stop_while_an_actor_retires_gives_back_what_it_had_not_begun() -> None:
+    desk = with_two_batches()
+    desk.feed(i.Tick({1: 1}))
+    retire(desk)
+    desk.feed(i.StopAsked())
+    desk.feed(i.Returned(1, 2))
+    assert [row.charge for row in desk.one(e.Settle).settlement.rows] == ["none", "none"]

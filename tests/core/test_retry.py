@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actorq.core import outcome
 from actorq.core.retry import (
     DEFAULT,
     MAX_DELAY_S,
@@ -117,3 +118,16 @@ def test_what_cannot_be_a_delay_is_refused_at_declaration(value: Any) -> None:
 def test_exponential_names_the_wrong_number(settings: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(settings))):
         Exponential(**settings)
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, outcome.Fail, ValueError])
+def test_whatever_a_function_raises_its_job_only_waits_the_default(error: type) -> None:
+    calls = []
+
+    def function(n: int) -> float:
+        calls.append(n)
+        if len(calls) > 1:  # not yet when it is tried at its declaration
+            raise error
+        return 1.0
+
+    assert delay_s(policy_of(function), 1, 0.5) == delay_s(DEFAULT, 1, 0.5)

@@ -9,6 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from actorq.core.policy import KindPolicy
+from actorq.supervisor.pool import environment
 from actorq.supervisor.surroundings import STOPPING
 from actorq.wire import BootFailed, Bye, Ready
 from tests.actor.support import kind_of
@@ -51,6 +53,7 @@ def test_the_environment_is_the_slots_own(actors, monkeypatch):
     assert env["OMP_NUM_THREADS"] == env["OPENBLAS_NUM_THREADS"] == "1"  # the default
     assert env["MKL_NUM_THREADS"] == "7"  # what the supervisor was given wins over that
     assert env["NUMEXPR_NUM_THREADS"] == "9"  # what the kind says wins over all
+    assert env["ACTORQ_THREADS"] == "1"  # for what handlers themselves tell a library
     assert dict(os.environ) == before
 
 
@@ -188,3 +191,19 @@ def test_a_stop_waits_for_the_batches_before_it(actors, at_once):
     answers = [actors.answer(actor, no)[-1] for no in (1, 2, 3)]
     assert all(answer.last for answer in answers)
     assert actors.died(actor).exit.code == 0
+
+
+@pytest.mark.parametrize(
+    ("threads", "around", "wanted"),
+    [
+        (None, {}, ("1", "1")),
+        (None, {"OMP_NUM_THREADS": "7"}, ("7", "1")),
+        (3, {"OMP_NUM_THREADS": "7", "ACTORQ_THREADS": "8"}, ("3", "3")),
+    ],
+)
+def test_a_kind_says_how_many_threads_its_libraries_use(threads, around, wanted):
+    policy = KindPolicy(name="k", threads=threads, env={"RAYON_NUM_THREADS": "5"})
+    env = environment({"PATH": "/bin", **around}, policy, 4)
+    assert (env["OMP_NUM_THREADS"], env["ACTORQ_THREADS"]) == wanted
+    assert env["POLARS_MAX_THREADS"] == env["OPENCV_FOR_THREADS_NUM"] == str(threads or 1)
+    assert (env["PATH"], env["RAYON_NUM_THREADS"], env["ACTORQ_SLOT"]) == ("/bin", "5", "4")

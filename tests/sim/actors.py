@@ -21,26 +21,34 @@ def failing(job: int) -> ErrorInfo:
     return ErrorInfo(f"Error{job}", "as the script says")
 
 
+DOWN = ErrorInfo("ConnectionError", "the service is down")
+
+
 def deadly(job: int) -> ErrorInfo:
     """Return how the process died, again in a way of this job's own."""
     return ErrorInfo("ActorDied", f"signal 9 by {job}", cause="signal")
 
 
 TAKES = {"slow": 0.6, "late": 0.4}
-FATAL = ("raise", "crash", "dup")
+FATAL = ("raise", "alike", "crash", "kill", "dup", "restart", "rest")
+REST_S = 0.2
 KILL_S = 0.003
 
 
 class Actor:
-    def __init__(self, world: World, owner: Supervisor, id_: int, kind: KindPlan) -> None:
-        self.world, self.owner, self.id, self.kind = world, owner, id_, kind
-        self.pipe: deque[tuple[int, Batch]] = deque()
+    def __init__(
+        self, world: World, owner: Supervisor, id_: int, kind: KindPlan, index: int
+    ) -> None:
+        self.world, self.owner, self.id, self.kind, self.index = world, owner, id_, kind, index
+        self.born_at = world.now
+        self.pipe: deque[tuple[int, Batch, bool]] = deque()
         self.numbers: dict[int, int] = {}  # lease → number in this pipe
         self.last_no = self.taken = self.taken_lease = self.recall = 0
         self.begun: list[int] = []
         self.cancels: dict[int, set[int]] = {}
         self.ready = self.busy = self.dead = self.stopping = False
-        self.killer = 0  # the job that ended it
+        self.death = deadly(0)
+        self.one_by_one = False  # of the batch taken
 
     # ---- life ----
 
@@ -61,9 +69,7 @@ class Actor:
 
     def _buried(self) -> None:
         self.owner.actors.pop(self.id, None)
-        self.owner.post(
-            i.ActorDied(self.id, deadly(self.killer), self.taken_lease, list(self.begun))
-        )
+        self.owner.post(i.ActorDied(self.id, self.death, self.taken_lease, list(self.begun)))
 
     def after(self, delay: float, act: object, *args: object) -> None:
         self.world.after(delay, self._alive, act, args)
@@ -74,10 +80,10 @@ class Actor:
 
     # ---- what the supervisor does to it ----
 
-    def send(self, batch: Batch) -> None:
+    def send(self, batch: Batch, one_by_one: bool) -> None:
         self.last_no += 1
         self.numbers[batch.lease] = self.last_no
-        self.pipe.append((self.last_no, batch))
+        self.pipe.append((self.last_no, batch, one_by_one))
         if not self.busy:
             self.after(0.0001, self.next)
 
@@ -91,7 +97,7 @@ class Actor:
 
     def stop(self) -> None:
         self.stopping = True
-        if not self.busy:
+        if not self.busy and not self.pipe:
             self.after(0.001, self.die)
 
     # ---- work ----
@@ -100,14 +106,15 @@ class Actor:
         """Take the next batch, or answer for a recalled one."""
         if self.busy or not self.pipe:
             return
-        no, batch = self.pipe.popleft()
+        no, batch, one_by_one = self.pipe.popleft()
         self.busy = True
         if no <= self.recall:
             delay = 0.05 if self.owner.world.scenario.late_recalls else 0.0001
             self.after(delay, self._return, batch)
             return
         self.taken, self.taken_lease, self.begun = no, batch.lease, []
-        self._run(batch)
+        self.one_by_one = one_by_one
+        self._run(batch, one_by_one)
 
     def _return(self, batch: Batch) -> None:
         self.owner.post(i.Returned(self.id, batch.lease))
@@ -115,17 +122,29 @@ class Actor:
 
     def _free(self) -> None:
         self.busy = False
-        if self.stopping:
+        if self.stopping and not self.pipe:
             self.die()
         else:
             self.next()
 
-    def _run(self, batch: Batch) -> None:
+    @property
+    def _useless(self) -> bool:
+        """Tell whether all that this process runs now fails alike."""
+        s, now = self.world.scenario, self.world.now
+        broken = any(self.born_at <= at < now for at in s.breaks)
+        mine = broken and (self.index == 0 or not s.break_one)
+        return mine or any(begin <= now < end for begin, end in s.downs)
+
+    def _run(self, batch: Batch, one_by_one: bool) -> None:
         if self.world.now < self.kind.down_until:
             self.after(0.001, self._is_down, batch)
             return
+        if self._useless:
+            begun = [0] if self.kind.mode == "each" or one_by_one else []
+            self.after(self.kind.job_s, self._fail_alike, batch, begun)
+            return
         does = [self.world.play(id_) for id_ in batch.ids]
-        if self.kind.mode == "each":
+        if self.kind.mode == "each" or one_by_one:
             self._each(batch, does, 0, [], [])
             return
         if self.kind.mode == "async":
@@ -171,7 +190,10 @@ class Actor:
             self.after(took, self._one, batch, does, p, done, said, what)
 
     def _one(self, batch, does, p, done, said, what) -> None:  # type: ignore[no-untyped-def]
-        if what in ("crash", "dup"):
+        alone = what in ("raise", "alike") and self.kind.mode != "each"
+        if alone or what in ("crash", "kill", "dup", "restart", "rest"):
+            if done or said:
+                self._outcomes(batch, done, said, False)
             self._fail(batch, p, what, [p])
             return
         verdict = _verdict(p, "error" if what == "raise" else what)
@@ -181,15 +203,26 @@ class Actor:
             said.append(verdict)
         self._each(batch, does, p + 1, done, said)
 
+    def _fail_alike(self, batch: Batch, begun: list[int]) -> None:
+        self.owner.post(i.BatchFailed(self.id, batch.lease, DOWN, begun))
+        self._free()
+
     def _fail(self, batch: Batch, p: int, what: str, begun: list[int]) -> None:
-        if what == "raise":
-            self.owner.post(i.BatchFailed(self.id, batch.lease, failing(batch.ids[p]), list(begun)))
+        if what in ("raise", "alike"):
+            error = failing(batch.ids[p]) if what == "raise" else DOWN
+            self.owner.post(i.BatchFailed(self.id, batch.lease, error, list(begun)))
             self._free()
             return
         job = batch.ids[p]
+        if what in ("restart", "rest"):
+            rest_s = REST_S if what == "rest" else None
+            self.world.n_asked[job] = self.world.n_asked.get(job, 0) + (what == "restart")
+            self.owner.post(i.HandedBack(self.id, batch.lease, failing(job), list(begun), rest_s))
+            self._free()
+            return
         self.world.n_deaths[job] = self.world.n_deaths.get(job, 0) + 1
-        if what == "crash":
-            self.killer = job
+        if what in ("crash", "kill"):
+            self.death = deadly(job if what == "crash" else 0)
             self.die()
         else:
             self.owner.post(i.Outcomes(self.id, batch.lease, [p, p], [], False))

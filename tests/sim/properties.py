@@ -6,10 +6,11 @@ import math
 from typing import TYPE_CHECKING
 
 from actorq.core import effects as e
-from actorq.core import event, plan_drain
+from actorq.core import event, plan_drain, plan_look
 from actorq.core import inputs as i
 from actorq.core.frontier import COST_FACTOR, UNBOUNDED_EVERY_S
 from actorq.core.plan_drain import CHECK_S, REST_TRIES, START_TRIES
+from actorq.core.plan_hand_back import MAX_RESTARTS
 from actorq.core.plan_look import (
     CLAIMS_IN_FLIGHT,
     QUIET_DUE_S,
@@ -56,7 +57,7 @@ class Watch:
         if isinstance(input_, i.Claimed):
             if input_.reply.batch is not None:
                 self.batches[input_.lease] = input_.reply.batch.ids
-                self.starving.pop(input_.lane, None)
+                self._served(input_.lane)
             elif input_.reply.oldest_s is None:
                 self.n_empty += 1
         elif not isinstance(input_, i.Tick | i.Outcomes):
@@ -65,6 +66,12 @@ class Watch:
         if isinstance(input_, i.BootFailed):
             name = self.owner.actors[input_.actor].kind.policy.name
             self.n_bad_boots[name] = self.n_bad_boots.get(name, 0) + 1
+
+    def _served(self, lane: int) -> None:
+        """Forget that a lane was starving; everywhere, where jobs come back again and again."""
+        world = self.owner.world
+        for supervisor in world.supervisors if world.n_asked else (self.owner,):
+            supervisor.watch.starving.pop(lane, None)
 
     def effect(self, effect: e.Effect) -> None:
         if isinstance(effect, e.Settle):
@@ -97,9 +104,10 @@ class Watch:
     def after(self) -> None:
         view = self.owner.view
         check(len(view.claims) <= CLAIMS_IN_FLIGHT, "too many claims in flight")
-        claims = dict.fromkeys(view.kinds, 0)
+        claims, freed = dict.fromkeys(view.kinds, 0), dict.fromkeys(view.kinds, 0)
         for claim, _ in view.claims.values():
             claims[view.lanes[claim.lane].kind] += 1
+            freed[view.lanes[claim.lane].kind] += claim.free  # these need no actor
         unwritten = dict.fromkeys(view.kinds, 0)
         for held in view.held.values():
             unwritten[held.kind] += held.unwritten
@@ -111,7 +119,7 @@ class Watch:
         for name, kind in view.kinds.items():
             check(kind.n_claiming == claims[name], "claims in flight are miscounted")
             check(kind.n_unwritten == unwritten[name], "unwritten outcomes are miscounted")
-            in_flight = in_pipes[name] + len(kind.spare) + claims[name]
+            in_flight = in_pipes[name] + len(kind.spare) + claims[name] - freed[name]
             check(in_flight <= PIPE_DEPTH * len(kind.slots), "more in flight than actors can hold")
             check(kind.n_unwritten <= _most_unwritten(kind), "too many outcomes unwritten")
 
@@ -225,8 +233,10 @@ class Watch:
         for lane in view.lanes.values():
             kind = view.kinds[lane.kind]
             idle = any(not actor.held for actor in view.ready_actors(kind))
-            resting = world.now < kind.quarantine.rest_until
-            if not idle or resting or kind.spare or not world.table.due_rows(lane.id, world.us):
+            resting = bool(kind.quarantine.state) or plan_look._fresh_wait(view, kind)
+            searched = kind.quarantine.groups  # each in one place at a time
+            due = [d for d in world.table.due_rows(lane.id, world.us) if d[0] not in searched]
+            if not idle or resting or kind.spare or not due:
                 self.starving.pop(lane.id, None)
                 continue
             since = self.starving.setdefault(lane.id, world.now)
@@ -295,11 +305,17 @@ def check_blame(world: World) -> None:
             check(not job.n_lost, f"job {job.id} was charged for a lost supervisor")
         if plan.does not in CHARGED and not s.actor_kills and not kind.down_until:
             check(not job.n_failed, f"innocent job {job.id} was charged a failure")
-            slow = plan.does == "slow" and kind.policy.batch_timeout_s is not None
-            check(not job.n_crashed or slow, f"innocent job {job.id} was charged a crash")
+            once = (job.max_attempts or kind.policy.max_attempts) == 1
+            # Its time is up with its batch's: to tell whose fault that is, it had to run again.
+            late = (once or plan.does == "slow") and kind.policy.batch_timeout_s is not None
+            check(not job.n_crashed or late, f"innocent job {job.id} was charged a crash")
         poison = plan.does in ("crash", "dup") and not kind.down_until
         if poison and job.state == "failed" and s.calm:
-            check_budget(world, job.id, kind.policy.crash_budget, kind.policy.max_batch)
+            once = (job.max_attempts or kind.policy.max_attempts) == 1
+            budget = 1 if once else kind.policy.crash_budget
+            check_budget(world, job.id, budget, kind.policy.max_batch)
+        if plan.does == "restart" and s.calm and not s.stops:
+            check_restarts(world, job.id, job.max_attempts or kind.policy.max_attempts)
 
 
 def check_budget(world: World, id_: int, budget: int, max_batch: int) -> None:
@@ -308,3 +324,11 @@ def check_budget(world: World, id_: int, budget: int, max_batch: int) -> None:
         check(job.n_crashed == budget, f"poison job {id_} failed at {job.n_crashed} crashes")
         most = budget * (1 + math.ceil(math.log2(max_batch))) + len(world.scenario.stops)
         check(n <= most, f"poison job {id_} killed {n} actors, {most} at most")
+
+
+def check_restarts(world: World, id_: int, attempts: int) -> None:
+    """Nobody asks for a fresh process for ever: a job is charged, and in the end has failed."""
+    most = world.scenario.n_supervisors * MAX_RESTARTS + attempts
+    most *= 1 + math.ceil(math.log2(world.scenario.kind_of(world.plans[id_].lane).policy.max_batch))
+    asked = world.n_asked.get(id_, 0)
+    check(asked <= most, f"job {id_} asked for {asked} fresh processes, {most} at most")

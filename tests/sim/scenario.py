@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
 
+from msgspec.structs import replace
+
 from actorq.core.policy import KindPolicy
 
 GOOD = ("ok",)
@@ -13,13 +15,15 @@ FAULTY = ("error", "error1", "retry1", "snooze1", "fail", "cancel", "result")
 RAISING = ("raise", "raise1")
 CRASHING = ("crash", "crash1", "crash2", "dup")
 HANGING = ("hang", "hang1", "late")
+ASKING = ("restart", "restart1", "rest1")
 
 CHARGED = frozenset(
-    (*FAULTY, *RAISING, *CRASHING, *HANGING)
-) - {"snooze1", "cancel", "result"}  # fmt: skip
+    (*FAULTY, *RAISING, *CRASHING, *HANGING, *ASKING)
+) - {"snooze1", "cancel", "result", "restart1", "rest1"}  # fmt: skip
 """What a job has to do in order to be charged for anything but a lost supervisor."""
 
 RETRY = (0.05, 0.1)
+RENEWAL = 1 << 40
 
 
 @dataclass(slots=True)
@@ -86,6 +90,10 @@ class Scenario:
     stops: list[tuple[float, int]] = field(default_factory=list)  # (at, supervisor)
     cancels: list[tuple[float, int]] = field(default_factory=list)  # (at, job)
     late_recalls: bool = False
+    downs: list[tuple[float, float]] = field(default_factory=list)  # all that runs fails alike
+    breaks: list[float] = field(default_factory=list)  # what actors hold is broken: till replaced
+    break_one: bool = False  # … in one actor of each kind only
+    retires: list[float] = field(default_factory=list)  # some actor is to be replaced
 
     @property
     def calm(self) -> bool:
@@ -101,7 +109,9 @@ class Scenario:
     @property
     def plain(self) -> bool:
         """Tell whether every job is looked for once, in order, and found at once."""
-        still = not (self.stops or self.cancels or self.actor_kills or self.lost_settles)
+        still = not (
+            self.stops or self.cancels or self.actor_kills or self.retires or self.lost_settles
+        )
         return (
             self.calm and still and self.n_supervisors == 1 and not self.kept
             and all(job.does in ("ok", "result") for job in self.jobs)
@@ -133,7 +143,20 @@ def draw(seed: int) -> Scenario:
         s.cancels = [(r.uniform(0, 1.0), r.randint(1, len(s.jobs))) for _ in range(n)]
     if s.drain:
         _drain(Random(f"drain {seed}"), s)
+    _renewal(Random(seed + RENEWAL), s)
     return s
+
+
+def _renewal(r: Random, s: Scenario) -> None:
+    """Choose when actors are replaced, by dice of its own: older seeds keep their meaning."""
+    if r.random() < 0.15:
+        s.retires = sorted(r.uniform(0.0, s.calm_at) for _ in range(r.randint(1, 4)))
+    if r.random() < 0.15:
+        for job in r.sample(s.jobs, min(len(s.jobs), r.randint(1, 2))):
+            job.does = r.choice(ASKING)
+    for kind in s.kinds:
+        if r.random() < 0.1:
+            kind.policy = replace(kind.policy, max_batches=r.choice((1, 2, 5)))
 
 
 def _drain(r: Random, s: Scenario) -> None:

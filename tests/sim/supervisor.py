@@ -102,7 +102,8 @@ class Supervisor:
         self.last_tick = now
         self.watch.ticked()
         taken = {a.id: a.taken_lease for a in self.actors.values() if a.taken_lease}
-        self.post(i.Tick(taken))
+        running = {a.id: tuple(a.begun) for a in self.actors.values() if a.one_by_one}
+        self.post(i.Tick(taken, running))
 
     def vanish(self) -> None:
         """Be gone with everything: actors, and statements that nobody reads the replies of."""
@@ -253,7 +254,7 @@ class Supervisor:
     def _spawn(self, effect: e.Spawn) -> None:
         world = self.world
         kind = next(k for k in world.scenario.kinds if k.policy.name == effect.kind)
-        actor = self.actors[effect.actor] = Actor(world, self, effect.actor, kind)
+        actor = self.actors[effect.actor] = Actor(world, self, effect.actor, kind, effect.index)
         actor.after(world.scenario.boot_s, actor.boot)
 
     def _finish(self, effect: e.Finish) -> None:
@@ -272,8 +273,8 @@ class Supervisor:
         if actor is None or actor.dead:
             return
         match effect:
-            case e.Send(_, batch, _):
-                actor.send(batch)
+            case e.Send(_, batch, _, one_by_one):
+                actor.send(batch, one_by_one)
             case e.Recall(_, no):
                 actor.recall_batch(no)
             case e.CancelJob(_, no, position):
@@ -284,6 +285,7 @@ class Supervisor:
                 self.world.after(self.world.random.random() * KILL_S, actor.die)
 
     def _emit(self, effect: e.Emit) -> None:
+        self.world.told.append((self.world.now, effect.event))
         if isinstance(effect.event, event.LeaseLost):
             self.watch.lease_lost(effect.event)
         elif isinstance(effect.event, event.SupervisorStopping):

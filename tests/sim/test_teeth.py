@@ -15,6 +15,7 @@ from actorq.core import (
     plan_batches,
     plan_blame,
     plan_drain,
+    plan_hand_back,
     plan_look,
     plan_stop,
     settle,
@@ -22,8 +23,9 @@ from actorq.core import (
 from actorq.core import effects as e
 from actorq.core import inputs as i
 from actorq.core.frontier import Frontier
+from actorq.core.quarantine import Quarantine, Take
 from actorq.core.tally import Tally
-from actorq.core.view import Held, Lane, View
+from actorq.core.view import Actor, Held, Lane, View
 from tests.sim.run import Report, run
 from tests.sim.scenario import Scenario, draw
 
@@ -125,7 +127,37 @@ def a_recalled_batch_is_not_taken_back(m: pytest.MonkeyPatch) -> None:
     handle(m, i.Returned, lambda view, input_, now: None)
 
 
-@plant_where("crash1", poll_s=0.05, latency_s=0.005, drain=False)
+@plant_where(retires=[0.1, 0.2, 0.3, 0.4, 0.5], drain=False)
+def what_a_retiring_actor_returns_waits_for_nobody(m: pytest.MonkeyPatch) -> None:
+    m.setattr(plan_batches, "wait_again", lambda kind, held: None)
+
+
+@plant_where(retires=[0.1, 0.2, 0.3, 0.4, 0.5], drain=False)
+def an_actor_that_retires_is_given_work(m: pytest.MonkeyPatch) -> None:
+    def ready(view: View, kind: Any) -> Any:
+        actors = (view.actors.get(slot.actor or 0) for slot in kind.slots)
+        return (a for a in actors if a and a.ready and not a.killed_for)
+
+    m.setattr(View, "ready_actors", ready)
+
+
+@plant_where("restart", drain=False)
+def nobody_counts_what_is_asked_for(m: pytest.MonkeyPatch) -> None:
+    m.setattr(plan_hand_back, "_times_asked", lambda kind, jobs: 1)
+
+
+@plant_where("rest1", drain=False)
+def what_is_handed_back_is_charged(m: pytest.MonkeyPatch) -> None:
+    m.setattr(
+        plan_batches,
+        "give_back",
+        lambda view, held, now: plan_blame.charge(
+            view, Actor(0, held.kind, 0), held, [], i.ErrorInfo("E", ""), now, crashed=False
+        ),
+    )
+
+
+@plant_where("restart1", poll_s=0.05, latency_s=0.005, drain=False)
 def what_came_during_a_claim_is_dropped(m: pytest.MonkeyPatch) -> None:
     look_again = plan_batches._look_again
 
@@ -334,14 +366,30 @@ def suspects_stay_in_quarantine(m: pytest.MonkeyPatch) -> None:
 
 
 @plant
-def the_halves_of_a_group_overlap(m: pytest.MonkeyPatch) -> None:
-    halves = blame.halves
-    m.setattr(blame, "halves", lambda group: (tuple(group), halves(group)[1]))
+def a_group_is_run_as_a_whole_again_and_again(m: pytest.MonkeyPatch) -> None:
+    m.setattr(Quarantine, "next_of", lambda self, numbers: Take(numbers[0], 10_000))
 
 
 @plant
-def a_group_is_not_halved(m: pytest.MonkeyPatch) -> None:
-    m.setattr(blame, "halves", lambda group: (tuple(group),))
+def what_is_left_of_a_group_stays_in_quarantine(m: pytest.MonkeyPatch) -> None:
+    next_of = Quarantine.next_of
+
+    def forgetful(self: Quarantine, numbers: list[int]) -> Take:
+        bad = [number for number in numbers if number not in self.groups or self.is_bad(number)]
+        return next_of(self, bad) if bad else Take(0, 1)
+
+    m.setattr(Quarantine, "next_of", forgetful)
+    m.setattr(Quarantine, "to_free", lambda self, numbers: None)
+
+
+@plant
+def a_verdict_that_waits_is_forgotten(m: pytest.MonkeyPatch) -> None:
+    m.setattr(plan_blame, "proceed", lambda view, now: None)
+
+
+@plant
+def a_verdict_waits_for_ever(m: pytest.MonkeyPatch) -> None:
+    m.setattr(plan_blame, "_others", lambda view, kind, now: True)
 
 
 @plant

@@ -7,11 +7,14 @@ from random import Random
 from typing import Any
 
 from actorq.core import inputs as i
+from actorq.core import plan_actors
 from tests.sim.scenario import JobPlan, Scenario
 from tests.sim.supervisor import Supervisor
 from tests.sim.table import Job, Table
 
 RESTART_S = 0.2
+ONCE = {"snooze1": "snooze", "rest1": "rest", "restart1": "restart"}
+"""What a job may do once, uncharged."""
 
 
 class World:
@@ -22,7 +25,9 @@ class World:
         self.table = Table()
         self.supervisors: list[Supervisor] = []
         self.n_nodes = 0
+        self.told: list[tuple[float, Any]] = []  # events, with their instants
         self.n_deaths: dict[int, int] = {}  # job → actors it has killed
+        self.n_asked: dict[int, int] = {}  # job → fresh processes it has asked for
         self.snoozed: set[int] = set()
         self.plans = {job.id: job for job in scenario.jobs}
         self.n_to_come = len(scenario.jobs)
@@ -68,6 +73,7 @@ class World:
             *((at, self._kill_actor) for at in s.actor_kills),
             *((at, self._kill_supervisor) for at in s.deaths),
             *((at, self._bury_alive) for at in s.burials),
+            *((at, self._retire_actor) for at in s.retires),
         ):
             self.after(at, what)
         for at, n in s.stops:
@@ -99,10 +105,10 @@ class World:
     def play(self, id_: int) -> str:
         """Tell what a job does this time."""
         does, job = self.plans[id_].does, self.table.jobs[id_]
-        if does == "snooze1":
+        if does in ONCE:
             first = id_ not in self.snoozed
             self.snoozed.add(id_)
-            return "snooze" if first else "ok"
+            return ONCE[does] if first else "ok"
         if does[-1].isdigit():
             fewer = job.n_failed + job.n_crashed < int(does[-1])
             return does[:-1] if fewer else "ok"
@@ -112,6 +118,14 @@ class World:
         actors = [a for s in self.living() for a in s.actors.values() if not a.dead]
         if actors:
             self.random.choice(actors).die()
+
+    def _retire_actor(self) -> None:
+        places = [(s, a) for s in self.living() for a in s.view.actors.values() if a.ready]
+        if places:
+            supervisor, actor = self.random.choice(places)
+            plan_actors.retire(supervisor.view, actor, self.now)
+            supervisor.watch.n_stirs += 1
+            supervisor.post(i.Tick())
 
     def _kill_supervisor(self) -> None:
         if self.living():

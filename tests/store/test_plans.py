@@ -36,6 +36,8 @@ CALLS = {
     "lock_jobs": ["'{1,2,3}'"],
     "pending_jobs": ["'{1,2,3}'"],
     "node_beat": [NODE],
+    "key_stale": ["''", "''", "1000"],
+    "key_sweep": ["'{k}'", "'{x}'"],
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import actorq
 from actorq.errors import ConfigError, StoreUnavailable
-from actorq.store import admin_change, admin_doctor, admin_status, cancel
+from actorq.store import admin_change, admin_doctor, admin_prune, admin_status, cancel
 from actorq.store.admin import connect_admin
 from actorq.store.connection import connect
 from actorq.store.migrate import migrate
@@ -66,13 +66,13 @@ def administer(dsn: str) -> None:
         waiting = "SELECT id FROM actorq.job WHERE state = 'pending' ORDER BY id LIMIT 4"
         ids = [row[0] for row in conn.execute(waiting)]
         assert cancel.cancel(conn, ids).cancelled == ids
-        assert admin_change.retry(conn, ids) == ids
+        assert admin_change.retry(conn, ids).taken == ids
         admin_status.status(conn)
         admin_doctor.repair(conn)
         found = {check.name: check for check in admin_doctor.diagnose(conn)}
         assert found["connection"].level == "bad"
         assert "transaction pooler" in found["connection"].text
-        list(admin_change.prune(conn))
+        list(admin_prune.prune(conn))
 
 
 def refused(dsn: str) -> None:

@@ -149,10 +149,19 @@ def test_a_name_that_no_kind_can_have_is_refused_at_once(kit: Kit) -> None:
 
 @pytest.mark.parametrize(
     "column",
-    ["priority = 1", "queue = 'x'", "kind = 'x'", "key = 'x'", "run_at = now()", "id = id + 1"],
+    [
+        "priority = 1",
+        "queue = 'x'",
+        "kind = 'x'",
+        "key = 'x'",
+        "run_at = now()",
+        "id = id + 1",
+        "unique_key = 'x'",
+    ],
 )
 def test_what_says_where_a_job_stands_cannot_be_updated(kit: Kit, column: str) -> None:
     kit.enqueue(1)
+    kit.conn.execute("SET actorq.own = off")
     with pytest.raises(errors.RestrictViolation, match="cannot be updated"):
         kit.conn.execute(f"UPDATE actorq.job SET {column}".encode())
 

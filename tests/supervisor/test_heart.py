@@ -14,7 +14,7 @@ from actorq.core import inputs as i
 from actorq.core.ask import NodeInfo, NodeSeen, Reaped
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
 from actorq.store.faults import Contended, Forbidden, LockTimeout, TooSlow, translated
-from actorq.store.queue import QueueStore
+from actorq.store.queue import Key, QueueStore
 from actorq.supervisor import heart
 from actorq.supervisor.ends import Fatal
 from tests.support.wait import wait_until
@@ -30,6 +30,7 @@ class Store:
         self._nodes = nodes
         self.buried: list[str] = []
         self.vacuumed = self.n_read = 0
+        self.swept: list[Key] = []
 
     def _meet(self, call: str) -> None:
         error = self.trouble.pop(call, None)
@@ -57,6 +58,11 @@ class Store:
     def vacuum_ready(self) -> None:
         self.vacuumed += 1
         self._meet("vacuum")
+
+    def sweep_keys(self, after: Key, limit: int) -> tuple[Key | None, int]:
+        self.swept.append(after)
+        self._meet("sweep")
+        return (None, 0) if len(self.swept) > 2 else (("k", str(len(self.swept))), limit)
 
     def close(self) -> None:
         self._meet("close")
@@ -223,3 +229,19 @@ def test_a_long_statement_is_given_up_by_the_server_and_the_connection_stays(dsn
         store._session.execute("SELECT pg_sleep(60)")
     assert store.alive
     store.close()
+
+
+def test_stale_keys_are_swept_at_once_while_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heart, "WATCH_S", 0.01)
+    store = Store({}, [])
+    run(store, lambda _: len(store.swept) == 3)
+    assert store.swept == [("", ""), ("k", "1"), ("k", "2")]
+
+
+def test_a_role_that_may_not_sweep_does_all_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heart, "SWEEP_S", 0.0)
+    store = Store({"sweep": Forbidden("permission denied for table unique_key")}, [])
+    posted = run(store, lambda posted: beats(posted) >= 3)
+    assert len(store.swept) == 1
+    told = [p for p in posted if not isinstance(p, i.Beaten)]
+    assert told == [event.DutyFailed("heart", "permission denied for table unique_key")]

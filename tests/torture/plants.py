@@ -29,7 +29,7 @@ _BUMPED = "v (n, seq, open, k)\n    WHERE l.node = $1::uuid AND l.n = v.n AND l.
 _DONE = "AND (SELECT lane FROM held)[v.k] > 0\n    RETURNING j.id\n"
 _OTHER = "AND (SELECT lane FROM held)[v.k] > 0\n    RETURNING j.id, j.state"
 _ALIVE = "(SELECT count(*) FROM me) = 1"
-_JUDGED = "    verdict = _judge(view, held, begun, error, now)\n"
+_JUDGED = "    failure = Failure(view.kinds[held.kind], actor, held, error, crashed, now)\n"
 _KEYS = "tests/client/test_unique.py::test_keys_are_taken_in_one_order_whatever_order_they_come_in"
 _CUT = "tests/supervisor/test_settler.py::test_a_settle_whose_connection_is_lost_is_written_once"
 _SIM = "tests/sim/test_sim.py::test_nothing_that_can_happen_breaks_a_promise[0]"
@@ -51,6 +51,18 @@ PLANTS = (
     Plant("settle without seq", "tests/store/test_settle.py", (
         _sql("settle", _CLOSED, _CLOSED.replace(" AND l.seq = v.seq", "")),
         _sql("settle", _BUMPED, _BUMPED.replace(" AND l.seq = v.seq", "")),
+    )),
+    Plant("a key taken over from a job that is retried", "tests/client/test_unique.py::"
+          "test_a_key_whose_job_is_retried_while_one_waits_is_held", (
+        _sql("unique_insert", "seen.ctid = k.ctid", "true"),
+    )),
+    Plant("a sweep that asks before it locks", "tests/store/test_keys.py", (
+        _sql("key_sweep", "\n  AND NOT EXISTS (SELECT FROM {schema}.job j"
+             " WHERE j.id = k.job AND j.state = 'pending')", ""),
+        _sql("key_stale", "\n    FOR UPDATE OF k SKIP LOCKED", ""),
+    )),
+    Plant("a retry that takes a held key", "tests/store/test_by_hand.py", (
+        _sql("admin_retry", "AND j.state <> 'pending')", ")"),
     )),
     Plant("settle without attempt", "tests/store/test_settle.py", (
         _sql("settle", "WHERE j.id = ANY (v.ids) AND j.attempt = v.attempt"
@@ -150,16 +162,55 @@ PLANTS = (
     Plant("an enqueue does not wait for the log", "torture", (
         ("store/settings.py", '"synchronous_commit": "on"', '"synchronous_commit": "off"'),
     )),
+    # ---- what handlers say and ask for ----------------------------------------------------
+    Plant("a time-out is an Exception", "tests/actor/test_late.py", (
+        ("actor/limits.py", "class TimedOut(BaseException):", "class TimedOut(Exception):"),
+    )),
+    Plant("an outcome is an Exception", "tests/actor/test_said.py", (
+        ("core/outcome.py", "class Said(BaseException):", "class Said(Exception):"),
+    )),
+    Plant("what is said late counts", "tests/actor/test_late.py", (
+        ("actor/outbox.py", "    return is_done and not was_running\n", "    return True\n"),
+    )),
+    Plant("fresh processes for ever", "tests/core/test_plan_hand_back.py", (
+        ("core/plan_hand_back.py", "kind.restarts.pop(id_, 0) + 1", "1"),
+    )),
+    Plant("a batch handed back is forgotten", "tests/core/test_plan_hand_back.py", (
+        ("core/plan_hand_back.py", "    plan_batches.give_back(view, held, now)\n"
+         "    plan_batches.finish(view, actor, held, now)\n    kind.slots",
+         "    plan_batches.finish(view, actor, held, now)\n    kind.slots"),
+    )),
+    Plant("one attempt is several deaths", "tests/core/test_plan_hand_back.py", (
+        ("core/settle.py", " or attempts(counts, policy) == 1:", ":"),
+    )),
+    Plant("jobs of an abandoned batch go on in the next one", "tests/actor/test_said.py", (
+        ("actor/adapters.py", "                _cancel(task, self._loop)\n", ""),
+    )),
     # ---- blame ----------------------------------------------------------------------------
     Plant("an exit with code 0 is a success", "torture", (
         ("core/plan_blame.py", _JUDGED,
          "    if error.cause == 'exit':\n        held.done += held.left()\n"
          "        held.told.update(range(held.batch.n))\n        held.finished = True\n"
-         "        held.since = min(held.since, now)\n        return\n" + _JUDGED),
+         "        held.since = min(held.since, now)\n        return True\n" + _JUDGED),
     )),
     Plant("the whole batch pays for one", "torture", (
-        ("core/blame.py", "return Blame(suspects=halves(suspects), innocent=innocent)",
-         "return Blame(charged=suspects, innocent=innocent)"),
+        ("core/blame.py", "\n    return Blame(suspects=suspects, innocent=innocent)",
+         "\n    return Blame(charged=suspects, innocent=innocent) or Blame()"),
+    )),
+    Plant("a rest ends in the process that is broken", "tests/sim/test_blame.py", (
+        ("core/plan_blame.py", "view.renew |= {a.id for a in view.actors.values()",
+         "view.renew |= {0 for a in view.actors.values()"),
+    )),
+    Plant("what fails for all is charged to each", "tests/sim/test_blame.py", (
+        ("core/plan_blame.py", "    if quarantine.alike(failure.error) >= ALIKE:", "    if False:"),
+    )),
+    Plant("a group is asked from the end of the backlog for ever", "tests/sim/test_blame.py", (
+        ("core/plan_look.py", "quarantine.n_unrelated >= UNRELATED", "False"),
+        ("core/plan_look.py", "turn = not fresh or (", "turn = not fresh or False and ("),
+    )),
+    Plant("halving begins anew at each death", "tests/sim/test_blame.py", (
+        ("core/quarantine.py", "return Take(number, (group.n + 1) // 2)",
+         "return Take(number, max(1, group.n - 1))"),
     )),
     Plant("those that had not begun pay, too", "tests/core/test_blame.py", (
         ("core/blame.py", "return Blame(charged=suspects, innocent=innocent)",
@@ -192,7 +243,7 @@ PLANTS = (
         ("store/cancel.py", "if again else []", "if False else []"),
     )),
     Plant("nobody polls", _SIM, (
-        ("core/plan_look.py", "    view.due_by = now + max(BUSY_DUE_S, view.settings.poll_s)",
+        ("core/plan_look.py", "    view.due_by = now + max(BUSY_DUE_S, poll_s)",
          "    view.due_at = view.due_by = math.inf"),
     )),
     Plant("nobody looks behind the frontier", _SIM, (

@@ -48,6 +48,7 @@ CREATE TABLE {schema}.job (
     queue        text COLLATE "C" NOT NULL DEFAULT 'default',
     kind         text COLLATE "C" NOT NULL,
     key          {schema}.job_key NOT NULL DEFAULT '',
+    unique_key   text COLLATE "C", -- the one it was enqueued under: a retry needs it again
     tags         {schema}.tags,
     args         {schema}.args NOT NULL DEFAULT '{}',
     n_failed     smallint    NOT NULL DEFAULT 0,
@@ -71,6 +72,8 @@ CREATE TABLE {schema}.job (
 -- them would lie before the place where that claim has ended. Inserted with the jobs, deleted by
 -- the claim, never updated; what is left of a block becomes a new row.
 -- What stands before jobs has a fixed length: one text there, even empty, costs an insert a tenth.
+-- again: an attempt of theirs was charged; there, so that retrying jobs are counted and listed
+-- without a look at each, and in a byte that alignment leaves free.
 -- suspect is 0, or the quarantine group; groups below zero are one job on its own.
 CREATE TABLE {schema}.ready (
     id       bigint      NOT NULL, -- the first of them
@@ -78,6 +81,7 @@ CREATE TABLE {schema}.ready (
     lane     int         NOT NULL,
     suspect  int         NOT NULL DEFAULT 0,
     priority smallint    NOT NULL,
+    again    boolean     NOT NULL DEFAULT false,
     jobs     bigint[],             -- NULL: id alone
     PRIMARY KEY (lane, suspect, priority, run_at, id)
 ) WITH (
@@ -150,6 +154,7 @@ CREATE TABLE {schema}.failure (
     job       bigint      NOT NULL,
     failed_at timestamptz NOT NULL DEFAULT statement_timestamp(),
     attempt   int         NOT NULL,
+    lane      int         NOT NULL,
     final     boolean     NOT NULL,
     cause     text COLLATE "C" NOT NULL CHECK (octet_length(cause) <= 32),
     type      text        NOT NULL CHECK (octet_length(type) <= 1024),
@@ -157,7 +162,8 @@ CREATE TABLE {schema}.failure (
     traceback text        NOT NULL CHECK (octet_length(traceback) <= 262144)
 );
 CREATE INDEX failure_of_job ON {schema}.failure (job);
-CREATE INDEX failure_final ON {schema}.failure (failed_at, job) WHERE final;
+-- Dead letters are found, counted and retried by this: no index of job may name its state.
+CREATE INDEX failure_final ON {schema}.failure (lane, job) WHERE final;
 
 -- What the apps last said about a kind's args. paused_at, max_leased and per_s are reserved for a
 -- later version: nothing reads or writes them yet.
@@ -182,12 +188,25 @@ CREATE TABLE {schema}.hunger (
     PRIMARY KEY (lane, node)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
 
--- A key names its job and is stale once that job is final; the next enqueue takes it over.
+-- A key names its job and is stale once that job is final: the next enqueue takes it over, or the
+-- supervisors sweep it.
 CREATE TABLE {schema}.unique_key (
     kind text   COLLATE "C" NOT NULL,
     key  text   COLLATE "C" NOT NULL CHECK (octet_length(key) BETWEEN 1 AND 512),
     job  bigint NOT NULL,
     PRIMARY KEY (kind, key)
+);
+
+-- What a prune has left of the jobs with ids from place << 16 on: how many were pending, and when
+-- the first of each final state ended. Where as many are pending still, nothing has changed: the
+-- next prune passes the place by. No index of job can tell that.
+CREATE TABLE {schema}.pruned (
+    place        bigint      PRIMARY KEY,
+    n_pending    bigint      NOT NULL,
+    completed_at timestamptz NOT NULL,
+    cancelled_at timestamptz NOT NULL,
+    failed_at    timestamptz NOT NULL,
+    looked_at    timestamptz NOT NULL
 );
 
 -- Reserved for a later version: nothing reads or writes this yet.
@@ -226,6 +245,11 @@ DECLARE
     n_inserted bigint;
     n_ready bigint;
 BEGIN
+    IF '{schema}' <> '"' || TG_TABLE_SCHEMA || '"' THEN
+        RAISE EXCEPTION 'actorq: the schema % was renamed to %', '{schema}', TG_TABLE_SCHEMA
+            USING ERRCODE = 'restrict_violation',
+            HINT = 'Run: actorq doctor --repair --schema ' || TG_TABLE_SCHEMA;
+    END IF;
     SELECT i.queue, i.kind INTO first FROM inserted i LIMIT 1;
     IF NOT FOUND THEN
         RETURN NULL;
@@ -236,15 +260,15 @@ BEGIN
     IF lane.id IS NULL THEN
         n_ready := 0;
     ELSIF n_inserted = 1 THEN  -- grouping costs a quarter of a single insert
-        INSERT INTO {schema}.ready (id, run_at, lane, priority)
-        SELECT i.id, i.run_at, lane.id, i.priority
+        INSERT INTO {schema}.ready (id, run_at, lane, priority, again)
+        SELECT i.id, i.run_at, lane.id, i.priority, i.attempt > 0
         FROM inserted i
         WHERE i.state = 'pending';
         n_ready := 1;
     ELSE
         WITH placed AS (
-            INSERT INTO {schema}.ready (id, run_at, lane, priority, jobs)
-            SELECT min(i.id), i.run_at, lane.id, i.priority,
+            INSERT INTO {schema}.ready (id, run_at, lane, priority, again, jobs)
+            SELECT min(i.id), i.run_at, lane.id, i.priority, max(i.attempt) > 0,
                 CASE WHEN count(*) > 1 THEN array_agg(i.id ORDER BY i.id) END
             FROM inserted i
             WHERE i.state = 'pending' AND i.queue = first.queue AND i.kind = first.kind
@@ -262,8 +286,8 @@ BEGIN
         ) AND NOT EXISTS (
             SELECT FROM {schema}.new_lane n WHERE n.queue = i.queue AND n.kind = i.kind
         );
-        INSERT INTO {schema}.ready (id, run_at, lane, priority, jobs)
-        SELECT min(i.id), i.run_at, coalesce(l.id, n.id), i.priority,
+        INSERT INTO {schema}.ready (id, run_at, lane, priority, again, jobs)
+        SELECT min(i.id), i.run_at, coalesce(l.id, n.id), i.priority, max(i.attempt) > 0,
             CASE WHEN count(*) > 1 THEN array_agg(i.id ORDER BY i.id) END
         FROM inserted i
         LEFT JOIN {schema}.lane l ON l.queue = i.queue AND l.kind = i.kind
@@ -328,15 +352,15 @@ BEGIN
             SELECT n.id FROM {schema}.new_lane n
             WHERE NOT EXISTS (SELECT FROM {schema}.lane l WHERE l.id = n.id)
         ))
-        RETURNING r.id, r.run_at, r.lane, r.suspect, r.priority, r.jobs
+        RETURNING r.id, r.run_at, r.lane, r.suspect, r.priority, r.again, r.jobs
     ), placed AS (
-        INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority, jobs)
+        INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority, again, jobs)
         -- No lane, for this snapshot cannot see it, must be an error, never a lost job.
         SELECT m.id, m.run_at, (
             SELECT l.id FROM {schema}.new_lane n
             JOIN {schema}.lane l ON l.queue = n.queue AND l.kind = n.kind
             WHERE n.id = m.lane
-        ), m.suspect, m.priority, m.jobs
+        ), m.suspect, m.priority, m.again, m.jobs
         FROM moved m
         RETURNING lane
     )
@@ -369,15 +393,15 @@ $$;
 CREATE FUNCTION {schema}.put_back(lane int, suspect int, jobs bigint[], size bigint, node uuid)
 RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority, jobs)
-    SELECT min(b.id), b.run_at, b.lane, $2, b.priority,
+    INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority, again, jobs)
+    SELECT min(b.id), b.run_at, b.lane, $2, b.priority, max(b.attempt) > 0,
         CASE WHEN count(*) > 1 THEN array_agg(b.id ORDER BY b.id) END
     FROM (
-        SELECT h.id, h.run_at, h.priority, h.lane, row_number() OVER (
+        SELECT h.id, h.run_at, h.priority, h.attempt, h.lane, row_number() OVER (
             PARTITION BY h.lane, h.run_at, h.priority, h.id >> 7 ORDER BY h.id
         ) AS k
         FROM (
-            SELECT j.id, j.run_at, j.priority, CASE WHEN j.kind = l.kind AND j.queue = l.queue
+            SELECT j.id, j.run_at, j.priority, j.attempt, CASE WHEN j.kind = l.kind AND j.queue = l.queue
                 THEN $1 ELSE {schema}.made_lane(j.queue, j.kind) END AS lane
             FROM {schema}.job j LEFT JOIN {schema}.lane l ON l.id = $1
             WHERE j.id = ANY ($3) AND j.state = 'pending'
@@ -415,32 +439,96 @@ BEGIN
     ) w;
 END $$;
 
+-- What people write by hand into job is either made right or refused with the command that does it.
+-- actorq.own is set by actorq's own connections.
 CREATE FUNCTION {schema}.job_guarded() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF TG_OP = 'DELETE' THEN
         RAISE EXCEPTION 'actorq: job % is pending and cannot be deleted', OLD.id
             USING ERRCODE = 'restrict_violation', HINT = 'Cancel the job first: actorq cancel.';
-    ELSIF coalesce(current_setting('actorq.own', true), '') <> 'on' THEN
-        RAISE EXCEPTION 'actorq: queue, kind, key, priority and run_at of a job cannot be updated'
+    ELSIF TG_NAME = 'job_stated' THEN
+        RAISE EXCEPTION 'actorq: the state of a job cannot be updated'
             USING ERRCODE = 'restrict_violation',
-            HINT = 'Cancel the job and enqueue it again.';
+            HINT = 'Run it again: actorq retry. End it: actorq cancel. Remove it: actorq prune.';
     END IF;
-    RETURN NULL;
+    RAISE EXCEPTION 'actorq: queue, kind, key, priority and run_at of a job cannot be updated'
+        USING ERRCODE = 'restrict_violation', HINT = 'Cancel the job and enqueue it again.';
 END $$;
 
 CREATE TRIGGER job_kept AFTER DELETE ON {schema}.job
     FOR EACH ROW WHEN (OLD.state = 'pending')
     EXECUTE FUNCTION {schema}.job_guarded();
 
--- One check per statement: a trigger for each row would lock every row a second time.
-CREATE TRIGGER job_placed BEFORE UPDATE OF id, queue, kind, key, priority, run_at ON {schema}.job
-    FOR EACH STATEMENT EXECUTE FUNCTION {schema}.job_guarded();
+-- One check per statement: a trigger for each row would lock every row a second time. WHEN, for
+-- every settle passes here: it spares the function's call.
+CREATE TRIGGER job_placed
+    BEFORE UPDATE OF id, queue, kind, key, unique_key, priority, run_at ON {schema}.job
+    FOR EACH STATEMENT
+    WHEN (coalesce(pg_catalog.current_setting('actorq.own', true), '') <> 'on')
+    EXECUTE FUNCTION {schema}.job_guarded();
+CREATE TRIGGER job_stated BEFORE UPDATE OF state ON {schema}.job
+    FOR EACH STATEMENT
+    WHEN (coalesce(pg_catalog.current_setting('actorq.own', true), '') <> 'on')
+    EXECUTE FUNCTION {schema}.job_guarded();
+
+-- What belongs to a job goes with it, whoever deletes it: ids may be used again after a TRUNCATE.
+-- The settings keep the server from reading whole tables for a few jobs.
+CREATE FUNCTION {schema}.job_deleted() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+BEGIN
+    DELETE FROM {schema}.result r USING deleted d WHERE r.job = d.id;
+    DELETE FROM {schema}.failure f USING deleted d WHERE f.job = d.id;
+    DELETE FROM {schema}.unique_key k USING deleted d
+    WHERE k.kind = d.kind AND k.key = d.unique_key AND k.job = d.id;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER job_deleted AFTER DELETE ON {schema}.job
+    REFERENCING OLD TABLE AS deleted
+    FOR EACH STATEMENT EXECUTE FUNCTION {schema}.job_deleted();
+
+CREATE FUNCTION {schema}.job_emptied() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    TRUNCATE {schema}.ready, {schema}.lease, {schema}.result, {schema}.failure, {schema}.unique_key,
+        {schema}.pruned;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER job_emptied AFTER TRUNCATE ON {schema}.job
+    FOR EACH STATEMENT EXECUTE FUNCTION {schema}.job_emptied();
+
+-- Those of some jobs that a foreign key of somebody else's keeps from being deleted.
+CREATE FUNCTION {schema}.referenced(jobs bigint[]) RETURNS bigint[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off AS $$
+DECLARE
+    link record;
+    found bigint[];
+    kept bigint[] := '{}';
+BEGIN
+    FOR link IN
+        SELECT c.conrelid::regclass AS from_table, a.attname AS from_column
+        FROM pg_constraint c
+        JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+        WHERE c.contype = 'f' AND c.confrelid = '{schema}.job'::regclass
+          AND c.confdeltype IN ('a', 'r') AND cardinality(c.conkey) = 1
+    LOOP
+        EXECUTE format(
+            'SELECT array_agg(DISTINCT t.%1$I::bigint) FROM %2$s t WHERE t.%1$I = ANY ($1)',
+            link.from_column, link.from_table
+        ) INTO found USING jobs;
+        kept := kept || coalesce(found, '{}');
+    END LOOP;
+    RETURN kept;
+END $$;
 
 -- The jobs in `ready`, one by one, with what they have in common with their block.
 CREATE VIEW {schema}.queued AS
 SELECT unnest(coalesce(r.jobs, ARRAY[r.id])) AS id, r.run_at, r.lane, r.suspect, r.priority,
-    r.id AS block
+    r.id AS block, r.again
 FROM {schema}.ready r;
 
 -- One readable state per job.
@@ -462,5 +550,5 @@ SELECT j.id, j.queue, j.kind,
 FROM {schema}.job j;
 
 REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM PUBLIC;
-REVOKE ALL ON FUNCTION {schema}.job_inserted(), {schema}.job_guarded(), {schema}.lane_needed()
-    FROM PUBLIC;
+REVOKE ALL ON FUNCTION {schema}.job_inserted(), {schema}.job_guarded(), {schema}.job_deleted(),
+    {schema}.job_emptied(), {schema}.lane_needed() FROM PUBLIC;

@@ -30,5 +30,7 @@ SELECT current_setting('server_version_num')::int AS version,
         SELECT count(*)
         FROM pg_trigger t
         WHERE t.tgrelid = '{schema}.job'::regclass
-          AND t.tgname IN ('job_inserted', 'job_kept', 'job_placed')
+          AND t.tgname IN (
+              'job_inserted', 'job_kept', 'job_placed', 'job_stated', 'job_deleted', 'job_emptied'
+          )
     ) AS n_triggers;

@@ -20,13 +20,13 @@ WITH gone AS MATERIALIZED (
         ORDER BY u.id
     ) s
     WHERE j.id = s.id AND j.state = 'pending'
-    RETURNING j.id, j.state, j.run_at, j.priority, j.queue, j.kind, s.suspect
+    RETURNING j.id, j.state, j.attempt, j.run_at, j.priority, j.queue, j.kind, s.suspect
 ), again AS (
-    INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority)
+    INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority, again)
     SELECT b.id, b.run_at, coalesce(
             (SELECT a.id FROM {schema}.lane a WHERE a.queue = b.queue AND a.kind = b.kind),
             {schema}.made_lane(b.queue, b.kind)
-        ), b.suspect, b.priority
+        ), b.suspect, b.priority, b.attempt > 0
     FROM back b WHERE b.state = 'pending'
     -- It may stand there already.
     ON CONFLICT (lane, suspect, priority, run_at, id) DO NOTHING

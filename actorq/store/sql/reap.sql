@@ -36,20 +36,23 @@ WITH lost AS MATERIALIZED (
     WHERE j.id = s.id AND j.state = 'pending'
     RETURNING j.id, j.state, j.attempt, j.n_lost, j.run_at, j.priority, j.queue, j.kind, s.suspect
 ), again AS (
-    INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority)
+    INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority, again)
     SELECT b.id, b.run_at, coalesce(
             (SELECT a.id FROM {schema}.lane a WHERE a.queue = b.queue AND a.kind = b.kind),
             {schema}.made_lane(b.queue, b.kind)
         ),
         CASE WHEN b.n_lost >= $3::int4 THEN (-1 - b.id % 2147483647)::int4 ELSE b.suspect END,
-        b.priority
+        b.priority, b.attempt > 0
     FROM back b WHERE b.state = 'pending'
     -- It may stand there already.
     ON CONFLICT (lane, suspect, priority, run_at, id) DO NOTHING
     RETURNING lane
 ), failures AS (
-    INSERT INTO {schema}.failure (job, attempt, final, cause, type, message, traceback)
-    SELECT b.id, b.attempt, true, 'lost', 'SupervisorLost',
+    INSERT INTO {schema}.failure (job, attempt, lane, final, cause, type, message, traceback)
+    SELECT b.id, b.attempt, coalesce(
+            (SELECT a.id FROM {schema}.lane a WHERE a.queue = b.queue AND a.kind = b.kind),
+            {schema}.made_lane(b.queue, b.kind)
+        ), true, 'lost', 'SupervisorLost',
         format('the supervisor died %s times while it held this job', b.n_lost), ''
     FROM back b WHERE b.state = 'failed'
 )

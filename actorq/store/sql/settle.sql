@@ -81,11 +81,11 @@ WITH me AS MATERIALIZED (
     RETURNING j.id, j.state, j.attempt, j.run_at, j.priority, j.queue, j.kind, v.suspect, v.result,
         v.cause, v.type, v.message, v.traceback
 ), again AS (
-    INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority)
+    INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority, again)
     SELECT o.id, o.run_at, coalesce(
             (SELECT a.id FROM {schema}.lane a WHERE a.queue = o.queue AND a.kind = o.kind),
             {schema}.made_lane(o.queue, o.kind)
-        ), o.suspect, o.priority
+        ), o.suspect, o.priority, o.attempt > 0
     FROM other o WHERE o.state = 'pending'
 ), results AS (
     INSERT INTO {schema}.result (job, value)
@@ -98,9 +98,12 @@ WITH me AS MATERIALIZED (
     SELECT id, result::json FROM other WHERE result IS NOT NULL AND state = 'completed'
     ON CONFLICT (job) DO UPDATE SET value = excluded.value
 ), failures AS (
-    INSERT INTO {schema}.failure (job, attempt, final, cause, type, message, traceback)
-    SELECT id, attempt, state = 'failed', cause, type, message, traceback
-    FROM other WHERE cause IS NOT NULL
+    INSERT INTO {schema}.failure (job, attempt, lane, final, cause, type, message, traceback)
+    SELECT o.id, o.attempt, coalesce(
+            (SELECT a.id FROM {schema}.lane a WHERE a.queue = o.queue AND a.kind = o.kind),
+            {schema}.made_lane(o.queue, o.kind)
+        ), o.state = 'failed', o.cause, o.type, o.message, o.traceback
+    FROM other o WHERE o.cause IS NOT NULL
 )
 SELECT ARRAY(SELECT k FROM closed UNION ALL SELECT k FROM bumped),
     CASE WHEN (SELECT count(*) FROM done) + (SELECT count(*) FROM other) <> $20::int8
