@@ -212,7 +212,8 @@ class _ShowVersion(argparse.Action):
     """Print the version, which is looked up in the environment only then."""
 
     def __call__(self, parser: argparse.ArgumentParser, *args: object) -> NoReturn:
-        parser.exit(message=f"actorq {_version()}\n")
+        print(f"actorq {_version()}")
+        parser.exit()
 
 
 def _version() -> str:

@@ -116,8 +116,11 @@ class Guardian:
             poll.register(os.pidfd_open(os.getppid()), select.POLLIN)
         busy = False
         while not self._alone or busy:
-            ready = [fd for fd, _ in poll.poll(_AGAIN_MS if busy else None)]
-            self._alone = self._alone or self._hear(ready)
+            if self._alone:  # its socket would be ready all the time
+                time.sleep(_AGAIN_MS / 1000)
+            else:
+                ready = poll.poll(_AGAIN_MS if busy else None)
+                self._alone = self._hear([fd for fd, _ in ready])
             busy = self._tidy()
 
     def _hear(self, ready: list[int]) -> bool:

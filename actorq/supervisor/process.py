@@ -22,14 +22,13 @@ from actorq.actor.boot import HOME
 from actorq.supervisor.guard import Guard, signals_held_back
 from actorq.supervisor.guardian import CODE
 
-BOOTSTRAP = """\
-import json, os, sys
-with os.fdopen({fd}) as pipe:
-    sys.path[:], sys.argv[:], there, args = json.load(pipe)
-os.chdir(there)
-from actorq.actor.loop import main
-main(*args)
-"""
+BOOTSTRAP = (
+    "import os, sys; sys.path = [path for path in sys.path if path]; import json; "
+    "pipe = os.fdopen({fd}); sys.path, sys.argv, there, args = json.load(pipe); pipe.close(); "
+    "os.chdir(there); from actorq.actor.loop import main; main(*args)"
+)
+"""One line, for lists of processes. Nothing is imported from the directory one happens to be in
+before sys.path is that of the supervisor."""
 
 
 def start(
