@@ -13,6 +13,8 @@ The supervisor reads `taken` and `begun` for good only after the actor is dead.
 
 from __future__ import annotations
 
+import mmap
+import os
 import struct
 from typing import Any
 
@@ -20,6 +22,8 @@ FREE, BEGUN, PASSED = 0, 1, 2
 
 MAX_IN_PIPE = 4
 """How many batches may be in an actor's pipe at once, the running one included."""
+
+NO_FD = -1
 
 _HEADER = struct.Struct("qq")
 
@@ -31,7 +35,7 @@ class Page:
     """
 
     def __init__(self, raw: Any, capacity: int) -> None:
-        self._raw = raw  # kept, and sent to a starting actor: the views below cannot be
+        self.fd = NO_FD
         self.capacity = capacity
         view = memoryview(raw).cast("B")
         self._numbers = view[: _HEADER.size].cast("q")
@@ -44,17 +48,35 @@ class Page:
         return _HEADER.size + capacity * (1 + MAX_IN_PIPE)
 
     @classmethod
-    def shared(cls, context: Any, capacity: int) -> Page:
-        """Make a page in memory that a process started from this context can share."""
-        return cls(context.RawArray("B", cls.size(capacity)), capacity)
+    def shared(cls, capacity: int) -> Page:
+        """Make a page that a process which inherits its descriptor can share; see `at`."""
+        fd = _memory()
+        try:
+            os.ftruncate(fd, cls.size(capacity))
+            page = cls(mmap.mmap(fd, cls.size(capacity)), capacity)
+        except BaseException:
+            os.close(fd)
+            raise
+        page.fd = fd
+        return page
+
+    @classmethod
+    def at(cls, fd: int, capacity: int) -> Page:
+        """Return the page that another process has made, by its descriptor, which is closed."""
+        try:
+            return cls(mmap.mmap(fd, cls.size(capacity)), capacity)
+        finally:
+            os.close(fd)
 
     @classmethod
     def private(cls, capacity: int) -> Page:
         """Make a page for a handler that runs in this very process."""
         return cls(bytearray(cls.size(capacity)), capacity)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Page, (self._raw, self.capacity)
+    def handed_over(self) -> None:
+        """Close the descriptor of a shared page: whoever is to share it has it."""
+        os.close(self.fd)
+        self.fd = NO_FD
 
     # ---- the actor's side ----
 
@@ -108,3 +130,14 @@ class Page:
 
     def _cancel_at(self, no: int) -> int:
         return no % MAX_IN_PIPE * self.capacity
+
+
+def _memory() -> int:
+    """Return a descriptor of memory without a name, or of a file where there is no such thing."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("actorq page")
+    import tempfile
+
+    fd, path = tempfile.mkstemp(prefix="actorq-page-")
+    os.unlink(path)
+    return fd

@@ -17,9 +17,6 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
-import dill
-from multiprocess import process, spawn
-
 from actorq.actor.adapters import Kind
 from actorq.actor.places import kind_at
 from actorq.actor.texts import summary
@@ -30,6 +27,12 @@ from actorq.logs import logger
 from actorq.wire import Boot
 
 MAIN, MAIN_OF_CHILD = "__main__", "__mp_main__"
+
+try:
+    HOME = os.getcwd()
+except OSError:  # somebody has removed it
+    HOME = "/"
+"""Where the program began: what its relative paths meant."""
 
 _GUARD = re.compile(rb"(?m)^if\b.*\b__name__\b")
 
@@ -102,6 +105,8 @@ def _home(app: Any) -> str:
 
 
 def _pickled(kind: Kind) -> bytes:
+    import dill  # takes as long to import as all of actorq, and few need it
+
     try:
         data: bytes = dill.dumps((kind, kind.app))
     except Exception as error:
@@ -113,6 +118,8 @@ def _pickled(kind: Kind) -> bytes:
 
 
 def _unpickled(data: bytes) -> Kind:
+    import dill
+
     reader = dill.Unpickler(io.BytesIO(data))
     reader._main = sys.modules[MAIN]  # dill's own is the one that was there at its import
     kind: Kind = reader.load()[0]
@@ -130,7 +137,7 @@ def _main(kind: str, needed: bool) -> tuple[str, str]:
     main = sys.modules[MAIN]
     name = getattr(getattr(main, "__spec__", None), "name", None) or ""
     path = str(getattr(main, "__file__", None) or "")
-    path = os.path.normpath(os.path.join(process.ORIGINAL_DIR or "", path)) if path else ""
+    path = os.path.normpath(os.path.join(HOME, path)) if path else ""
     by_name = bool(name) and name != MAIN and not name.endswith(f".{MAIN}")
     if by_name or (not name and os.path.isfile(path)):
         found = (name, "") if by_name else ("", path)
@@ -163,6 +170,8 @@ def _is_program(path: str) -> bool:
 
 def _load_main(boot: Boot) -> None:
     """Run the user's main module as `__mp_main__`, as a spawned process does."""
+    from multiprocess import process, spawn
+
     process.current_process()._inheriting = True  # so that multiprocess refuses a start, too
     try:
         if boot.main_name:

@@ -46,12 +46,13 @@ _MAX_NAME = 15
 """Bytes of a name that the kernel keeps."""
 
 
-def main(fd: int, parent: int, page: Page) -> NoReturn:
+def main(fd: int, parent: int, page_fd: int, capacity: int) -> NoReturn:
     """Be an actor until told to stop."""
     owner.own()
     try:
         _die_with(parent)
         _ignore_signals()
+        page = Page.at(page_fd, capacity)
         _keep_descriptors()
         keep_buffers()
         _serve(Link(fd), page)

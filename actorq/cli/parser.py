@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NoReturn
 
 from actorq.config import masked
@@ -41,7 +40,8 @@ def build() -> Parser:
         description="A PostgreSQL-backed job queue for work that is cheaper in batches.",
         epilog=EXIT_CODES,
     )
-    parser.add_argument("--version", action="version", version=f"actorq {_version()}")
+    text = "show program's version number and exit"
+    parser.add_argument("--version", action=_ShowVersion, nargs=0, help=text)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for add in (_migrate, _run, _enqueue, _status, _jobs, _retry, _cancel, _prune, _doctor, _demo):
         add(commands)
@@ -208,7 +208,17 @@ def _span(text: str) -> float:
         ) from None
 
 
+class _ShowVersion(argparse.Action):
+    """Print the version, which is looked up in the environment only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *args: object) -> NoReturn:
+        print(f"actorq {_version()}")
+        parser.exit()
+
+
 def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("actorq")
     except PackageNotFoundError:

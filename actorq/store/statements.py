@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib.resources import files
 
 from actorq.errors import ConfigError
 
@@ -31,6 +30,8 @@ def checked_schema(schema: str) -> str:
 @cache
 def statement(name: str, schema: str) -> str:
     """Return the text of sql/NAME.sql for a schema, comments left out."""
+    from importlib.resources import files  # actors need none of it
+
     text = (files(__package__) / "sql" / f"{name}.sql").read_text("utf-8")
     lines = (line for line in text.splitlines() if not line.lstrip().startswith("--"))
     return "\n".join(lines).replace("{schema}", quoted(schema)).strip().rstrip(";")

@@ -53,7 +53,7 @@ CRASHES = frozenset({"SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL"})
 
 
 def exit_info(status: int | None, oom: bool, problem: str, stack: str = "") -> ExitInfo:
-    """Return the ExitInfo for what `multiprocess` calls an exit code: −n is signal n.
+    """Return the ExitInfo for what `subprocess` calls a return code: −n is signal n.
 
     `stack` is what the process has printed last of where it was; a child may have printed it.
     """

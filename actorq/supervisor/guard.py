@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import marshal
 import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from multiprocess import spawn
-
 from actorq.supervisor import guardian
-from actorq.supervisor.guardian import LENGTH, MARK, STARTED, receive
+from actorq.supervisor.guardian import LENGTH, MARK, STARTED, Request, receive
 
 _HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
@@ -47,7 +45,7 @@ class Guard:
             return None
         ours, theirs = socket.socketpair()
         with theirs, signals_held_back():
-            command = [spawn.get_executable(), "-I", "-S", guardian.__file__]
+            command = [sys.executable, "-I", "-S", guardian.__file__]
             started = subprocess.Popen(
                 command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, start_new_session=True
             )
@@ -73,8 +71,9 @@ class Guard:
         line, theirs = socket.socketpair()
         try:
             with theirs:
-                request = command, {**env, MARK: f"{self._mark}:{next(self._numbers)}"}, list(fds)
-                self._ask(marshal.dumps(request), [theirs.fileno(), log_fd, *fds])
+                mark = f"{self._mark}:{next(self._numbers)}"
+                request = Request(command, {**env, MARK: mark}, list(fds))
+                self._ask(request.encoded(), [theirs.fileno(), log_fd, *fds])
             line.settimeout(ANSWER_S)
             said, handles = receive(line, len(STARTED) + LENGTH, 1)
             if not said.startswith(STARTED) or not handles:

@@ -16,7 +16,6 @@ import array
 import contextlib
 import ctypes
 import fcntl
-import marshal
 import os
 import select
 import signal
@@ -52,8 +51,24 @@ _CLEAN_S = 1.0
 _PR_SET_CHILD_SUBREAPER, _PR_SET_NAME = 36, 15
 
 
-Request = tuple[list[str], dict[str, str], list[int]]
-"""The command, its environment, and the numbers under which it expects its descriptors."""
+class Request:
+    """A command, its environment, and the numbers under which it expects its descriptors."""
+
+    def __init__(self, command: list[str], environ: dict[str, str], fds: list[int]) -> None:
+        self.command, self.environ, self.fds = command, environ, fds
+
+    def encoded(self) -> bytes:
+        """Return it as texts that end with a zero byte, which no command or variable can hold."""
+        variables = [f"{name}={value}" for name, value in self.environ.items()]
+        counted = [str(len(self.command)), *self.command, " ".join(map(str, self.fds)), *variables]
+        return b"".join(os.fsencode(text) + b"\0" for text in counted)
+
+    @classmethod
+    def decoded(cls, data: bytes) -> Request:
+        """Return what was encoded."""
+        n, *texts = map(os.fsdecode, data.split(b"\0")[:-1])
+        command, fds, variables = texts[: int(n)], texts[int(n)], texts[int(n) + 1 :]
+        return cls(command, dict(v.split("=", 1) for v in variables), [int(f) for f in fds.split()])
 
 
 class Ward:
@@ -101,8 +116,11 @@ class Guardian:
             poll.register(os.pidfd_open(os.getppid()), select.POLLIN)
         busy = False
         while not self._alone or busy:
-            ready = [fd for fd, _ in poll.poll(_AGAIN_MS if busy else None)]
-            self._alone = self._alone or self._hear(ready)
+            if self._alone:  # its socket would be ready all the time
+                time.sleep(_AGAIN_MS / 1000)
+            else:
+                ready = poll.poll(_AGAIN_MS if busy else None)
+                self._alone = self._hear([fd for fd, _ in ready])
             busy = self._tidy()
 
     def _hear(self, ready: list[int]) -> bool:
@@ -122,28 +140,26 @@ class Guardian:
             return False
         if request is None:
             return False
-        (command, environ, wanted), fds = request
+        wanted, fds = request
         try:
-            self._start(command, environ, wanted, fds)
+            self._start(wanted, fds)
         finally:
             for fd in fds:
                 os.close(fd)
         return True
 
-    def _start(
-        self, command: list[str], environ: dict[str, str], wanted: list[int], fds: list[int]
-    ) -> None:
+    def _start(self, wanted: Request, fds: list[int]) -> None:
         """Start an actor. The first descriptor is its line, the second its output."""
         line = socket.socket(fileno=os.dup(fds[0]))
         try:
-            pid = _spawn(command, environ, wanted, fds[1:])
+            pid = _spawn(wanted, fds[1:])
             handle = os.pidfd_open(pid)
         except OSError as error:
             with contextlib.suppress(OSError):
                 line.send((error.errno or 0).to_bytes(LENGTH, "big"))
             line.close()
             return
-        self._wards[pid] = Ward(pid, environ.get(MARK, ""), line)
+        self._wards[pid] = Ward(pid, wanted.environ.get(MARK, ""), line)
         with contextlib.suppress(OSError):
             socket.send_fds(line, [STARTED + pid.to_bytes(LENGTH, "big")], [handle])
         os.close(handle)
@@ -214,16 +230,16 @@ class Guardian:
         return not any(ward.mark in marks or ward.pid in groups for ward in living)
 
 
-def _spawn(command: list[str], environ: dict[str, str], wanted: list[int], fds: list[int]) -> int:
+def _spawn(wanted: Request, fds: list[int]) -> int:
     """Start a program with descriptors of ours under the numbers it expects."""
-    base = max(wanted, default=2) + 1
+    base = max(wanted.fds, default=2) + 1
     high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, base) for fd in fds]
-    places = zip([1, 2, *wanted], [high[0], *high], strict=True)
+    places = zip([1, 2, *wanted.fds], [high[0], *high], strict=True)
     try:
         return os.posix_spawn(
-            command[0],
-            command,
-            environ,
+            wanted.command[0],
+            wanted.command,
+            wanted.environ,
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 *((os.POSIX_SPAWN_DUP2, ours, theirs) for theirs, ours in places),
@@ -266,7 +282,7 @@ def _received(sock: socket.socket) -> tuple[Request, list[int]] | None:
         if not part:
             return None
         data += part
-    return (marshal.loads(data), fds) if data else None
+    return (Request.decoded(data), fds) if data else None
 
 
 def receive(sock: socket.socket, n: int, max_fds: int) -> tuple[bytes, list[int]]:

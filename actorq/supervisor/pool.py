@@ -13,10 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import BuiltinFunctionType
 from typing import TYPE_CHECKING
 
-from multiprocess import get_context
-
 from actorq import wire
-from actorq.actor import loop
 from actorq.actor.adapters import Kind
 from actorq.actor.boot import boot_of
 from actorq.config import Place
@@ -170,7 +167,6 @@ class Pool:
             )
         self._pipes = pipes
         self._place = place
-        self._context = get_context("spawn")
         self._guard = Guard.start()
         self._closed = socket.socket()  # what an actor has that could not be started
         self._closed.close()
@@ -187,6 +183,7 @@ class Pool:
         try:
             self._bring_up(actor, kind)
         except OSError as error:
+            actor.page = Page.private(actor.page.capacity)
             self._pipes.stillborn(actor, ExitInfo(problem=f"it could not be started: {error}"))
             return actor
         self._pipes.add(actor)
@@ -205,7 +202,13 @@ class Pool:
 
     def _bring_up(self, actor: Actor, kind: Kind) -> None:
         """Give an actor its page, pipes and process; raises OSError where one is refused."""
-        actor.page = Page.shared(self._context, kind.policy.max_batch)
+        actor.page = Page.shared(kind.policy.max_batch)
+        try:
+            self._connect(actor, kind)
+        finally:
+            actor.page.handed_over()
+
+    def _connect(self, actor: Actor, kind: Kind) -> None:
         actor.socket, theirs = socket.socketpair()
         with theirs:
             actor.log_fd, their_log = os.pipe()
@@ -223,12 +226,11 @@ class Pool:
             self._guard.close()
             self._guard = Guard.start()
         return process.start(
-            loop.main,
-            (fd, self.guardian or os.getpid(), actor.page),
+            (fd, self.guardian or os.getpid(), actor.page.fd, actor.page.capacity),
             name=f"actorq {kind.name}[{actor.index}]",
             env=environment(dict(os.environ), kind.policy, actor.index),
             log_fd=log_fd,
-            fds=[fd],
+            fds=[fd, actor.page.fd],
             guard=self._guard,
         )
 

@@ -1,119 +1,38 @@
-"""Start an actor's process, and know for certain when it and its group are gone.
+"""Start an actor's process, and know for certain when it and all it has started are gone.
 
-`multiprocess` makes the process; its launcher is replaced by one that gives the child its own
-process group, environment and output before the child's first instruction. Set later, or by
-the child itself, a numeric library would already have read its thread count, and a signal to
-the terminal's group could already have reached it.
+It has its own process group, environment and output before its first instruction. Set later, or by
+itself, a numeric library would already have read its thread count, and a signal to the terminal's
+group could already have reached it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
+import json
 import os
 import signal
+import socket
 import subprocess
+import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from multiprocess import popen_spawn_posix, process, reduction, spawn
-from multiprocess.context import SpawnProcess, set_spawning_popen
-
+from actorq.actor.boot import HOME
 from actorq.supervisor.guard import Guard, signals_held_back
 from actorq.supervisor.guardian import CODE
 
-
-class _Launcher(popen_spawn_posix.Popen):  # type: ignore[misc]
-    """Launch a spawned process into a group of its own."""
-
-    def _launch(self, child: ActorProcess) -> None:
-        data = self._described(child)
-        child_r, self.parent_w = os.pipe()
-        try:
-            self._execute(child, child_r)
-        except BaseException:
-            os.close(self.parent_w)
-            raise
-        finally:
-            os.close(child_r)
-        # Far below the size of a pipe: everything large travels in the first frame.
-        with contextlib.suppress(BrokenPipeError):
-            os.write(self.parent_w, data)
-
-    def _described(self, child: ActorProcess) -> bytes:
-        """Return what the spawned interpreter needs, without the user's main module.
-
-        The actor loads that itself, if the handler is in there: guarded, and reported.
-        """
-        preparation = spawn.get_preparation_data(child.name)
-        preparation.pop("init_main_from_name", None)
-        preparation.pop("init_main_from_path", None)
-        data = io.BytesIO()
-        set_spawning_popen(self)
-        try:
-            reduction.dump(preparation, data)
-            reduction.dump(child, data)
-        finally:
-            set_spawning_popen(None)
-        return data.getvalue()
-
-    def _execute(self, child: ActorProcess, child_r: int) -> None:
-        # Without a tracker of resources: an actor that needs one starts its own.
-        # The name at its end is for people who list processes.
-        command = [*spawn.get_command_line(pipe_handle=child_r), child.name]
-        fds = [child_r, *self._fds, *child.fds]
-        if child.guard is not None:
-            started = child.guard.spawn(command, child.env, child.log_fd, fds)
-            self.pid, self.pidfd, self.line = started
-            self.sentinel = self.line.fileno()
-            return
-        self.sentinel, child_w = os.pipe()
-        try:
-            self.pid = _executed(command, child, [*fds, child_w])
-        except BaseException:
-            os.close(self.sentinel)
-            raise
-        finally:
-            os.close(child_w)
-
-
-def _executed(command: list[str], child: ActorProcess, fds: Sequence[int]) -> int:
-    """Start a child of our own and return its number."""
-    started = subprocess.Popen(
-        command,
-        env=child.env,
-        stdin=subprocess.DEVNULL,
-        stdout=child.log_fd,
-        stderr=child.log_fd,
-        pass_fds=fds,
-        process_group=0,
-    )
-    started.returncode = 0  # waiting for it is not that object's business
-    return started.pid
-
-
-class ActorProcess(SpawnProcess):  # type: ignore[misc]
-    """Be a process of the spawn method with an environment, output and descriptors of its own."""
-
-    env: dict[str, str]
-    fds: Sequence[int]
-    log_fd: int
-    guard: Guard | None
-
-    @staticmethod
-    def _Popen(child: ActorProcess) -> _Launcher:
-        return _Launcher(child)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out of what is sent what the child has already."""
-        return {k: v for k, v in self.__dict__.items() if k not in ActorProcess.__annotations__}
+BOOTSTRAP = (
+    "import os, sys; sys.path = [path for path in sys.path if path]; import json; "
+    "pipe = os.fdopen({fd}); sys.path, sys.argv, there, args = json.load(pipe); pipe.close(); "
+    "os.chdir(there); from actorq.actor.loop import main; main(*args)"
+)
+"""One line, for lists of processes. Nothing is imported from the directory one happens to be in
+before sys.path is that of the supervisor."""
 
 
 def start(
-    target: Callable[..., Any],
-    args: tuple[Any, ...],
+    args: tuple[int, ...],
     *,
     name: str,
     env: dict[str, str],
@@ -121,36 +40,80 @@ def start(
     fds: Sequence[int],
     guard: Guard | None,
 ) -> Child | GuardedChild:
-    """Start a process, by the guard if there is one; raises OSError if there is none to be had."""
-    started = ActorProcess(target=target, args=args, name=name, daemon=False)
-    started.env, started.fds, started.log_fd, started.guard = env, fds, log_fd, guard
-    with signals_held_back():
-        started.start()
-    # Or every later start would wait for this one's end, and so would interpreter exit.
-    process._children.discard(started)
-    return Child(started._popen) if guard is None else GuardedChild(started._popen, guard)
+    """Start an actor with these arguments of `actor.loop.main`, by the guard if there is one.
+
+    It has the descriptors under their own numbers. Raises OSError if there is no process to be
+    had. It looks for modules where this process does, but is not told of its main module: the
+    actor loads that itself, if the handler is in there: guarded, and reported.
+    """
+    theirs, ours = os.pipe()
+    with open(ours, "w") as pipe:
+        try:
+            # The name at its end is for people who list processes.
+            program = BOOTSTRAP.format(fd=theirs)
+            command = [sys.executable, *_flags(), "-c", program, name]
+            with signals_held_back():
+                started = _executed(command, env, log_fd, [theirs, *fds], guard)
+        finally:
+            os.close(theirs)
+        path = [str(entry) or HOME for entry in sys.path]
+        with contextlib.suppress(BrokenPipeError):
+            json.dump((path, sys.argv, os.getcwd(), args), pipe)
+            pipe.flush()
+    return started
+
+
+def _flags() -> list[str]:
+    """Return the options of this interpreter, which its actors have, too."""
+    flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    return flags
+
+
+def _executed(
+    command: list[str], env: dict[str, str], log_fd: int, fds: Sequence[int], guard: Guard | None
+) -> Child | GuardedChild:
+    if guard is not None:
+        return GuardedChild(guard, *guard.spawn(command, env, log_fd, fds))
+    sentinel, theirs = os.pipe()
+    try:
+        started = subprocess.Popen(
+            command,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=log_fd,
+            stderr=log_fd,
+            pass_fds=[*fds, theirs],
+            process_group=0,
+        )
+    except BaseException:
+        os.close(sentinel)
+        raise
+    finally:
+        os.close(theirs)
+    started.returncode = 0  # waiting for it is not that object's business
+    return Child(started.pid, sentinel)
 
 
 class GuardedChild:
     """Hold a process that the guardian has started until it and all its own are gone."""
 
-    def __init__(self, popen: _Launcher, guard: Guard) -> None:
-        self.pid: int = popen.pid
+    def __init__(self, guard: Guard, pid: int, handle: int, line: socket.socket) -> None:
+        self.pid = pid
         self.is_orphaned = False  # the guardian died, and the actor with it
-        self._popen, self._guard = popen, guard
+        self._guard, self._handle, self._line = guard, handle, line
 
     def fileno(self) -> int:
         """Return a descriptor that becomes readable when the process and its own are gone."""
-        return int(self._popen.line.fileno())
+        return self._line.fileno()
 
     def kill(self) -> None:
         """Kill the process; the guardian kills what it leaves."""
         with contextlib.suppress(OSError):  # it is dead
-            signal.pidfd_send_signal(self._popen.pidfd, signal.SIGKILL)
+            signal.pidfd_send_signal(self._handle, signal.SIGKILL)
 
     def reap(self) -> int | None:
         """Return its exit code; −n is signal n. None if the guardian has died."""
-        said = self._popen.line.recv(CODE)
+        said = self._line.recv(CODE)
         self.is_orphaned = len(said) < CODE
         return None if self.is_orphaned else int.from_bytes(said, "big", signed=True)
 
@@ -160,9 +123,8 @@ class GuardedChild:
 
     def close(self) -> None:
         """Close the descriptors."""
-        os.close(self._popen.parent_w)
-        os.close(self._popen.pidfd)
-        self._popen.line.close()
+        os.close(self._handle)
+        self._line.close()
 
 
 class Child:
@@ -172,16 +134,16 @@ class Child:
     dead process is not waited for before its group has been killed.
     """
 
-    def __init__(self, popen: _Launcher) -> None:
-        self.pid: int = popen.pid
+    def __init__(self, pid: int, sentinel: int) -> None:
+        self.pid = pid
         self.is_orphaned = False
-        self._popen = popen
+        self._sentinel = sentinel
         self._lock = threading.Lock()
         self._reaped = False
 
     def fileno(self) -> int:
         """Return a descriptor that becomes readable when the process is dead."""
-        return int(self._popen.sentinel)
+        return self._sentinel
 
     def kill(self) -> None:
         """Kill the process and everything in its group."""
@@ -198,8 +160,10 @@ class Child:
         self.kill()
         with self._lock:
             self._reaped = True
-            code: int | None = self._popen.wait()
-            return code
+            try:
+                return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+            except ChildProcessError:
+                return None
 
     def is_group_gone(self) -> bool:
         """Return whether nothing is left of the group of a reaped process."""
@@ -216,8 +180,7 @@ class Child:
 
     def close(self) -> None:
         """Close the descriptors."""
-        os.close(self._popen.sentinel)
-        os.close(self._popen.parent_w)
+        os.close(self._sentinel)
 
 
 def _living(group: int) -> Iterator[int]:

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from actorq.core.policy import KindPolicy
-from actorq.supervisor.engine import STOPPING
 from actorq.supervisor.pool import environment
+from actorq.supervisor.surroundings import STOPPING
 from actorq.wire import BootFailed, Bye, Ready
 from tests.actor.support import kind_of
 from tests.process import handlers, threads
@@ -94,8 +94,7 @@ def test_an_actor_has_no_descriptor_but_its_own(actors, at_once, tmp_path):
     assert found[1].startswith("pipe:")
     rest = [what for fd, what in found.items() if fd > 2 and "/proc/" not in what]
     assert len([what for what in rest if what.startswith("socket:")]) == 1
-    # The spawn method's own: the parent's life, this one's life, the tracker of resources.
-    assert len([what for what in rest if what.startswith("pipe:")]) <= 3
+    assert len([what for what in rest if what.startswith("pipe:")]) <= 1
     files = {what for what in rest if not what.startswith(("socket:", "pipe:", "/dev/null"))}
     assert len(files) == 1, files  # the shared page
     assert all(other.pid for other in others)

@@ -47,7 +47,6 @@ class Fleet:
         self.lock = threading.RLock()
         self.gave_up: list[str] = []
         self.n_started = 0
-        self.pids: list[int] = []  # of all supervisors there ever were
         self.members = [self._start(place) for place in range(len(dsns))]
         self.enqueuers: list[subprocess.Popen[bytes]] = []
 
@@ -66,7 +65,6 @@ class Fleet:
             "supervise", self.dsns[place], f"log-{self.n_started:04}-{place}",
             f"ttl_s={TTL_S}", f"grace_s={GRACE_S}",
         )  # fmt: skip
-        self.pids.append(process.pid)
         return Member(place, process)
 
     def mend(self) -> None:

@@ -68,13 +68,12 @@ def segments(pid: int) -> set[Path]:
     return found
 
 
-def shared(pids: Iterable[int], known: Iterable[Path], temporary: Path) -> list[str]:
+def shared(known: Iterable[Path], temporary: Path) -> list[str]:
     """Describe shared memory and temporary files that nobody needs any more.
 
-    `pids` are those that made pages for their actors, `known` what a server had mapped.
+    `known` is what a server had mapped; the pages of actors have no names.
     """
-    made = {path for pid in pids for path in SHARED.glob(f"pym-{pid}-*")}
-    left = {path for path in {*made, *known} if path.exists()}
+    left = {path for path in known if path.exists()}
     return [
         *(f"shared memory {path}" for path in sorted(left)),
         *(f"temporary file {path}" for path in sorted(temporary.iterdir()) if not _probe(path)),

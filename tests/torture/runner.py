@@ -69,7 +69,6 @@ class Torture:
         self.wrong: list[Violation] = []
         self.results: dict[int, Any] = {}
         self.took: dict[str, float] = {}
-        self.pids: list[int] = []
         self.cuts: dict[str, int] = {}
 
     def run(self) -> Report:
@@ -85,7 +84,7 @@ class Torture:
             finally:
                 self.cuts = proxy.close()
                 tap.close()
-        for text in leftovers.shared(self.pids, cluster.segments, self.directory / "tmp"):
+        for text in leftovers.shared(cluster.segments, self.directory / "tmp"):
             self._wrong("leftover", text)
         self.took["run"] = time.monotonic() - begun
         return self._judge(done)
@@ -106,7 +105,6 @@ class Torture:
             self._end(cluster, fleet)
             tap.finish()
         finally:
-            self.pids = fleet.pids
             fleet.kill_all()
         return nemesis
 

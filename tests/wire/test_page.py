@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from multiprocess import get_context
+import os
 
 from actorq.page import BEGUN, MAX_IN_PIPE, PASSED, Page
 
@@ -62,10 +62,13 @@ def test_cancel_marks_of_the_batches_in_a_pipe_do_not_mix():
 
 
 def test_a_shared_page_has_the_same_layout():
-    page = Page.shared(get_context("spawn"), 2)
+    page = Page.shared(2)
     page.take(9)
     page.begun[1] = BEGUN
     page.cancel(9, 1)
     page.recall(7)
     assert (page.taken, page.running(), page.cancelled(9, 2)) == (9, [1], [1])
     assert page.is_recalled(7)
+    same = Page.at(os.dup(page.fd), 2)
+    page.handed_over()
+    assert (same.taken, same.running()) == (9, [1])
