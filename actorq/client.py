@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from actorq.errors import ActorqError, ConfigError, EnqueueError, SchemaMismatch, StoreUnavailable
 from actorq.job import JobHandle
+from actorq.loading import refuse_while_loading
 from actorq.options import Options, checked_key, checked_unique_key
 from actorq.store import enqueue
 from actorq.store.copy_data import Item, Shared
@@ -141,7 +142,7 @@ def many(
 
 
 def _shared(app: App, kind: Kind, options: Options) -> Shared:
-
+    refuse_while_loading("a job was enqueued")
     return Shared(
         schema=app.schema,
         kind=kind.name,

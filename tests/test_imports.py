@@ -35,6 +35,7 @@ ROOMS = [
         "escape",
         "memory",
         "article",
+        "loading",
         "logs",
     },
     {"store", "actor", "embedded", "events"},

@@ -19,6 +19,7 @@ from actorq.actor.context import Batch, Job
 from actorq.actor.context import running as current
 from actorq.actor.limits import BatchTimedOut, Limits, TimedOut, failure_of
 from actorq.actor.outbox import WrongOutcomes
+from actorq.actor.owner import leave_if_forked
 from actorq.actor.places import outermost
 from actorq.actor.results import Results, as_list
 from actorq.actor.shape import is_async
@@ -168,7 +169,9 @@ class BatchAdapter(Adapter):
     def handle(self, batch: Batch[Any]) -> None:
         """Run the handler once for the whole batch."""
         stop = partial(_time_is_up, batch)
-        settle(batch, self._run(lambda: self._handle(batch), self._is_async, stop))
+        returned = self._run(lambda: self._handle(batch), self._is_async, stop)
+        leave_if_forked()
+        settle(batch, returned)
 
 
 class ClassAdapter(BatchAdapter):
@@ -324,6 +327,7 @@ class _Running:
 
     def returned(self, value: Any) -> None:
         """Report what the function returned."""
+        leave_if_forked()
         if isinstance(value, HandBack):
             raise value
         if value is not None:
@@ -337,6 +341,7 @@ class _Running:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        leave_if_forked(error)
         said = said_by(error) if error is not None else None
         if self._batch._outbox.is_late or isinstance(said, HandBack):
             return False  # the mark stays: this job was running when the batch ended

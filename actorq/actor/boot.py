@@ -14,9 +14,6 @@ import os
 import re
 import sys
 import sysconfig
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +25,13 @@ from actorq.actor.places import kind_at
 from actorq.actor.texts import summary
 from actorq.config import Place
 from actorq.errors import ConfigError
+from actorq.loading import loading
 from actorq.logs import logger
 from actorq.wire import Boot
 
 MAIN, MAIN_OF_CHILD = "__main__", "__mp_main__"
 
 _GUARD = re.compile(rb"(?m)^if\b.*\b__name__\b")
-
-_is_loading = threading.Event()
 
 
 def boot_of(kind: Kind, slot: int, place: Place | None = None) -> Boot:
@@ -58,16 +54,11 @@ def boot_of(kind: Kind, slot: int, place: Place | None = None) -> Boot:
 
 def load(boot: Boot) -> Kind:
     """Return the kind with its handler, importing whatever that takes."""
-    with _loading():
+    with loading():
         kind = _loaded(boot)
     if kind.app is not None and boot.place is not None:
         kind.app.relocate(boot.place.dsn, boot.place.schema)
     return kind
-
-
-def is_loading_main() -> bool:
-    """Return whether this is an actor that runs the user's modules to find its handler."""
-    return _is_loading.is_set()
 
 
 def _loaded(boot: Boot) -> Kind:
@@ -88,16 +79,6 @@ def _loaded(boot: Boot) -> Kind:
             "module is imported: declare the handler where it is defined, not by a later call"
         )
     return kind
-
-
-@contextmanager
-def _loading() -> Iterator[None]:
-    """Have it known that what runs now is loaded once more, so that a start in there is refused."""
-    _is_loading.set()
-    try:
-        yield
-    finally:
-        _is_loading.clear()
 
 
 def _app_at(entry: str) -> Any:
@@ -182,7 +163,7 @@ def _is_program(path: str) -> bool:
 
 def _load_main(boot: Boot) -> None:
     """Run the user's main module as `__mp_main__`, as a spawned process does."""
-    process.current_process()._inheriting = True  # so that a start in there is refused
+    process.current_process()._inheriting = True  # so that multiprocess refuses a start, too
     try:
         if boot.main_name:
             spawn.prepare({"init_main_from_name": boot.main_name})

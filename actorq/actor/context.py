@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from typing import Any, Generic, TypeVar, overload
 
 from actorq.actor.outbox import Outbox
+from actorq.actor.owner import leave_if_forked
 from actorq.core.model import FRESH, Counts, Cut
 from actorq.core.outcome import Cancel, Fail, Retry, Snooze
 from actorq.durations import Duration
@@ -84,6 +85,7 @@ class Batch(Generic[A]):
         for job, position in zip(self.jobs, self._positions, strict=True):
             marks[position] = BEGUN
             yield job
+            leave_if_forked()
             if not self._outbox.is_late:
                 marks[position] = PASSED
 

@@ -19,6 +19,7 @@ from select import poll as new_poll
 from typing import NoReturn
 
 from actorq import wire
+from actorq.actor.owner import leave_if_forked
 
 FIRST_FD = 4096
 """Where our descriptors live; `os.closerange(3, 1024)` is what careful daemons do."""
@@ -45,6 +46,7 @@ class Link:
 
     def send(self, message: wire.FromActor) -> None:
         """Send a message; callable from any thread."""
+        leave_if_forked()
         with self._lock:
             try:
                 if _identity(self._fd) != self._identity:
@@ -59,6 +61,7 @@ class Link:
     def messages(self) -> Iterator[wire.Message]:
         """Yield what the supervisor says, waiting for it."""
         while True:
+            leave_if_forked()
             try:
                 n = self._read()
             except OSError:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from actorq import wire
+from actorq.actor.owner import leave_if_forked
 from actorq.actor.results import ResultRefused, Results, has_outcomes, refusal
 from actorq.actor.texts import describe, head, shown
 from actorq.article import a
@@ -107,6 +108,7 @@ class Outbox:
 
     def tell(self, position: int, verdict: Verdict | None) -> None:
         """Take a verdict, or None for a plain completion; raises WrongOutcomes."""
+        leave_if_forked()
         if self.is_late and not _counts_late(verdict, position in self._interrupted):
             self._n_void += 1
             return

@@ -15,7 +15,10 @@ Position = tuple[int, int]
 
 
 class NodeInfo(msgspec.Struct, frozen=True):
-    """Describe a supervisor when it registers; unknown facts stay None."""
+    """Describe a supervisor when it registers; unknown facts stay None.
+
+    Its guardian is the process that ends its actors should it die, and lives as long as they do.
+    """
 
     id: str
     host: str
@@ -24,6 +27,8 @@ class NodeInfo(msgspec.Struct, frozen=True):
     boot_id: str | None = None
     pid_ns: str | None = None
     pid_start: str | None = None
+    guardian_pid: int | None = None
+    guardian_start: str | None = None
 
 
 class NodeSeen(msgspec.Struct, frozen=True):
@@ -37,6 +42,8 @@ class NodeSeen(msgspec.Struct, frozen=True):
     pid_ns: str | None
     pid_start: str | None
     beat_at: int
+    guardian_pid: int | None = None
+    guardian_start: str | None = None
 
 
 class Ask(msgspec.Struct, frozen=True):

@@ -2,8 +2,9 @@
 
 A node is dead only if the same `beat_at` was seen for a whole ttl on one unbroken connection:
 after a database outage, in which nobody could beat, nobody reaps everybody. A node of the same
-host is dead at once when its process is gone, if boot, pid namespace and start time all match:
-containers share host names, but not process ids.
+host is dead at once when its process is gone, and its guardian, who leaves when all actors are
+gone, if boot, pid namespace and start time all match: containers share host names, but not
+process ids.
 """
 
 from __future__ import annotations
@@ -50,4 +51,10 @@ class Watch:
         mine = (self.me.boot_id, self.me.pid_ns)
         if None in mine or mine != (node.boot_id, node.pid_ns) or node.pid_start is None:
             return False
-        return start_of(node.pid) != node.pid_start
+        return start_of(node.pid) != node.pid_start and not self._guarded(node, start_of)
+
+    def _guarded(self, node: NodeSeen, start_of: StartOf) -> bool:
+        """Tell whether the actors of a dead process, or what these have started, may still live."""
+        if node.guardian_pid is None or node.guardian_start is None:
+            return False
+        return start_of(node.guardian_pid) == node.guardian_start

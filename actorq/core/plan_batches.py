@@ -32,7 +32,7 @@ from actorq.core.effects import (
     Settle,
     StopActor,
 )
-from actorq.core.model import Batch, Cut, Row, Settlement
+from actorq.core.model import Batch, Cut, ErrorInfo, Row, Settlement
 from actorq.core.plan_hunger import look_soon
 from actorq.core.view import PIPE_DEPTH, Actor, Held, Kind, Lane, View
 
@@ -166,17 +166,32 @@ def outcomes(view: View, input_: i.Outcomes, now: float) -> None:
     kind, batch = view.kinds[held.kind], held.batch
     for v in input_.verdicts:
         u = view.random.random() if v.what in ("error", "retry") else 0.0
+        if v.what == "error" and v.error is not None and is_excused(view, v.error):
+            held.rows.append(settle.returned(batch.ids[v.pos], held.counts(v.pos), batch.suspect))
+            continue
         held.rows.append(settle.row_of(v, batch.ids[v.pos], held.counts(v.pos), kind.policy, u))
     held.done += input_.done
     held.told.update(positions)
     held.since = min(held.since, now)
     if kind.restarts:
         plan_passed.forget_restarts(kind, held, positions, input_.last)
+    if input_.done and not input_.last:
+        plan_passed.works(view, actor, held, now)
     if input_.last:
         held.done += held.left() if held.told else range(batch.n)
         plan_passed.passed(view, actor, held, now)
         kind.slots[actor.index].n_restarts = 0
         finish(view, actor, held, now)
+
+
+def is_excused(view: View, error: ErrorInfo) -> bool:
+    """Tell whether a failure may be the stop's doing that is under way: nobody pays for it.
+
+    Whoever stops a supervisor may signal every process, as service managers do: those that
+    handlers have started die of it. That time was up is no such thing, nor that an actor died: it
+    does not heed those signals.
+    """
+    return view.phase != "running" and error.cause != "timeout"
 
 
 def _acceptable(held: Held, positions: list[int]) -> bool:

@@ -10,11 +10,11 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from actorq.core import event, settle
+from actorq.core import event, plan_passed, settle
 from actorq.core import inputs as i
 from actorq.core.blame import Blame, blame
 from actorq.core.model import ErrorInfo, Row
-from actorq.core.plan_batches import answering, finish, give_back
+from actorq.core.plan_batches import answering, finish, give_back, is_excused
 from actorq.core.quarantine import ALIKE, Waiting, likeness
 from actorq.core.view import Actor, Held, Kind, View
 
@@ -61,14 +61,21 @@ def charge(
     """Give every job that has no outcome its share of the blame for a failed batch.
 
     `certain` says that the one begun job is the culprit even where the time was up. Tells whether
-    one job was named, or its batch ran apart from healthy ones: then its failure says nothing of
-    the jobs that are yet to come.
+    the next start of an actor need not be put off: one job was named, its batch ran apart from
+    healthy ones, or the kind rests, which sets the pace.
     """
     batch, text = held.batch, f"{error.type}: {error.message}"
+    if not crashed and is_excused(view, error):
+        view.emit(
+            event.BatchFailed(held.kind, actor.index, batch.lease, batch.n, 0, error.cause, text)
+        )
+        give_back(view, held, now)
+        return False
     failure = Failure(view.kinds[held.kind], actor, held, error, crashed, now)
     certain = certain or batch.n == 1 or error.cause != "timeout" or _ran_once(failure, begun)
     verdict = blame(held.left(), begun, certain=certain)
-    if verdict != Blame() and _is_spared(view, failure, verdict):
+    spared = verdict != Blame() and _is_spared(view, failure, verdict)
+    if spared:
         verdict = Blame()
     where = (held.kind, actor.index, batch.lease, batch.n, len(verdict.suspects))
     view.emit(event.BatchFailed(*where, error.cause, text))
@@ -76,13 +83,15 @@ def charge(
     if verdict.suspects:
         _suspect(view, failure, verdict.suspects)
     for p in verdict.charged:
+        if begun and p > 0:  # one after the other: those before it have passed
+            plan_passed.works(view, actor, held, now)
         failure.kind.quarantine.cost.marks |= batch.n > 1 and bool(begun) and not held.one_by_one
         _speak_against(view, failure, p)
     if not held.verdict_waits:
         give_back(view, held, now)
     elif held.rows or held.done:
         held.since = -math.inf  # the others need not wait
-    return bool(batch.suspect or verdict.charged)
+    return bool(batch.suspect or verdict.charged or spared)
 
 
 def _ran_once(failure: Failure, begun: list[int]) -> bool:

@@ -6,6 +6,12 @@ from actorq.core import event, settle
 from actorq.core.view import Actor, Held, Kind, View
 
 
+def works(view: View, actor: Actor, held: Held, now: float) -> None:
+    """Learn that some of a batch's jobs have passed while it still runs, or before it failed."""
+    actor.passed_at = now
+    view.kinds[held.kind].quarantine.works(now)
+
+
 def passed(view: View, actor: Actor, held: Held, now: float) -> None:
     """Learn from a batch whose jobs all have their outcome."""
     quarantine, batch = view.kinds[held.kind].quarantine, held.batch

@@ -72,7 +72,8 @@ def _kill(view: View) -> None:
 
 
 def _leave(view: View, now: float) -> None:
-    view.phase, view.stop_at = "leaving", now + LEAVE_S
+    left_at = view.stop_at if view.phase == "draining" else now
+    view.phase, view.stop_at = "leaving", max(left_at, now + LEAVE_S)
     if view.settings.drain and view.left is None:
         plan_drain.count(view, now)
     for actor in view.actors.values():

@@ -149,13 +149,16 @@ class Quarantine:
             group.bad = False
         return rest_s
 
+    def works(self, now: float) -> None:
+        """Note that a job has passed; while the kind rests it had begun before."""
+        if self.state != "resting":
+            self.state, self.fault, self.since, self.n_unrelated = "", "", math.inf, 0
+            self.passed_at, self.n_rests = now, 0
+            self.asked.clear()
+
     def passed(self, group: int, n: int, now: float) -> bool:
         """Note that all jobs of a batch have their outcome; tell whether the limit changed."""
-        if self.state == "resting":
-            return False  # it began before
-        self.state, self.fault, self.since, self.n_unrelated = "", "", math.inf, 0
-        self.passed_at, self.n_rests = now, 0
-        self.asked.clear()
+        self.works(now)
         return self._passed_of(group, n) if group else self._grow(n)
 
     # ---- its groups ----

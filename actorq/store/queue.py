@@ -69,7 +69,8 @@ class QueueStore:
     def register(self, node: NodeInfo) -> None:
         """Make a supervisor known under its fresh uuid."""
         start = (node.boot_id, node.pid_ns, str(node.pid), node.pid_start, str(node.ttl_s))
-        self._calls.do("node_register", node.id, node.host, *start)
+        guardian = None if node.guardian_pid is None else str(node.guardian_pid)
+        self._calls.do("node_register", node.id, node.host, *start, guardian, node.guardian_start)
 
     def beat(self, node: str) -> list[int] | None:
         """Say that the node lives; return its leases, or None if it was declared dead."""

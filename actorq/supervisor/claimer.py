@@ -12,7 +12,8 @@ from actorq.core import inputs as i
 from actorq.core.ask import Ask, Position
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
 from actorq.store.faults import Forbidden, TooSlow
-from actorq.supervisor.link import Fatal, Link, Open, Post, Stopping
+from actorq.supervisor.ends import Fatal
+from actorq.supervisor.link import Link, Open, Post, Stopping
 
 if TYPE_CHECKING:
     from actorq.store.queue import QueueStore

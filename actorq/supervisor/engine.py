@@ -6,14 +6,10 @@ what they have found; whatever is to be decided is decided in `actorq.core.plan`
 
 from __future__ import annotations
 
-import gc
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections import deque
+from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any, Unpack
@@ -26,16 +22,12 @@ from actorq.core.view import Settings, View
 from actorq.errors import SchemaMismatch, StoreError, StoreUnavailable
 from actorq.events import Events
 from actorq.memory import keep_buffers
-from actorq.store.epoch import Epoch
 from actorq.supervisor import identity
-from actorq.supervisor.claimer import Claimer
-from actorq.supervisor.heart import Disowned, Heart, patience_s
-from actorq.supervisor.link import Fatal, Link
-from actorq.supervisor.listener import Listener
+from actorq.supervisor.ends import Disowned, Fatal
 from actorq.supervisor.options import RunOptions, RunSettings
 from actorq.supervisor.retries import told
-from actorq.supervisor.settlers import Settlers
 from actorq.supervisor.stage import Stage
+from actorq.supervisor.surroundings import calm_collector, stopping_signals
 
 if TYPE_CHECKING:
     from actorq.app import App
@@ -54,10 +46,6 @@ JOIN_S = 5.0
 LAST_TRY_S = 1.0
 """How long what could not be written may still be tried: the database is asked twice in it."""
 
-GC_THRESHOLDS = 100_000, 20, 20
-"""How rarely to look for reference cycles, of which serving makes none. At Python's own pace, one
-search per 700 objects, that took half of this thread's time at batches of 1000."""
-
 REBIRTH_S = 0.5
 """How long a supervisor that was declared dead waits before it tries again to start over."""
 
@@ -69,6 +57,7 @@ class Engine:
         self._options = options
         self._events = events
         self._inbox: SimpleQueue[Any] = SimpleQueue()
+        self._asked: deque[i.StopAsked] = deque()
         self._stopped = False
         self._code = OK
         self.ended: event.RunEnded | None = None  # what was run, once that is known
@@ -76,7 +65,8 @@ class Engine:
     def stop(self) -> None:
         """Ask the supervisor to stop; asked again, a phase is skipped. Safe in any thread."""
         self._stopped = True
-        self._inbox.put(i.StopAsked())
+        self._asked.append(i.StopAsked())
+        self._inbox.put(None)  # to wake it
 
     def run(self) -> int:
         """Serve until stopped or drained; returns the exit code.
@@ -84,7 +74,7 @@ class Engine:
         Raises StoreError if the database cannot be used at the start.
         """
         keep_buffers()
-        with _signals(self.stop), _calm_collector():
+        with stopping_signals(self.stop), calm_collector():
             life: _Life | None = self._born()
             while life and not life.live(self):
                 life = self._reborn(life)
@@ -93,9 +83,9 @@ class Engine:
     def _born(self) -> _Life:
         """Begin a life with an inbox of its own: nothing said to an earlier one is for it."""
         self._inbox = SimpleQueue()
-        if self._stopped:
-            self._inbox.put(i.StopAsked())
-        return _Life(self._options, self._events, self._inbox)
+        if self._stopped and not self._asked:
+            self._asked.append(i.StopAsked())
+        return _Life(self._options, self._events, self._inbox, self._asked)
 
     def _reborn(self, before: _Life) -> _Life | None:
         """Start over under a new identity, however long the database is away; None: stopped."""
@@ -115,31 +105,25 @@ class Engine:
 class _Life:
     """Be one identity: from registering the node to leaving, or being declared dead."""
 
-    def __init__(self, options: RunOptions, events: Events, inbox: SimpleQueue[Any]) -> None:
+    def __init__(
+        self,
+        options: RunOptions,
+        events: Events,
+        inbox: SimpleQueue[Any],
+        asked: deque[i.StopAsked],
+    ) -> None:
         self._options = options
         self._events = events
-        self._inbox = inbox
-        self._node = identity.me(options.ttl_s)
+        self._inbox, self._asked = inbox, asked
         place = Place(options.dsn, options.schema)
         self._stage = Stage(options.kinds, place, inbox.put)  # first: it refuses to be in an actor
+        self._node = identity.me(options.ttl_s, self._stage.guardian)
         try:
+            self._stage.prepare()
             self._view = self._begin()
         except BaseException:
             self._stage.close()
             raise
-        epoch = Epoch()
-        open_ = partial(_open, options, epoch=epoch)
-        post = inbox.put
-        self._claimer = Claimer(self._node.id, open_, post)
-        self._settlers = Settlers(
-            self._node.id, open_, post, options.settle_rows, lambda: self._heart.n_others == 0
-        )
-        deadline_s, limit_s = patience_s(options.ttl_s)
-        open_heart = partial(open_, deadline_s=deadline_s, statement_timeout_s=limit_s)
-        self._heart = Heart(self._node, open_heart, post)
-        self._links: list[Link | Settlers] = [self._claimer, self._settlers, self._heart]
-        if options.notify:
-            self._links.append(Listener(self._node.id, open_, post))
         self._ended = False
         self._code = OK
         self._grace_at = self._abort_at = math.inf
@@ -152,8 +136,11 @@ class _Life:
 
     def _begin(self) -> View:
         """Register the node, learn the lanes, and make the first view."""
+        from actorq.supervisor.links import Links, open_store  # while actors start
+
         options = self._options
-        store = _open(options, "actorq start", lock_timeout_s=START_LOCK_S)
+        self._links = Links(options, self._node, self._inbox.put)
+        store = open_store(options, "actorq start", lock_timeout_s=START_LOCK_S)
         try:
             pairs = [(q, kind.name) for kind in options.kinds for q in options.queues_of(kind)]
             lanes = store.lanes(pairs)
@@ -198,8 +185,7 @@ class _Life:
         self._events.emit(event.SupervisorStarted(self._node.id, self._node.pid, kinds))
         try:
             self._stage.start()
-            for link in self._links:
-                link.start()
+            self._links.start()
             self._loop()
         finally:
             self._end()
@@ -211,6 +197,8 @@ class _Life:
         while not self._ended:
             item = self._next()
             now = time.monotonic()
+            while self._asked:  # first: what has failed by now may have failed by the stop
+                self._take(self._asked.popleft(), now)
             if item is not None and self._take(item, now):
                 return
             if now >= self._next_tick:
@@ -218,7 +206,7 @@ class _Life:
                 self._step(i.Tick(self._stage.taken(), self._stage.running()), now)
             if now >= self._abort_at:
                 self._ended, self._code = True, self._code or FAILED
-            elif now >= self._grace_at and self._settlers.held_up:
+            elif now >= self._grace_at and self._links.settlers.held_up:
                 self._ended = True
 
     def _next(self) -> Any:
@@ -274,10 +262,10 @@ class _Life:
     def _perform(self, effect: e.Effect) -> None:
         match effect:
             case e.Claim() | e.AskDue() | e.AskLeft() | e.GiveBack() | e.Hunger():
-                self._claimer.order(effect)
+                self._links.claimer.order(effect)
             case e.Settle(settlement):
-                self._heart.n_claimed += settlement.n
-                self._settlers.order(settlement)
+                self._links.heart.n_claimed += settlement.n
+                self._links.settlers.order(settlement)
             case e.Emit(happened):
                 self._events.emit(happened)
             case e.Finish():
@@ -288,18 +276,15 @@ class _Life:
     def _end(self) -> None:
         """Leave nothing behind: no actor, no thread, no row of this node."""
         self._stage.close()
-        for link in self._links:
-            link.stop()
-        if self._settlers.held_up:
-            self._settlers.join(LAST_TRY_S)
-            self._settlers.abandon()
-        for link in self._links:
-            if link.ident is not None:
-                link.join(JOIN_S)
+        self._links.stop()
+        if self._links.settlers.held_up:
+            self._links.settlers.join(LAST_TRY_S)
+            self._links.settlers.abandon()
+        self._links.join(JOIN_S)
         self._leave()
         self._take_last()
         n_unsettled = sum(held.unwritten for held in self._view.held.values())
-        ended, reason = plan_drain.ended(self._view), self._settlers.held_up
+        ended, reason = plan_drain.ended(self._view), self._links.settlers.held_up
         if self._ended or self._code:
             self._events.emit(ended)
             if (n_unsettled or ended.short) and self._code == OK:
@@ -312,8 +297,10 @@ class _Life:
 
         Claims that a hard stop did not wait for go back before that: nobody has begun them.
         """
+        from actorq.supervisor.links import open_store
+
         try:
-            store = _open(self._options, "actorq leave")
+            store = open_store(self._options, "actorq leave")
             try:
                 for lease in self._view.claims:
                     store.give_back(self._node.id, lease)
@@ -333,39 +320,6 @@ class _Life:
                 for effect in plan.step(self._view, item, time.monotonic()):
                     if isinstance(effect, e.Emit):
                         self._events.emit(effect.event)
-
-
-def _open(options: RunOptions, name: str, epoch: Epoch | None = None, **timeouts: float) -> Any:
-    from actorq.store.queue import QueueStore
-
-    return QueueStore.connect(options.dsn, options.schema, name, epoch=epoch, **timeouts)
-
-
-@contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Turn SIGTERM and SIGINT into requests to stop; outside the main thread, leave them."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {sig: signal.signal(sig, lambda *_: stop()) for sig in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for sig, handler in before.items():
-            signal.signal(sig, handler)
-
-
-@contextmanager
-def _calm_collector() -> Iterator[None]:
-    """Search for reference cycles rarely, and not among what was there before."""
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 def run(

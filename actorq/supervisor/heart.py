@@ -16,6 +16,7 @@ from actorq.core.ask import NodeInfo
 from actorq.core.liveness import Watch
 from actorq.errors import StoreError, StoreUnavailable
 from actorq.store.faults import Contended, Forbidden, TooSlow
+from actorq.supervisor.ends import Disowned
 from actorq.supervisor.identity import start_of
 from actorq.supervisor.link import Link, Open, Post, Stopping
 
@@ -63,10 +64,6 @@ def patience_s(ttl_s: float) -> tuple[float, float]:
     """
     deadline_s = min(LONGEST_ANSWER_S, ttl_s * 3 / BEATS_PER_TTL)
     return deadline_s, deadline_s * 0.8
-
-
-class Disowned:
-    """Tell the engine that others have declared this node dead."""
 
 
 class Heart(Link):

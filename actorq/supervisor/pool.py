@@ -18,15 +18,18 @@ from multiprocess import get_context
 from actorq import wire
 from actorq.actor import loop
 from actorq.actor.adapters import Kind
-from actorq.actor.boot import boot_of, is_loading_main
+from actorq.actor.boot import boot_of
 from actorq.config import Place
 from actorq.core.model import Buffer
 from actorq.core.policy import KindPolicy
 from actorq.errors import ConfigError, InternalError
+from actorq.loading import refuse_while_loading
 from actorq.page import MAX_IN_PIPE, Page
+from actorq.supervisor import process
 from actorq.supervisor.exits import ExitInfo
+from actorq.supervisor.guard import Guard
 from actorq.supervisor.ledger import Ledger
-from actorq.supervisor.process import Child
+from actorq.supervisor.process import Child, GuardedChild
 
 if TYPE_CHECKING:
     from actorq.supervisor.pipes import Pipes
@@ -71,7 +74,7 @@ class Actor:
         self.reader = wire.FrameReader.of_supervisor()
         self.socket = ours
         self.log_fd = log_fd
-        self.child: Child | None = None
+        self.child: Child | GuardedChild | None = None
         self.problem = ""  # why we killed it
         self._writer = wire.FrameWriter()
         self._unsent: deque[memoryview] = deque()
@@ -158,11 +161,7 @@ class Pool:
     """
 
     def __init__(self, pipes: Pipes, place: Place | None = None) -> None:
-        if is_loading_main():
-            raise ConfigError(
-                "a supervisor was started while an actor loads the main module or one that it "
-                "imports: put the call that runs it under  if __name__ == '__main__':"
-            )
+        refuse_while_loading("a supervisor was started")
         if not isinstance(_thread.start_new_thread, BuiltinFunctionType):
             raise ConfigError(
                 "the threads of this process have been patched, as by eventlet or gevent, and a "
@@ -172,14 +171,15 @@ class Pool:
         self._pipes = pipes
         self._place = place
         self._context = get_context("spawn")
+        self._guard = Guard.start()
         self._closed = socket.socket()  # what an actor has that could not be started
         self._closed.close()
 
     def spawn(self, kind: Kind, index: int) -> Actor:
         """Start an actor for slot `index` of a kind.
 
-        Call it in a thread that lives as long as the actors should, the main thread at best:
-        the kernel ends them with it. Raises ConfigError for a handler that cannot be sent. If
+        Without a guardian, call it in a thread that lives as long as the actors should: the
+        kernel ends them with it. Raises ConfigError for a handler that cannot be sent. If
         the system refuses a process, its ActorDied says so.
         """
         boot = boot_of(kind, index, self._place)
@@ -192,6 +192,16 @@ class Pool:
         self._pipes.add(actor)
         actor.send(boot)
         return actor
+
+    @property
+    def guardian(self) -> int | None:
+        """Return the process id of the guardian, None where there is none."""
+        return self._guard.pid if self._guard is not None else None
+
+    def close(self) -> None:
+        """Let the guardian leave."""
+        if self._guard is not None:
+            self._guard.close()
 
     def _bring_up(self, actor: Actor, kind: Kind) -> None:
         """Give an actor its page, pipes and process; raises OSError where one is refused."""
@@ -208,14 +218,18 @@ class Pool:
             finally:
                 os.close(their_log)
 
-    def _start(self, kind: Kind, actor: Actor, fd: int, log_fd: int) -> Child:
-        return Child.start(
+    def _start(self, kind: Kind, actor: Actor, fd: int, log_fd: int) -> Child | GuardedChild:
+        if self._guard is not None and not self._guard.is_alive():
+            self._guard.close()
+            self._guard = Guard.start()
+        return process.start(
             loop.main,
-            (fd, os.getpid(), actor.page),
-            name=f"actorq {kind.name} {actor.index}",
+            (fd, self.guardian or os.getpid(), actor.page),
+            name=f"actorq {kind.name}[{actor.index}]",
             env=environment(dict(os.environ), kind.policy, actor.index),
             log_fd=log_fd,
             fds=[fd],
+            guard=self._guard,
         )
 
 

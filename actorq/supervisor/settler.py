@@ -18,7 +18,8 @@ from actorq.core.model import Settlement
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
 from actorq.store.faults import Contended, Forbidden, LockTimeout, OnHold, TooSlow
 from actorq.store.settles import some_of
-from actorq.supervisor.link import Fatal, Link, Open, Post, Stopping
+from actorq.supervisor.ends import Fatal
+from actorq.supervisor.link import Link, Open, Post, Stopping
 from actorq.supervisor.orders import Orders
 
 if TYPE_CHECKING:

@@ -53,6 +53,18 @@ class Stage:
         self._pool = Pool(self._pipes, place)
         self._by_number: dict[int, Seat] = {}
         self._by_actor: dict[int, Seat] = {}
+        self._prepared: dict[tuple[str, int], Actor] = {}
+
+    @property
+    def guardian(self) -> int | None:
+        """Return the process id of the guardian of all actors, None where there is none."""
+        return self._pool.guardian
+
+    def prepare(self) -> None:
+        """Start the first actor of each slot before anybody asks for it, for that takes longest."""
+        for kind in self._kinds.values():
+            for index in range(kind.policy.actors):
+                self._prepared[kind.name, index] = self._pool.spawn(kind, index)
 
     def start(self) -> None:
         """Start the thread that reads and writes the pipes."""
@@ -60,10 +72,13 @@ class Stage:
 
     def close(self) -> None:
         """Kill whatever is left, and wait until it is gone."""
-        for seat in self._by_number.values():
-            seat.actor.kill()
+        for actor in [seat.actor for seat in self._by_number.values()] + [*self._prepared.values()]:
+            actor.kill()
+        if self._prepared and self._pipes.ident is None:
+            self._pipes.start()  # which alone can bury them
         deadline = time.monotonic() + CLOSE_S
         self._pipes.close(deadline)
+        self._pool.close()
 
     def perform(self, effect: e.Effect) -> None:
         """Carry out an effect."""
@@ -85,7 +100,9 @@ class Stage:
                     self._by_number[number].actor.kill()
 
     def _spawn(self, number: int, kind: str, index: int) -> None:
-        actor = self._pool.spawn(self._kinds[kind], index)
+        actor = self._prepared.pop((kind, index), None) or self._pool.spawn(
+            self._kinds[kind], index
+        )
         seat = Seat(number, actor)
         self._by_number[number] = self._by_actor[actor.id] = seat
 

@@ -7,6 +7,7 @@ import pytest
 from actorq.core import effects as e
 from actorq.core import event, plan, plan_drain
 from actorq.core import inputs as i
+from actorq.core.model import ErrorInfo, Verdict
 from actorq.core.plan_stop import LEAVE_S
 from actorq.core.policy import KindPolicy
 from tests.core.desk import DEAD, Desk
@@ -102,7 +103,10 @@ def test_a_second_request_skips_the_grace_time_and_a_third_does_not_wait_for_com
     assert desk.effects == [e.Finish()]
 
 
-def test_an_actor_that_does_not_leave_is_killed(desk: Desk) -> None:
+@pytest.mark.parametrize(("worked_s", "may_leave_s"), [(0.0, 30.0), (29.0, LEAVE_S)])
+def test_an_actor_that_does_not_leave_is_killed_when_the_grace_time_is_over(
+    desk: Desk, worked_s: float, may_leave_s: float
+) -> None:
     desk.feed(i.Outcomes(1, 1, [], [], last=True))
     desk.written(desk.one(e.Settle).settlement)
     desk.at_rest()
@@ -110,9 +114,12 @@ def test_an_actor_that_does_not_leave_is_killed(desk: Desk) -> None:
     last = desk.one(e.Settle).settlement
     desk.feed(i.StopAsked())
     desk.at_rest()
+    desk.feed(i.Tick(), after=worked_s)
     desk.written(last)
     assert desk.effects == [e.StopActor(1)]
-    desk.feed(i.Tick(), after=LEAVE_S)
+    desk.feed(i.Tick(), after=may_leave_s - 0.01)
+    assert desk.effects == []
+    desk.feed(i.Tick(), after=0.01)
     assert desk.effects == [e.KillActor(1)]
     assert plan.deadline(desk.view, desk.now) > desk.now
 
@@ -170,3 +177,38 @@ def test_the_end_of_a_stop_makes_no_kind_unavailable() -> None:
     desk.feed(i.StopAsked())
     desk.feed(i.ActorDied(1, DEAD, 0, []))
     assert not [told for told in desk.events if isinstance(told, event.KindUnavailable)]
+
+
+def test_what_a_stop_breaks_is_charged_to_nobody(desk: Desk) -> None:
+    # A service manager may signal every process: one that a handler has started dies of it.
+    desk.feed(i.StopAsked())
+    desk.feed(i.Returned(1, 2))
+    desk.written(desk.one(e.Settle).settlement)
+    desk.feed(i.BatchFailed(1, 1, ErrorInfo("BrokenPipeError", "no reader"), [0]))
+    rows = desk.one(e.Settle).settlement.rows
+    assert [(row.id, row.state, row.charge) for row in rows] == [
+        (10, "pending", "none"),
+        (11, "pending", "none"),
+    ]
+
+
+def test_a_job_that_raises_during_a_stop_is_not_charged_but_what_it_said_counts(
+    desk: Desk,
+) -> None:
+    desk.feed(i.StopAsked())
+    broken = Verdict(0, "error", error=ErrorInfo("CalledProcessError", "died with SIGTERM"))
+    desk.feed(i.Outcomes(1, 1, [], [broken, Verdict(1, "fail")], last=True))
+    rows = {row.id: row for settle in desk.of(e.Settle) for row in settle.settlement.rows}
+    assert (rows[10].state, rows[10].charge) == ("pending", "none")
+    assert (rows[11].state, rows[11].charge) == ("failed", "failed")
+
+
+def test_a_batch_whose_time_is_up_during_a_stop_is_charged_as_ever() -> None:
+    desk = Desk(KindPolicy(name="k", max_batch=2), grace_s=30.0)
+    desk.start()
+    desk.answer(1, [10])
+    desk.nothing_due()
+    desk.feed(i.StopAsked())
+    over = ErrorInfo("BatchTimedOut", "over", cause="timeout")
+    desk.feed(i.BatchFailed(1, 1, over, [0]))
+    assert [row.charge for row in desk.one(e.Settle).settlement.rows] == ["failed"]

@@ -14,7 +14,7 @@ BUDGET = 3
 BATCH = 200
 
 HANDLER = """
-    import ctypes, os, signal, msgspec, actorq
+    import ctypes, os, psutil, signal, msgspec, actorq
     app = actorq.App()
 
     class Args(msgspec.Struct):
@@ -42,7 +42,7 @@ KILLING_ITS_SUPERVISOR = """
         if 7 in numbers:
             if len(numbers) <= 8 and not os.path.exists("killed"):
                 open("killed", "w").close()
-                os.kill(os.getppid(), signal.SIGKILL)
+                psutil.Process(os.getppid()).parent().kill()  # its guardian's
             ctypes.string_at(0)
         return numbers
 """
@@ -86,12 +86,15 @@ def test_the_search_for_a_killer_goes_on_when_its_supervisor_is_killed(
     first = supervisors.start()
     assert first.wait(60) == -signal.SIGKILL
     searched = [told["n_suspect"] for told in events(supervisors, "batch_failed")]
-    assert searched == [32, 16]
+    assert searched[0] == 32
     supervisors.start()
     supervisors.wait_for(completed=31, failed=1)
     assert history(supervisors) == [("7", *each) for each in FOUND_GUILTY]
     sizes = [told["n_jobs"] for told in events(supervisors, "batch_failed")]
-    assert sizes == [32, 16, 8, 4, 2, 1, 1, 1]
+    assert sizes[0] == 32
+    assert sizes[-2:] == [1, 1]
+    # What the killed supervisor knew is lost with it, so that one batch may fail once more.
+    assert len(sizes) <= 2 + 5 + len(FOUND_GUILTY)
     paid = supervisors.rows("SELECT args->>'n', state::text FROM actorq.job WHERE n_crashed > 0")
     assert paid == [("7", "failed")]
     rest = "SELECT count(*) FROM actorq.job WHERE n_failed + n_crashed = 0 AND attempt = 1 + n_lost"

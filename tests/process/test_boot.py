@@ -16,6 +16,7 @@ from actorq.args import ArgsCodec
 from actorq.core.policy import KindPolicy
 from actorq.errors import ConfigError
 from actorq.kind import Kind
+from actorq.supervisor.guard import Guard
 from actorq.supervisor.pool import Pool, boot_of
 from actorq.wire import BootFailed
 from tests.actor.support import kind_of
@@ -157,7 +158,8 @@ def test_a_script_without_a_guard_is_told_so(tmp_path):
     path.write_text(script(NO_FILE))
     ran = python(str(path), cwd=tmp_path)
     assert ran.returncode == 1
-    assert "put the call that runs it under  if __name__ == '__main__':" in ran.stderr
+    assert "a supervisor was started while an actor loads" in ran.stderr
+    assert "put the call under  if __name__ == '__main__':" in ran.stderr
 
 
 def test_the_main_module_is_not_run_where_the_handler_is_elsewhere(tmp_path):
@@ -280,7 +282,8 @@ def test_a_process_the_system_refuses_is_reported_as_a_death(actors, monkeypatch
     def refuse(*args, **kwargs):
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr(process.subprocess, "Popen", refuse)
+    monkeypatch.setattr(process, "_executed", refuse)
+    monkeypatch.setattr(Guard, "spawn", refuse)
     actor = actors.pool.spawn(kind_of(handlers.at_once), 0)
     died = actors.died(actor)
     assert (actor.pid, died.taken, died.begun) == (0, 0, [])

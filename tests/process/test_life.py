@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from actorq.core.policy import KindPolicy
+from actorq.supervisor.engine import STOPPING
 from actorq.supervisor.pool import environment
 from actorq.wire import BootFailed, Bye, Ready
 from tests.actor.support import kind_of
@@ -113,7 +114,7 @@ def test_programs_started_by_a_handler_inherit_nothing_of_ours(actors, at_once, 
     assert len({what for what in found if what.startswith("pipe:")}) == 1  # its output
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", STOPPING)
 def test_signals_to_the_group_do_not_disturb_a_batch(actors, at_once, tmp_path, number):
     actor = actors.start(at_once)
     path = tmp_path / "go"
@@ -125,7 +126,7 @@ def test_signals_to_the_group_do_not_disturb_a_batch(actors, at_once, tmp_path, 
     assert message.last
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", STOPPING)
 def test_signals_at_the_very_start_do_not_end_an_actor(actors, at_once, number):
     actor = actors.pool.spawn(at_once, 0)
     os.kill(actor.pid, number)
@@ -153,7 +154,7 @@ def test_programs_started_by_a_handler_heed_sigterm(actors, tmp_path):
     status = Path(f"/proc/{path.read_text()}/status").read_text()
     ignored = int(next(x for x in status.splitlines() if x.startswith("SigIgn")).split()[1], 16)
     blocked = int(next(x for x in status.splitlines() if x.startswith("SigBlk")).split()[1], 16)
-    bits = (1 << (signal.SIGTERM - 1)) | (1 << (signal.SIGINT - 1))
+    bits = sum(1 << (number - 1) for number in STOPPING)
     assert ignored & bits == 0
     assert blocked & bits == 0
 

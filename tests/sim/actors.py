@@ -30,7 +30,7 @@ def deadly(job: int) -> ErrorInfo:
 
 
 TAKES = {"slow": 0.6, "late": 0.4}
-FATAL = ("raise", "alike", "crash", "dup", "restart", "rest")
+FATAL = ("raise", "alike", "crash", "kill", "dup", "restart", "rest")
 REST_S = 0.2
 KILL_S = 0.003
 
@@ -47,7 +47,7 @@ class Actor:
         self.begun: list[int] = []
         self.cancels: dict[int, set[int]] = {}
         self.ready = self.busy = self.dead = self.stopping = False
-        self.killer = 0  # the job that ended it
+        self.death = deadly(0)
         self.one_by_one = False  # of the batch taken
 
     # ---- life ----
@@ -69,9 +69,7 @@ class Actor:
 
     def _buried(self) -> None:
         self.owner.actors.pop(self.id, None)
-        self.owner.post(
-            i.ActorDied(self.id, deadly(self.killer), self.taken_lease, list(self.begun))
-        )
+        self.owner.post(i.ActorDied(self.id, self.death, self.taken_lease, list(self.begun)))
 
     def after(self, delay: float, act: object, *args: object) -> None:
         self.world.after(delay, self._alive, act, args)
@@ -193,7 +191,7 @@ class Actor:
 
     def _one(self, batch, does, p, done, said, what) -> None:  # type: ignore[no-untyped-def]
         alone = what in ("raise", "alike") and self.kind.mode != "each"
-        if alone or what in ("crash", "dup", "restart", "rest"):
+        if alone or what in ("crash", "kill", "dup", "restart", "rest"):
             if done or said:
                 self._outcomes(batch, done, said, False)
             self._fail(batch, p, what, [p])
@@ -223,8 +221,8 @@ class Actor:
             self._free()
             return
         self.world.n_deaths[job] = self.world.n_deaths.get(job, 0) + 1
-        if what == "crash":
-            self.killer = job
+        if what in ("crash", "kill"):
+            self.death = deadly(job if what == "crash" else 0)
             self.die()
         else:
             self.owner.post(i.Outcomes(self.id, batch.lease, [p, p], [], False))

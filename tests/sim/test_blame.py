@@ -123,9 +123,10 @@ def test_fresh_jobs_are_spared_while_several_batches_have_failed_alike() -> None
     assert len(fresh) <= 3
 
 
-def test_a_short_queue_in_which_every_job_is_bad_comes_to_its_end() -> None:
-    bad = dict.fromkeys(range(1, 8), "alike")
-    world = world_of(7, 4, bad=bad, policy={"max_attempts": 2})
+@pytest.mark.parametrize("does", ["alike", "kill"])
+def test_a_short_queue_in_which_every_job_is_bad_comes_to_its_end(does: str) -> None:
+    bad = dict.fromkeys(range(1, 8), does)
+    world = world_of(7, 4, bad=bad, policy={"max_attempts": 2, "crash_budget": 2})
     to_the_end(world)
     assert {job.state for job in world.table.jobs.values()} == {"failed"}
     assert charged(world) == set(bad)
@@ -187,7 +188,7 @@ def test_a_killer_costs_its_own_death_and_the_search(
 @FEW
 @given(
     st.sets(st.integers(1, 1_000), min_size=2, max_size=30), st.sampled_from((0.0, 1.0, 10.0)),
-    st.sampled_from(("crash", "raise", "alike")),
+    st.sampled_from(("crash", "kill", "raise", "alike")),
 )  # fmt: skip
 def test_several_culprits_pay_alone(bad: set[int], boot_s: float, does: str) -> None:
     one_try = {"crash_budget": 1, "max_attempts": 1}
@@ -198,7 +199,7 @@ def test_several_culprits_pay_alone(bad: set[int], boot_s: float, does: str) -> 
 
 @pytest.mark.parametrize(("mode", "most"), [("each", 1.2), ("vector", 3.0)])
 def test_where_set_up_is_dear_culprits_are_found_by_marks(mode: str, most: float) -> None:
-    bad = dict.fromkeys(range(50, 5_000, 100), "crash")
+    bad = dict.fromkeys(range(50, 5_000, 100), "kill")
     world = world_of(
         5_000, 256, bad=bad, mode=mode, boot_s=1.0, job_s=0.002, policy={"crash_budget": 1}
     )

@@ -16,7 +16,7 @@ from actorq.errors import RowRefused, StoreError, StoreUnavailable
 from actorq.store.faults import Contended, Forbidden, LockTimeout, TooSlow, translated
 from actorq.store.queue import Key, QueueStore
 from actorq.supervisor import heart
-from actorq.supervisor.link import Fatal
+from actorq.supervisor.ends import Fatal
 from tests.support.wait import wait_until
 
 ME = NodeInfo("me", "here", 1, ttl_s=0.5)

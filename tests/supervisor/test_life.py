@@ -12,6 +12,7 @@ import pytest
 from actorq.core import event
 from actorq.errors import StoreUnavailable
 from actorq.supervisor import engine as engine_module
+from actorq.supervisor import links as links_module
 from actorq.supervisor.stage import Stage
 from tests.supervisor.support import Running
 from tests.support.wait import wait_until
@@ -136,13 +137,13 @@ def test_outcomes_that_are_written_at_the_very_end_are_not_said_to_be_lost(
 def test_a_supervisor_that_cannot_take_its_row_away_says_so(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    open_ = engine_module._open
+    open_ = links_module.open_store
 
     def refusing(options: Any, name: str, **timeouts: float) -> Any:
         if name == "actorq leave":
             raise StoreUnavailable("away")
         return open_(options, name, **timeouts)
 
-    monkeypatch.setattr(engine_module, "_open", refusing)
+    monkeypatch.setattr(links_module, "open_store", refusing)
     running.stop()
     assert event.ConnectionLost("leave", "away") in running.told

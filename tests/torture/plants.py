@@ -262,6 +262,39 @@ PLANTS = (
          "            if not n:\n                threading.Event().wait()\n"),
         ("actor/link.py", "            poll.poll()\n        leave(LOST)\n",
          "            poll.poll()\n        threading.Event().wait()\n"),
+        ("supervisor/guardian.py", "os.kill(ward.pid, signal.SIGKILL)", "pass"),
+    )),
+    Plant("nobody adopts what actors leave", "torture", (
+        ("supervisor/guardian.py", "prctl(_PR_SET_CHILD_SUBREAPER, 1,",
+         "prctl(_PR_SET_CHILD_SUBREAPER, 0,"),
+    )),
+    Plant("orphans are nobody's business", "tests/process/test_families.py", (
+        ("supervisor/guardian.py", "            if self._alone or (dead and self._is_left(pid)):",
+         "            if False:"),
+    )),
+    Plant("a dead actor takes another's family along", "tests/process/test_families.py", (
+        ("supervisor/guardian.py", "return not any(ward.mark in marks or ward.pid in groups for",
+         "return not any(False for"),
+    )),
+    Plant("a job is given away while its family lives", "tests/core/test_liveness.py", (
+        ("core/liveness.py", " and not self._guarded(node, start_of)", ""),
+    )),
+    Plant("a forked process is an actor, too", "torture", (
+        ("actor/owner.py", "if not _owner or os.getpid() == _owner:", "if True:"),
+    )),
+    Plant("a closed terminal kills", "tests/e2e/test_families.py", (
+        ("supervisor/surroundings.py", "signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)",
+         "signal.SIGINT)"),
+    )),
+    Plant("what a stop has broken is charged", "tests/core/test_plan_stop.py", (
+        ("core/plan_batches.py", 'return view.phase != "running" and error.cause != "timeout"',
+         "return False"),
+    )),
+    Plant("exit hooks have no time", "tests/process/test_leaving.py", (
+        ("actor/leaving.py", "        atexit._run_exitfuncs()\n", "        pass\n"),
+    )),
+    Plant("an actor enqueues while it loads", "tests/e2e/test_life.py", (
+        ("client.py", '    refuse_while_loading("a job was enqueued")\n', ""),
     )),
     Plant("a supervisor that stops keeps its row", _STOP, (
         ("supervisor/engine.py", "            store.leave(self._node.id)\n", "            pass\n"),

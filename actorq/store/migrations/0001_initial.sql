@@ -121,6 +121,9 @@ CREATE TABLE {schema}.node (
     pid_ns     text,
     pid        int         NOT NULL,
     pid_start  text,
+    -- The process that ends its actors should it die, and leaves when they are gone.
+    guardian_pid   int,
+    guardian_start text,
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     beat_at    {schema}.instant NOT NULL DEFAULT clock_timestamp(),
     ttl_s      real        NOT NULL CHECK (ttl_s > 0 AND ttl_s <= 86400)
