@@ -195,7 +195,7 @@ class ArgsCodec:
         return f": it has {', '.join(self.parameters)}" if self.parameters else ""
 
     def _comes_back(self, data: bytes, value: Any) -> bool:
-        """Tell whether JSON is what `check` would find nothing wrong with, for most of it.
+        """Tell whether JSON is what `Fitting` would find nothing wrong with, for most of it.
 
         Read back it is equal to its value: so there is no NaN, no key but strings, nothing that
         JSON has no form for. MessagePack can write it: so there is no number beyond 64 bits.

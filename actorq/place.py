@@ -71,7 +71,9 @@ def _fields(value: Any) -> list[str]:
 
 
 def shown(key: object) -> str:
-    """Return a key as short text that can be stored."""
+    """Return a key as short text that can be stored; of what is no plain key, its type only."""
+    if not isinstance(key, str | int | float | None):
+        return f"(a {type(key).__name__})"
     text = str.__str__(key) if isinstance(key, str) else repr(key)
     text = text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
     return text if len(text) <= _MAX_CHARS else f"{text[: _MAX_CHARS - 1]}…"

@@ -36,7 +36,7 @@ REFUSED = {
     "nul": ({"a": ["b\0"]}, "$.a[0]", "text.replace('\\0', '')"),
     "nul in a key": ({"\0": 1}, "$ in the key \\0", "text.replace('\\0', '')"),
     "too large": ("x" * 1_000_001, "", "keep large data elsewhere"),
-    "tuple key": ([{(1, 2): 3}], "$[0] in the key (1, 2)", "join it to a text"),
+    "tuple key": ([{(1, 2): 3}], "$[0] in the key (a tuple)", "join it to a text"),
     "none as a key": ({None: 3, "a": 1}, "$ in the key None", "write a text"),
     "in a dataclass": (Holder(object()), "$.held", "a dict, dataclass"),
     "memory with gaps": (memoryview(b"abcd")[::2], "$", "not C-contiguous"),

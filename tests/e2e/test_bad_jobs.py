@@ -133,8 +133,7 @@ def test_args_that_do_not_fit_fail_that_job_alone(supervisors: Supervisors) -> N
 @pytest.mark.parametrize(
     "value",
     [
-        "float('nan')",
-        "float('inf')",
+        "[1j]",
         "'\\0'",
         "'\\ud800'",
         "object()",
@@ -149,6 +148,18 @@ def test_a_result_that_cannot_be_stored_fails_that_job_alone(
     supervisors.start("--drain")
     supervisors.wait_for(completed=19, failed=1)
     assert supervisors.rows("SELECT cause FROM actorq.failure") == [("result",)]
+
+
+@pytest.mark.parametrize("value", ["float('nan')", "float('-inf')", "[float('nan')]"])
+def test_a_number_that_is_none_costs_no_job_its_result(
+    supervisors: Supervisors, value: str
+) -> None:
+    supervisors.write(VECTOR.format(trouble=f"numbers[0] = {value}"))
+    insert(supervisors.dsn, *numbers(20))
+    supervisors.start("--drain")
+    supervisors.wait_for(completed=20)
+    stored = supervisors.rows("SELECT value::text FROM actorq.result ORDER BY job LIMIT 1")
+    assert stored == [("[null]" if value.startswith("[") else "null",)]
 
 
 @pytest.mark.parametrize(

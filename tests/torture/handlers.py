@@ -78,7 +78,7 @@ def act(n: int) -> Any:
         case "cancel_self":
             return actorq.cancel("wanted")
         case "bad_result":
-            return float("nan") if WORK.draw(n, "bad", 2) else "a\0b"
+            return object() if WORK.draw(n, "bad", 2) else "a\0b"
         case "crash_once" if first_time(n):
             die(n)
         case "poison":
