@@ -1,6 +1,6 @@
 """actorq: a PostgreSQL-backed job queue for work that is cheaper in batches."""
 
-from actorq.actor.context import Batch
+from actorq.actor.context import Batch, Job, current_job
 from actorq.actor.limits import TimedOut
 from actorq.app import App
 from actorq.async_client import AsyncClient
@@ -36,7 +36,7 @@ from actorq.errors import (
     StoreUnavailable,
     UnknownKind,
 )
-from actorq.job import Job
+from actorq.job import JobHandle
 from actorq.kind import Kind
 
 __version__ = "0.1.0"
@@ -44,7 +44,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ActorqError", "App", "ArgsInvalid", "ArgsTooLarge", "AsyncClient", "Batch", "Cancel",
     "Client", "ConfigError", "Done", "EmbeddedError", "EnqueueError", "Fail", "InternalError",
-    "Job", "Kind", "Outcome", "ProtocolError", "RestKind", "RestartActor", "Retry", "RowRefused",
-    "SchemaMismatch", "Snooze", "StoreError", "StoreUnavailable", "TimedOut", "UnknownKind",
-    "cancel", "done", "exponential", "fail", "retry", "snooze",
+    "Job", "JobHandle", "Kind", "Outcome", "ProtocolError", "RestKind", "RestartActor", "Retry",
+    "RowRefused", "SchemaMismatch", "Snooze", "StoreError", "StoreUnavailable", "TimedOut",
+    "UnknownKind", "cancel", "current_job", "done", "exponential", "fail", "retry", "snooze",
 ]  # fmt: skip

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import functools
+import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from actorq.args import DEFAULT_MAX_BYTES, ArgsCodec
 from actorq.config import find_dsn, masked
 from actorq.core.policy import DEFAULT_QUEUE, KindPolicy, check_integer
 from actorq.errors import ConfigError, UnknownKind
-from actorq.kind import ActorSettings, Kind, codec_of, same_handler, with_settings
+from actorq.kind import ActorSettings, Decorator, Kind, is_again, with_settings
+from actorq.shapes import codec_of, shape_of
 from actorq.store.statements import checked_schema
 
 if TYPE_CHECKING:
     from actorq.async_client import AsyncClient
     from actorq.client import Client
     from actorq.events import Events
-    from actorq.job import Job
+    from actorq.job import JobHandle
     from actorq.supervisor.options import RunSettings
 
 MAX_ARGS_BYTES = 16 * 1024 * 1024
@@ -46,9 +48,12 @@ class App:
         if dsn is not None and embedded:
             raise ConfigError("dsn and embedded are both given: one of them decides")
         self._dsn = None if dsn is None else find_dsn(dsn)
+        self._located: str | None = None  # decided elsewhere, from PG* variables where empty
         self._embedded = embedded
         self._server: Any = None
         self._lock = threading.Lock()
+        self.home = str(sys._getframe(1).f_globals.get("__name__", ""))
+        self.entry = ""  # what `actorq run` was told: MODULE:APP
         self.schema = checked_schema(schema)
         self.allow_undeclared = allow_undeclared
         self.max_args_bytes = check_integer("max_args_bytes", max_args_bytes, 1, MAX_ARGS_BYTES)
@@ -58,6 +63,16 @@ class App:
     def __repr__(self) -> str:
         where = "embedded" if self._embedded else masked(self._dsn or "from the environment")
         return f"App({where!r}, schema={self.schema!r}, kinds={sorted(self.kinds)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Send an app as its kinds and settings: no connection, no event, and no password."""
+        settings = (self.schema, self.allow_undeclared, self.max_args_bytes, self.pooler)
+        return _sent, settings, self.kinds
+
+    def __setstate__(self, kinds: dict[str, Kind]) -> None:
+        self.kinds = kinds
+        for kind in kinds.values():
+            kind.app = self
 
     # ---- declaring ------------------------------------------------------------------------
 
@@ -80,22 +95,23 @@ class App:
 
     def actor(
         self, name: str, *, queue: str = DEFAULT_QUEUE, **settings: Unpack[ActorSettings]
-    ) -> Callable[[Any], Any]:
+    ) -> Decorator:
         """Return the decorator that declares a kind and binds its handler in one.
 
-        The args of a plain function are its own parameters, one job at a time. A function
-        with a parameter annotated Batch[T], or a class, is given whole batches.
+        A function with a parameter annotated Batch[T], or a class with `handle`, is given whole
+        batches. The args of any other function, or of a class's `handle_one`, are its own
+        parameters, one job at a time; one annotated `Job` is the job itself.
 
         Where a function given as `retry` raises or returns no number, the default delay serves,
         and an event `RetryFunctionFailed` says so.
         """
         policy = with_settings(KindPolicy(name=name, queue=queue), settings)
-        return functools.partial(self._declare, policy)
+        return cast(Decorator, functools.partial(self._declare, policy))
 
     def _declare(self, policy: KindPolicy, handler: Any) -> Any:
         kind = self.kinds.get(policy.name)
-        if kind is None or same_handler(kind.handler, handler):
-            codec = codec_of(handler, self.max_args_bytes)
+        if kind is None or is_again(kind, handler):
+            codec = codec_of(handler, shape_of(handler), self.max_args_bytes)
             kind = Kind(self, policy, codec)
         elif kind.queue != policy.queue:
             raise ConfigError(f"kind {kind.name!r} is declared already, on queue {kind.queue!r}")
@@ -110,7 +126,7 @@ class App:
 
     # ---- enqueueing -----------------------------------------------------------------------
 
-    def enqueue(self, kind: str | Kind, *args: Any, **options: Any) -> Job:
+    def enqueue(self, kind: str | Kind, *args: Any, **options: Any) -> JobHandle:
         """Enqueue one job of a kind given by name; takes what `Kind.enqueue` takes."""
         return self._kind(kind).enqueue(*args, **options)
 
@@ -121,7 +137,7 @@ class App:
         n_or_ids: int | list[int] = self._kind(kind).enqueue_many(items, **options)
         return n_or_ids
 
-    async def enqueue_async(self, kind: str | Kind, *args: Any, **options: Any) -> Job:
+    async def enqueue_async(self, kind: str | Kind, *args: Any, **options: Any) -> JobHandle:
         """Do what `enqueue` does, without blocking the event loop."""
         return await self._kind(kind).enqueue_async(*args, **options)
 
@@ -131,11 +147,11 @@ class App:
         """Do what `enqueue_many` does, without blocking the event loop."""
         return await self._kind(kind).enqueue_many_async(items, **options)
 
-    def job(self, id: int, kind: str = "") -> Job:
+    def job(self, id: int, kind: str = "") -> JobHandle:
         """Return the handle of a job whose id is known."""
-        from actorq.job import Job
+        from actorq.job import JobHandle
 
-        return Job(self, id, kind)
+        return JobHandle(self, id, kind)
 
     def _kind(self, kind: str | Kind) -> Kind:
         if isinstance(kind, Kind):
@@ -164,11 +180,13 @@ class App:
     ) -> int:
         """Run the kinds that have a handler here until told to stop; returns the exit code.
 
-        0: it has stopped in order. 1: its stop was cut short, or outcomes were not written.
-        3: the database would not let it go on, 4: nor would the schema; the log says why.
+        0: it has stopped in order. 1: its stop was cut short, outcomes were not written, or a
+        drain was not done. 3: the database would not let it go on, 4: nor would the schema; the
+        log says why.
 
-        Settings are ttl_s, poll_s, grace_s, notify and settle_rows. Raises ConfigError for wrong
-        ones, and StoreError if the database cannot be used at the start.
+        Settings are ttl_s, poll_s, grace_s, notify, settle_rows, and those of `drain`; durations
+        are seconds, a timedelta, or text like "1h30m". Raises ConfigError for wrong ones, and
+        StoreError if the database cannot be used at the start.
         """
         from actorq.supervisor import engine
 
@@ -181,7 +199,15 @@ class App:
         queues: Sequence[str] | None = None,
         **settings: Unpack[RunSettings],
     ) -> int:
-        """Run until nothing is due any more; returns the exit code."""
+        """Run until nothing is due any more; returns the exit code.
+
+        With `until_final=True`, until nothing is to be run any more: it waits for retries,
+        snoozed and scheduled jobs and other supervisors, up to `limit_s` (an hour).
+
+        0: done. 1: due jobs are left, as their kind could not start or rests, or as it was
+        stopped; until all is final also if any job failed or is left. The log ends with how many
+        jobs were run and are left. Other codes are those of `run`.
+        """
         return self.run(kinds=kinds, queues=queues, drain=True, **settings)
 
     async def run_async(
@@ -209,8 +235,21 @@ class App:
 
     # ---- the database ---------------------------------------------------------------------
 
+    def relocate(self, dsn: str | None, schema: str) -> None:
+        """Have the jobs live elsewhere than declared; without a DSN, in that schema there.
+
+        The command line decides so for its supervisor, and a supervisor for its actors.
+        """
+        if "client" in self.__dict__:
+            self.client.close()
+        self.schema = checked_schema(schema)
+        if dsn is not None:
+            self._located, self.pooler = dsn, False
+
     def dsn(self) -> str:
         """Return the DSN, starting the private server if that is what the app has."""
+        if self._located is not None:
+            return self._located
         if not self._embedded:
             return find_dsn(self._dsn)
         with self._lock:
@@ -253,6 +292,15 @@ class App:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _sent(schema: str, allow_undeclared: bool, max_args_bytes: int, pooler: bool) -> App:
+    return App(
+        schema=schema,
+        allow_undeclared=allow_undeclared,
+        max_args_bytes=max_args_bytes,
+        pooler=pooler,
+    )
 
 
 def _private_server(schema: str) -> Any:

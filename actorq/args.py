@@ -39,6 +39,7 @@ class ArgsCodec:
         self.type: Any = Any if type is None else type
         self.max_bytes = max_bytes
         self.function: Callable[..., Any] | None = None
+        self.without: tuple[str, ...] = ()
         self.parameters: tuple[str, ...] = ()
         traits = traits_of(self.type)
         self._open, self._twin_needed = traits.open, traits.twin
@@ -52,16 +53,21 @@ class ArgsCodec:
 
     @classmethod
     def of_function(
-        cls, function: Callable[..., Any], *, max_bytes: int = DEFAULT_MAX_BYTES
+        cls,
+        function: Callable[..., Any],
+        *,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        without: tuple[str, ...] = (),
     ) -> ArgsCodec:
-        """Return the codec of a function's own parameters."""
-        codec = cls(parameters_struct(function), max_bytes=max_bytes)
-        codec.function = function
+        """Return the codec of a function's own parameters, without those that are no args."""
+        codec = cls(parameters_struct(function, without), max_bytes=max_bytes)
+        codec.function, codec.without = function, without
         codec.parameters = codec.type.__struct_fields__
         return codec
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (self.function is not None, self.function or self.type, self.max_bytes)
+        is_spread = self.function is not None
+        return _restored, (is_spread, self.function or self.type, self.max_bytes, self.without)
 
     def __repr__(self) -> str:
         return f"ArgsCodec({self.name})"
@@ -231,9 +237,9 @@ class ArgsCodec:
             return ErrorInfo("ArgsInvalid", str(error), cause="args")
 
 
-def _restored(spread: bool, subject: Any, max_bytes: int) -> ArgsCodec:
+def _restored(spread: bool, subject: Any, max_bytes: int, without: tuple[str, ...]) -> ArgsCodec:
     if spread:
-        return ArgsCodec.of_function(subject, max_bytes=max_bytes)
+        return ArgsCodec.of_function(subject, max_bytes=max_bytes, without=without)
     return ArgsCodec(subject, max_bytes=max_bytes)
 
 

@@ -78,8 +78,8 @@ def _children(node: Any) -> list[Any]:
     return found
 
 
-def parameters_struct(function: Callable[..., Any]) -> Any:
-    """Return the Struct whose fields are a function's parameters."""
+def parameters_struct(function: Callable[..., Any], without: tuple[str, ...] = ()) -> Any:
+    """Return the Struct whose fields are a function's parameters, without those named."""
     name = getattr(function, "__name__", "function")
     try:
         hints = get_type_hints(function, include_extras=True)
@@ -88,6 +88,7 @@ def parameters_struct(function: Callable[..., Any]) -> Any:
     fields = [
         _field(name, parameter, hints.get(parameter.name, Any))
         for parameter in inspect.signature(function).parameters.values()
+        if parameter.name not in without
     ]
     return msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from actorq.client import around, driver_connection, explained, if_lost, many, one
 from actorq.errors import ConfigError
-from actorq.job import Job
+from actorq.job import JobHandle
 from actorq.options import Options
 from actorq.store.enqueue import Steps, run_async
 
@@ -29,7 +29,9 @@ class AsyncClient:
     def __init__(self, app: App) -> None:
         self._app = app
 
-    async def enqueue(self, kind: Kind, value: Any, options: Options, conn: Any = None) -> Job:
+    async def enqueue(
+        self, kind: Kind, value: Any, options: Options, conn: Any = None
+    ) -> JobHandle:
         """Enqueue one job of a kind."""
         if conn is None:
             return await _in_thread(self._app.client.enqueue, kind, value, options)
@@ -70,7 +72,7 @@ class AsyncClient:
 
         if not isinstance(conn, AsyncConnection):
             raise ConfigError("conn is a synchronous connection: use enqueue")
-        with explained(self._app.schema, if_lost(conn)):
+        with explained(self._app.schema, if_lost(conn), is_theirs=True):
             async with AsyncRawCursor(conn, row_factory=tuple_row) as cursor:
                 return await run_async(cursor, steps)
 

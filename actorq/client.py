@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from actorq.errors import ActorqError, ConfigError, EnqueueError, SchemaMismatch, StoreUnavailable
-from actorq.job import Job
+from actorq.job import JobHandle
+from actorq.loading import refuse_while_loading
 from actorq.options import Options, checked_key, checked_unique_key
 from actorq.store import enqueue
 from actorq.store.copy_data import Item, Shared
@@ -44,7 +45,7 @@ class Client:
         self._app = app
         self._connections: IdleConnections | None = None
 
-    def enqueue(self, kind: Kind, value: Any, options: Options, conn: Any = None) -> Job:
+    def enqueue(self, kind: Kind, value: Any, options: Options, conn: Any = None) -> JobHandle:
         """Enqueue one job of a kind."""
         theirs = driver_connection(conn)
         return self.do(one(self._app, kind, value, options), theirs, if_lost(theirs))
@@ -76,15 +77,21 @@ class Client:
 
         `lost` is what a connection lost meanwhile means for what the steps send.
         """
+        if conn is not None:
+            return self._do(steps, conn, lost, is_theirs=True)
+        with self.connections.lent() as own:
+            return self._do(steps, own, lost, is_theirs=False)
+
+    def _do(self, steps: Steps[T], conn: Any, lost: str, is_theirs: bool) -> T:
         from psycopg import Connection, RawCursor
         from psycopg.rows import tuple_row
 
-        if conn is None:
-            with self.connections.lent() as own:
-                return self.do(steps, own, lost)
         if not isinstance(conn, Connection):
             raise ConfigError("conn is an asynchronous connection: use enqueue_async")
-        with explained(self._app.schema, lost), RawCursor(conn, row_factory=tuple_row) as cursor:
+        with (
+            explained(self._app.schema, lost, is_theirs),
+            RawCursor(conn, row_factory=tuple_row) as cursor,
+        ):
             return enqueue.run(cursor, steps)
 
     @property
@@ -103,7 +110,7 @@ class Client:
 # ---- what to send -------------------------------------------------------------------------
 
 
-def one(app: App, kind: Kind, value: Any, options: Options) -> Steps[Job]:
+def one(app: App, kind: Kind, value: Any, options: Options) -> Steps[JobHandle]:
     """Return the steps that enqueue one job; its args are checked and encoded at once."""
     if callable(options.key) or callable(options.unique_key):
         raise EnqueueError("key and unique_key can be functions only in enqueue_many")
@@ -135,7 +142,7 @@ def many(
 
 
 def _shared(app: App, kind: Kind, options: Options) -> Shared:
-
+    refuse_while_loading("a job was enqueued")
     return Shared(
         schema=app.schema,
         kind=kind.name,
@@ -177,16 +184,18 @@ def _rows(kind: Kind, items: Iterable[Any], options: Options) -> Iterator[Row]:
 
 
 def _of_item(n: int, error: EnqueueError) -> EnqueueError:
-    return type(error)(f"item {n}: {error}; none of the call's jobs is enqueued")
+    made = type(error)(f"item {n}: {error}; none of the call's jobs is enqueued")
+    made.item, made.reason = n, str(error)
+    return made
 
 
-def _handle(app: App, kind: str, steps: Steps[int]) -> Steps[Job]:
-    return Job(app, (yield from steps), kind)
+def _handle(app: App, kind: str, steps: Steps[int]) -> Steps[JobHandle]:
+    return JobHandle(app, (yield from steps), kind)
 
 
-def _unique_handle(app: App, kind: str, steps: Steps[tuple[int, bool]]) -> Steps[Job]:
+def _unique_handle(app: App, kind: str, steps: Steps[tuple[int, bool]]) -> Steps[JobHandle]:
     id_, is_new = yield from steps
-    return Job(app, id_, kind, is_new)
+    return JobHandle(app, id_, kind, is_new)
 
 
 def _unique_many(steps: Steps[list[tuple[int, bool]]], ids: bool) -> Steps[int | list[int]]:
@@ -257,26 +266,37 @@ def _inner(conn: Any) -> Any:
 
 
 @contextlib.contextmanager
-def explained(schema: str, lost: str = "") -> Iterator[None]:
+def explained(schema: str, lost: str = "", is_theirs: bool = False) -> Iterator[None]:
     """Turn the driver's errors into actorq's, with what to do about them.
 
-    `lost` is what to say first of a lost connection; reads have nothing to add.
+    `lost` is what to say first of a lost connection; reads have nothing to add. The driver's error
+    is the cause, without its traceback: those frames are ours, and hide the user's own line. On the
+    caller's own connection an error is still the driver's, too.
     """
     import psycopg
 
-    from actorq.store.faults import fault
+    from actorq.store.faults import both
 
     try:
         yield
     except ActorqError:
         raise
-    except psycopg.Error as error:
-        if error.sqlstate in _NO_SCHEMA:
-            raise SchemaMismatch(
-                f"the schema {schema!r} is missing or of another version in this database "
-                f"({str(error).strip().splitlines()[0]}): run actorq migrate"
-            ) from error
-        mapped = fault(error)
-        if lost and type(mapped) is StoreUnavailable:
-            raise StoreUnavailable(f"{lost} ({mapped})") from error
-        raise mapped from error
+    except psycopg.Error as driver:
+        error = driver.with_traceback(None)
+        mapped = _mapped(error, schema, lost)
+        said_all = type(mapped) is SchemaMismatch  # the driver's words are all in there
+        raise (both(mapped, error) if is_theirs else mapped) from (None if said_all else error)
+
+
+def _mapped(error: Any, schema: str, lost: str) -> ActorqError:
+    from actorq.store.faults import fault
+
+    if error.sqlstate in _NO_SCHEMA:
+        return SchemaMismatch(
+            f"the schema {schema!r} is missing or of another version in this database "
+            f"({str(error).strip().splitlines()[0]}): run actorq migrate"
+        )
+    mapped = fault(error)
+    if lost and type(mapped) is StoreUnavailable:
+        return StoreUnavailable(f"{lost} ({mapped})")
+    return mapped

@@ -6,6 +6,8 @@ import os
 import re
 from collections.abc import Mapping
 
+import msgspec
+
 from actorq.errors import ConfigError
 
 VARIABLE = "ACTORQ_DSN"
@@ -15,6 +17,16 @@ _LIBPQ = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE",
 # and without :// as well, for that may have been forgotten.
 _IN_URL = re.compile(r"(?<=://)([^/?#@:\s]*):(\S*)@|(?<![^\s'\"])([^/?#@:\s'\"=]+):([^\s/]\S*)@")
 _AS_SETTING = re.compile(r"(?i)\b((?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'?|(?:\\.|[^\s&\\])+)")
+
+
+class Place(msgspec.Struct, frozen=True, array_like=True):
+    """Say where jobs live: the database and its schema. It is told to actors, never shown."""
+
+    dsn: str
+    schema: str
+
+    def __repr__(self) -> str:
+        return f"Place(schema={self.schema!r})"  # a DSN may hold a password
 
 
 def find_dsn(dsn: str | None = None, environ: Mapping[str, str] | None = None) -> str:

@@ -25,7 +25,10 @@ class ConfigError(ActorqError):
 
 
 class EnqueueError(ActorqError):
-    """Say why a job was not enqueued."""
+    """Say why a job was not enqueued; of many, `item` is the number of the one, from 0."""
+
+    item: int | None = None
+    reason: str = ""  # without the item's number
 
 
 class UnknownKind(EnqueueError):

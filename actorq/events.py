@@ -28,6 +28,7 @@ from actorq.core.event import (
     DutyFailed,
     Event,
     JobFailed,
+    JobsRun,
     KindAvailable,
     KindResting,
     KindUnavailable,
@@ -37,6 +38,7 @@ from actorq.core.event import (
     ProtocolBroken,
     RepairDelayed,
     RetryFunctionFailed,
+    RunEnded,
     Settled,
     SettleDelayed,
     SettleMissed,
@@ -47,8 +49,8 @@ from actorq.core.event import (
     SupervisorStopping,
 )
 from actorq.escape import escape
-
-log = logging.getLogger("actorq")
+from actorq.logs import logger
+from actorq.plural import count
 
 MAX_TRACEBACK_LINES = 60
 
@@ -71,15 +73,17 @@ class Events:
             try:
                 subscriber(event)
             except BaseException:  # SystemExit, or an outcome that a handler's code raises
-                log.exception("a subscriber failed on %s: %r", event.name, subscriber)
+                logger("actorq").exception("a subscriber failed on %s: %r", event.name, subscriber)
 
 
 DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
 
 LINES: dict[type[Event], tuple[int, str]] = {
     SupervisorStarted: (INFO, "supervisor started: node {node}, pid {pid}, kinds {kinds}"),
-    SupervisorStopping: (INFO, "supervisor stopping: {phase}"),
+    SupervisorStopping: (INFO, "supervisor stopping: {phase}"),  # … and what it waits for
     SupervisorStopped: (INFO, "supervisor stopped: node {node}"),
+    JobsRun: (INFO, "in the last {period_s} s: {n_completed} completed"),  # … and other outcomes
+    RunEnded: (INFO, "{n_completed} completed"),  # … and other outcomes, and what is left
     SupervisorFailed: (ERROR, "supervisor cannot go on: {error}"),
     SupervisorDisowned: (
         ERROR,
@@ -89,16 +93,17 @@ LINES: dict[type[Event], tuple[int, str]] = {
     KindUnavailable: (ERROR, "kind {kind} unavailable, next try in {retry_in_s} s"),
     KindResting: (ERROR, "kind {kind} rests for {rest_s} s, for it is no job's own fault: {error}"),
     RetryFunctionFailed: (WARNING, "retry of kind {kind}: {error}; the default delay serves"),
-    BatchLimited: (WARNING, "batches of kind {kind} limited to {limit} jobs"),
+    BatchLimited: (WARNING, "batches of kind {kind} limited to {limit:job}"),
     ActorReady: (INFO, "actor {kind}/{slot} ready"),
     ActorBootFailed: (ERROR, "actor {kind}/{slot} cannot start: {error}\n{traceback}"),
     ActorRetired: (INFO, "actor {kind}/{slot} ends, a fresh one follows: {reason}"),
     ActorExited: (WARNING, "actor {kind}/{slot} exited ({cause}): {exit}"),
-    BatchClaimed: (DEBUG, "batch {lease} claimed: {n_jobs} of {kind} in {queue}, cut by {cut}"),
-    BatchFinished: (DEBUG, "batch {lease} finished: {n_jobs} of {kind}/{slot}"),
+    BatchClaimed: (DEBUG, "batch {lease} claimed: {n_jobs:job} of {kind} in {queue}, cut by {cut}"),
+    BatchFinished: (DEBUG, "batch {lease} finished: {n_jobs:job} of {kind}/{slot}"),
     BatchFailed: (
         WARNING,
-        "batch {lease} failed ({cause}): {n_jobs} of {kind}/{slot}, {n_suspect} suspect: {error}",
+        "batch {lease} failed ({cause}): {n_jobs:job} of {kind}/{slot}, {n_suspect} suspect:"
+        " {error}",
     ),
     BatchHandedBack: (
         WARNING,
@@ -108,17 +113,17 @@ LINES: dict[type[Event], tuple[int, str]] = {
         ERROR,
         "job {id} of {kind} failed for good at attempt {attempt} ({cause}): {error}",
     ),
-    Settled: (DEBUG, "batch {lease} settled: {n_jobs} of {kind}, {n_completed} completed"),
-    SettleDelayed: (WARNING, "settle delayed, {n_jobs} outcomes kept: {reason}"),
+    Settled: (DEBUG, "batch {lease} settled: {n_jobs:job} of {kind}, {n_completed} completed"),
+    SettleDelayed: (WARNING, "settle delayed, {n_jobs:outcome} kept: {reason}"),
     SettleMissed: (ERROR, "outcomes refused by job rows that had changed: ids {ids}"),
     RepairDelayed: (WARNING, "jobs not made ready again yet, tried again: ids {ids}: {reason}"),
-    LeaseLost: (WARNING, "lease {lease} lost: outcomes of {n_jobs} jobs of {kind} are dropped"),
+    LeaseLost: (WARNING, "lease {lease} lost: the outcomes of {n_jobs:job} of {kind} are dropped"),
     LeaseFound: (WARNING, "lease {lease} was not held by anybody here: given back"),
     ProtocolBroken: (
         ERROR,
         "actor {kind}/{slot} broke the protocol in batch {lease}: it is killed",
     ),
-    NodeReaped: (WARNING, "node {node} reaped: {n_jobs} jobs given back"),
+    NodeReaped: (WARNING, "node {node} reaped: {n_jobs:job} given back"),
     ConnectionLost: (WARNING, "connection lost ({duty}): {error}"),
     ConnectionRestored: (INFO, "connection restored ({duty}) after {down_s} s"),
     DutyFailed: (WARNING, "{duty}: a statement failed and is tried again: {error}"),
@@ -132,6 +137,7 @@ _UNSETTLED = (
     "supervisor stopped: node {node}; {n_unsettled} OUTCOMES WERE NOT WRITTEN,"
     " their jobs will run again"
 )
+_UNSETTLED_FOR = f"{_UNSETTLED}: {{reason}}"
 
 
 def line(event: Event) -> tuple[int, str]:
@@ -140,11 +146,63 @@ def line(event: Event) -> tuple[int, str]:
     match event:
         case JobFailed(retry_in_s=float() | int()):
             level, text = WARNING, _RETRIED
-        case SupervisorStopped(n_unsettled=n) if n:
-            level, text = ERROR, _UNSETTLED
+        case SupervisorStopped(n_unsettled=n, reason=reason) if n:
+            level, text = ERROR, _UNSETTLED_FOR if reason else _UNSETTLED
+        case SupervisorStopping() if event.n_batches or event.why:
+            return level, escape(_stopping(event), 500)
+        case JobsRun():
+            return level, f"{_period(event)}, {event.n_running:,} under way"
+        case RunEnded():
+            return WARNING if event.short else level, escape(_ended(event), 2000)
         case ActorExited(planned=True):
             level = INFO
     return level, text.format(**{k: _SHOWN.get(k, _shown)(v) for k, v in event.fields().items()})
+
+
+def _stopping(event: SupervisorStopping) -> str:
+    n, are = event.n_batches, "is" if event.n_batches == 1 else "are"
+    batches = count(n, "running batch", "running batches")
+    if event.phase == "killing":
+        return f"supervisor stopping: {event.phase}: {batches} {are} killed, uncharged"
+    said = ", ".join(filter(None, (event.phase, event.why)))
+    if not n:
+        return f"supervisor stopping: {said}"
+    return (
+        f"supervisor stopping: {said}, waiting up to {event.wait_s:g} s for {batches} to finish;"
+        " another signal (Ctrl-C) skips the waiting and kills what runs"
+    )
+
+
+def _period(event: JobsRun) -> str:
+    counts = _counts(event.n_completed, event.n_failed, event.n_cancelled)
+    later = f", {event.n_later:,} to run again" if event.n_later else ""
+    return f"in the last {event.period_s:.0f} s: {counts}{later}"
+
+
+def _ended(event: RunEnded) -> str:
+    """Return the last line of a run, as in *5 completed, 2 left: kind a could not start*."""
+    parts = [_counts(event.n_completed, event.n_failed, event.n_cancelled)]
+    about = "" if event.exact else "at least "
+    parts += [
+        f"{about}{n:,} left: {f'kind {kind} {why}' if why in _TROUBLES else why or 'not run'}"
+        for kind, n, why in event.left
+    ]
+    if event.n_scheduled:
+        parts.append(f"{about}{event.n_scheduled:,} scheduled")
+    if event.n_elsewhere:
+        parts.append(f"{event.n_elsewhere:,} held by other supervisors")
+    if not event.known:
+        parts.append("what is left is not known: the database did not answer")
+    return ", ".join(parts)
+
+
+_TROUBLES = ("could not start", "rests")
+"""What is said of a kind that a drain has given up."""
+
+
+def _counts(completed: int, failed: int, cancelled: int) -> str:
+    others = [f"{n:,} {what}" for n, what in ((failed, "failed"), (cancelled, "cancelled")) if n]
+    return ", ".join([f"{completed:,} completed", *others])
 
 
 class LogLines:
@@ -162,6 +220,7 @@ class LogLines:
     def __call__(self, event: Event) -> None:
         """Log one event."""
         level = LINES[type(event)][0]
+        log = logger("actorq")
         if level == DEBUG and not log.isEnabledFor(DEBUG):
             return
         if self._admits(event):
@@ -174,13 +233,22 @@ class LogLines:
         since, n = self._windows.get(key, (second, 0))
         if since != second:
             if n > self._max_per_s:
-                log.warning("%s %s: %d more lines left out", *key, n - self._max_per_s)
+                logger("actorq").warning("%s %s: %d more lines left out", *key, n - self._max_per_s)
             since, n = second, 0
         self._windows[key] = (since, n + 1)
         return n < self._max_per_s
 
 
-def _shown(value: object) -> str:
+class Number(int):
+    """A number that a line can name with its noun, as in `{n_jobs:job}`."""
+
+    def __format__(self, noun: str) -> str:
+        return count(int(self), noun) if noun else f"{int(self)}"
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Number(value)
     if isinstance(value, float):
         return f"{value:.3g}"
     if isinstance(value, tuple):
@@ -195,4 +263,4 @@ def _indented(traceback: object) -> str:
     return "\n".join(f"    {escape(line, 500)}" for line in lines)
 
 
-_SHOWN: dict[str, Callable[[object], str]] = {"traceback": _indented}
+_SHOWN: dict[str, Callable[[object], object]] = {"traceback": _indented}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from actorq.app import App
 
 
-class Job:
+class JobHandle:
     """Name one job in the database.
 
     `is_new` is false where the unique key was held: then this is the job that holds it.
@@ -27,16 +27,16 @@ class Job:
         self.is_new = is_new
 
     def __repr__(self) -> str:
-        return f"Job({self.id}, kind={self.kind!r})"
+        return f"JobHandle({self.id}, kind={self.kind!r})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Job) and self.id == other.id and self.kind == other.kind
+        return isinstance(other, JobHandle) and self.id == other.id and self.kind == other.kind
 
     def __hash__(self) -> int:
         return hash((self.id, self.kind))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Job, (None, self.id, self.kind, self.is_new)
+        return JobHandle, (None, self.id, self.kind, self.is_new)
 
     def state(self) -> str | None:
         """Return ready, scheduled, running, retrying, completed, failed or cancelled.

@@ -10,34 +10,37 @@ import functools
 import inspect
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Literal,
-    TypedDict,
-    Unpack,
-    get_args,
-    get_origin,
-    get_type_hints,
-    overload,
-)
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, Unpack, cast, overload
 
 import msgspec
 
-from actorq.actor.context import Batch
+from actorq.actor.places import kind_behind
 from actorq.actor.shape import is_async
 from actorq.args import ArgsCodec
 from actorq.args_type import OPTIONS
 from actorq.core.policy import CONCURRENCY, KindPolicy
+from actorq.durations import Duration, seconds_of
 from actorq.errors import ConfigError
 from actorq.options import Options, TextOf
+from actorq.shapes import (
+    Origin,
+    Shape,
+    called,
+    check_one_parameter,
+    handled_type,
+    is_beside,
+    is_importing,
+    job_parameter,
+    origin_of,
+    shape_of,
+)
 
 if TYPE_CHECKING:
     from actorq.app import App
-    from actorq.job import Job
+    from actorq.job import JobHandle
 
-Shape = Literal["batch", "job", "class"]
-"""How a handler is called: with a batch, with one job's args, or as a class with `handle`."""
+CALLS = ("enqueue", "enqueue_many", "enqueue_async", "enqueue_many_async")
+"""What a decorated name can do, whatever it was before."""
 
 
 class ActorSettings(TypedDict, total=False):
@@ -46,21 +49,22 @@ class ActorSettings(TypedDict, total=False):
     max_batch: int | None
     max_batch_bytes: int | None
     min_batch: int | None
-    linger_ms: float | None
+    linger_ms: Duration | None
     actors: int | None
     weight: float | None
-    batch_timeout_s: float | None
-    job_timeout_s: float | None
+    batch_timeout_s: Duration | None
+    job_timeout_s: Duration | None
     concurrency: int | None
     max_batches: int | None
-    max_age_s: float | None
+    max_age_s: Duration | None
     max_rss: int | None
-    setup_timeout_s: float | None
+    setup_timeout_s: Duration | None
     max_attempts: int | None
     crash_budget: int | None
     retry: Any
     fatal: Any
     store_results: bool | None
+    threads: int | None
     env: Mapping[str, str] | None
 
 
@@ -69,12 +73,26 @@ class Many(TypedDict, total=False):
 
     queue: str | None
     priority: int | None
-    delay_s: float | None
+    delay_s: Duration | None
     run_at: datetime | None
     max_attempts: int | None
     key: TextOf
     tags: Sequence[str]
     unique_key: Callable[[Any], str] | None
+
+
+class Decorator(Protocol):
+    """Be what makes a handler: a function becomes its kind, a class stays what it is.
+
+    A class can enqueue afterwards, which no type can say.
+    """
+
+    @overload
+    def __call__(self, handler: type) -> Any: ...
+    @overload
+    def __call__(self, handler: Callable[..., Any]) -> Kind: ...
+    def __call__(self, handler: Any) -> Any:
+        """Declare the handler."""
 
 
 class Kind:
@@ -86,6 +104,9 @@ class Kind:
         self.codec = codec
         self.handler: Any = None
         self.shape: Shape = "job"
+        self.job_parameter: str | None = None
+        self.origin: Origin | None = None
+        self.at_import = False
 
     @property
     def name(self) -> str:
@@ -101,39 +122,63 @@ class Kind:
         return f"Kind({self.name!r}, args={self.codec.name})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "app": None}
+        """Leave out what belongs to this process, the app above all."""
+        left_out = {*CALLS, "__actorq_kind__", "app", "origin"}
+        return {name: value for name, value in self.__dict__.items() if name not in left_out}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        app = self.__dict__.get("app")  # which, where both are sent, may have come first
+        self.__dict__.update(state, app=app, origin=None)
+        self._carry()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the handler function itself, here and now, without any queue."""
-        if self.handler is None or self.shape == "class":
+        if self.handler is None or inspect.isclass(self.handler):
             raise ConfigError(f"kind {self.name!r} is not a function: enqueue it instead")
         return self.handler(*args, **kwargs)
 
     # ---- the handler ----------------------------------------------------------------------
 
-    def actor(self, **settings: Unpack[ActorSettings]) -> Callable[[Any], Any]:
+    def actor(self, **settings: Unpack[ActorSettings]) -> Decorator:
         """Return the decorator that makes a class or function this kind's handler."""
         with_settings(self.policy, settings)  # refuse wrong ones on this very line
-        return functools.partial(self.bind, settings=settings)
+        return cast(Decorator, functools.partial(self.bind, settings=settings))
 
     def bind(self, handler: Any, settings: ActorSettings | None = None) -> Any:
         """Make `handler` this kind's handler; returns what the decorated name becomes."""
-        if self.handler is not None and not same_handler(self.handler, handler):
-            raise ConfigError(f"kind {self.name!r} has a handler already: {self.handler!r}")
-        shape = shape_of(handler)
-        self._check_args_type(handler, shape)
+        shape = self._checked(handler)
         policy = with_settings(self.policy, settings or {})
-        self.policy = with_concurrency(policy, shape == "job" and is_async(handler))
+        at_once = shape in ("job", "job_class") and is_async(called(handler, shape))
+        self.policy = with_concurrency(policy, at_once)
         self.handler, self.shape = handler, shape
-        if shape == "class":
-            return self._mark_class(handler)
-        functools.update_wrapper(self, handler, updated=())
-        return self
+        self.job_parameter = job_parameter(handler, shape)
+        self.origin = origin_of(handler, shape)
+        self.at_import = is_importing(handler.__module__)
+        if not inspect.isclass(handler):
+            functools.update_wrapper(self, handler, updated=())
+        return self.mark_handler()
+
+    def _checked(self, handler: Any) -> Shape:
+        """Return the handler's shape; raises ConfigError where it cannot be this kind's."""
+        shape = shape_of(handler)
+        if self.handler is not None and not is_again(self, handler):
+            raise ConfigError(
+                f"kind {self.name!r} has a handler already: {_where(self.handler, self.origin)}; "
+                f"now it would be {_where(handler, origin_of(handler, shape))}"
+            )
+        other = kind_behind(handler)
+        if other is not None and other.app is self.app is not None and other.name != self.name:
+            raise ConfigError(
+                f"class {handler.__qualname__} is the handler of kind {other.name!r} already, and "
+                f"its enqueue can mean one kind only: make a subclass for kind {self.name!r}"
+            )
+        self._check_args_type(handler, shape)
+        return shape
 
     def _check_args_type(self, handler: Any, shape: Shape) -> None:
-        if shape == "job":
-            if self.codec.function is not handler:
-                _check_one_parameter(handler, self)
+        if shape in ("job", "job_class"):
+            if self.codec.function is not called(handler, shape):
+                check_one_parameter(handler, shape, self.name)
             return
         wanted = handled_type(handler, shape)
         if wanted in (Any, self.codec.type):
@@ -144,12 +189,23 @@ class Kind:
                 f"its handler takes {getattr(wanted, '__name__', wanted)}"
             )
 
-    def _mark_class(self, handler: Any) -> Any:
+    def mark_handler(self) -> Any:
+        """Have the handler's name stand for this kind, and return what it becomes."""
+        self._carry()
+        if not inspect.isclass(self.handler):
+            return self
+        handler: Any = self.handler
         handler.__actorq_kind__ = self
-        for name in ("enqueue", "enqueue_many", "enqueue_async", "enqueue_many_async"):
-            if not hasattr(handler, name):
+        for name in CALLS:
+            inherited = getattr(handler, name, None)
+            is_anothers = isinstance(getattr(inherited, "__self__", None), Kind)
+            if inherited is None or is_anothers:
                 setattr(handler, name, staticmethod(getattr(self, name)))
         return handler
+
+    def _carry(self) -> None:
+        """Have whatever decorates this kind, by functools.update_wrapper, enqueue as it does."""
+        self.__dict__.update({name: getattr(self, name) for name in CALLS}, __actorq_kind__=self)
 
     # ---- enqueueing -----------------------------------------------------------------------
 
@@ -159,21 +215,22 @@ class Kind:
         conn: Any = None,
         queue: str | None = None,
         priority: int | None = None,
-        delay_s: float | None = None,
+        delay_s: Duration | None = None,
         run_at: datetime | None = None,
         max_attempts: int | None = None,
         key: str = "",
         tags: Sequence[str] = (),
         unique_key: str | None = None,
         **kwargs: Any,
-    ) -> Job:
+    ) -> JobHandle:
         """Enqueue one job and return its handle.
 
         With `conn` the job is part of that connection's transaction. A smaller `priority`
-        (0–9, else 5) goes first. It runs no sooner than in `delay_s` seconds, up to 100 years,
-        or at `run_at`, a datetime with a time zone. `max_attempts` counts failures of the
-        handler. `key` and `tags` are for whoever looks at jobs. With `unique_key`, while a job
-        of this kind and key is pending, no second one is made: the handle is the first one's.
+        (0–9, else 5) goes first. It runs no sooner than in `delay_s` (seconds, a timedelta, or
+        text like "1h30m"; up to 100 years), or at `run_at`, a datetime with a time zone.
+        `max_attempts` counts failures of the handler. `key` and `tags` are for whoever looks at
+        jobs. With `unique_key`, while a job of this kind and key is pending, no second one is
+        made: the handle is the first one's.
 
         Raises EnqueueError (ArgsInvalid, ArgsTooLarge) before anything is sent, ConfigError for
         a wrong `conn` or DSN, StoreUnavailable where the database cannot be reached or its
@@ -187,7 +244,7 @@ class Kind:
         value = self.codec.arrange(args, kwargs)
         return self._app().client.enqueue(self, value, options, conn)
 
-    async def enqueue_async(self, *args: Any, conn: Any = None, **kwargs: Any) -> Job:
+    async def enqueue_async(self, *args: Any, conn: Any = None, **kwargs: Any) -> JobHandle:
         """Do what `enqueue` does, without blocking the event loop; `conn` is asynchronous."""
         options = Options(**{name: kwargs.pop(name) for name in OPTIONS & kwargs.keys()})
         value = self.codec.arrange(args, kwargs)
@@ -273,64 +330,33 @@ def with_concurrency(policy: KindPolicy, runs_at_once: bool) -> KindPolicy:
     return policy
 
 
-def codec_of(handler: Any, max_bytes: int) -> ArgsCodec:
-    """Return the codec that a handler's own annotations mean."""
-    shape = shape_of(handler)
-    if shape == "job":
-        return ArgsCodec.of_function(handler, max_bytes=max_bytes)
-    return ArgsCodec(handled_type(handler, shape), max_bytes=max_bytes)
+def is_again(kind: Kind, handler: Any) -> bool:
+    """Return whether a handler is the one a kind has, or that one loaded again by a reload.
+
+    False, too, for a kind without one, and for another function beside it of the same name.
+    """
+    one = kind.handler
+    if one is None or one is handler:
+        return one is handler
+    same = (one.__module__, one.__qualname__) == (handler.__module__, handler.__qualname__)
+    return same and not is_beside(kind.origin, origin_of(handler, kind.shape))
 
 
-def shape_of(handler: Any) -> Shape:
-    """Return how a handler is to be called; raises ConfigError for what is none."""
-    if inspect.isclass(handler):
-        if callable(getattr(handler, "handle", None)):
-            return "class"
-        raise ConfigError(f"class {handler.__name__} has no method handle(self, batch)")
-    if not inspect.isfunction(handler):
-        raise ConfigError(f"{handler!r} cannot be a handler: give a function or a class")
-    if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
-        raise ConfigError(f"{handler.__name__}() is a generator: a handler returns, or marks jobs")
-    return "job" if _batch_parameter(handler) is None else "batch"
+def _where(handler: Any, origin: Origin | None) -> str:
+    place = "" if origin is None else f" at {origin.file}:{origin.line}"
+    return f"{handler.__qualname__}{place}"
 
 
-def handled_type(handler: Any, shape: Shape) -> Any:
-    """Return the T of a handler's Batch[T] annotation, Any where it says nothing."""
-    annotation = _batch_parameter(handler.handle if shape == "class" else handler)
-    return next(iter(get_args(annotation)), Any)
-
-
-def same_handler(one: Any, other: Any) -> bool:
-    """Return whether two handlers are one, loaded again as by a reload."""
-    return one is other or (
-        one is not None
-        and (one.__module__, one.__qualname__) == (other.__module__, other.__qualname__)
+def _linger_s(linger_ms: Any) -> float:
+    """Return seconds; a number is of milliseconds, and text without a unit says nothing."""
+    seconds = seconds_of(linger_ms)
+    if isinstance(linger_ms, int | float) and seconds is not None:
+        seconds /= 1000
+    elif isinstance(linger_ms, str) and not linger_ms.rstrip()[-1:].isalpha():
+        seconds = None
+    if seconds is not None and 0 <= seconds <= 600:
+        return float(seconds)
+    raise ConfigError(
+        f"linger_ms={linger_ms!r} must be a number from 0 to 600,000, a timedelta, or text like "
+        "'50ms' or '2s'"
     )
-
-
-def _batch_parameter(function: Any) -> Any:
-    """Return the annotation of the parameter that is a batch, None if there is none."""
-    try:
-        hints = get_type_hints(function)
-    except Exception as error:
-        name = getattr(function, "__qualname__", function)
-        raise ConfigError(f"{name}(): a type hint cannot be read: {error}") from error
-    hints.pop("return", None)
-    return next((hint for hint in hints.values() if (get_origin(hint) or hint) is Batch), None)
-
-
-def _check_one_parameter(handler: Any, kind: Kind) -> None:
-    try:
-        inspect.signature(handler).bind(None)
-    except TypeError:
-        raise ConfigError(
-            f"{handler.__name__}() must take one argument, the args of kind {kind.name!r}, "
-            "or a batch of them (annotated Batch[…])"
-        ) from None
-
-
-def _linger_s(linger_ms: Any) -> Any:
-    legal = isinstance(linger_ms, int | float) and not isinstance(linger_ms, bool)
-    if legal and 0 <= linger_ms <= 600_000:
-        return linger_ms / 1000
-    raise ConfigError(f"linger_ms={linger_ms!r} must be a number from 0 to 600,000")

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from actorq.core import policy
+from actorq.durations import check_duration
 from actorq.errors import ConfigError, EnqueueError
 
 MAX_DELAY_S = 100 * 365.25 * 86_400
@@ -29,7 +30,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     queue: str | None = None
     priority: int | None = None
-    delay_s: float | None = None
+    delay_s: Any = None  # a Duration; seconds once checked
     run_at: datetime | None = None  # in UTC
     max_attempts: int | None = None
     key: Any = ""  # a TextOf; a function only in bulk
@@ -61,7 +62,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         if self.max_attempts is not None:
             policy.check_integer("max_attempts", self.max_attempts, 1, 32_767)
         if self.delay_s is not None:
-            policy.check_number("delay_s", self.delay_s, 0.0, MAX_DELAY_S)
+            seconds = check_duration("delay_s", self.delay_s, 0.0, MAX_DELAY_S)
+            msgspec.structs.force_setattr(self, "delay_s", seconds)
             if self.run_at is not None:
                 raise ConfigError("delay_s and run_at are both given: one of them decides")
 

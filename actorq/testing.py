@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from actorq.actor.adapters import Adapter, adapter_of
+from actorq.actor.places import kind_behind
 from actorq.actor.run import run_batch
 from actorq.app import App
 from actorq.client import driver_connection, explained
@@ -29,11 +30,16 @@ from actorq.core.outcome import (
     Said,
     Snooze,
 )
+from actorq.durations import Duration
 from actorq.errors import ActorqError, ConfigError
 from actorq.kind import Kind
 from actorq.page import Page
+from actorq.plural import count
 from actorq.store import enqueue
 from actorq.wire import BatchFailed, HandedBack, Work
+
+if TYPE_CHECKING:
+    from actorq.supervisor.options import RunSettings
 
 MAX_SHOWN = 10
 
@@ -75,11 +81,28 @@ def _set_up(kind: Kind, stack: contextlib.ExitStack) -> Adapter:
     return adapter
 
 
-def drain(app: App) -> None:
-    """Run the app's kinds in real actor processes until nothing is due."""
-    code = app.drain()
+def drain(app: App, *, until_final: bool = False, limit_s: Duration | None = None) -> None:
+    """Run the app's kinds in real actor processes until nothing is due.
+
+    With `until_final`, until all jobs are final: it waits for retries, snoozed and scheduled
+    ones, no longer than `limit_s` (an hour; seconds, a timedelta, or text like "1h30m").
+
+    Raises ActorqError with what was run and what is left, if that is not done, or, with
+    `until_final`, if a job has failed for good.
+    """
+    from actorq.events import line
+    from actorq.supervisor.engine import Engine
+    from actorq.supervisor.options import RunOptions
+
+    settings: RunSettings = {"until_final": until_final}
+    if limit_s is not None:
+        settings["limit_s"] = limit_s
+    options = RunOptions.of(app, drain=True, **settings)
+    engine = Engine(options, app.events)
+    code = engine.run()
     if code != 0:
-        raise ActorqError(f"the supervisor ended with exit code {code}: its log says why")
+        told = line(engine.ended)[1] if engine.ended else "nothing was run"
+        raise ActorqError(f"the drain is not done, exit code {code}: {told}; its log says more")
 
 
 def assert_enqueued(
@@ -104,7 +127,7 @@ def assert_enqueued(
     if (not ids) if n is None else len(ids) != n:
         shown = "\n".join(f"  {job}" for job in pending[:MAX_SHOWN]) or "  none at all"
         raise AssertionError(
-            f"{len(ids)} jobs of kind {name!r} with {wanted} are pending, "
+            f"{count(len(ids), 'job')} of kind {name!r} with {wanted} pending, "
             f"{'at least one' if n is None else n} expected; of this kind are pending:\n{shown}"
         )
     return ids
@@ -112,7 +135,7 @@ def assert_enqueued(
 
 def kind_of(kind: Any) -> Kind:
     """Return the Kind itself, for a kind or a decorated class."""
-    found = getattr(kind, "__actorq_kind__", kind)
+    found = kind if isinstance(kind, Kind) else kind_behind(kind)
     if isinstance(found, Kind):
         return found
     raise ConfigError(f"{kind!r} is no kind of job: give a kind or a decorated handler")

@@ -16,6 +16,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+from actorq.config import Place
 from actorq.core.model import Buffer, Counts, Cut, ErrorInfo, Verdict
 from actorq.errors import ProtocolError
 
@@ -42,8 +43,10 @@ Position: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 class Boot(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="boot"):
     """Tell a new actor whom it serves; sent once, before all else.
 
-    The handler is found as `qualname` in `module`, or in `pickled` where it has no such
-    place. `main` is the name or path by which the user's main module is loaded first.
+    First the program is loaded as it was in the supervisor: its main module by name or path, or
+    the `entry` MODULE:APP of `actorq run`, or the module that is the `home` of the app. The
+    handler is the entry's, else found as `qualname` in `module`, else in `pickled` where it has
+    no such place. `place` is where the app's jobs live.
     """
 
     kind: str
@@ -54,6 +57,9 @@ class Boot(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     main_name: str = ""
     main_path: str = ""
     log_level: int = 20
+    entry: str = ""
+    home: str = ""
+    place: Place | None = None
 
 
 class Work(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="work"):

@@ -7,7 +7,6 @@ interval, and last the sum of it all, when as many jobs as expected are settled 
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import logging
 import os
@@ -18,6 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from actorq.cli.load import load_app
 from actorq.core import event
 from actorq.core.ask import Ask, Claimed, Settled
 from actorq.core.model import Settlement
@@ -162,7 +162,7 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     queue.QueueStore = TimedStore  # type: ignore[misc]
-    app = importlib.import_module(options.app).app
+    app = load_app(options.app)  # its actors load that alone, and not this module
     run = RunOptions.of(
         app,
         kinds=options.kinds.split(","),

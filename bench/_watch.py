@@ -52,9 +52,9 @@ def on_event(happened: Event) -> None:
         tell(happened.name)
 
 
-def elsewhere(ttl_s: float, here: Any = identity.me) -> NodeInfo:
+def elsewhere(ttl_s: float, guardian: int | None = None, here: Any = identity.me) -> NodeInfo:
     """Return an identity as on a machine that nobody else is on."""
-    made: NodeInfo = msgspec.structs.replace(here(ttl_s), boot_id=str(uuid.uuid4()))
+    made: NodeInfo = msgspec.structs.replace(here(ttl_s, guardian), boot_id=str(uuid.uuid4()))
     return made
 
 
@@ -68,6 +68,7 @@ def main() -> None:
     queue.QueueStore = TellingStore  # type: ignore[misc]
     if options.elsewhere:
         identity.me = elsewhere
+    app.entry = f"{app.home}:app"  # its actors load that alone, and not this module
     Engine(RunOptions.of(app, ttl_s=options.ttl_s), Events(on_event)).run()
 
 

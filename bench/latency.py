@@ -1,6 +1,9 @@
 """Measure how long a job waits: from the commit of its enqueue to its handler, and to its outcome.
 
-Jobs come one by one at a steady pace to an idle supervisor, woken by NOTIFY or only polling.
+Jobs come one by one at a steady pace to an idle supervisor, woken by NOTIFY or only polling; if
+asked for, after a backlog that must not change how the supervisor is woken for good. Beside the
+waits stand what a job cost the server in rows: versions that are updated or deleted have to be
+vacuumed.
 """
 
 from __future__ import annotations
@@ -8,7 +11,7 @@ from __future__ import annotations
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench import _harness as h
 from bench import _pace, _runs
@@ -20,22 +23,40 @@ HISTOGRAM = [0.25 * 2 ** (k / 2) for k in range(20)]
 """Upper ends in milliseconds, up to some 180."""
 
 
-def once(host: h.Server, rate: float, seconds: float, poll_only: bool) -> _pace.Waits:
-    """Return how long the jobs of one run waited, without those of the first second."""
-    kind = app.kinds["bench.stamp"]
+class Run(NamedTuple):
+    """Hold what one run found, without the jobs of the first second."""
+
+    waits: _pace.Waits
+    dead_rows_per_job: float
+
+
+DEAD_ROWS = """SELECT sum(n_tup_upd + n_tup_del)::float8
+    FROM pg_stat_user_tables WHERE schemaname = 'actorq'"""
+
+
+def once(host: h.Server, options: Any, poll_only: bool) -> Run:
+    """Enqueue at the pace and return how long the jobs waited."""
+    kind, rate = app.kinds["bench.stamp"], options.rate
     with h.database(host) as dsn, tempfile.TemporaryDirectory() as out:
         h.use(dsn, app)
         with _runs.supervisor(dsn, kind.name, poll_only=poll_only, out=Path(out)):
-            committed = _pace.enqueue(kind, rate, WARM_S + seconds)
+            if options.backlog_first:
+                kind.enqueue_many({"n": n} for n in range(options.backlog_first))
+                _runs.wait_until_empty(dsn)
+            committed = _pace.enqueue(kind, rate, WARM_S + options.seconds)
             time.sleep(LAST_S)
-        waits = _pace.waits(Path(out), committed)
+        app.client.close()  # its statistics are told when its connection ends
+        dead_rows = h.run(dsn, DEAD_ROWS)[0]
+        waits = _pace.waits(Path(out), committed, before=options.backlog_first)
     warm = int(WARM_S * rate)
-    return _pace.Waits(waits.start[warm:], waits.settled[warm:])
+    waits = _pace.Waits(waits.start[warm:], waits.settled[warm:])
+    return Run(waits, dead_rows / (options.backlog_first + len(committed)))
 
 
-def figures(runs: list[_pace.Waits]) -> dict[str, Any]:
+def figures(all_runs: list[Run]) -> dict[str, Any]:
     """Return medians over the runs, and the distribution over all of them."""
-    made: dict[str, Any] = {}
+    dead_rows, runs = [r.dead_rows_per_job for r in all_runs], [r.waits for r in all_runs]
+    made: dict[str, Any] = {"dead_rows_per_job": h.median(dead_rows, 2)}
     for prefix, all_ in (("", [r.start for r in runs]), ("settled_", [r.settled for r in runs])):
         each = [h.percentiles(values, prefix) for values in all_]
         for name in each[0]:
@@ -54,14 +75,15 @@ def main() -> None:
         __doc__ or "",
         rate=(100, 100, "jobs per second"),
         seconds=(30, 1, "how long"),
+        backlog_first=(0, 0, "jobs that are there at once before the steady ones come"),
     )
-    runs: dict[str, list[_pace.Waits]] = {"listen": [], "poll": []}
+    runs: dict[str, list[Run]] = {"listen": [], "poll": []}
     with h.server() as host:
         h.say(f"on {host.text}")
         for _ in range(options.repeat):
             for name, all_ in runs.items():
-                all_.append(once(host, options.rate, options.seconds, name == "poll"))
-                h.say(f"{name:>8}  {h.percentiles(all_[-1].start)}")
+                all_.append(once(host, options, name == "poll"))
+                h.say(f"{name:>8}  {h.percentiles(all_[-1].waits.start)}")
         result = figures(runs["listen"]) | {"poll_only": figures(runs["poll"])}
         h.report(options, host, result)
 

@@ -46,7 +46,7 @@ def drain(host: h.Server, down: Path, jobs: int, batch: int, away_s: float) -> d
 
 
 def batches_to_normal(sizes: list[int], batch: int) -> int:
-    """Count the batches after the last rest before one of the usual size; one job is tried."""
+    """Count the batches after the last rest before one of the usual size, with the tried one."""
     return next((n for n, size in enumerate(sizes) if size >= 0.9 * batch), len(sizes))
 
 

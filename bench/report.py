@@ -25,6 +25,10 @@ RUNS = {
     "drain": ["drain"],
     "drain_100": ["drain", "--batch", "100"],
     **{
+        f"latency_{rate}": ["latency", "--rate", str(rate), "--backlog-first", "5000"]
+        for rate in (200, 800, 2000)
+    },
+    **{
         name: [name]
         for name in (
             "floor",
@@ -34,6 +38,7 @@ RUNS = {
             "batch_size",
             "actors_busy",
             "burst",
+            "idle",
             "held_snapshot",
             "finished_rows",
             "scheduled_rows",
@@ -44,6 +49,7 @@ RUNS = {
             "recovery",
             "outage",
             "poison",
+            "admin",
             "peers",
         )
     },
@@ -63,6 +69,8 @@ ROWS = (
     ("latency", "p99_ms", "… 99 of 100 within"),
     ("burst", "claim_p99_ms", "ms of a claim after a burst, 99 of 100 within"),
     ("burst", "p99_ms", "ms from enqueue commit to handler then, 99 of 100 within"),
+    ("idle", "statements_per_s", "statements a second of an idle supervisor, of 20"),
+    ("idle", "claims_per_enqueue", "claims for one job that comes to 20 idle ones"),
     ("held_snapshot", "ratio", "drain with a snapshot held, of the rate without"),
     ("finished_rows", "ratio", "drain beside finished rows, of the rate without"),
     ("scheduled_rows", "ratio", "drain beside scheduled rows, of the rate without"),
@@ -81,6 +89,12 @@ ROWS = (
     ("poison", "ratio_0s", "rate with 1 % killers, of the rate with none"),
     ("poison", "deaths_per_culprit_1s", "deaths for each killer in a vectorised handler"),
     ("poison", "deaths_marked", "… in a loop that marks its jobs"),
+    ("admin", "status_ms", "ms to the first line of status, with 5 million jobs"),
+    ("admin", "jobs_ready_ms", "… of jobs --state ready"),
+    ("admin", "jobs_failed_ms", "… of jobs --state failed"),
+    ("admin", "doctor_ms", "… of doctor"),
+    ("admin", "prune_idle_ms", "ms of a prune with nothing to do"),
+    ("admin", "retry_jobs_per_s", "dead letters retried per second"),
     ("peers", "drain_vs_best_peer", "no-op drain, times the best Python peer"),
     ("peers", "model_vs_best_peer", "model, times the best Python peer"),
 )

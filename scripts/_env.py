@@ -8,12 +8,14 @@ it when it is complete; anything else there means that it must be made or comple
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import fcntl
 import hashlib
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -211,9 +213,11 @@ def _create(venv: Path, base: str, uv: str | None) -> None:
 
 def _install(venv: Path, extras: set[str], uv: str | None) -> None:
     """Install by uv if it is there and works, else by pip; both into `venv`."""
-    names = "{}[{}]".format(ROOT, ",".join(sorted(extras)))
+    groups = _groups()
+    names = "{}[{}]".format(ROOT, ",".join(sorted(extras - set(groups))))
+    needed = [each for name in sorted(extras & set(groups)) for each in groups[name]]
     # The build backend is installed first and used from here, so that it is pinned, too.
-    steps = [BUILD, ["--no-build-isolation", "-e", names]]
+    steps = [BUILD, ["--no-build-isolation", "-e", names, *needed]]
     if uv:
         command = [uv, "pip", "install", *_uv_options(), "--python", _python(venv)]
         said = _each(command, steps)
@@ -225,6 +229,17 @@ def _install(venv: Path, extras: set[str], uv: str | None) -> None:
     said = _each([_python(venv), "-m", "pip", "install", "--no-input"], steps)
     if said is not None:
         raise SetUpError(f"the installation failed:\n{said}")
+
+
+def _groups() -> dict[str, list[str]]:
+    """Return what each dependency group of pyproject.toml needs.
+
+    Arrays of texts are written alike in TOML and in Python, and this Python may know no TOML.
+    """
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    table = text.partition("[dependency-groups]\n")[2].partition("\n[")[0]
+    found = re.finditer(r"(?ms)^([\w-]+) = (\[.*?\])$", table)
+    return {match.group(1): ast.literal_eval(match.group(2)) for match in found}
 
 
 def _each(command: list[str], steps: list[list[str]]) -> str | None:

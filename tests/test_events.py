@@ -7,7 +7,15 @@ import logging
 import pytest
 
 from actorq import events
-from actorq.events import ActorExited, BatchClaimed, Event, Events, JobFailed, LogLines
+from actorq.events import (
+    ActorExited,
+    BatchClaimed,
+    Event,
+    Events,
+    JobFailed,
+    LogLines,
+    RunEnded,
+)  # fmt: skip
 
 CLAIMED = BatchClaimed(queue="default", kind="embed", lease=7, n_jobs=256, cut="full")
 
@@ -19,7 +27,7 @@ def failed(error: str = "ValueError: no", retry_in_s: float | None = 15.0) -> Jo
 def test_every_event_has_a_line_whose_fields_exist() -> None:
     for kind_of_event in Event.__subclasses__():
         level, text = events.LINES[kind_of_event]
-        text.format(**dict.fromkeys(kind_of_event.__struct_fields__, ""))
+        text.format(**dict.fromkeys(kind_of_event.__struct_fields__, events.Number(2)))
         assert level in {logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR}
 
 
@@ -100,3 +108,34 @@ def test_long_tuples_are_cut() -> None:
 def test_a_traceback_keeps_its_lines_and_cannot_fake_one_of_ours() -> None:
     boot = events.ActorBootFailed("embed", 0, "ValueError: no", "a\n\x1b[2Jb\n")
     assert events.line(boot)[1].splitlines()[1:] == ["    a", r"    \x1b[2Jb"]
+
+
+@pytest.mark.parametrize(
+    ("n", "text"), [(1, "1 job given back"), (2, "2 jobs given back"), (1234, "1,234 jobs given")]
+)
+def test_numbers_have_their_nouns(n: int, text: str) -> None:
+    assert text in events.line(events.NodeReaped("n1", n))[1]
+
+
+@pytest.mark.parametrize(
+    ("ended", "text"),
+    [
+        (RunEnded(49_500, 500, 0, (("nomodel", 12, "could not start"),), 3, short=True),
+         "49,500 completed, 500 failed, 12 left: kind nomodel could not start, 3 scheduled"),
+        (RunEnded(6, 0, 0), "6 completed"),
+        (RunEnded(6, 0, 2, (), 0, 4), "6 completed, 2 cancelled, 4 held by other supervisors"),
+        (RunEnded(0, 0, 0, (("a", 1, "rests"), ("b", 2, "it was stopped")), exact=False),
+         "0 completed, at least 1 left: kind a rests, at least 2 left: it was stopped"),
+    ],
+)  # fmt: skip
+def test_the_last_line_says_what_was_run_and_what_is_left(ended: RunEnded, text: str) -> None:
+    level, said = events.line(ended)
+    assert said == text
+    assert level == (logging.WARNING if ended.short else logging.INFO)
+
+
+def test_once_a_minute_it_is_said_what_was_run() -> None:
+    told = events.JobsRun(60.0, 12_340, 3, 0, 5, 200)
+    assert events.line(told)[1] == (
+        "in the last 60 s: 12,340 completed, 3 failed, 5 to run again, 200 under way"
+    )

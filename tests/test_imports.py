@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "actorq"
 
 ROOMS = [
-    {"errors"},
+    {"errors", "durations", "plural"},
     {"core"},
     {
         "wire",
@@ -30,10 +30,13 @@ ROOMS = [
         "options",
         "escape",
         "memory",
+        "article",
+        "loading",
+        "logs",
     },
     {"store", "actor", "embedded", "events"},
     {"supervisor"},
-    {"job", "kind", "client", "async_client", "app", "testing", "pytest_plugin"},
+    {"shapes", "job", "kind", "client", "async_client", "app", "testing", "pytest_plugin"},
     {"", "cli", "demo", "__main__"},
 ]
 LEVELS = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}

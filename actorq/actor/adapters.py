@@ -1,32 +1,37 @@
 """Handlers of every shape behind one face: set up, handle a batch, tear down.
 
-A handler is a class with `handle(batch)`, a function of a batch, or a function of one job's
-own parameters; each may be `async def`. What it returns is read here.
+A handler is a class with `handle(batch)` or with `handle_one(…)`, a function of a batch, or a
+function of one job's own parameters; each may be `async def`. What it returns is read here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-from actorq.actor.context import Batch
+from actorq.actor.context import Batch, Job
+from actorq.actor.context import running as current
 from actorq.actor.limits import BatchTimedOut, Limits, TimedOut, failure_of
 from actorq.actor.outbox import WrongOutcomes
+from actorq.actor.owner import leave_if_forked
+from actorq.actor.places import outermost
 from actorq.actor.results import Results, as_list
 from actorq.actor.shape import is_async
 from actorq.actor.texts import shown
 from actorq.args import ArgsCodec
+from actorq.article import a
 from actorq.core.model import Verdict
 from actorq.core.outcome import HandBack, Said, said_by
 from actorq.core.policy import CONCURRENCY
+from actorq.logs import logger
 from actorq.page import BEGUN, PASSED
-
-Shape = Literal["class", "batch", "job"]
+from actorq.plural import count
 
 
 class Kind(Protocol):
@@ -35,6 +40,14 @@ class Kind(Protocol):
     @property
     def name(self) -> str:
         """Return the kind's name."""
+
+    @property
+    def app(self) -> Any:
+        """Return its App, None for one that has none."""
+
+    @property
+    def at_import(self) -> bool:
+        """Return whether importing the handler's module makes it this kind's handler."""
 
     @property
     def codec(self) -> Any:
@@ -52,6 +65,13 @@ class Kind(Protocol):
     def shape(self) -> Any:
         """Return its Shape."""
 
+    def mark_handler(self) -> object:
+        """Have a class that is the handler know its kind."""
+
+    @property
+    def job_parameter(self) -> str | None:
+        """Return the parameter of a per-job handler that is given the job itself."""
+
 
 def _nothing() -> None:
     """Tell nobody."""
@@ -66,11 +86,16 @@ class Adapter:
         self.max_attempts: int = kind.policy.max_attempts
         self.fatal: tuple[type[BaseException], ...] = kind.policy.fatal
         self._codec: ArgsCodec = kind.codec
-        self._handler = kind.handler
+        self._handler = outermost(kind)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._limits = Limits()
         self._batch_limit_s: float | None = kind.policy.batch_timeout_s
         self._job_limit_s: float | None = kind.policy.job_timeout_s
+
+    @property
+    def batch_limit_s(self) -> float | None:
+        """Return how long a batch may take, None for as long as it likes."""
+        return self._batch_limit_s
 
     def batch_limit(self, batch: Batch[Any]) -> AbstractContextManager[object]:
         """Interrupt the handler in the body when its batch has taken too long."""
@@ -91,6 +116,21 @@ class Adapter:
         """Let the handler clean up; called once, after the last batch."""
         if self._loop is not None:
             self._loop.close()
+
+    def _set_up(self, slot: int) -> Any:
+        """Return an object of the handler's class, set up."""
+        made = self._handler()
+        prepare = getattr(made, "setup", None)
+        if prepare is not None:
+            wants_slot = bool(inspect.signature(prepare).parameters)
+            args = (slot,) if wants_slot else ()
+            self._run(lambda: prepare(*args), is_async(prepare))
+        return made
+
+    def _torn_down(self, made: Any) -> None:
+        clean = getattr(made, "teardown", None)
+        if clean is not None:
+            self._run(clean, is_async(clean))
 
     def _too_long(self) -> TimedOut:
         return TimedOut(f"the job ran longer than job_timeout_s={self._job_limit_s}")
@@ -122,13 +162,15 @@ class BatchAdapter(Adapter):
 
     def __init__(self, kind: Kind) -> None:
         super().__init__(kind)
-        self._handle: Callable[[Batch[Any]], Any] = kind.handler
+        self._handle: Callable[[Batch[Any]], Any] = self._handler
         self._is_async = is_async(kind.handler)
 
     def handle(self, batch: Batch[Any]) -> None:
         """Run the handler once for the whole batch."""
         stop = partial(_time_is_up, batch)
-        settle(batch, self._run(lambda: self._handle(batch), self._is_async, stop))
+        returned = self._run(lambda: self._handle(batch), self._is_async, stop)
+        leave_if_forked()
+        settle(batch, returned)
 
 
 class ClassAdapter(BatchAdapter):
@@ -136,45 +178,70 @@ class ClassAdapter(BatchAdapter):
 
     def setup(self, slot: int) -> None:
         """Make the object and set it up; `setup` may take the slot's number."""
-        self._object = self._handler()
+        self._object = self._set_up(slot)
         self._handle = self._object.handle
         self._is_async = is_async(self._handle)
-        prepare = getattr(self._object, "setup", None)
-        if prepare is not None:
-            wants_slot = bool(inspect.signature(prepare).parameters)
-            args = (slot,) if wants_slot else ()
-            self._run(lambda: prepare(*args), is_async(prepare))
 
     def teardown(self) -> None:
         """Tear the object down."""
-        clean = getattr(self._object, "teardown", None)
-        if clean is not None:
-            self._run(clean, is_async(clean))
+        self._torn_down(self._object)
         super().teardown()
 
 
-class JobAdapter(Adapter):
-    """Call a function once for each job."""
+class PerJobAdapter(Adapter):
+    """Call a function, or an object's `handle_one`, once for each job."""
+
+    def __init__(self, kind: Kind) -> None:
+        super().__init__(kind)
+        self._job_parameter = kind.job_parameter
+        self._is_class = inspect.isclass(kind.handler)
+
+    def setup(self, slot: int) -> None:
+        """Make the object and set it up, if the handler is a class."""
+        if self._is_class:
+            self._object = self._set_up(slot)
+            self._handler = self._object.handle_one
+
+    def teardown(self) -> None:
+        """Tear the object down, if there is one."""
+        if self._is_class:
+            self._torn_down(self._object)
+        super().teardown()
+
+    def _call(self, running: _Running, args: Any) -> Any:
+        """Call the handler with a job's args, and with the job itself if it wants that."""
+        if self._job_parameter is None:
+            return self._codec.call(self._handler, args)
+        with_job = partial(self._handler, **{self._job_parameter: running.job()})
+        return self._codec.call(with_job, args)
+
+
+class JobAdapter(PerJobAdapter):
+    """Call the handler for each job in turn."""
 
     def handle(self, batch: Batch[Any]) -> None:
         """Call the function for each job in turn; an exception is that job's own."""
-        function, call = self._handler, self._codec.call
-        for index, args in enumerate(batch.args):
-            if batch._outbox.is_late:  # the job before has caught what should have ended it
-                break
-            with _Running(batch, index, self.fatal) as running:
-                if not running.wanted:
-                    continue
-                if self._job_limit_s is None:
-                    running.returned(call(function, args))
-                    continue
-                with self._limits.within(self._job_limit_s, self._too_long()):
-                    value = call(function, args)
-                running.returned(value)
+        function, call, limit_s = self._handler, self._codec.call, self._job_limit_s
+        is_plain = limit_s is None and self._job_parameter is None
+        try:
+            for index, args in enumerate(batch.args):
+                if batch._outbox.is_late:  # the job before has caught what should have ended it
+                    break
+                with _Running(batch, index, limit_s, self.fatal) as running:
+                    if not running.wanted:
+                        continue
+                    if is_plain:
+                        running.returned(call(function, args))
+                        continue
+                    with self._limits.within(limit_s, self._too_long()):
+                        value = self._call(running, args)
+                    running.returned(value)
+        finally:
+            current.set(None)
 
 
-class AsyncJobAdapter(Adapter):
-    """Call an `async def` function for several jobs at once, in one event loop."""
+class AsyncJobAdapter(PerJobAdapter):
+    """Call an `async def` handler for several jobs at once, in one event loop."""
 
     def batch_limit(self, batch: Batch[Any]) -> AbstractContextManager[object]:
         """Leave a slow batch to the supervisor: an alarm would tear the event loop apart."""
@@ -206,20 +273,20 @@ class AsyncJobAdapter(Adapter):
 
     async def _one(self, batch: Batch[Any], index: int, asked: list[BaseException]) -> None:
         try:
-            with _Running(batch, index, self.fatal) as running:
+            with _Running(batch, index, self._job_limit_s, self.fatal) as running:
                 if running.wanted:
-                    running.returned(await self._limited(batch.args[index]))
+                    running.returned(await self._limited(running, batch.args[index]))
         except BaseException as error:
             if batch._outbox.is_late:
                 raise
             asked.append(error)
 
-    async def _limited(self, args: Any) -> Any:
+    async def _limited(self, running: _Running, args: Any) -> Any:
         """Return what the function returns; if it comes too late, that it is."""
         limit = asyncio.timeout(self._job_limit_s)
         try:
             async with limit:
-                value = await self._codec.call(self._handler, args)
+                value = await self._call(running, args)
         except BaseException as error:
             if limit.expired():
                 raise self._too_long() from error
@@ -232,12 +299,22 @@ class AsyncJobAdapter(Adapter):
 class _Running:
     """Mark one job as begun while it runs, and report how it ended, whatever it raises."""
 
-    __slots__ = ("_batch", "_fatal", "_position")
+    __slots__ = ("_batch", "_deadline", "_fatal", "_index", "_position")
 
     def __init__(
-        self, batch: Batch[Any], index: int, fatal: tuple[type[BaseException], ...]
+        self,
+        batch: Batch[Any],
+        index: int,
+        limit_s: float | None,
+        fatal: tuple[type[BaseException], ...],
     ) -> None:
-        self._batch, self._position, self._fatal = batch, batch._positions[index], fatal
+        self._batch, self._index, self._fatal = batch, index, fatal
+        self._position = batch._positions[index]
+        self._deadline = None if limit_s is None else time.monotonic() + limit_s
+
+    def job(self) -> Job[Any]:
+        """Return the job, for a handler that asks for it."""
+        return Job(self._batch, self._index, self._deadline)
 
     @property
     def wanted(self) -> bool:
@@ -249,29 +326,39 @@ class _Running:
 
     def returned(self, value: Any) -> None:
         """Report what the function returned."""
+        leave_if_forked()
         if isinstance(value, HandBack):
             raise value
         if value is not None:
             self._batch._outbox.add(self._position, value)
-        else:
+        elif not self._batch._outbox.is_told(self._position):
             self._batch._outbox.tell(self._position, None)
 
     def __enter__(self) -> _Running:
         self._batch._page.begun[self._position] = BEGUN
+        current.set(self)
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        leave_if_forked(error)
         said = said_by(error) if error is not None else None
         if self._batch._outbox.is_late or isinstance(said, HandBack):
             return False  # the mark stays: this job was running when the batch ended
         if said is not None:
             self.returned(said)
         elif error is not None:
-            info = failure_of(error, self._fatal)
-            verdict = Verdict(self._position, "error", error=info)
-            self._batch._outbox.tell(self._position, verdict)
+            self._raised(error)
         self._batch._page.begun[self._position] = PASSED
         return True
+
+    def _raised(self, error: BaseException) -> None:
+        if self._batch._outbox.is_told(self._position):  # a mark counts, whatever comes after it
+            logger("actorq.actor").warning(
+                "job %d has its outcome already, but raised then", self.job().id, exc_info=error
+            )
+            return
+        verdict = Verdict(self._position, "error", error=failure_of(error, self._fatal))
+        self._batch._outbox.tell(self._position, verdict)
 
 
 def adapter_of(kind: Kind) -> Adapter:
@@ -280,7 +367,8 @@ def adapter_of(kind: Kind) -> Adapter:
         return ClassAdapter(kind)
     if kind.shape == "batch":
         return BatchAdapter(kind)
-    return AsyncJobAdapter(kind) if is_async(kind.handler) else JobAdapter(kind)
+    called = kind.handler.handle_one if kind.shape == "job_class" else kind.handler
+    return AsyncJobAdapter(kind) if is_async(called) else JobAdapter(kind)
 
 
 def settle(batch: Batch[Any], returned: Any) -> None:
@@ -302,11 +390,12 @@ def settle(batch: Batch[Any], returned: Any) -> None:
     if values is None:
         _close(returned)
         raise WrongOutcomes(
-            f"the handler returned a {type(returned).__name__}: return a list or array with one "
+            f"the handler returned {a(returned)}: return a list or array with one "
             "result per job, a dict by job id, or None"
         )
     if len(values) != len(batch):
-        raise WrongOutcomes(f"the handler returned {len(values)} results for {len(batch)} jobs")
+        results, jobs = count(len(values), "result"), count(len(batch), "job")
+        raise WrongOutcomes(f"the handler returned {results} for {jobs}")
     outbox.add_results(positions, values)
 
 

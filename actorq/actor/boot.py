@@ -1,78 +1,109 @@
 """How a handler gets from the supervisor's process into an actor's, on both sides.
 
-A handler with a place, a name in a module, is imported from there. One without, like a lambda,
-travels as bytes made by dill, once, at the start; after that nothing executable ever does.
+The program is loaded as it was in the supervisor, its first module first. A handler with a place,
+a name in a module, is imported from there. One without, like a lambda, travels as bytes made by
+dill, once, at the start; after that nothing executable ever does.
 """
 
 from __future__ import annotations
 
+import functools
 import io
 import logging
 import os
+import re
 import sys
+import sysconfig
+from pathlib import Path
 from typing import Any
 
 import dill
 from multiprocess import process, spawn
 
 from actorq.actor.adapters import Kind
+from actorq.actor.places import kind_at
 from actorq.actor.texts import summary
+from actorq.config import Place
 from actorq.errors import ConfigError
+from actorq.loading import loading
+from actorq.logs import logger
 from actorq.wire import Boot
 
-MAIN = "__main__"
+MAIN, MAIN_OF_CHILD = "__main__", "__mp_main__"
+
+_GUARD = re.compile(rb"(?m)^if\b.*\b__name__\b")
 
 
-def boot_of(kind: Kind, slot: int) -> Boot:
+def boot_of(kind: Kind, slot: int, place: Place | None = None) -> Boot:
     """Return what an actor must be told to serve a kind; raises ConfigError if it cannot be."""
     handler = kind.handler
     if handler is None:
         raise ConfigError(f"kind {kind.name!r} has no handler here: import the module that has it")
     module, qualname = str(handler.__module__), str(handler.__qualname__)
-    pickled = b"" if _place(module, qualname, kind.name) is kind else _pickled(kind)
-    needs_main = module == MAIN or MAIN.encode() in pickled
-    main_name, main_path = _main(kind.name) if needs_main else ("", "")
+    entry: str = getattr(kind.app, "entry", "")
+    has_place = kind.at_import and kind_at(module, qualname, kind.name) is kind
+    pickled = b"" if entry or has_place else _pickled(kind)
+    needs_main = not entry and (module == MAIN or MAIN.encode() in pickled)
+    main_name, main_path = ("", "") if entry else _main(kind.name, needs_main)
+    home = "" if entry or pickled else _home(kind.app)
     level = logging.getLogger("actorq.actor").getEffectiveLevel()
-    return Boot(kind.name, slot, module, qualname, pickled, main_name, main_path, level)
+    return Boot(
+        kind.name, slot, module, qualname, pickled, main_name, main_path, level, entry, home, place
+    )
 
 
 def load(boot: Boot) -> Kind:
     """Return the kind with its handler, importing whatever that takes."""
+    with loading():
+        kind = _loaded(boot)
+    if kind.app is not None and boot.place is not None:
+        kind.app.relocate(boot.place.dsn, boot.place.schema)
+    return kind
+
+
+def _loaded(boot: Boot) -> Kind:
     if boot.main_name or boot.main_path:
         _load_main(boot)
     if boot.pickled:
-        reader = dill.Unpickler(io.BytesIO(boot.pickled))
-        reader._main = sys.modules[MAIN]  # dill's own is the one that was there at its import
-        kind: Kind = reader.load()
+        return _unpickled(boot.pickled)
+    kind: Kind | None = _app_at(boot.entry).kinds.get(boot.kind) if boot.entry else None
+    if kind is not None and kind.handler is not None:
         return kind
+    if boot.home:
+        __import__(boot.home)
     __import__(boot.module)
-    found = _place(boot.module, boot.qualname, boot.kind)
-    if found is None:
+    kind = kind_at(boot.module, boot.qualname, boot.kind)
+    if kind is None:
         raise ConfigError(
             f"{boot.module}.{boot.qualname} is not the handler of kind {boot.kind!r} once its "
             "module is imported: declare the handler where it is defined, not by a later call"
         )
-    return found
+    return kind
 
 
-def is_loading_main() -> bool:
-    """Return whether this is an actor that runs the user's main module to find its handler."""
-    return getattr(process.current_process(), "_inheriting", False)
+def _app_at(entry: str) -> Any:
+    """Return the app that MODULE:APP names; a function in its place makes it, as it did before."""
+    module, _, path = entry.partition(":")
+    __import__(module)
+    found: Any = sys.modules[module]
+    for name in path.split("."):
+        found = getattr(found, name)
+    return found if hasattr(found, "kinds") else found()
 
 
-def _place(module: str, qualname: str, name: str) -> Kind | None:
-    """Return the kind that stands at a place, or whose handler does."""
-    found: Any = sys.modules.get(module)
-    for part in qualname.split("."):
-        found = getattr(found, part, None)
-    kind = getattr(found, "__actorq_kind__", found)
-    is_kind = all(hasattr(kind, field) for field in ("codec", "policy", "handler", "shape"))
-    return kind if is_kind and kind.name == name and kind.handler is not None else None
+def _home(app: Any) -> str:
+    """Return the module that made an app and has it, empty if no import would bring it.
+
+    It comes first, as it did here: handlers that import the app from it may be imported by it.
+    """
+    name = str(getattr(app, "home", ""))
+    module = None if name in (MAIN, MAIN_OF_CHILD) else sys.modules.get(name)
+    return name if any(value is app for value in getattr(module, "__dict__", {}).values()) else ""
 
 
 def _pickled(kind: Kind) -> bytes:
     try:
-        data: bytes = dill.dumps(kind)
+        data: bytes = dill.dumps((kind, kind.app))
     except Exception as error:
         raise ConfigError(
             f"the handler of kind {kind.name!r} can neither be imported by name nor sent to an "
@@ -81,16 +112,31 @@ def _pickled(kind: Kind) -> bytes:
     return data
 
 
-def _main(kind: str) -> tuple[str, str]:
-    """Return the name or else the path by which the main module can be loaded elsewhere."""
+def _unpickled(data: bytes) -> Kind:
+    reader = dill.Unpickler(io.BytesIO(data))
+    reader._main = sys.modules[MAIN]  # dill's own is the one that was there at its import
+    kind: Kind = reader.load()[0]
+    for sent in (kind, *getattr(kind.app, "kinds", {}).values()):
+        sent.mark_handler()
+    return kind
+
+
+def _main(kind: str, needed: bool) -> tuple[str, str]:
+    """Return the name or else the path by which the main module can be loaded elsewhere.
+
+    Where the handler is not in it, only a program with the usual guard is loaded: without, all
+    that it does would be done again in each actor.
+    """
     main = sys.modules[MAIN]
     name = getattr(getattr(main, "__spec__", None), "name", None) or ""
-    if name and name != MAIN and not name.endswith(f".{MAIN}"):
-        return name, ""
     path = str(getattr(main, "__file__", None) or "")
-    path = os.path.join(process.ORIGINAL_DIR or "", path) if path else ""
-    if not name and os.path.isfile(path):
-        return "", os.path.normpath(path)
+    path = os.path.normpath(os.path.join(process.ORIGINAL_DIR or "", path)) if path else ""
+    by_name = bool(name) and name != MAIN and not name.endswith(f".{MAIN}")
+    if by_name or (not name and os.path.isfile(path)):
+        found = (name, "") if by_name else ("", path)
+        return found if needed or (path and _is_program(path)) else ("", "")
+    if not needed:
+        return "", ""
     what = f"module {name}" if name else "no file (a notebook, python -c or standard input)"
     raise ConfigError(
         f"the handler of kind {kind!r} is defined in __main__, and behind that is {what}, which an "
@@ -99,9 +145,25 @@ def _main(kind: str) -> tuple[str, str]:
     )
 
 
+@functools.cache
+def _is_program(path: str) -> bool:
+    """Return whether the main module is the user's own, and says what not to do when imported."""
+    installed = (sysconfig.get_path(name) for name in ("scripts", "purelib", "platlib", "stdlib"))
+    if any(Path(path).is_relative_to(directory) for directory in installed):
+        return False  # a command that somebody installed, like pytest, knows nothing of handlers
+    if _GUARD.search(Path(path).read_bytes()):
+        return True
+    logger("actorq").warning(
+        "actors do not load %s, as it has no line  if __name__ == '__main__':  above what it does. "
+        "What it sets before it imports handlers is not there for them",
+        path,
+    )
+    return False
+
+
 def _load_main(boot: Boot) -> None:
     """Run the user's main module as `__mp_main__`, as a spawned process does."""
-    process.current_process()._inheriting = True  # so that a start in there is refused
+    process.current_process()._inheriting = True  # so that multiprocess refuses a start, too
     try:
         if boot.main_name:
             spawn.prepare({"init_main_from_name": boot.main_name})

@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any, Generic, TypeVar, overload
 
 from actorq.actor.outbox import Outbox
+from actorq.actor.owner import leave_if_forked
 from actorq.core.model import FRESH, Counts, Cut
 from actorq.core.outcome import Cancel, Fail, Retry, Snooze
+from actorq.durations import Duration
+from actorq.errors import ConfigError
 from actorq.page import BEGUN, PASSED, Page
+from actorq.plural import count
 from actorq.wire import Work
 
 A = TypeVar("A")
+
+running: ContextVar[Any] = ContextVar("running", default=None)
+"""What knows the job that a per-job handler runs, in its thread or its asyncio task."""
+
+
+def current_job() -> Job[Any]:
+    """Return the job that a per-job handler runs, from anywhere in it.
+
+    In a thread that the handler has started there is none, unless it runs in a copy of the
+    handler's context (`contextvars.copy_context`, `asyncio.to_thread`). A handler of batches has
+    its jobs in the batch. Raises ConfigError where no job is run.
+    """
+    runs = running.get()
+    if runs is None:
+        raise ConfigError(
+            "no job is run here: current_job() is for handlers of one job at a time, in their "
+            "own thread; a handler of batches has its jobs in batch.jobs"
+        )
+    job: Job[Any] = runs.job()
+    return job
 
 
 class Batch(Generic[A]):
@@ -22,12 +47,17 @@ class Batch(Generic[A]):
     instead, and nobody is marked. `batch[i]` marks nothing either.
     """
 
-    __slots__ = ("_jobs", "_outbox", "_page", "_positions", "_work", "args", "ids", "max_attempts")
+    __slots__ = (
+        *("_jobs", "_outbox", "_page", "_positions", "_work"),
+        *("args", "deadline", "ids", "max_attempts"),
+    )
 
     args: list[A]
     """The args of all jobs."""
     ids: list[int]
     """The ids of all jobs."""
+    deadline: float | None
+    """When `batch_timeout_s` is over, by the clock of `time.monotonic()`; None without one."""
 
     def __init__(
         self,
@@ -41,6 +71,7 @@ class Batch(Generic[A]):
         self.args = args
         self.ids = work.ids if len(positions) == len(work.ids) else [work.ids[p] for p in positions]
         self.max_attempts = max_attempts
+        self.deadline = None
         self._work, self._positions = work, positions
         self._page, self._outbox = page, outbox
         self._jobs: list[Job[A]] | None = None
@@ -54,6 +85,7 @@ class Batch(Generic[A]):
         for job, position in zip(self.jobs, self._positions, strict=True):
             marks[position] = BEGUN
             yield job
+            leave_if_forked()
             if not self._outbox.is_late:
                 marks[position] = PASSED
 
@@ -65,7 +97,7 @@ class Batch(Generic[A]):
         return self.jobs[index]
 
     def __repr__(self) -> str:
-        return f"<Batch of {len(self)} jobs>"
+        return f"<Batch of {count(len(self), 'job')}>"
 
     @property
     def jobs(self) -> list[Job[A]]:
@@ -85,17 +117,20 @@ class Batch(Generic[A]):
 
 
 class Job(Generic[A]):
-    """Be one job of a batch; a job that nothing is said about is done when the handler returns.
+    """Be one job that a handler is given; one that nothing is said about is done when it returns.
+
+    Loops over a batch yield them, and so is called a function with a parameter annotated
+    `actorq.Job`; in any per-job handler `actorq.current_job()` returns it.
 
     Each of `done`, `retry`, `snooze`, `fail` and `cancel` gives the job its one outcome at
     once: it is kept even if the rest of the batch raises or the process dies. When the time
     of the batch is up, only `done` still counts, of jobs that were not just running.
     """
 
-    __slots__ = ("_batch", "_index")
+    __slots__ = ("_batch", "_deadline", "_index")
 
-    def __init__(self, batch: Batch[A], index: int) -> None:
-        self._batch, self._index = batch, index
+    def __init__(self, batch: Batch[A], index: int, deadline: float | None = None) -> None:
+        self._batch, self._index, self._deadline = batch, index, deadline
 
     def __repr__(self) -> str:
         return f"<Job {self.id}, attempt {self.attempt}>"
@@ -126,6 +161,16 @@ class Job(Generic[A]):
         """Return whether somebody wants this job cancelled; the handler may heed it."""
         return self._batch._page.is_cancelled(self._batch._work.no, self._position)
 
+    @property
+    def deadline(self) -> float | None:
+        """Return when its time is over, by the clock of `time.monotonic()`; None without a limit.
+
+        That is the end of its own `job_timeout_s` or of its batch's `batch_timeout_s`, whichever
+        comes first.
+        """
+        ends = [end for end in (self._deadline, self._batch.deadline) if end is not None]
+        return min(ends, default=None)
+
     def begin(self) -> None:
         """Say that this job is running now: where the batch fails, it is blamed."""
         self._batch._page.begun[self._position] = BEGUN
@@ -134,14 +179,14 @@ class Job(Generic[A]):
         """Complete the job, with a result to store."""
         self._mark(result)
 
-    def retry(self, after_s: float | None = None, reason: str = "") -> None:
+    def retry(self, after_s: Duration | None = None, reason: str = "") -> None:
         """Charge an attempt and run the job again, after `after_s` or its kind's delay.
 
         `after_s` is in seconds, at most 30 days: a longer one fails the job.
         """
         self._mark(Retry(after_s, reason))
 
-    def snooze(self, after_s: float, reason: str = "") -> None:
+    def snooze(self, after_s: Duration, reason: str = "") -> None:
         """Run the job again after `after_s` seconds, charging nothing.
 
         At most 30 days: a longer delay fails the job.

@@ -15,9 +15,11 @@ import select
 import signal
 import threading
 from collections.abc import Iterator
+from select import poll as new_poll
 from typing import NoReturn
 
 from actorq import wire
+from actorq.actor.owner import leave_if_forked
 
 FIRST_FD = 4096
 """Where our descriptors live; `os.closerange(3, 1024)` is what careful daemons do."""
@@ -44,6 +46,7 @@ class Link:
 
     def send(self, message: wire.FromActor) -> None:
         """Send a message; callable from any thread."""
+        leave_if_forked()
         with self._lock:
             try:
                 if _identity(self._fd) != self._identity:
@@ -58,6 +61,7 @@ class Link:
     def messages(self) -> Iterator[wire.Message]:
         """Yield what the supervisor says, waiting for it."""
         while True:
+            leave_if_forked()
             try:
                 n = self._read()
             except OSError:
@@ -78,7 +82,7 @@ class Link:
         return len(data)
 
     def _watch(self) -> None:
-        poll = select.poll()
+        poll = new_poll()  # as it was before a handler's module could have changed it
         poll.register(self._fd, getattr(select, "POLLRDHUP", 0))  # POLLHUP is always told
         with contextlib.suppress(OSError):
             poll.poll()

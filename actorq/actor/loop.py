@@ -19,12 +19,14 @@ from io import TextIOWrapper
 from typing import Any, NoReturn
 
 from actorq import wire
-from actorq.actor import boot
+from actorq.actor import boot, owner
 from actorq.actor.adapters import Adapter, Kind, adapter_of
+from actorq.actor.leaving import leave_in_order
 from actorq.actor.link import LOST, Link, leave
 from actorq.actor.outbox import Outbox
 from actorq.actor.run import run_batch
 from actorq.actor.texts import describe
+from actorq.logs import logger
 from actorq.memory import keep_buffers, resident_bytes
 from actorq.page import Page
 
@@ -37,20 +39,24 @@ LEVEL_MARK = "\x1e"
 FAILED = 1
 """The exit code of an actor whose handler could not be set up."""
 
-_IGNORED = (signal.SIGINT, signal.SIGTERM)
+_IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _MAX_INHERITED = 256
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
+_MAX_NAME = 15
+"""Bytes of a name that the kernel keeps."""
 
 
-def main(fd: int, supervisor: int, page: Page) -> NoReturn:
+def main(fd: int, parent: int, page: Page) -> NoReturn:
     """Be an actor until told to stop."""
+    owner.own()
     try:
-        _die_with(supervisor)
+        _die_with(parent)
         _ignore_signals()
         _keep_descriptors()
         keep_buffers()
         _serve(Link(fd), page)
     except BaseException as error:  # beyond this, threads of the handler could hold us up
+        owner.leave_if_forked(error)
         with contextlib.suppress(BaseException):
             print(describe(error).traceback, file=sys.stderr, flush=True)
     leave(LOST)
@@ -71,7 +77,7 @@ def _serve(link: Link, page: Page) -> NoReturn:
             _tell_size(kind.policy.max_rss, link)
     _tear_down(adapter)
     link.send(wire.Bye())
-    leave(0)
+    leave_in_order(0)
 
 
 def _tell_size(max_rss: int | None, link: Link) -> None:
@@ -109,32 +115,55 @@ def _boot(first: wire.Message, link: Link) -> tuple[Kind, Adapter]:
     """Return the kind and its adapter, set up; ends the process if that fails."""
     assert isinstance(first, wire.Boot)
     _prepare_output(first.log_level)
+    _call_it(f"actorq {first.kind}[{first.slot}]")
     try:
         kind = boot.load(first)
+        owner.leave_if_forked()
         adapter = adapter_of(kind)
         adapter.setup(first.slot)
+        owner.leave_if_forked()
         gc.collect()
         gc.freeze()  # searched over and over, it was a tenth of the CPU of actors with empty jobs
     except BaseException as error:  # sys.exit in a module is a failure like any other
+        owner.leave_if_forked(error)
         link.send(wire.BootFailed(describe(error)))
-        _flush_output()
-        leave(FAILED)
+        leave_in_order(FAILED)
     return kind, adapter
+
+
+def _call_it(name: str) -> None:
+    """Have lists of processes show what this one is for, as far as the system lets us.
+
+    Its command line says so, too; with `setproctitle`, where that is installed, nothing else.
+    """
+    os.environ["SPT_NOENV"] = "1"  # or it would write over the environment that others read
+    try:
+        import setproctitle
+    except ImportError:
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode()[:_MAX_NAME], 0, 0, 0)
+    else:
+        setproctitle.setproctitle(name)
+    del os.environ["SPT_NOENV"]
 
 
 def _tear_down(adapter: Adapter) -> None:
     try:
         adapter.teardown()
-    except BaseException:  # all jobs are answered for; it only concerns the log
-        logging.getLogger("actorq.actor").exception("teardown failed")
-    _flush_output()
+        owner.leave_if_forked()
+    except BaseException as error:  # all jobs are answered for; it only concerns the log
+        owner.leave_if_forked(error)
+        logger("actorq.actor").exception("teardown failed")
 
 
-def _die_with(supervisor: int) -> None:
-    """Have the kernel kill this process when the thread that started it is gone."""
+def _die_with(parent: int) -> None:
+    """Have the kernel kill this process when the thread that started it is gone.
+
+    That is the guardian's, or the supervisor's where there is none.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != supervisor:  # it went before that was in force
+    if os.getppid() != parent:  # it went before that was in force
         leave(FAILED)
 
 
@@ -187,10 +216,3 @@ class _LevelFirst(logging.Formatter):
     def format(self, record: Any) -> str:
         text = super().format(record).replace("\n", LEVEL_MARK)
         return f"{LEVEL_MARK}{record.levelno}{LEVEL_MARK}{text}"
-
-
-def _flush_output() -> None:
-    logging.shutdown()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            stream.flush()

@@ -13,11 +13,14 @@ from typing import Any
 import msgspec
 
 from actorq import wire
+from actorq.actor.owner import leave_if_forked
 from actorq.actor.results import ResultRefused, Results, has_outcomes, refusal
 from actorq.actor.texts import describe, head, shown
+from actorq.article import a
 from actorq.core.model import ErrorInfo, Verdict
 from actorq.core.outcome import Cancel, Done, Fail, HandBack, Outcome, Retry, Snooze
 from actorq.core.retry import MAX_DELAY_S
+from actorq.durations import seconds_of
 from actorq.errors import ActorqError
 
 Emit = Callable[[wire.FromActor], None]
@@ -105,6 +108,7 @@ class Outbox:
 
     def tell(self, position: int, verdict: Verdict | None) -> None:
         """Take a verdict, or None for a plain completion; raises WrongOutcomes."""
+        leave_if_forked()
         if self.is_late and not _counts_late(verdict, position in self._interrupted):
             self._n_void += 1
             return
@@ -213,7 +217,7 @@ def _size(verdict: Verdict) -> int:
 def said_error(said: Retry | Snooze | Fail | Cancel | HandBack) -> ErrorInfo:
     """Return what was said as an error, with the place it was raised at, if it was."""
     reason: object = said.reason
-    text = reason if isinstance(reason, str) else f"(a {type(reason).__name__}, not a text)"
+    text = reason if isinstance(reason, str) else f"({a(reason)}, not a text)"
     trace = describe(said).traceback if said.__traceback__ is not None else ""
     return ErrorInfo(type(said).__name__, head(text), trace)
 
@@ -222,8 +226,11 @@ def checked_delay(after_s: Any, optional: bool = False) -> float | None:
     """Return the delay, or raise ResultRefused."""
     if after_s is None and optional:
         return None
-    is_number = isinstance(after_s, int | float) and not isinstance(after_s, bool)
-    if is_number and 0 <= after_s <= MAX_DELAY_S:  # false for NaN
-        return float(after_s)
+    seconds = seconds_of(after_s)
+    if seconds is not None and 0 <= seconds <= MAX_DELAY_S:
+        return float(seconds)
     limit = f"{MAX_DELAY_S:,.0f} ({MAX_DELAY_S / 86_400:.0f} days)"
-    raise ResultRefused(f"after_s={shown(after_s)} must be a number of seconds from 0 to {limit}")
+    raise ResultRefused(
+        f"after_s={shown(after_s)} must be a number of seconds from 0 to {limit}, a timedelta, or "
+        "text like '1h30m'"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from actorq.actor.adapters import Adapter
 from actorq.actor.context import Batch
 from actorq.actor.limits import failure_of
 from actorq.actor.outbox import Emit, Outbox, checked_delay, said_error
+from actorq.actor.owner import leave_if_forked
 from actorq.actor.results import ResultRefused
 from actorq.actor.texts import describe, ends, head
 from actorq.args import ArgsCodec
@@ -57,6 +59,7 @@ def _handled(adapter: Adapter, work: Work, codec: ArgsCodec, page: Page, outbox:
     try:
         batch = _batch(work, codec, page, outbox, adapter.max_attempts)
     except BaseException as error:
+        leave_if_forked(error)
         return describe(error)
     for part in _one_by_one(batch, work, page, outbox) if work.one_by_one else [batch]:
         ended = _ran(adapter, part) if len(part) else None
@@ -68,9 +71,12 @@ def _handled(adapter: Adapter, work: Work, codec: ArgsCodec, page: Page, outbox:
 def _ran(adapter: Adapter, batch: Batch[Any]) -> Ended:
     """Run the handler; return how the batch ends, None if it has passed."""
     try:
+        if adapter.batch_limit_s is not None:
+            batch.deadline = time.monotonic() + adapter.batch_limit_s
         with adapter.batch_limit(batch):
             adapter.handle(batch)
     except BaseException as error:  # one bad handler must not take its process along
+        leave_if_forked(error)
         return _meant(error, batch, adapter)
     return None
 

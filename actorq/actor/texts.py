@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable
 from types import TracebackType
 
+from actorq.article import a
 from actorq.core.model import Cause, ErrorInfo
 
 MAX_TYPE = 200
@@ -32,7 +33,7 @@ def summary(error: BaseException, max_bytes: int = 500) -> str:
 
 def shown(value: object, max_bytes: int = 80) -> str:
     """Return the repr of any value as a short text."""
-    return head(_safely(lambda: repr(value), f"a {type(value).__name__}"), max_bytes)
+    return head(_safely(lambda: repr(value), a(value)), max_bytes)
 
 
 def head(text: str, max_bytes: int = MAX_MESSAGE) -> str:

@@ -21,6 +21,7 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (errors.StoreUnavailable, UNREACHABLE),
     (errors.SchemaMismatch, MISMATCH),
     (errors.ConfigError, USAGE),
+    (errors.UnknownKind, USAGE),
     (errors.ActorqError, REFUSED),
 )
 

@@ -7,9 +7,10 @@ from argparse import Namespace
 from actorq.cli import OK, REFUSED, complain
 from actorq.cli.database import database
 from actorq.cli.output import count, print_json
+from actorq.cli.progress import Progress
 from actorq.core.states import PRUNED_BY_DEFAULT
 from actorq.errors import ConfigError
-from actorq.store import admin_change
+from actorq.store import admin_change, admin_prune
 from actorq.store import cancel as store_cancel
 
 DEFAULT_LIMIT = 1000
@@ -17,42 +18,58 @@ DEFAULT_LIMIT = 1000
 
 def retry(args: Namespace) -> int:
     """Run failed or cancelled jobs again, by id or by filter."""
-    filtered = any((args.state, args.kind, args.queue, args.limit))
-    if bool(args.ids) == filtered:
-        raise ConfigError("retry: give either ids, or --state, --kind or --queue")
+    filtered = any((args.state, args.kind, args.queue))
+    if bool(args.ids) == filtered or (args.ids and args.limit):
+        raise ConfigError(
+            "retry: say which jobs, either by ids, or with --state, --kind or --queue; "
+            "--limit goes with these three only"
+        )
     return _retry_matching(args) if filtered else _retry_ids(args)
 
 
 def _retry_ids(args: Namespace) -> int:
     with database(args) as (conn, schema):
-        taken = admin_change.retry(conn, args.ids, schema)
-    refused = sorted(set(args.ids) - set(taken))
+        done = admin_change.retry(conn, args.ids, schema)
+    refused = sorted(set(args.ids) - set(done.taken))
     if args.json:
-        print_json({"retried": taken, "refused": refused})
+        print_json({"retried": done.taken, "refused": refused})
     else:
-        print(f"{count(len(taken), 'job')} will run again")
-    if refused:
-        complain(f"neither failed nor cancelled, or not there: {_listed(refused)}")
+        print(f"{count(len(done.taken), 'job')} will run again")
+    if others := sorted(set(refused) - set(done.held)):
+        complain(f"neither failed nor cancelled, or not there: {_listed(others)}")
+    _complain_of_held(done.held)
     return REFUSED if refused else OK
 
 
+def _complain_of_held(held: list[int]) -> None:
+    if held:
+        complain(f"another pending job holds the same unique key: {_listed(held)}")
+
+
 def _retry_matching(args: Namespace) -> int:
+    limit = args.limit or DEFAULT_LIMIT
+    taken: list[int] = []
+    held: list[int] = []
+    progress = Progress()
     with database(args) as (conn, schema):
-        taken = admin_change.retry_matching(
+        for done in admin_change.retry_matching(
             conn,
             schema,
             state=args.state or "failed",
             kind=args.kind,
             queue=args.queue,
-            limit=args.limit or DEFAULT_LIMIT,
-        )
+            limit=limit,
+        ):
+            taken += done.taken
+            held += done.held
+            progress(f"{count(len(taken), 'job')} will run again so far")
     if args.json:
-        print_json({"retried": taken, "refused": []})
+        print_json({"retried": taken, "refused": held})
     else:
-        full = len(taken) == (args.limit or DEFAULT_LIMIT)
-        more = " (as many as --limit allows; there may be more)" if full else ""
+        more = " (as many as --limit allows; there may be more)" if len(taken) == limit else ""
         print(f"{count(len(taken), 'job')} will run again{more}")
-    return OK
+    _complain_of_held(held)
+    return REFUSED if held and not taken else OK
 
 
 def cancel(args: Namespace) -> int:
@@ -77,9 +94,10 @@ def prune(args: Namespace) -> int:
     """Delete finished jobs with their results and failures."""
     if args.older_than_s is None and not args.state:
         raise ConfigError("prune: say which jobs, with --older-than-s or --state")
-    deleted = 0
+    looked = deleted = kept = 0
+    progress = Progress()
     with database(args) as (conn, schema):
-        for n in admin_change.prune(
+        for done in admin_prune.prune(
             conn,
             schema,
             states=args.state or PRUNED_BY_DEFAULT,
@@ -87,11 +105,19 @@ def prune(args: Namespace) -> int:
             kind=args.kind,
             limit=args.limit,
         ):
-            deleted += n
+            looked += done.n_looked
+            deleted += done.n_deleted
+            kept += done.n_kept
+            progress(f"{count(deleted, 'job')} deleted so far, {looked:,} looked at")
     if args.json:
-        print_json({"deleted": deleted})
+        print_json({"deleted": deleted, "kept": kept})
     else:
         print(f"{count(deleted, 'job')} deleted")
+    if kept:
+        complain(
+            f"{count(kept, 'job')} kept, for a foreign key refers to them: give it ON DELETE "
+            "SET NULL or CASCADE (actorq doctor names it)"
+        )
     return OK
 
 

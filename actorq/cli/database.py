@@ -8,15 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from psycopg import ProgrammingError, conninfo
-
 from actorq.config import find_dsn
-from actorq.store.admin import connect_admin
-from actorq.store.connection import Session
-from actorq.store.migrate import check, migrate
 
 if TYPE_CHECKING:
     from actorq.app import App
+    from actorq.store.connection import Session
 
 SCHEMA = "actorq"
 
@@ -24,6 +20,9 @@ SCHEMA = "actorq"
 @contextmanager
 def database(args: Namespace) -> Iterator[tuple[Session, str]]:
     """Yield a connection to a database whose schema is right, and the schema's name."""
+    from actorq.store.admin import connect_admin
+    from actorq.store.migrate import check
+
     with location(args) as (dsn, schema), connect_admin(dsn, schema) as conn:
         check(conn, schema)
         yield conn, schema
@@ -38,6 +37,7 @@ def location(args: Namespace, app: App | None = None) -> Iterator[tuple[str, str
     schema = (app.schema if app else SCHEMA) if args.schema is None else args.schema
     if args.embedded:
         from actorq import embedded
+        from actorq.store.migrate import migrate
 
         with embedded.start() as server:
             migrate(server.dsn, schema)
@@ -59,6 +59,8 @@ def warn_of_password(dsn: str | None) -> None:
 
 def has_password(dsn: str) -> bool:
     """Return whether a DSN contains a password."""
+    from psycopg import ProgrammingError, conninfo
+
     try:
         return bool(conninfo.conninfo_to_dict(dsn).get("password"))
     except ProgrammingError:

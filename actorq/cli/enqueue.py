@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -18,12 +19,14 @@ from actorq.cli.load import load_app
 from actorq.cli.output import count, print_json
 from actorq.client import Client
 from actorq.core.policy import KindPolicy
-from actorq.errors import ArgsInvalid, ConfigError, UnknownKind
+from actorq.errors import ArgsInvalid, ConfigError, EnqueueError, UnknownKind
 from actorq.kind import Kind
 from actorq.options import Options
 
 if TYPE_CHECKING:
-    from actorq.job import Job
+    from actorq.job import JobHandle
+
+NONE = "none of the jobs is enqueued"
 
 
 def enqueue(args: Namespace) -> int:
@@ -68,12 +71,21 @@ def _sent(client: Client, kind: Kind, source: str, options: Options, as_json: bo
         if options.unique_key is not None:
             raise ConfigError("--unique-key is for one job, not for a file of them")
         with _opened(source) as file:
-            n = client.enqueue_many(kind, _values(file), options, ids=False)
-        _print_number(n, as_json)
+            _print_number(_many(client, kind, Lines(file), options), as_json)
         return OK
     value = kind.codec.arrange_item(_value(source.encode(), "the args"))
     _print_job(client.enqueue(kind, value, options), as_json)
     return OK
+
+
+def _many(client: Client, kind: Kind, lines: Lines, options: Options) -> Any:
+    """Enqueue a job per line; whatever is wrong with one is said of its line."""
+    try:
+        return client.enqueue_many(kind, lines, options, ids=False)
+    except EnqueueError as error:
+        if error.item is None:
+            raise
+        raise type(error)(f"line {lines.n}: {error.reason}; {NONE}") from None
 
 
 def _print_number(n: Any, as_json: bool) -> None:
@@ -83,7 +95,7 @@ def _print_number(n: Any, as_json: bool) -> None:
         print(f"{count(n, 'job')} enqueued")
 
 
-def _print_job(job: Job, as_json: bool) -> None:
+def _print_job(job: JobHandle, as_json: bool) -> None:
     if as_json:
         print_json({"id": job.id, "new": job.is_new})
     elif job.is_new:
@@ -101,14 +113,32 @@ def _opened(source: str) -> AbstractContextManager[BinaryIO]:
         raise ConfigError(f"cannot read {source[1:]}: {error.strerror}") from None
 
 
-def _values(lines: Iterable[bytes]) -> Iterator[Any]:
-    for n, line in enumerate(lines, 1):
-        if line.strip():
-            yield _value(line, f"line {n}")
+class Lines:
+    """The values of a file of JSON lines, empty ones left out; `n` is the line it is at."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.n = 0
+        self._file = file
+
+    def __iter__(self) -> Iterator[Any]:
+        for line in self._file:
+            self.n += 1
+            text = _unmarked(line) if self.n == 1 else line
+            if text.strip():
+                yield _value(text, f"line {self.n}", f"; {NONE}")
 
 
-def _value(text: bytes, where: str) -> Any:
+def _unmarked(line: bytes) -> bytes:
+    """Return the first line without the mark that some editors begin UTF-8 with."""
+    if line.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        raise ArgsInvalid(
+            f"line 1: this is UTF-16, JSON is UTF-8: convert it, for instance with iconv; {NONE}"
+        )
+    return line.removeprefix(BOM_UTF8)
+
+
+def _value(text: bytes, where: str, then: str = "") -> Any:
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise ArgsInvalid(f"{where}: not JSON: {error}") from None
+        raise ArgsInvalid(f"{where}: not JSON: {error}{then}") from None

@@ -9,6 +9,7 @@ import traceback
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from actorq.article import a
 from actorq.errors import ActorqError, ConfigError
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ class LoadFailed(ActorqError):
 
 
 def load_app(target: str) -> App:
-    """Import MODULE and return its APP; a function in its place is called without arguments."""
+    """Import MODULE and return its APP; a function in its place is called without arguments.
+
+    The app keeps what it was called by, so that actors can get it on the same road.
+    """
     from actorq.app import App
 
     module_name, _, name = target.partition(":")
@@ -34,8 +38,9 @@ def load_app(target: str) -> App:
     if not isinstance(found, App) and callable(found):
         found = _called(found, target)
     if isinstance(found, App):
+        found.entry = f"{module_name}:{name or DEFAULT_NAME}"
         return found
-    raise ConfigError(f"{target}: a {type(found).__name__} is not an actorq.App")
+    raise ConfigError(f"{target}: {a(found)} is not an actorq.App")
 
 
 def _imported(name: str) -> ModuleType:

@@ -18,9 +18,14 @@ from actorq.cli.output import (
     print_text,
     raw,
 )
+from actorq.cli.progress import Progress
+from actorq.errors import ConfigError
 from actorq.escape import escape
 from actorq.store import admin_jobs, admin_status
 from actorq.store.admin_jobs import History, JobRow
+from actorq.store.admin_status import WAITING
+
+DEFAULT_LIMIT = 50
 
 
 def status(args: Namespace) -> int:
@@ -33,31 +38,56 @@ def status(args: Namespace) -> int:
     _print_lanes(found.lanes)
     print()
     _print_nodes(found.nodes)
-    print(f"about {count(found.n_stored, 'job')} stored, finished ones included")
+    if any(lane.waiting_estimated or lane.dead_estimated for lane in found.lanes):
+        print("~ estimated, off by some percent: there are too many to count them each time")
+    about = "about " if found.stored_estimated else ""
+    print(f"{about}{count(found.n_stored, 'job')} stored, finished ones included")
     return OK
 
 
 def jobs(args: Namespace) -> int:
     """List jobs, or show one with its history."""
     if args.id is not None:
+        _check_no_filters(args)
         return _one_job(args)
+    limit = DEFAULT_LIMIT if args.limit is None else args.limit
     before = admin_jobs.LAST if args.before is None else args.before
+    ids: list[int] = []
+    found: list[JobRow] = []
+    n_looked, progress = 0, Progress()
     with database(args) as (conn, schema):
-        ids = admin_jobs.job_ids(
+        for part in admin_jobs.search(
             conn, schema, state=args.state, kind=args.kind, queue=args.queue,
-            limit=args.limit, before=before,
-        )  # fmt: skip
-        found = admin_jobs.jobs(conn, ids, schema, args=args.args)
-    if args.json:
-        for job in found:
-            print_json(_job_object(job))
-    elif found:
-        _print_jobs(found, args.args)
-        if len(ids) == args.limit:
-            print(f"more: --before {ids[-1]}")
-    else:
-        print("no such jobs")
+            limit=limit, before=before,
+        ):  # fmt: skip
+            if n_looked:
+                progress(f"{count(len(ids), 'job')} found among {n_looked:,}")
+            n_looked = part.n_looked
+            more = admin_jobs.jobs(conn, part.ids, schema, args=args.args)
+            ids, found = ids + part.ids, found + more
+            if args.json:
+                for job in more:
+                    print_json(_job_object(job))
+    if not args.json:
+        _print_found(ids, found, limit, args.args)
     return OK
+
+
+def _check_no_filters(args: Namespace) -> None:
+    given = [
+        n for n in ("state", "kind", "queue", "limit", "before") if getattr(args, n) is not None
+    ]
+    if given:
+        raise ConfigError(f"jobs: --{given[0]} chooses among many jobs, and an ID names one")
+
+
+def _print_found(ids: list[int], found: list[JobRow], limit: int, with_args: bool) -> None:
+    if not found:
+        print("no such jobs")
+        return
+    _print_jobs(found, with_args)
+    if len(ids) == limit:
+        print(f"more: --before {ids[-1]}")
 
 
 def _one_job(args: Namespace) -> int:
@@ -83,12 +113,25 @@ def _print_lanes(lanes: list[admin_status.LaneStatus]) -> None:
     )  # fmt: skip
     rows = [
         (
-            lane.queue, lane.kind, lane.n_due, lane.n_scheduled, lane.n_retrying, lane.n_suspect,
-            lane.n_running, lane.n_dead, duration(lane.oldest_due_s), duration(lane.next_in_s),
+            lane.queue, lane.kind,
+            *(_number(getattr(lane, name), lane.waiting_estimated) for name in WAITING),
+            lane.n_running, _number(lane.n_dead, lane.dead_estimated),
+            duration(lane.oldest_due_s), duration(lane.next_in_s),
         )
         for lane in lanes
     ]  # fmt: skip
     print_table(headers, rows)
+
+
+class _Estimate(int):
+    """A number that is shown as an estimate."""
+
+    def __format__(self, spec: str) -> str:
+        return f"~{int(self):{spec}}"
+
+
+def _number(n: int, is_estimate: bool) -> int:
+    return _Estimate(n) if is_estimate else n
 
 
 def _print_nodes(nodes: list[admin_status.NodeStatus]) -> None:

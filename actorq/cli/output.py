@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from actorq.escape import ascii_json, escape
+from actorq.plural import count as count
 
 MAX_CELL_CHARS = 60
 
@@ -62,11 +63,6 @@ def duration(seconds: float | None) -> str | None:
         if seconds >= 2 * size:
             return f"{sign}{seconds / size:.0f}{unit}"
     return f"{sign}{seconds:.1f}s"
-
-
-def count(n: int, what: str) -> str:
-    """Return a number with its noun in the right number."""
-    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
 def _cell(value: Any) -> str:

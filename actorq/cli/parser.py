@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NoReturn
 
 from actorq.config import masked
 from actorq.core.states import PRUNABLE, PRUNED_BY_DEFAULT, RETRIABLE, STATES
+from actorq.durations import check_duration
+from actorq.errors import ConfigError
 
-EXIT_CODES = """exit codes: 0 done; 1 refused, nothing of what was named is there, or a supervisor
-has stopped with outcomes that were not written; 2 wrong usage or settings; 3 the database cannot be
-reached; 4 its schema is missing, too old or too new"""
+EXIT_CODES = """exit codes: 0 done; 1 refused, nothing of what was named is there, a drain has left
+due jobs, or a supervisor has stopped with outcomes that were not written or batches that were
+killed; 2 wrong usage or settings, unknown kinds among them; 3 the database cannot be reached; 4 its
+schema is missing, too old or too new; 130 interrupted by Ctrl-C before it was done"""
+MAX_S = 100 * 365.25 * 86_400
 DATABASE = """The database is taken from --dsn, else from ACTORQ_DSN, else from PGHOST,
 PGDATABASE and so on; keep passwords out of --dsn."""
 
@@ -56,13 +59,19 @@ def _run(commands: Any) -> None:
     command.add_argument("--kind", action="append", metavar="KIND", help="only these kinds")
     command.add_argument("--queue", action="append", metavar="QUEUE", help="only these queues")
     command.add_argument("--drain", action="store_true", help="stop when nothing is due")
+    command.add_argument(
+        "--until-final",
+        action="store_true",
+        help="stop when all jobs are final: wait for retries, snoozes, schedules",
+    )
+    _duration(command, "limit", "with --until-final: wait no longer than this; default 1h")
     command.add_argument("--poll-only", action="store_true", help="do without LISTEN/NOTIFY")
     for name, text in (
-        ("ttl", "without a sign of life for so long, others take over; default 30"),
-        ("poll", "how often to look for jobs nobody has announced; default 0.1"),
-        ("grace", "how long running batches may go on after a stop; default 30"),
+        ("ttl", "without a sign of life for so long, others take over; default 30s"),
+        ("poll", "how often to look for jobs nobody has announced; default 100ms"),
+        ("grace", "how long running batches may go on after a stop; default 30s"),
     ):
-        command.add_argument(f"--{name}-s", type=_seconds, metavar="S", help=text)
+        _duration(command, name, text)
     levels = ("debug", "info", "warning", "error")
     command.add_argument("--log-level", choices=levels, default="info", help="default: info")
 
@@ -79,7 +88,7 @@ def _enqueue(commands: Any) -> None:
     )
     command.add_argument("--queue", help="default: the kind's, or 'default'")
     command.add_argument("--priority", type=_within(0, 9), metavar="0-9", help="0 first; default 5")
-    command.add_argument("--delay-s", type=_seconds, metavar="S", help="run no sooner")
+    _duration(command, "delay", "run no sooner")
     command.add_argument("--max-attempts", type=_within(1, 32_767), metavar="N")
     command.add_argument("--unique-key", metavar="KEY", help="skip while this key's job is pending")
 
@@ -94,7 +103,7 @@ def _jobs(commands: Any) -> None:
     _filters(command, STATES)
     command.add_argument("--failed", action="store_const", const="failed", dest="state",
                          help="dead letters: short for --state failed")  # fmt: skip
-    command.add_argument("--limit", type=_within(1, 10_000), default=50, help="default: 50")
+    command.add_argument("--limit", type=_within(1, 10_000), help="default: 50")
     command.add_argument("--before", type=_job_id, metavar="ID", help="the page below this id")
     command.add_argument("--args", action="store_true", help="show the jobs' args too")
 
@@ -105,7 +114,7 @@ def _retry(commands: Any) -> None:
     )
     command.add_argument("ids", nargs="*", type=_job_id, metavar="ID")
     _filters(command, RETRIABLE)
-    command.add_argument("--limit", type=_within(1, 1_000_000), help="with filters; default: 1000")
+    command.add_argument("--limit", type=_within(1, 2**62), help="with filters; default: 1000")
 
 
 def _cancel(commands: Any) -> None:
@@ -115,7 +124,7 @@ def _cancel(commands: Any) -> None:
 
 def _prune(commands: Any) -> None:
     command = _command(commands, "prune", "change:prune", "delete finished jobs", out=True)
-    command.add_argument("--older-than-s", type=_seconds, metavar="S", help="finished so long ago")
+    _duration(command, "older-than", "finished so long ago")
     command.add_argument(
         "--state",
         action="append",
@@ -178,11 +187,25 @@ def _within(low: int, high: int) -> Any:
 _job_id = _within(0, 2**63 - 1)
 
 
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not (math.isfinite(value) and 0 <= value <= 100 * 365.25 * 86_400):
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds, at least 0")
-    return value
+def _duration(command: argparse.ArgumentParser, name: str, text: str) -> None:
+    """Add an option that takes a span of time; `--name-s` is its name, too."""
+    command.add_argument(
+        f"--{name}",
+        f"--{name}-s",
+        dest=f"{name.replace('-', '_')}_s",
+        type=_span,
+        metavar="TIME",
+        help=f"{text} (90, 90s, 1h30m, 7d)",
+    )
+
+
+def _span(text: str) -> float:
+    try:
+        return check_duration("it", text, 0.0, MAX_S)
+    except ConfigError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no span of time: give seconds, or text like 90s, 1h30m or 7d"
+        ) from None
 
 
 def _version() -> str:

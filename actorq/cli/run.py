@@ -25,19 +25,18 @@ def run(args: Namespace) -> int:
     app = load_app(args.app)
     _log_to_stderr(args.log_level)
     with location(args, app) as (dsn, schema):
-        # A handler that enqueues more jobs finds the same database in its own process.
+        app.relocate(dsn if args.dsn or args.embedded else None, schema)
+        # Handlers with another app, or a connection of their own, find the same database.
         os.environ[VARIABLE] = dsn
-        return Engine(_options(args, app, dsn, schema), app.events).run()
+        return Engine(_options(args, app), app.events).run()
 
 
-def _options(args: Namespace, app: App, dsn: str, schema: str) -> RunOptions:
-    given = {name: getattr(args, name) for name in ("ttl_s", "poll_s", "grace_s")}
-    settings: RunSettings = {"notify": not args.poll_only}
+def _options(args: Namespace, app: App) -> RunOptions:
+    given = {name: getattr(args, name) for name in ("ttl_s", "poll_s", "grace_s", "limit_s")}
+    settings: RunSettings = {"notify": not args.poll_only, "until_final": args.until_final}
     settings.update({name: value for name, value in given.items() if value is not None})  # type: ignore[typeddict-item]
     return RunOptions.of(
         app,
-        dsn=dsn if args.dsn or args.embedded else None,
-        schema=schema,
         kinds=args.kind,
         queues=args.queue,
         drain=args.drain,

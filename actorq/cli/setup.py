@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from actorq.cli import OK, REFUSED
+from actorq.cli import OK, REFUSED, complain
 from actorq.cli.database import SCHEMA, database, location
 from actorq.cli.output import count, print_json
+from actorq.cli.progress import Progress
 from actorq.errors import ConfigError
 from actorq.escape import escape
 from actorq.store import admin_doctor
+from actorq.store.admin import connect_admin
+from actorq.store.admin_doctor import Check
+from actorq.store.migrate import is_renamed, restore_names, sql_text
 from actorq.store.migrate import migrate as apply_migrations
-from actorq.store.migrate import sql_text
 
 _MARKS = {"ok": "ok  ", "warn": "WARN", "bad": "BAD "}
 
@@ -33,20 +36,42 @@ def migrate(args: Namespace) -> int:
 
 
 def doctor(args: Namespace) -> int:
-    """Check the database; with --repair, mend the membership of jobs first."""
+    """Check the database; with --repair, mend first what can be mended."""
+    if args.repair:
+        _restore_names(args)
+    repaired, progress = None, Progress()
+    checks: list[Check] = []
     with database(args) as (conn, schema):
-        repaired = admin_doctor.repair(conn, schema) if args.repair else None
-        checks = admin_doctor.diagnose(conn, schema)
+        if args.repair:
+            repaired = admin_doctor.repair(conn, schema, progress)
+            if not args.json:
+                _print_repaired(repaired)
+        for check in admin_doctor.examine(conn, schema, progress):
+            checks.append(check)
+            if not args.json:
+                print(
+                    f"{_MARKS[check.level]}  {check.name}: {escape(check.text, 1000)}", flush=True
+                )
     worst = admin_doctor.worst(checks)
     if args.json:
         print_json({"verdict": worst, "repaired": repaired, "checks": checks})
-    else:
-        if repaired is not None:
-            rows = count(repaired.n_added, "row")
-            print(f"repaired: {rows} added to ready, {repaired.n_removed:,} removed from it")
-        for check in checks:
-            print(f"{_MARKS[check.level]}  {check.name}: {escape(check.text, 1000)}")
     return REFUSED if worst == "bad" else OK
+
+
+def _restore_names(args: Namespace) -> None:
+    """Mend a schema that was renamed, which no connection of ours would be used for otherwise."""
+    with location(args) as (dsn, schema), connect_admin(dsn, schema) as conn:
+        if is_renamed(conn, schema):
+            restore_names(conn, schema)
+            complain(f"the schema was renamed to {schema}: its functions were made anew")
+
+
+def _print_repaired(repaired: admin_doctor.Repaired) -> None:
+    rows = count(repaired.n_added, "row")
+    print(f"repaired: {rows} added to ready, {repaired.n_removed:,} removed from it")
+    if repaired.n_matched:
+        jobs = count(repaired.n_matched, "job")
+        print(f"repaired: failures and results of {jobs} made to fit, or deleted with nobody's job")
 
 
 def demo(args: Namespace) -> int:

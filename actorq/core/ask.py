@@ -15,7 +15,10 @@ Position = tuple[int, int]
 
 
 class NodeInfo(msgspec.Struct, frozen=True):
-    """Describe a supervisor when it registers; unknown facts stay None."""
+    """Describe a supervisor when it registers; unknown facts stay None.
+
+    Its guardian is the process that ends its actors should it die, and lives as long as they do.
+    """
 
     id: str
     host: str
@@ -24,6 +27,8 @@ class NodeInfo(msgspec.Struct, frozen=True):
     boot_id: str | None = None
     pid_ns: str | None = None
     pid_start: str | None = None
+    guardian_pid: int | None = None
+    guardian_start: str | None = None
 
 
 class NodeSeen(msgspec.Struct, frozen=True):
@@ -37,6 +42,8 @@ class NodeSeen(msgspec.Struct, frozen=True):
     pid_ns: str | None
     pid_start: str | None
     beat_at: int
+    guardian_pid: int | None = None
+    guardian_start: str | None = None
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -90,13 +97,31 @@ class Due(msgspec.Struct, frozen=True):
     suspects: list[int]
 
 
+class Left(msgspec.Struct, frozen=True):
+    """Say how many jobs of a lane are not final: due, due later, under leases.
+
+    Some leases may be `orphaned`: their supervisor is gone, and its jobs will be given back. The
+    first of those due later is so in `next_in_s` seconds. Of `capped` ones there may be more: not
+    all rows of `ready` were looked at.
+    """
+
+    lane: int
+    n_due: int = 0
+    n_later: int = 0
+    n_held: int = 0
+    orphaned: bool = False
+    next_in_s: float | None = None
+    capped: bool = False
+
+
 class Settled(msgspec.Struct):
     """Say what a settle wrote.
 
     `leases` are the leases that matched: everything else in the settlements was void. `missing`
     are jobs of matching leases whose rows did not match. `kept` are jobs that somebody else
-    holds a lock on: they are still open under their lease, which has the sequence number
-    `seqs[lease]` now. `refused` are jobs that failed because their values cannot be stored.
+    holds a lock on, or that for `reason` may not even fail: they are still open under their lease,
+    which has the sequence number `seqs[lease]` now. `refused` are jobs that failed because their
+    values cannot be stored.
     """
 
     leases: set[int]
@@ -104,10 +129,14 @@ class Settled(msgspec.Struct):
     kept: list[int] = []
     seqs: dict[int, int] = {}
     refused: list[int] = []
+    reason: str = ""
 
 
 class Reaped(msgspec.Struct, frozen=True):
-    """Say what a reap returned: leases removed, jobs back in `ready`, failed and cancelled."""
+    """Say what a reap returned: leases removed, jobs back in `ready`, failed and cancelled.
+
+    `lanes` are those that jobs went back to.
+    """
 
     leases: int
     returned: int

@@ -43,6 +43,13 @@ class AskDue(Effect, frozen=True):
     asks: list[DueAsk]
 
 
+class AskLeft(Effect, frozen=True):
+    """Count what is left of these lanes; `no` comes back with the answer."""
+
+    no: int
+    lanes: list[int]
+
+
 class GiveBack(Effect, frozen=True):
     """Return the jobs of a lease that this supervisor does not hold, uncharged."""
 

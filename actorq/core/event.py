@@ -32,16 +32,54 @@ class SupervisorStarted(Event, frozen=True):
 
 
 class SupervisorStopping(Event, frozen=True):
-    """Say which phase of its stop a supervisor has entered, and why."""
+    """Say which phase of its stop a supervisor has entered.
+
+    In `draining` it waits `wait_s` for `n_batches` that run, in `killing` it ends them. `why` is
+    empty where somebody asked for the stop, or where a drain has come to its end.
+    """
 
     phase: str
+    n_batches: int = 0
+    wait_s: float = 0.0
+    why: str = ""
 
 
 class SupervisorStopped(Event, frozen=True):
-    """Say that a supervisor is done; `n_unsettled` outcomes could not be written."""
+    """Say that a supervisor is done; `n_unsettled` outcomes could not be written, and why."""
 
     node: str
     n_unsettled: int
+    reason: str = ""
+
+
+class JobsRun(Event, frozen=True):
+    """Say what was done in the last `period_s`; `n_later` attempts run again, `n_running` go on."""
+
+    period_s: float
+    n_completed: int
+    n_failed: int
+    n_cancelled: int
+    n_later: int
+    n_running: int
+
+
+class RunEnded(Event, frozen=True):
+    """Say what a supervisor has run in all, and what a drain has left.
+
+    `left` has for each kind how many due jobs are left, and why. `n_scheduled` are due later,
+    `n_elsewhere` are under other supervisors' leases. They are at least so many if not `exact`,
+    and not `known` if the database did not answer. `short`: what was asked for is not done.
+    """
+
+    n_completed: int
+    n_failed: int
+    n_cancelled: int
+    left: tuple[tuple[str, int, str], ...] = ()
+    n_scheduled: int = 0
+    n_elsewhere: int = 0
+    exact: bool = True
+    known: bool = True
+    short: bool = False
 
 
 class SupervisorFailed(Event, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from actorq.core.ask import Claimed as ClaimReply
-from actorq.core.ask import Due
+from actorq.core.ask import Due, Left
 from actorq.core.model import ErrorInfo, Settlement, Verdict
 
 
@@ -53,6 +53,19 @@ class DueKnown(Input, frozen=True):
 
 class DueLost(Input, frozen=True):
     """The due query has no answer."""
+
+
+class LeftKnown(Input, frozen=True):
+    """What is left was counted, as the question of this number had asked."""
+
+    no: int
+    left: list[Left]
+
+
+class LeftLost(Input, frozen=True):
+    """The question of this number has no answer."""
+
+    no: int
 
 
 class ActorReady(Input, frozen=True):
@@ -128,12 +141,14 @@ class Settled(Input, frozen=True):
     """A settle is known to have committed, for all its jobs.
 
     `applied` are the leases whose fence matched: what was sent for any other is void. `seqs`
-    has the sequence number of each lease that is still open.
+    has the sequence number of each lease that is still open; `refused` are jobs that failed
+    because the database takes no other outcome of theirs.
     """
 
     settlements: list[Settlement]
     applied: frozenset[int]
     seqs: dict[int, int] = {}
+    refused: frozenset[int] = frozenset()
 
 
 class Woken(Input, frozen=True):
@@ -142,6 +157,13 @@ class Woken(Input, frozen=True):
     lane: int
     n: int = 1
     behind: bool = False  # jobs were given back: they may lie behind the frontier
+    mine: bool = True  # this supervisor is to take them; others only see to it that somebody has
+
+
+class Listening(Input, frozen=True):
+    """Notifications arrive from now on, or no longer: their connection was made, or lost."""
+
+    on: bool
 
 
 class CancelAsked(Input, frozen=True):

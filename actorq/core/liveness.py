@@ -2,8 +2,9 @@
 
 A node is dead only if the same `beat_at` was seen for a whole ttl on one unbroken connection:
 after a database outage, in which nobody could beat, nobody reaps everybody. A node of the same
-host is dead at once when its process is gone, if boot, pid namespace and start time all match:
-containers share host names, but not process ids.
+host is dead at once when its process is gone, and its guardian, who leaves when all actors are
+gone, if boot, pid namespace and start time all match: containers share host names, but not
+process ids.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ class Watch:
 
     me: NodeInfo
     since: dict[str, tuple[int, float]] = field(default_factory=dict)
+    others: list[NodeSeen] = field(default_factory=list)  # as the table last had them
 
     def reconnected(self) -> None:
         """Begin anew: nothing was seen while the connection was down."""
@@ -30,9 +32,13 @@ class Watch:
 
     def dead(self, nodes: Sequence[NodeSeen], now: float, start_of: StartOf) -> list[NodeSeen]:
         """Take in what the table says now; return the nodes that are dead, oneself never."""
-        others = [node for node in nodes if node.id != self.me.id]
+        others = self.others = [node for node in nodes if node.id != self.me.id]
         self.since = {node.id: self._seen(node, now) for node in others}
         return [node for node in others if self._silent(node, now) or self._gone(node, start_of)]
+
+    def is_any_gone(self, start_of: StartOf) -> bool:
+        """Tell, without asking the database, whether a node of this host has lost its process."""
+        return any(self._gone(node, start_of) for node in self.others)
 
     def _seen(self, node: NodeSeen, now: float) -> tuple[int, float]:
         before = self.since.get(node.id)
@@ -45,4 +51,10 @@ class Watch:
         mine = (self.me.boot_id, self.me.pid_ns)
         if None in mine or mine != (node.boot_id, node.pid_ns) or node.pid_start is None:
             return False
-        return start_of(node.pid) != node.pid_start
+        return start_of(node.pid) != node.pid_start and not self._guarded(node, start_of)
+
+    def _guarded(self, node: NodeSeen, start_of: StartOf) -> bool:
+        """Tell whether the actors of a dead process, or what these have started, may still live."""
+        if node.guardian_pid is None or node.guardian_start is None:
+            return False
+        return start_of(node.guardian_pid) == node.guardian_start

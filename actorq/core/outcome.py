@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+from actorq.durations import Duration
+
 
 class Said(BaseException):
     """Be the parent of all that a handler can say: equal by type and fields."""
@@ -55,14 +57,14 @@ class Done(Outcome):
 class Retry(Outcome):
     """Charge an attempt and run the job again, after `after_s` or the kind's own delay.
 
-    `after_s` is in seconds, at most 30 days.
+    `after_s` is in seconds, a timedelta, or text like "1h30m"; at most 30 days.
     """
 
     __match_args__ = ("after_s", "reason")
-    after_s: float | None
+    after_s: Duration | None
     reason: str
 
-    def __init__(self, after_s: float | None = None, reason: str = "") -> None:
+    def __init__(self, after_s: Duration | None = None, reason: str = "") -> None:
         super().__init__(after_s, reason)
 
 
@@ -70,10 +72,10 @@ class Snooze(Outcome):
     """Run the job again after `after_s` seconds, at most 30 days; charges nothing."""
 
     __match_args__ = ("after_s", "reason")
-    after_s: float
+    after_s: Duration
     reason: str
 
-    def __init__(self, after_s: float, reason: str = "") -> None:
+    def __init__(self, after_s: Duration, reason: str = "") -> None:
         super().__init__(after_s, reason)
 
 
@@ -131,9 +133,9 @@ class RestKind(HandBack):
     """
 
     __match_args__ = ("after_s", "reason")
-    after_s: float
+    after_s: Duration
 
-    def __init__(self, after_s: float, reason: str = "") -> None:
+    def __init__(self, after_s: Duration, reason: str = "") -> None:
         super().__init__(after_s, reason)
 
 

@@ -16,9 +16,11 @@ from actorq.core import (
     plan_actors,
     plan_batches,
     plan_blame,
+    plan_drain,
     plan_hand_back,
     plan_look,
     plan_stop,
+    tally,
 )
 from actorq.core.effects import Effect
 from actorq.core.policy import KindPolicy
@@ -30,6 +32,8 @@ HANDLERS: dict[type[i.Input], Callable[[View, Any, float], None]] = {
     i.ClaimLost: plan_look.claim_lost,
     i.DueKnown: plan_look.due_known,
     i.DueLost: plan_look.due_lost,
+    i.LeftKnown: plan_drain.left_known,
+    i.LeftLost: plan_drain.left_lost,
     i.ActorReady: plan_actors.ready,
     i.BootFailed: plan_actors.boot_failed,
     i.ActorDied: plan_actors.died,
@@ -40,6 +44,7 @@ HANDLERS: dict[type[i.Input], Callable[[View, Any, float], None]] = {
     i.Returned: plan_batches.returned,
     i.Settled: plan_batches.settled,
     i.Woken: plan_look.woken,
+    i.Listening: plan_look.listening,
     i.CancelAsked: plan_batches.cancel_asked,
     i.Beaten: plan_batches.beaten,
     i.StopAsked: plan_stop.asked,
@@ -64,21 +69,35 @@ def begin(
 
 def step(view: View, input_: i.Input, now: float) -> list[Effect]:
     """Take one input in and return what is to be done; changes the view."""
+    view.began_at = min(view.began_at, now)
     HANDLERS[type(input_)](view, input_, now)
     if view.troubled:
         plan_blame.proceed(view, now)
     plan_actors.start(view, now)
     plan_batches.dispatch(view, now)
     plan_batches.write(view, now)
+    if view.phase == "running" and view.settings.drain:
+        _drain(view, now)
     if view.phase == "running":
-        if view.settings.drain and plan_stop.drained(view, now):
-            plan_stop.begin(view, now)
-        else:
-            plan_look.look(view, now)
+        plan_look.look(view, now)
     if view.phase != "running":
         plan_stop.proceed(view, now)
+    tally.tell(view, now)
+    view.stepped_at = now
     effects, view.out = view.out, []
     return effects
+
+
+def _drain(view: View, now: float) -> None:
+    """End a drain when its time has come, or else see that nothing waits in vain."""
+    limit = f"its limit of {view.settings.limit_s:g} s"
+    if plan_drain.is_over(view, now):
+        comes_late = plan_drain.some_come_late(view)
+        plan_stop.begin(view, now, f"the rest is due after {limit}" if comes_late else "")
+    elif now >= plan_drain.limit_at(view):
+        plan_stop.begin(view, now, f"{limit} is reached")
+    else:
+        plan_drain.flush(view, now)
 
 
 def deadline(view: View, now: float) -> float:
@@ -86,9 +105,12 @@ def deadline(view: View, now: float) -> float:
     soon = min(now + view.settings.poll_s, view.stop_at)
     if view.phase != "running":
         return max(soon, now)
+    soon = min(soon, plan_drain.limit_at(view))
+    # What was due at the last step and not done waits for something else to happen; what has
+    # become due since that step is for the next one, at once.
     if view.due_asked is None:
-        soon = min(soon, view.due_at if now < view.due_at else view.due_by)
+        soon = min(soon, view.due_at if view.stepped_at < view.due_at else view.due_by)
     for lane in view.lanes.values():
-        if now < lane.look_at < soon and not lane.n_claiming:
+        if view.stepped_at < lane.look_at < soon and not lane.n_claiming:
             soon = lane.look_at
     return max(now, min(soon, view.start_at))

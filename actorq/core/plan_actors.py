@@ -40,6 +40,7 @@ def ready(view: View, input_: i.ActorReady, now: float) -> None:
         return
     actor.ready, actor.ready_at = True, now
     kind = view.kinds[actor.kind]
+    kind.slots[actor.index].n_bad_starts = 0
     kind.quarantine.cost.was_set_up(now - actor.born_at)
     if not kind.available:
         kind.available = True
@@ -169,6 +170,7 @@ def died(view: View, input_: i.ActorDied, now: float) -> None:
     view.emit(event.ActorExited(actor.kind, actor.index, error.cause, error.message, planned))
     named = False
     for held in batches:
+        view.n_cut += actor.killed_for == "stop" and held.batch.lease == input_.taken
         if _is_blamed(actor, held, input_):
             named |= _charge(view, actor, held, input_.begun, error, now)
         elif view.phase == "running" and not held.told:
@@ -176,6 +178,9 @@ def died(view: View, input_: i.ActorDied, now: float) -> None:
         else:
             plan_batches.give_back(view, held, now)
     slot.actor, slot.start_at = None, now
+    if view.phase != "running":
+        return
+    slot.n_bad_starts += not (actor.ready or planned)
     if planned:
         slot.start_at += renewal_delay_s(slot.n_restarts)
     elif not named:

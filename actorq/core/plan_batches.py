@@ -18,6 +18,7 @@ anywhere             Settled without its lease; Beaten         gone: it was take
 from __future__ import annotations
 
 import math
+from heapq import heappush
 
 from actorq.core import event, fair, plan_look, plan_passed, settle
 from actorq.core import inputs as i
@@ -31,7 +32,8 @@ from actorq.core.effects import (
     Settle,
     StopActor,
 )
-from actorq.core.model import Batch, Cut, Row, Settlement
+from actorq.core.model import Batch, Cut, ErrorInfo, Row, Settlement
+from actorq.core.plan_hunger import look_soon
 from actorq.core.view import PIPE_DEPTH, Actor, Held, Kind, Lane, View
 
 RELEASED_S = 60.0
@@ -89,10 +91,12 @@ def _look_again(view: View, lane: Lane, claim: Claim, input_: i.Claimed, now: fl
             lane.suspects.append(claim.suspect)
         return
     lane.frontier.claimed(reply.last, short, unbounded, input_.took_s, now)
-    lane.n_came += reply.n_taken
+    if reply.n_taken:
+        lane.came_at = now
     if lane.behind:
         lane.frontier.wanted = True
     if reply.oldest_s is not None:
+        lane.gathers = True
         lane.look_at = min(lane.look_at, now + max(claim.linger_s - reply.oldest_s, HELD_S))
     elif not short:
         lane.look_at = now
@@ -100,8 +104,8 @@ def _look_again(view: View, lane: Lane, claim: Claim, input_: i.Claimed, now: fl
         lane.empty = not lane.stirred
     else:
         lane.look_at = min(lane.look_at, lane.frontier.allowed_at())
-    if short and not lane.hungry and plan_look.flooded(lane):
-        lane.look_at = min(lane.look_at, now + plan_look.FLOOD_LOOK_S)
+    if short:
+        lane.look_at = min(lane.look_at, look_soon(lane, now))
 
 
 def _cut(view: View, kind: Kind, claim: Claim, n: int) -> Cut:
@@ -112,9 +116,9 @@ def _cut(view: View, kind: Kind, claim: Claim, n: int) -> Cut:
         if claim.limit >= kind.policy.max_batch:
             return "full"
         return "limited" if claim.limit >= kind.quarantine.limit else "bytes"
-    if view.settings.drain or view.phase != "running":
-        return "flush"
-    return "linger" if n < kind.policy.min_batch else "idle"
+    if n >= kind.policy.min_batch:
+        return "idle"
+    return "flush" if claim.min_n == 1 or view.phase != "running" else "linger"
 
 
 def _measure(lane: Lane, batch: Batch) -> None:
@@ -164,6 +168,9 @@ def outcomes(view: View, input_: i.Outcomes, now: float) -> None:
     kind, batch = view.kinds[held.kind], held.batch
     for v in input_.verdicts:
         u = view.random.random() if v.what in ("error", "retry") else 0.0
+        if v.what == "error" and v.error is not None and is_excused(view, v.error):
+            held.rows.append(settle.returned(batch.ids[v.pos], held.counts(v.pos), batch.suspect))
+            continue
         held.rows.append(settle.row_of(v, batch.ids[v.pos], held.counts(v.pos), kind.policy, u))
     held.done += input_.done
     held.told.update(positions)
@@ -177,6 +184,16 @@ def outcomes(view: View, input_: i.Outcomes, now: float) -> None:
         plan_passed.passed(view, actor, held, now)
         kind.slots[actor.index].n_restarts = 0
         finish(view, actor, held, now)
+
+
+def is_excused(view: View, error: ErrorInfo) -> bool:
+    """Tell whether a failure may be the stop's doing that is under way: nobody pays for it.
+
+    Whoever stops a supervisor may signal every process, as service managers do: those that
+    handlers have started die of it. That time was up is no such thing, nor that an actor died: it
+    does not heed those signals.
+    """
+    return view.phase != "running" and error.cause != "timeout"
 
 
 def _acceptable(held: Held, positions: list[int]) -> bool:
@@ -306,7 +323,7 @@ def settled(view: View, input_: i.Settled, now: float) -> None:
         held.batch.seq = input_.seqs.get(settlement.lease, settlement.seq + 1)
         held.unwritten -= settlement.n
         view.kinds[held.kind].n_unwritten -= settlement.n
-        _publish(view, held, settlement)
+        _publish(view, held, settlement, input_.refused)
         lane = view.lanes[held.batch.lane]
         for row in settlement.rows:
             if row.state == "pending":
@@ -336,10 +353,9 @@ def lost(view: View, held: Held, now: float) -> None:
     _release(view, held, now)
 
 
-def _publish(view: View, held: Held, settlement: Settlement) -> None:
-    """Publish what became of the jobs, after the commit that made it so."""
-    completed = settlement.n - len(settlement.rows)
-    completed += sum(r.state == "completed" for r in settlement.rows)
+def _publish(view: View, held: Held, settlement: Settlement, refused: frozenset[int]) -> None:
+    """Count and publish what became of the jobs, after the commit that made it so."""
+    completed = view.kinds[held.kind].tally.add(settlement, refused)
     view.emit(event.Settled(held.kind, settlement.lease, settlement.n, completed))
     for row in settlement.rows:
         if row.error is not None and row.charge != "none":
@@ -359,7 +375,11 @@ def _came_back(view: View, lane: Lane, row: Row, now: float) -> None:
     """Remember when a job that returned to the queue can be claimed."""
     wait_s = row.retry_in_s or 0.0
     if row.suspect:
-        if row.retry_in_s is None and row.suspect not in lane.suspects:
+        if row.retry_in_s is not None:
+            at = now + max(row.retry_in_s, view.settings.poll_s)
+            heappush(view.returns, at)
+            view.due_at = min(view.due_at, at)
+        elif row.suspect not in lane.suspects:
             lane.suspects.append(row.suspect)
         view.outdate(lane)
         return

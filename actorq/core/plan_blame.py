@@ -14,7 +14,7 @@ from actorq.core import event, plan_passed, settle
 from actorq.core import inputs as i
 from actorq.core.blame import Blame, blame
 from actorq.core.model import ErrorInfo, Row
-from actorq.core.plan_batches import answering, finish, give_back
+from actorq.core.plan_batches import answering, finish, give_back, is_excused
 from actorq.core.quarantine import ALIKE, Waiting, likeness
 from actorq.core.view import Actor, Held, Kind, View
 
@@ -65,6 +65,12 @@ def charge(
     healthy ones, or the kind rests, which sets the pace.
     """
     batch, text = held.batch, f"{error.type}: {error.message}"
+    if not crashed and is_excused(view, error):
+        view.emit(
+            event.BatchFailed(held.kind, actor.index, batch.lease, batch.n, 0, error.cause, text)
+        )
+        give_back(view, held, now)
+        return False
     failure = Failure(view.kinds[held.kind], actor, held, error, crashed, now)
     certain = certain or batch.n == 1 or error.cause != "timeout" or _ran_once(failure, begun)
     verdict = blame(held.left(), begun, certain=certain)

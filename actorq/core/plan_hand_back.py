@@ -63,6 +63,7 @@ def _rest(view: View, kind: Kind, rest_s: float, error: ErrorInfo, now: float) -
     """Let a kind rest, and leave what has not begun to other supervisors."""
     quarantine = kind.quarantine
     quarantine.rest_until = max(quarantine.rest_until, now + rest_s)
+    quarantine.n_rests += 1
     text = f"{error.type}: {error.message}"
     view.emit(event.KindResting(kind.policy.name, quarantine.rest_until - now, text))
     while kind.spare:

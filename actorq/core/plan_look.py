@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from heapq import heappop
 
 from msgspec.structs import replace
 
-from actorq.core import event, fair
+from actorq.core import event, fair, plan_drain
 from actorq.core import inputs as i
 from actorq.core.ask import DueAsk, Position
-from actorq.core.effects import AskDue, Claim, GiveBack, Hunger
+from actorq.core.effects import AskDue, Claim, GiveBack
+from actorq.core.plan_hunger import declare_hunger, look_soon
 from actorq.core.quarantine import UNRELATED, Take
 from actorq.core.view import PIPE_DEPTH, Kind, Lane, Question, View
 
@@ -26,18 +28,13 @@ UNWRITTEN_JOBS = 1000
 BUSY_DUE_S = 1.0
 """How often a supervisor with enough to do asks for suspects and for lanes it neglects."""
 
-HUNGER_S = 1.0
-"""A hunger flag is raised at most once a second, or its own dead rows would slow every insert."""
+QUIET_DUE_S = 1.0
+"""How often to ask at least, while notifications are to tell of what comes and nothing does: one
+may be lost, and twenty idle supervisors that ask ten times a second are a load."""
 
-HUNGER_CHECK_S = 0.01
-
-FLOOD_PER_S = 200
-"""Notifications a second above which they cost more than they bring: each takes a lock of the
-whole server at its commit."""
-
-FLOOD_WINDOW_S = 0.1
-FLOOD_LOOK_S = 0.01
-"""How often to look into a lane that is flooded and therefore does not notify."""
+OTHERS_LOOK = 0.2, 1.0
+"""In which part of `poll_s` to see whether those have taken the jobs who were told to: spread, or
+all others would ask at once."""
 
 LAG_BATCHES = 4
 """How far a lane that rested may lag behind the others, and so be served before them."""
@@ -50,7 +47,7 @@ def look(view: View, now: float) -> None:
     if view.due_asked is None and now >= view.due_at and (now >= view.due_by or _idle(view, now)):
         _ask_due(view, now)
     if view.settings.notify:
-        _declare_hunger(view, now)
+        declare_hunger(view, now)
 
 
 def _claim_some(view: View, now: float) -> None:
@@ -154,7 +151,8 @@ def _claim(view: View, lane: Lane, take: Take, now: float, after: int = 0) -> No
         claim = replace(claim, one_by_one=take.one_by_one, free=take.free)
         lane.suspect_turn = False
     else:
-        flush = view.settings.drain or bool(kind.quarantine.state)
+        flush = lane.flush or bool(kind.quarantine.state)  # a probe waits for no other jobs
+        lane.flush = lane.gathers = False
         claim = Claim(
             lane.id,
             lease,
@@ -169,6 +167,7 @@ def _claim(view: View, lane: Lane, take: Take, now: float, after: int = 0) -> No
             lane.stirred = lane.behind = False
         if lane.next_at <= now:
             lane.next_at = math.inf
+            view.ask_soon(view.settings.poll_s, now)  # the next delayed one is not known yet
         lane.look_at = lane.next_at
     view.outdate(lane)
     lane.n_claiming += 1
@@ -201,7 +200,8 @@ def _ask_for_less(view: View, lane: Lane, limit: int) -> None:
 
 def _ask_due(view: View, now: float) -> None:
     """Ask for all lanes at once what is due, where each has already looked."""
-    lanes = [lane for lane in view.lanes.values() if view.kinds[lane.kind].available]
+    drains = view.settings.drain  # which has to know whether a kind that does not start is needed
+    lanes = [lane for lane in view.lanes.values() if drains or view.kinds[lane.kind].available]
     if not lanes:
         view.due_at = view.due_by = now + view.settings.poll_s
         return
@@ -216,17 +216,27 @@ def _ask_due(view: View, now: float) -> None:
 
 
 def _behind(view: View, lane: Lane, now: float) -> dict[int, Position]:
-    """Return where to look from; a drain must not end before a job that was committed late."""
+    """Return where to look from; a drain must not end before a job that was committed late.
+
+    Where the question is asked rarely, it also looks for what lies behind the frontier.
+    """
     last_look = view.settings.drain and lane.empty
-    return {} if last_look else lane.frontier.bounds(now)
+    is_rare = view.due_wait_s > view.settings.poll_s and now >= lane.frontier.allowed_at()
+    return {} if last_look or is_rare else lane.frontier.bounds(now)
 
 
 def due_known(view: View, input_: i.DueKnown, now: float) -> None:
     """Look where something is due; sleep until the next instant that is known."""
     question, view.due_asked = view.due_asked or Question(set(), set(), False), None
-    view.checked = question.idle and not any(due.due or due.suspects for due in input_.dues)
+    given_up = {
+        lane.id
+        for lane in view.lanes.values()
+        if view.settings.drain and plan_drain.given_up(view, view.kinds[lane.kind], now)
+    }
     for due in input_.dues:
         lane = view.lanes[due.lane]
+        if lane.id in given_up:
+            continue
         _suspects_found(view, lane, due.suspects)
         if due.due:
             view.stir(lane, behind=lane.id not in question.bounded)
@@ -234,9 +244,12 @@ def due_known(view: View, input_: i.DueKnown, now: float) -> None:
         elif lane.id in question.unbounded:
             lane.frontier.looked(input_.took_s, now)
             lane.stirred = lane.behind = False
-            lane.empty, lane.look_at = True, lane.next_at
+            lane.empty, lane.look_at = True, min(lane.next_at, look_soon(lane, now))
         if due.next_in_s is not None:
             later(lane, now + due.next_in_s)
+    view.checked = question.idle and not any(
+        (due.due or due.suspects) and due.lane not in given_up for due in input_.dues
+    )
     _next_due(view, now)
 
 
@@ -259,9 +272,22 @@ def later(lane: Lane, at: float) -> None:
 
 
 def _next_due(view: View, now: float) -> None:
+    poll_s = view.settings.poll_s
     view.due_asked = None
-    view.due_at = now + view.settings.poll_s
-    view.due_by = now + max(BUSY_DUE_S, view.settings.poll_s)
+    grown_s = min(2 * view.due_wait_s, QUIET_DUE_S) if _is_told(view) else poll_s
+    view.due_wait_s = max(poll_s, grown_s)
+    view.due_at = now + view.due_wait_s
+    view.due_by = now + max(BUSY_DUE_S, poll_s)
+    while view.returns and view.returns[0] <= view.due_last:  # not those since it was asked
+        heappop(view.returns)
+    if view.returns:
+        view.due_at = min(view.due_at, max(view.returns[0], now + poll_s))
+
+
+def _is_told(view: View) -> bool:
+    """Tell whether a notification will come for whatever is enqueued."""
+    lanes = (lane for lane in view.lanes.values() if view.kinds[lane.kind].available)
+    return view.listening and not view.settings.drain and all(lane.hungry for lane in lanes)
 
 
 def _idle(view: View, now: float) -> bool:
@@ -272,10 +298,11 @@ def _idle(view: View, now: float) -> bool:
 def _eager(view: View, lane: Lane, now: float) -> float:
     """Return when to claim what just came: at once for an idle actor, else after the linger."""
     kind = view.kinds[lane.kind]
-    if view.settings.drain:
-        return now
     idle = any(not actor.held for actor in view.ready_actors(kind))
-    return now if idle and not kind.spare else now + kind.policy.linger_s
+    if idle and not kind.spare:
+        return now
+    lane.gathers = kind.policy.linger_s > 0
+    return now + kind.policy.linger_s
 
 
 def woken(view: View, input_: i.Woken, now: float) -> None:
@@ -286,7 +313,18 @@ def woken(view: View, input_: i.Woken, now: float) -> None:
     lane.n_woken += input_.n
     view.stir(lane)
     lane.frontier.wanted = True
-    lane.look_at = min(lane.look_at, now if input_.behind else _eager(view, lane, now))
+    poll_s = view.settings.poll_s
+    if input_.mine:
+        lane.look_at = min(lane.look_at, now if input_.behind else _eager(view, lane, now))
+        view.ask_soon(poll_s, now)
+    else:
+        view.ask_soon(poll_s * view.random.uniform(*OTHERS_LOOK), now)
+
+
+def listening(view: View, input_: i.Listening, now: float) -> None:
+    """Note whether notifications arrive; what came while they did not is asked for."""
+    view.listening = input_.on
+    view.ask_soon(view.settings.poll_s, now)
 
 
 def actor_idle(view: View, kind: Kind, now: float) -> None:
@@ -295,42 +333,3 @@ def actor_idle(view: View, kind: Kind, now: float) -> None:
         lane = view.lanes[id_]
         if lane.stirred and kind.policy.min_batch == 1:
             lane.look_at = min(lane.look_at, now)
-
-
-def _declare_hunger(view: View, now: float) -> None:
-    if now < view.hunger_at:
-        return
-    view.hunger_at = now + HUNGER_CHECK_S
-    on, off = set(), set()
-    for lane in view.lanes.values():
-        _count(lane, now)
-        if lane.hungry and flooded(lane):
-            off.add(lane.id)
-        elif not lane.hungry and _wants_to_be_woken(view, lane, now):
-            on.add(lane.id)
-    for id_ in on | off:
-        view.lanes[id_].hungry, view.lanes[id_].hunger_at = id_ in on, now
-    if on or off:
-        view.do(Hunger(frozenset(on), frozenset(off)))
-
-
-def _wants_to_be_woken(view: View, lane: Lane, now: float) -> bool:
-    idle = lane.look_at > now and not lane.n_claiming and view.kinds[lane.kind].available
-    return bool(idle) and not flooded(lane) and now >= lane.hunger_at + HUNGER_S
-
-
-def _count(lane: Lane, now: float) -> None:
-    """Close a window of counting when it is over."""
-    took_s = now - lane.window_at
-    if took_s < FLOOD_WINDOW_S:
-        return
-    # Without notifications what comes is known by what is claimed.
-    n = lane.n_woken if lane.hungry else lane.n_came
-    lane.per_s = n / took_s
-    lane.n_woken = lane.n_came = 0
-    lane.window_at = now
-
-
-def flooded(lane: Lane) -> bool:
-    """Tell whether jobs come so fast that being told of each costs more than looking often."""
-    return lane.per_s > FLOOD_PER_S

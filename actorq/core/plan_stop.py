@@ -13,29 +13,31 @@ from __future__ import annotations
 
 import math
 
-from actorq.core import event, plan_batches
+from actorq.core import event, plan_batches, plan_drain
 from actorq.core import inputs as i
 from actorq.core.effects import Finish, KillActor, StopActor
 from actorq.core.view import LEAVE_S, View
-
-CHECK_S = 0.01
-"""How soon a drain that has found nothing may ask again whether really nothing is due."""
 
 
 def asked(view: View, input_: i.StopAsked, now: float) -> None:
     """Begin to stop, or stop harder."""
     if view.phase == "running":
-        begin(view, now)
+        begin(view, now, plan_drain.STOPPED)
     elif view.phase == "killing":
         _leave(view, now)
     elif view.phase != "finished":
+        view.impatient = view.impatient or view.phase == "draining"
         view.stop_at = now
 
 
-def begin(view: View, now: float) -> None:
-    """Stop claiming and call back what has not begun."""
+def begin(view: View, now: float, why: str = "") -> None:
+    """Stop claiming and call back what has not begun; `why` jobs are left of other kinds."""
     view.phase, view.stop_at = "draining", now + view.settings.grace_s
-    view.emit(event.SupervisorStopping("draining"))
+    n_batches = sum(bool(actor.held) for actor in view.actors.values())
+    said = "" if why == plan_drain.STOPPED else why
+    view.emit(event.SupervisorStopping("draining", n_batches, view.settings.grace_s, said))
+    for name, kind in view.kinds.items():
+        view.reasons[name] = plan_drain.trouble(kind, now) or why
     for kind in view.kinds.values():
         while kind.spare:
             plan_batches.give_back(view, kind.spare.popleft(), now)
@@ -53,7 +55,8 @@ def proceed(view: View, now: float) -> None:
     if view.phase == "leaving":
         if now >= view.stop_at:
             _kill_all(view)
-        if not view.actors:
+            view.left_asked = False
+        if not view.actors and not view.left_asked:
             view.phase, view.stop_at = "finished", math.inf
             view.do(Finish())
 
@@ -61,7 +64,7 @@ def proceed(view: View, now: float) -> None:
 def _kill(view: View) -> None:
     view.phase, view.stop_at = "killing", math.inf
     busy = [actor for actor in view.actors.values() if actor.held]
-    view.emit(event.SupervisorStopping("killing"))
+    view.emit(event.SupervisorStopping("killing", len(busy)))
     for actor in busy:
         if not actor.killed_for:
             actor.killed_for = "stop"
@@ -69,7 +72,10 @@ def _kill(view: View) -> None:
 
 
 def _leave(view: View, now: float) -> None:
-    view.phase, view.stop_at = "leaving", now + LEAVE_S
+    left_at = view.stop_at if view.phase == "draining" else now
+    view.phase, view.stop_at = "leaving", max(left_at, now + LEAVE_S)
+    if view.settings.drain and view.left is None:
+        plan_drain.count(view, now)
     for actor in view.actors.values():
         actor.leaving = True
         view.do(StopActor(actor.id) if actor.ready and not actor.held else KillActor(actor.id))
@@ -79,17 +85,3 @@ def _kill_all(view: View) -> None:
     view.stop_at = math.inf
     for actor in view.actors.values():
         view.do(KillActor(actor.id))
-
-
-def drained(view: View, now: float) -> bool:
-    """Tell whether nothing is due any more and everything is written.
-
-    The claims have to say so, and the due query asked after them: it alone sees suspects.
-    """
-    if view.held or view.claims:
-        return False
-    lanes = [o for o in view.lanes.values() if view.kinds[o.kind].available is not False]
-    if not all(lane.empty and not lane.suspects for lane in lanes):
-        return False
-    view.due_at = view.due_by = min(view.due_at, max(now, view.due_last + CHECK_S))
-    return view.checked or not lanes

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from actorq.core import retry as retries
+from actorq.durations import check_duration
 from actorq.errors import ConfigError
 
 NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
@@ -55,6 +56,7 @@ class KindPolicy(msgspec.Struct, frozen=True, kw_only=True):
     retry: Any = retries.DEFAULT  # whatever `policy_of` takes; a RetryPolicy once made
     fatal: Any = ()  # exceptions after which no attempt is left; a tuple of types once made
     store_results: bool = True
+    threads: int | None = None  # of numeric libraries in an actor; else the environment's, or 1
     env: Mapping[str, str] = {}
 
     def __post_init__(self) -> None:
@@ -65,11 +67,13 @@ class KindPolicy(msgspec.Struct, frozen=True, kw_only=True):
             check_integer(field, getattr(self, field), low, high)
         for field, (floor, ceiling) in _NUMBERS.items():
             check_number(field, getattr(self, field), floor, ceiling)
-        for limit, least in _LIMITS.items():
-            if getattr(self, limit) is not None:
-                check_number(limit, getattr(self, limit), least, 7 * 86_400.0)
+        for name, (least, most) in _DURATIONS.items():
+            value = getattr(self, name)
+            if value is not None or name not in _OPTIONAL:
+                seconds = check_duration(name, value, least, most)
+                msgspec.structs.force_setattr(self, name, seconds)
         self._check_combinations()
-        for field, (low, high) in _OPTIONAL.items():
+        for field, (low, high) in _COUNTS.items():
             if getattr(self, field) is not None:
                 check_integer(field, getattr(self, field), low, high)
         check_env(self.env)
@@ -99,19 +103,23 @@ _INTEGERS = {
     "max_attempts": (1, 32_767),
     "crash_budget": (1, 32_767),
 }
-_OPTIONAL = {
+_COUNTS = {
+    "threads": (1, 1_024),
     "concurrency": (1, 10_000),
     "max_batches": (1, 1_000_000_000),
     "max_rss": (1 << 20, 1 << 50),
 }
-_LIMITS = {"batch_timeout_s": 0.001, "job_timeout_s": 0.001, "max_age_s": 1.0}
-"""Seconds at least; at most a week."""
-
 _NUMBERS = {
-    "linger_s": (0.0, 600.0),
     "weight": (0.001, 1_000.0),
-    "setup_timeout_s": (0.1, 86_400.0),
 }
+_DURATIONS = {
+    "linger_s": (0.0, 600.0),
+    "setup_timeout_s": (0.1, 86_400.0),
+    "batch_timeout_s": (0.001, 7 * 86_400.0),
+    "job_timeout_s": (0.001, 7 * 86_400.0),
+    "max_age_s": (1.0, 7 * 86_400.0),
+}
+_OPTIONAL = ("batch_timeout_s", "job_timeout_s", "max_age_s")
 
 
 def check_name(what: str, name: object) -> str:

@@ -121,6 +121,7 @@ class Quarantine:
     asked: set[int] = field(default_factory=set)  # jobs that have failed alone since then
     since: float = math.inf  # when it began that nothing passes
     rest_until: float = -math.inf
+    n_rests: int = 0  # in a row
 
     def __post_init__(self) -> None:
         """Begin with the limit that the user has set."""
@@ -151,6 +152,7 @@ class Quarantine:
         self.since = min(self.since, now)
         rest_s = min(LONGEST_REST_S, max(REST_S, REST_SHARE * (now - self.since)))
         self.state, self.fault, self.rest_until = "resting", likeness(error), now + rest_s
+        self.n_rests += 1
         self.n_unrelated = 0
         for group in self.groups.values():
             group.bad = False
@@ -160,7 +162,7 @@ class Quarantine:
         """Note that a job has passed; while the kind rests it had begun before."""
         if self.state != "resting":
             self.state, self.fault, self.since, self.n_unrelated = "", "", math.inf, 0
-            self.passed_at = now
+            self.passed_at, self.n_rests = now, 0
             self.asked.clear()
 
     def passed(self, group: int, n: int, now: float) -> bool:

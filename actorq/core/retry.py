@@ -6,11 +6,12 @@ always returns a number of seconds between 0 and 30 days, whatever the policy sa
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import msgspec
 
+from actorq.durations import Duration, check_duration, seconds_of
 from actorq.errors import ConfigError
 
 MAX_DELAY_S = 30 * 86_400.0
@@ -31,9 +32,10 @@ class Exponential(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse numbers that no delay can be made of."""
-        _check_range("retry base_s", self.base_s, 0.0, MAX_DELAY_S)
+        for name in ("base_s", "cap_s"):
+            seconds = check_duration(f"retry {name}", getattr(self, name), 0.0, MAX_DELAY_S)
+            msgspec.structs.force_setattr(self, name, seconds)
         _check_range("retry factor", self.factor, 1.0, 100.0)
-        _check_range("retry cap_s", self.cap_s, 0.0, MAX_DELAY_S)
         _check_range("retry jitter", self.jitter, 0.0, 1.0)
 
 
@@ -52,32 +54,36 @@ class Table(msgspec.Struct, frozen=True):
         _check_range("retry jitter", self.jitter, 0.0, 1.0)
 
 
-RetryFunction = Callable[[int], float]
-"""Takes the number of failures so far (1 after the first), returns seconds."""
+RetryFunction = Callable[[int], Any]
+"""Takes the number of failures so far (1 after the first), returns a duration."""
 
 RetryPolicy = Exponential | Table | RetryFunction
 
 
 def exponential(
-    base_s: float = 15.0, *, factor: float = 2.0, cap_s: float = 3600.0, jitter: float = 0.2
+    base_s: Duration = 15.0, *, factor: float = 2.0, cap_s: Duration = 3600.0, jitter: float = 0.2
 ) -> Exponential:
     """Return the policy that waits longer after each failure."""
-    return Exponential(base_s=base_s, factor=factor, cap_s=cap_s, jitter=jitter)
+    base, cap = (check_duration(f"retry {name}", value, 0.0, MAX_DELAY_S)
+                 for name, value in (("base_s", base_s), ("cap_s", cap_s)))  # fmt: skip
+    return Exponential(base_s=base, factor=factor, cap_s=cap, jitter=jitter)
 
 
 def policy_of(value: object) -> RetryPolicy:
-    """Return the policy that a `retry=` setting means: seconds, a table, a function."""
+    """Return the policy that a `retry=` setting means: a duration, a table, a function."""
     if isinstance(value, Exponential | Table):
         return value
-    if is_number(value):
-        return Table((float(value),))  # type: ignore[arg-type]
+    seconds = seconds_of(value)
+    if seconds is not None:
+        return Table((float(seconds),))
     if callable(value):
         return _tried(value)
     if isinstance(value, Iterable) and not isinstance(value, str | bytes):
         return Table(_numbers(value))
     raise ConfigError(
-        f"retry={value!r} is not a retry policy: give seconds, a list of seconds, "
-        "actorq.exponential(…), or a function from the number of failures to seconds"
+        f"retry={value!r} is not a retry policy: give seconds (or a timedelta, or '1m'), "
+        "a list of them, actorq.exponential(…), or a function from the number of failures to "
+        "seconds"
     )
 
 
@@ -97,7 +103,8 @@ def delay_s(policy: RetryPolicy, n_failed: int, u: float) -> float:
         value = policy(n)
     except BaseException:  # an outcome is none here, and SystemExit would end the supervisor
         return delay_s(DEFAULT, n, u)
-    return _clamp(float(value)) if is_number(value) else delay_s(DEFAULT, n, u)
+    seconds = seconds_of(value)
+    return delay_s(DEFAULT, n, u) if seconds is None else _clamp(float(seconds))
 
 
 def _grown(policy: Exponential, n: int) -> float:
@@ -121,31 +128,28 @@ def _tried(function: RetryFunction) -> RetryFunction:
         value = function(1)
     except Exception as error:
         raise ConfigError(f"retry: the function fails for one failure: {error!r}") from error
-    if not is_number(value):
+    seconds = seconds_of(value)
+    if seconds is None:
         raise ConfigError(f"retry: the function returns {value!r}, not a number of seconds")
-    _check_range("retry delay", value, 0.0, MAX_DELAY_S)
+    _check_range("retry delay", seconds, 0.0, MAX_DELAY_S)
     return function
 
 
 def _numbers(values: Iterable[object]) -> tuple[float, ...]:
-    listed = tuple(values)
-    for value in listed:
-        if not is_number(value):
+    found = []
+    for value in values:
+        seconds = seconds_of(value)
+        if seconds is None:
             raise ConfigError(
                 f"retry: the table of delays holds {value!r}, not a number of seconds"
             )
-    return tuple(float(value) for value in listed)  # type: ignore[arg-type]
-
-
-def is_number(value: object) -> bool:
-    """Tell whether a value is a number, of seconds or else; NaN is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return not math.isnan(value)
+        found.append(float(seconds))
+    return tuple(found)
 
 
 def _check_range(name: str, value: object, low: float, high: float) -> None:
-    if not is_number(value) or not low <= value <= high:  # type: ignore[operator]
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not low <= value <= high:  # type: ignore[operator]  # false for NaN
         raise ConfigError(f"{name}={value!r} is out of range: it must be {low:g} to {high:g}")
 
 

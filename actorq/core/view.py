@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
 
+from actorq.core.ask import Left
 from actorq.core.effects import Claim, Effect, Emit
 from actorq.core.event import Event
 from actorq.core.frontier import Frontier
 from actorq.core.model import FRESH, Batch, Counts, Cut, Row
 from actorq.core.policy import KindPolicy
 from actorq.core.quarantine import GROUPS, Quarantine, group_number
+from actorq.core.tally import Tally
 
 Phase = Literal["running", "draining", "killing", "leaving", "finished"]
 
@@ -38,6 +40,8 @@ class Settings:
     heed_s: float = 1.0  # how long a handler may take to end after its limit has interrupted it
     notify: bool = True
     drain: bool = False  # finish when nothing is due any more
+    until_final: bool = False  # … when nothing is to be run any more, due later or not
+    limit_s: float = 3600.0  # … or after so long
 
 
 @dataclass(slots=True, eq=False)
@@ -121,6 +125,7 @@ class Slot:
     index: int
     actor: int | None = None
     n_deaths: int = 0  # in a row, without one finished batch
+    n_bad_starts: int = 0  # in a row: it died before it was ready
     n_restarts: int = 0  # that its handler asked for, in a row
     start_at: float = 0.0
 
@@ -155,6 +160,8 @@ class Lane:
     frontier: Frontier = field(default_factory=Frontier)
     n_claiming: int = 0
     look_at: float = 0.0  # when a claim is worth its while; inf: nothing known to be there
+    gathers: bool = False  # … is later than now, so that others may join what is there
+    flush: bool = False  # the next claim takes what is there, however few
     next_at: float = math.inf  # when the next delayed job that is known of is due
     stirred: bool = False  # something may have come since the last claim was sent
     behind: bool = False  # … and stand behind the frontier
@@ -166,10 +173,11 @@ class Lane:
     pass_: float = 0.0
     hungry: bool = False
     hunger_at: float = -math.inf  # when that was last changed
+    flooded: bool = False  # … because notifications came too fast
+    hunger_wait_s: float = 0.0  # how long it stays off then
+    came_at: float = -math.inf  # when a claim last brought something
     n_woken: int = 0  # notifications in the present window
-    n_came: int = 0  # jobs claimed in the present window
     window_at: float = -math.inf  # when that began
-    per_s: float = 0.0  # the larger of both, in the last whole window
 
 
 @dataclass(slots=True)
@@ -183,6 +191,7 @@ class Kind:
     available: bool | None = None  # None: starting; False: its actors cannot start
     n_unwritten: int = 0  # jobs claimed and not yet settled
     n_claiming: int = 0
+    tally: Tally = field(default_factory=Tally)
     restarts: dict[int, int] = field(default_factory=dict)  # job → fresh processes asked for
     quarantine: Quarantine = field(init=False)
 
@@ -218,13 +227,28 @@ class View:
     random: Random
     phase: Phase = "running"
     stop_at: float = math.inf  # when the phase ends at the latest
+    began_at: float = math.inf  # the first step
+    impatient: bool = False  # asked to stop again while batches ran
+    n_cut: int = 0  # batches that were running when the stop killed their actor
+    reasons: dict[str, str] = field(default_factory=dict)  # kind → why its due jobs are left
+    left: list[Left] | None = None  # what a drain leaves; None: not counted since the last change
+    left_asked: bool = False
+    left_no: int = 0  # of the last question for it
+    left_at: float = 0.0  # when to ask next
+    told: Tally = field(default_factory=Tally)  # what was run when that was last said
+    told_at: float = 0.0
+    tell_at: float = 0.0
     actors: dict[int, Actor] = field(default_factory=dict)
     held: dict[int, Held] = field(default_factory=dict)  # by lease number
     claims: dict[int, tuple[Claim, float]] = field(default_factory=dict)  # in flight, since when
+    stepped_at: float = -math.inf  # the time of the last step: what was due then has been done
     due_asked: Question | None = None  # None: no question is out
     due_at: float = 0.0  # when to ask next, if a lane has nothing to do
     due_by: float = 0.0  # when to ask next in any case
     due_last: float = -math.inf  # when it was last asked
+    due_wait_s: float = 0.0  # how long until it is asked again, growing while all is quiet
+    listening: bool = False  # notifications can arrive
+    returns: list[float] = field(default_factory=list)  # a heap: when suspects will be due
     checked: bool = False  # asked when all was idle, it found nothing due and no suspects
     start_at: float = 0.0  # when the next empty slot wants an actor
     hunger_at: float = 0.0  # when to look for hungry lanes next
@@ -253,10 +277,16 @@ class View:
 
     def outdate(self, lane: Lane) -> None:
         """Discard what the due query has said, or will say, of this lane being empty."""
-        self.checked = False
+        self.checked = self.left_asked = False
+        self.left, self.left_at = None, 0.0
         if self.due_asked is not None:
             self.due_asked.unbounded.discard(lane.id)
             self.due_asked.idle = False
+
+    def ask_soon(self, wait_s: float, now: float) -> None:
+        """Ask what is due after `wait_s`, and at the usual pace from then on."""
+        self.due_wait_s = self.settings.poll_s
+        self.due_at = min(self.due_at, now + wait_s)
 
     def astir(self, kind: Kind) -> bool:
         """Tell whether anything of a kind is under way, or waits in quarantine."""

@@ -1,29 +1,37 @@
-"""Change what is there: retry dead letters, prune finished jobs.
+"""Give dead jobs a new life.
 
-Everything that can touch many jobs works in chunks, each a transaction of its own: what a
-chunk has done stays done if a later one fails.
+What can touch many jobs works in chunks, each a transaction of its own, and yields what
+each chunk has done: it stays done if a later one fails.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from actorq.core.states import PRUNABLE, PRUNED_BY_DEFAULT, RETRIABLE
+import msgspec
+
+from actorq.core.states import RETRIABLE
 from actorq.errors import ConfigError
 from actorq.store.admin import Conn, run
-from actorq.store.admin_jobs import LAST, job_ids
+from actorq.store.admin_jobs import LAST, search
+from actorq.store.connection import unit
 from actorq.store.faults import translated
 
 CHUNK = 1000
-PRUNE_STRETCH = 10_000
 
 
-def retry(conn: Conn, ids: Sequence[int], schema: str = "actorq") -> list[int]:
-    """Give failed and cancelled jobs a new life; return the ids of those that were either."""
-    taken: list[int] = []
-    for start in range(0, len(ids), CHUNK):
-        taken += _retry_chunk(conn, schema, list(ids[start : start + CHUNK]))
-    return taken
+class Retried(msgspec.Struct, frozen=True):
+    """Name the jobs that will run again, and those whose unique key another pending job holds."""
+
+    taken: list[int]
+    held: list[int]
+
+
+def retry(conn: Conn, ids: Sequence[int], schema: str = "actorq") -> Retried:
+    """Give failed and cancelled jobs a new life; jobs that are neither are in no list."""
+    chunks = [list(ids[start : start + CHUNK]) for start in range(0, len(ids), CHUNK)]
+    done = [_retry_chunk(conn, schema, chunk) for chunk in chunks]
+    return Retried(_joined(d.taken for d in done), _joined(d.held for d in done))
 
 
 def retry_matching(
@@ -34,50 +42,41 @@ def retry_matching(
     kind: str | None = None,
     queue: str | None = None,
     limit: int = CHUNK,
-) -> list[int]:
+) -> Iterator[Retried]:
     """Retry up to `limit` failed or cancelled jobs of a kind and queue, newest first."""
-    _check_states([state], RETRIABLE)
-    taken: list[int] = []
-    before = LAST
-    while len(taken) < limit:
-        n = min(CHUNK, limit - len(taken))
-        ids = job_ids(conn, schema, state=state, kind=kind, queue=queue, limit=n, before=before)
-        if not ids:
-            break
-        taken += _retry_chunk(conn, schema, ids)
-        before = ids[-1]
-    return taken
+    check_states([state], RETRIABLE)
+    before, left = LAST, limit
+    while left > 0:
+        n = min(CHUNK, left)
+        n_found = 0
+        for found in search(
+            conn, schema, state=state, kind=kind, queue=queue, limit=n, before=before
+        ):
+            if found.ids:
+                done = _retry_chunk(conn, schema, found.ids)
+                n_found, before = n_found + len(found.ids), found.ids[-1]
+                left -= len(done.taken)
+                yield done
+        if n_found < n:
+            return
 
 
-def prune(
-    conn: Conn,
-    schema: str = "actorq",
-    *,
-    states: Sequence[str] = PRUNED_BY_DEFAULT,
-    older_than_s: float = 0.0,
-    kind: str | None = None,
-    limit: int | None = None,
-) -> Iterator[int]:
-    """Delete finished jobs, yielding how many each chunk deleted; a pending job never goes."""
-    _check_states(states, PRUNABLE)
-    left = LAST if limit is None else limit
-    after: int | None = -LAST
-    while after is not None and left > 0:
-        params = (after, PRUNE_STRETCH, list(states), older_than_s, kind, left)
-        row = run(conn, schema, "admin_prune", *params)[0]
-        after = row["last"]
-        left -= row["n_deleted"]
-        yield row["n_deleted"]
-
-
-def _retry_chunk(conn: Conn, schema: str, ids: list[int]) -> list[int]:
-    with translated(), conn.transaction():
+def _retry_chunk(conn: Conn, schema: str, ids: list[int]) -> Retried:
+    with translated(), unit(conn):
         rows = run(conn, schema, "admin_retry", ids)
-        run(conn, schema, "admin_wake", sorted({row["lane"] for row in rows}))
-    return [row["id"] for row in rows]
+        lanes = {row["lane"] for row in rows if row["lane"] is not None}
+        run(conn, schema, "admin_wake", sorted(lanes))
+        run(conn, schema, "admin_prune_forget", ids)
+    taken = [row["id"] for row in rows if row["lane"] is not None]
+    return Retried(taken, [row["id"] for row in rows if row["lane"] is None])
 
 
-def _check_states(states: Sequence[str], allowed: Sequence[str]) -> None:
+def _joined(parts: Iterable[list[int]]) -> list[int]:
+    return [job for part in parts for job in part]
+
+
+def check_states(states: Sequence[str], allowed: Sequence[str]) -> None:
+    """Raise ConfigError for the first state that is not allowed."""
     for state in states:
         if state not in allowed:
             raise ConfigError(f"state {state[:80]!r}: choose from {', '.join(allowed)}")

@@ -7,15 +7,33 @@ files. Nothing here changes anything, except `repair`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
 import msgspec
 import psycopg
 
+from actorq.plural import count
 from actorq.store.admin import Conn, run
-from actorq.store.connection import transport_risk
-from actorq.store.faults import translated
+from actorq.store.admin_ranges import (
+    MAX_FOUND,
+    REPAIR_CHUNK,
+    UNMATCHED,
+    Told,
+    in_ranges,
+    match_all,
+    unmatched,
+    untold,
+)
+from actorq.store.connection import (
+    Pooling,
+    Session,
+    keeps_server,
+    server_pid,
+    transport_risk,
+    unit,
+)
+from actorq.store.faults import Forbidden, translated
 
 Level = Literal["ok", "warn", "bad"]
 
@@ -25,10 +43,11 @@ OLD_XIDS = 1_000_000_000
 """Half of what PostgreSQL lets pass; vacuum should have frozen the rows at a fifth of this."""
 
 UNSERVED_S = 60.0
+UNSERVED_ROWS = 1000
+"""Rows of `ready` to count for a lane that nobody serves; above, it is told as so many or more."""
+
 MANY_DEAD = 100_000
-MAX_STRAYS = 100_000
-REPAIR_CHUNK = 1000
-N_TRIGGERS = 3
+N_TRIGGERS = 6
 
 STRAYS = {
     "lost": "pending, but neither waiting nor leased: they would never run",
@@ -48,47 +67,117 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class Repaired(msgspec.Struct, frozen=True):
-    """Count the rows that a repair took out of `ready` and put into it."""
+    """Count the rows that a repair took out of `ready` and put into it.
+
+    `n_matched` are jobs whose failures or results did not fit them.
+    """
 
     n_removed: int
     n_added: int
+    n_matched: int = 0
 
 
 def diagnose(conn: psycopg.Connection[Any], schema: str = "actorq") -> list[Check]:
     """Run every check against a database whose schema is the expected one."""
+    return list(examine(conn, schema))
+
+
+def examine(conn: Conn, schema: str = "actorq", told: Told = untold) -> Iterator[Check]:
+    """Yield the findings as they are made: those that take a look at every job come last.
+
+    What this connection's role may not read is told as such; all else is checked.
+    """
+    if hidden := run(conn, schema, "admin_hidden"):
+        yield check_hidden(hidden)  # whatever else was found would be wrong
+        return
+    for name, look in _LOOKS:
+        try:
+            yield from look(conn, schema, told)
+        except Forbidden as exc:
+            yield Check(name, "warn", f"not looked at, for this role may not: {exc}")
+
+
+def _look_at_facts(conn: Conn, schema: str, told: Told) -> Iterator[Check]:
     facts = run(conn, schema, "admin_facts")[0]
-    checks = [check(facts) for check in _FACT_CHECKS]
-    return [
-        *checks,
-        check_connection(conn.info.backend_pid, _server_pid(conn)),
-        check_transport(conn.info.host, conn.info.get_parameters().get("sslmode", "prefer")),
-        check_tables(run(conn, schema, "admin_tables")),
-        check_nodes(run(conn, schema, "admin_nodes")),
-        check_orphans(run(conn, schema, "admin_orphans")[0]),
-        *check_unserved(run(conn, schema, "admin_unserved", UNSERVED_S)),
-        check_strays(strays(conn, schema)),
-    ]
+    yield from (check(facts) for check in _FACT_CHECKS)
+    yield check_hidden([])
 
 
-def strays(conn: Conn, schema: str = "actorq", limit: int = MAX_STRAYS) -> dict[int, str]:
+def _look_at_link(conn: Conn, schema: str, told: Told) -> Iterator[Check]:
+    yield check_connection(_pooling(conn))
+    yield check_transport(conn.info.host, conn.info.get_parameters().get("sslmode", "prefer"))
+
+
+def _look_at_tables(conn: Conn, schema: str, told: Told) -> Iterator[Check]:
+    yield check_tables(run(conn, schema, "admin_tables"))
+
+
+def _look_at_references(conn: Conn, schema: str, told: Told) -> Iterator[Check]:
+    yield check_references(run(conn, schema, "admin_references"))
+
+
+def _look_at_nodes(conn: Conn, schema: str, told: Told) -> Iterator[Check]:
+    yield check_nodes(run(conn, schema, "admin_nodes"))
+
+
+def _look_at_orphans(conn: Conn, schema: str, told: Told) -> Iterator[Check]:
+    yield check_orphans(run(conn, schema, "admin_orphans")[0])
+    yield check_astray(run(conn, schema, "admin_leases_astray"))
+
+
+def _look_at_sequences(conn: Conn, schema: str, told: Told) -> Iterator[Check]:
+    yield check_sequences(run(conn, schema, "admin_sequences"))
+
+
+def _look_at_service(conn: Conn, schema: str, told: Told) -> Iterator[Check]:
+    yield from check_unserved(run(conn, schema, "admin_unserved", UNSERVED_S, UNSERVED_ROWS))
+
+
+def _look_at_places(conn: Conn, schema: str, told: Told) -> Iterator[Check]:
+    yield check_strays(strays(conn, schema, told=told))
+
+
+def _look_at_belongings(conn: Conn, schema: str, told: Told) -> Iterator[Check]:
+    yield check_unmatched(unmatched(conn, schema, told=told))
+
+
+_LOOKS: tuple[tuple[str, Callable[[Conn, str, Told], Iterator[Check]]], ...] = (
+    ("server", _look_at_facts),
+    ("connection", _look_at_link),
+    ("dead rows", _look_at_tables),
+    ("references", _look_at_references),
+    ("supervisors", _look_at_nodes),
+    ("leases", _look_at_orphans),
+    ("ids", _look_at_sequences),
+    ("service", _look_at_service),
+    ("membership", _look_at_places),
+    ("belongings", _look_at_belongings),
+)
+
+
+def strays(
+    conn: Conn, schema: str = "actorq", limit: int = MAX_FOUND, told: Told = untold
+) -> dict[int, str]:
     """Return up to `limit` jobs that are not where they belong, with what is wrong."""
-    return {row["id"]: row["what"] for row in run(conn, schema, "admin_strays", limit)}
+    return in_ranges(conn, schema, "admin_strays", limit, told)
 
 
-def repair(conn: Conn, schema: str = "actorq") -> Repaired:
+def repair(conn: Conn, schema: str = "actorq", told: Told = untold) -> Repaired:
     """Put every pending job into exactly one of `ready` and `lease`; safe beside a live queue.
 
-    A job that is leased stays leased: its supervisor, or the reaper, will give it back.
+    A job that is leased stays leased: its supervisor, or the reaper, will give it back. Failures
+    and results are made to fit their jobs as well.
     """
-    if run(conn, schema, "admin_facts")[0]["sequence_behind"]:
-        run(conn, schema, "admin_repair_sequence")
+    run(conn, schema, "admin_repair_sequences")
+    run(conn, schema, "admin_repair_leases")
     total = Repaired(0, 0)
-    while ids := list(strays(conn, schema, MAX_STRAYS)):
+    while ids := list(strays(conn, schema, MAX_FOUND, told)):
         done = _repair_all(conn, schema, ids)
         total = Repaired(total.n_removed + done.n_removed, total.n_added + done.n_added)
-        if len(ids) < MAX_STRAYS or done == Repaired(0, 0):
+        if len(ids) < MAX_FOUND or done == Repaired(0, 0):
             break
-    return total
+    run(conn, schema, "admin_prune_forget", None)
+    return msgspec.structs.replace(total, n_matched=match_all(conn, schema, told))
 
 
 def _repair_all(conn: Conn, schema: str, ids: list[int]) -> Repaired:
@@ -101,7 +190,7 @@ def repair_jobs(conn: Conn, ids: list[int], schema: str = "actorq") -> Repaired:
     """Put these jobs where they belong; safe beside a live queue."""
     # Jobs first, then their rows in ready: from there on neither a settle nor a claim can move
     # them, and the last statement's snapshot sees what those under way have done.
-    with translated(), conn.transaction():
+    with translated(), unit(conn):
         for name in ("admin_repair_lanes", "admin_repair_lock_jobs", "admin_repair_lock_ready"):
             run(conn, schema, name, ids)
         return Repaired(**run(conn, schema, "admin_repair", ids)[0])
@@ -165,13 +254,6 @@ def check_triggers(facts: dict[str, Any]) -> Check:
     return Check("triggers", "ok", "all enabled")
 
 
-def check_sequence(facts: dict[str, Any]) -> Check:
-    """Check that the next job's id is free."""
-    if facts["sequence_behind"]:
-        return Check("ids", "bad", "the sequence is behind the jobs: actorq doctor --repair")
-    return Check("ids", "ok", "the sequence is ahead of the jobs")
-
-
 _FACT_CHECKS: tuple[Callable[[dict[str, Any]], Check], ...] = (
     check_version,
     check_encoding,
@@ -180,15 +262,31 @@ _FACT_CHECKS: tuple[Callable[[dict[str, Any]], Check], ...] = (
     check_snapshots,
     check_wraparound,
     check_triggers,
-    check_sequence,
 )
 
 
-def check_connection(told_pid: int, server_pid: int) -> Check:
-    """Check that the connection is the server's own: a pooler hands out other process ids."""
-    if told_pid == server_pid:
+def check_hidden(tables: list[dict[str, Any]]) -> Check:
+    """Check that this role sees every row."""
+    if not tables:
+        return Check("row security", "ok", "this role sees all rows")
+    names = ", ".join(table["name"] for table in tables)
+    text = (
+        f"row-level security hides rows of {names} from this role: doctor, and supervisors, need "
+        "one that owns the tables or has the attribute BYPASSRLS"
+    )
+    return Check("row security", "bad", text)
+
+
+def check_connection(pooling: Pooling) -> Check:
+    """Check that the connection is the server's own, or ours for as long as we stay."""
+    if pooling == "none":
         return Check("connection", "ok", "direct")
-    text = "through a pooler: fine for enqueuing, but a supervisor needs a direct connection"
+    if pooling == "session":
+        return Check("connection", "ok", "through a pooler, by session: each supervisor needs five")
+    text = (
+        "through a transaction pooler: fine for enqueuing, but a supervisor needs a direct "
+        "connection, or one pooled by session"
+    )
     return Check("connection", "bad", text)
 
 
@@ -206,6 +304,17 @@ def check_tables(tables: list[dict[str, Any]]) -> Check:
     return Check("dead rows", "ok", text)
 
 
+def check_references(keys: list[dict[str, Any]]) -> Check:
+    """Check that nobody's foreign key keeps jobs from being pruned, or costs each outcome."""
+    if not keys:
+        return Check("references", "ok", "no foreign key refers to job")
+    names = ", ".join(f"{key['name']} of {key['from_table']}" for key in keys)
+    text = f"foreign keys refer to job, which makes every outcome dearer: {names}"
+    if any(key["keeps"] for key in keys):
+        text += "; prune keeps the jobs that they name, unless they say ON DELETE SET NULL"
+    return Check("references", "warn", text)
+
+
 def check_nodes(nodes: list[dict[str, Any]]) -> Check:
     """Check that the supervisors give signs of life."""
     late = [node for node in nodes if node["beat_age_s"] > 3 * node["ttl_s"]]
@@ -221,10 +330,34 @@ def check_orphans(orphans: dict[str, Any]) -> Check:
     if not orphans["n_leases"]:
         return Check("leases", "ok", "each has its supervisor")
     text = (
-        f"{orphans['n_leases']} leases ({orphans['n_jobs']} jobs, oldest"
+        f"{count(orphans['n_leases'], 'lease')} ({count(orphans['n_jobs'], 'job')}, oldest"
         f" {orphans['oldest_s']:.0f} s) without supervisor: any running one gives them back"
     )
     return Check("leases", "warn", text)
+
+
+def check_astray(leases: list[dict[str, Any]]) -> Check:
+    """Check that every lease names the lane that its jobs are of."""
+    if not leases:
+        return Check("lanes", "ok", "every lease names the lane of its jobs")
+    n_jobs = sum(lease["n_jobs"] for lease in leases)
+    text = (
+        f"{len(leases)} leases name the lane of another kind or queue than that of their"
+        f" {n_jobs:,} jobs (job {leases[0]['job']}), as after a restore into other lanes."
+        " Mend with: actorq doctor --repair"
+    )
+    return Check("lanes", "bad", text)
+
+
+def check_sequences(behind: list[dict[str, Any]]) -> Check:
+    """Check that the next ids are free, which restores and replication do not see to."""
+    if not behind:
+        return Check("ids", "ok", "the sequences are ahead of the rows")
+    names = ", ".join(table["name"] for table in behind if table["behind"])
+    if not names:
+        return Check("ids", "warn", "not looked at, for this role may not read the sequences")
+    text = f"the sequence is behind the rows of {names}: actorq doctor --repair"
+    return Check("ids", "bad", text)
 
 
 def check_unserved(lanes: list[dict[str, Any]]) -> list[Check]:
@@ -236,7 +369,8 @@ def check_unserved(lanes: list[dict[str, Any]]) -> list[Check]:
             "service",
             "warn",
             f"no supervisor seems to serve kind {lane['kind']} in queue {lane['queue']}:"
-            f" {lane['n']:,} jobs due, the oldest for {lane['oldest_s']:.0f} s",
+            f" {'at least ' if lane['more'] else ''}{count(lane['n'], 'job')} due,"
+            f" the oldest for {lane['oldest_s']:.0f} s",
         )
         for lane in lanes
     ]
@@ -253,6 +387,17 @@ def check_strays(found: dict[int, str]) -> Check:
     return Check("membership", "bad", "; ".join(parts) + ". Mend with: actorq doctor --repair")
 
 
+def check_unmatched(found: dict[int, str]) -> Check:
+    """Check that failures and results belong to their jobs."""
+    if not found:
+        return Check("belongings", "ok", "every failure and result fits its job")
+    parts = [
+        f"{n:,} {UNMATCHED[what]} (job {_first(found, what)})"
+        for what, n in sorted(Counter(found.values()).items())
+    ]
+    return Check("belongings", "warn", "; ".join(parts) + ". Mend with: actorq doctor --repair")
+
+
 def worst(checks: Iterable[Check]) -> Level:
     """Return the worst level among the findings."""
     levels = {check.level for check in checks}
@@ -267,7 +412,8 @@ def _n_rows(table: dict[str, Any]) -> int:
     return int(table["n_live"] + table["n_dead"])
 
 
-def _server_pid(conn: Conn) -> int:
+def _pooling(conn: Conn) -> Pooling:
     with translated():
-        row = conn.execute("SELECT pg_backend_pid()").fetchone()
-    return int(row[0]) if row else -1
+        if server_pid(conn) == conn.info.backend_pid:
+            return "none"
+        return "session" if isinstance(conn, Session) and keeps_server(conn) else "transaction"

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
+from typing import NamedTuple
+
 import msgspec
 
 from actorq.core.states import WAITING
 from actorq.store.admin import Conn, run, structs
 
 LAST = 2**63 - 1
-STORED = ("pending", "completed", "cancelled")
+STORED = ("completed", "cancelled")
+STRETCH = 10_000
+"""Jobs that one statement looks at where a state stands in their rows only; some 10 ms."""
+
+
+class Found(NamedTuple):
+    """Hold jobs that a search has found by now, newest first, and how many it has looked at."""
+
+    ids: list[int]
+    n_looked: int
 
 
 class JobRow(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -80,8 +93,57 @@ def job_ids(
     before: int = LAST,
 ) -> list[int]:
     """Return ids of jobs below `before`, newest first."""
-    name = f"admin_ids_{_source(state)}"
-    return [row["id"] for row in run(conn, schema, name, before, limit, state, kind, queue)]
+    found = search(conn, schema, state=state, kind=kind, queue=queue, limit=limit, before=before)
+    return list(chain.from_iterable(part.ids for part in found))
+
+
+def search(
+    conn: Conn,
+    schema: str = "actorq",
+    *,
+    state: str | None,
+    kind: str | None,
+    queue: str | None,
+    limit: int,
+    before: int = LAST,
+) -> Iterator[Found]:
+    """Find ids of jobs below `before`, newest first, and yield them as they are found.
+
+    Completed and cancelled jobs are looked for among all jobs, a stretch at a time: no index
+    names a job's state. Every other state has a road of its own.
+    """
+    if state is None or state in STORED:
+        yield from _stretches(conn, schema, state, kind, queue, limit, before)
+        return
+    names = ("waiting", "running") if state == "pending" else (_road(state),)
+    found = {
+        row["id"]
+        for name in names
+        for row in run(conn, schema, f"admin_ids_{name}", before, limit, state, kind, queue)
+    }
+    yield Found(sorted(found, reverse=True)[:limit], len(found))
+
+
+def _stretches(
+    conn: Conn,
+    schema: str,
+    state: str | None,
+    kind: str | None,
+    queue: str | None,
+    limit: int,
+    before: int,
+) -> Iterator[Found]:
+    n_looked = 0
+    while limit > 0:
+        size = max(limit, 1000) if n_looked == 0 else STRETCH  # the first page is there at once
+        params = (before, limit, state, kind, queue, size)
+        row = run(conn, schema, "admin_ids_stored", *params)[0]
+        if row["last"] is None:
+            return
+        n_looked += size
+        yield Found(row["ids"], n_looked)
+        limit -= len(row["ids"])
+        before = row["last"]
 
 
 def jobs(conn: Conn, ids: list[int], schema: str = "actorq", *, args: bool = False) -> list[JobRow]:
@@ -104,8 +166,6 @@ def history(conn: Conn, job: int, schema: str = "actorq", *, args: bool = False)
     )
 
 
-def _source(state: str | None) -> str:
+def _road(state: str) -> str:
     """Name the table by which the jobs of a state are found without reading all jobs."""
-    if state is None or state in STORED:
-        return "stored"
     return "waiting" if state in WAITING else state

@@ -10,10 +10,14 @@ import psycopg
 from psycopg import RawCursor
 
 from actorq.store.calls import array
+from actorq.store.connection import unit
 from actorq.store.faults import Contended, LockTimeout, translated
 from actorq.store.statements import statement
 
 CHUNK = 1000
+OWN = "SELECT pg_catalog.set_config('actorq.own', 'on', true)"
+"""Said in a transaction on whatever connection: the schema's guard lets it change a state."""
+
 TRIES = 5
 """Deadlocks in a row are somebody else's pattern: then the caller should hear of it."""
 
@@ -61,7 +65,7 @@ def _cancel_some(conn: psycopg.Connection[Any], schema: str, ids: list[int]) -> 
     n_tries = 0
     while True:
         try:
-            with translated(), conn.transaction():
+            with translated(), unit(conn):
                 return _cancel(RawCursor(conn), schema, ids)
         except Contended as exc:
             n_tries += 1
@@ -72,7 +76,7 @@ def _cancel_some(conn: psycopg.Connection[Any], schema: str, ids: list[int]) -> 
 def _cancel_patiently(conn: psycopg.Connection[Any], schema: str, job: int) -> Cancelled:
     cursor = RawCursor(conn)
     try:
-        with translated(), conn.transaction():
+        with translated(), unit(conn):
             cursor.execute(statement("cancel_wait", schema).encode(), [job])
             return _cancel(cursor, schema, [job])
     except LockTimeout:
@@ -84,6 +88,7 @@ def _cancel(cursor: RawCursor[Any], schema: str, ids: list[int]) -> Cancelled:
         text = statement(name, schema).encode()
         return [row[0] for row in cursor.execute(text, [array(some)]).fetchall()]
 
+    cursor.execute(OWN)
     marked = sorted(run("cancel_mark", ids))
     rest = sorted(set(ids) - set(marked))
     busy = sorted(run("pending_jobs", rest)) if rest else []

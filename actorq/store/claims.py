@@ -7,9 +7,10 @@ from math import inf
 from time import monotonic
 from typing import Literal, NamedTuple
 
-from actorq.core.ask import Ask, Claimed, Due, DueAsk, Position
+from actorq.core.ask import Ask, Claimed, Due, DueAsk, Left, Position
 from actorq.core.model import Batch, Buffer, Counts
 from actorq.errors import InternalError, RowRefused
+from actorq.plural import count
 from actorq.store.calls import Calls, Row, array
 from actorq.store.faults import BrokenLease, Contended, translated
 from actorq.store.statements import statement
@@ -29,6 +30,10 @@ the processor's cache that is cheap (10 kB a job, all in one row: 0.85 of the ra
 MAX_BYTES = 1 << 29
 """Of args in one claim, 32 times what a batch may have: what a supervisor or an actor could choke
 on goes back, and the next claim asks for fewer."""
+
+MAX_COUNTED = 10_000
+"""Rows of `ready` that a count of what is left looks at, per lane and priority: a drain beside a
+million scheduled jobs must not read them all to say so."""
 
 SKIPPING = "FOR UPDATE SKIP LOCKED"
 CONTESTED_S = 1.0
@@ -181,12 +186,22 @@ def _read(calls: Calls, ask: Ask, told: Told) -> Batch | None:
 
 def _found(calls: Calls, ask: Ask, told: Told, rows: Sequence[Row]) -> Batch | None:
     """Return the jobs that a claim brought along; those gone or final leave the lease."""
-    batch = _batch(ask.lease, ask.lane, ask.suspect, Part.of(rows))
+    parts = Part.of(rows)
+    batch = _batch(ask.lease, ask.lane, ask.suspect, parts)
     if batch.n < told.n_taken:
-        trimmed = calls.row("lease_trim", ask.node, str(ask.lease), array(batch.ids))
-        if trimmed != (1,):
-            raise BrokenLease("a claimed job, and the lease, are gone by now")
+        _trim(calls, ask, batch.ids, {job for part in parts for job in part.jobs or ()})
     return batch if batch.n else None
+
+
+def _trim(calls: Calls, ask: Ask, ids: list[int], taken: set[int]) -> None:
+    """Leave only these of the jobs taken under the lease; raise where others are to run."""
+    if calls.rows("pending_jobs", array(sorted(taken.difference(ids)))):
+        raise BrokenLease(
+            f"a claim took jobs of another kind or queue out of lane {ask.lane}, where a restore "
+            "may have put them: each goes back into its own. Look with: actorq doctor"
+        )
+    if calls.row("lease_trim", ask.node, str(ask.lease), array(ids)) != (1,):
+        raise BrokenLease("a claimed job, and the lease, are gone by now")
 
 
 def text(schema: str, lock: str = "") -> str:
@@ -220,6 +235,11 @@ def due(calls: Calls, asks: Sequence[DueAsk]) -> list[Due]:
     ids = [i for pair in behind for i in pair[1]]
     rows = calls.rows("due", array(ask.lane for ask in asks), array(us), array(ids))
     return [Due(*row) for row in rows]
+
+
+def left(calls: Calls, lanes: Sequence[int]) -> list[Left]:
+    """Count what is not final in some lanes, by no more rows than are needed to say *many*."""
+    return [Left(*row) for row in calls.rows("left", array(lanes), str(MAX_COUNTED))]
 
 
 def adopt(calls: Calls, node: str, n: int) -> Batch | None:
@@ -280,7 +300,9 @@ def _check(batch: Batch) -> None:
         raise BrokenLease("a claim took a job that stood in `ready` twice: its jobs go back")
     size = sum(batch.lens)
     if size > MAX_BYTES:
-        raise RowRefused(f"a claim took {batch.n} jobs with {size:,} bytes of args: they go back")
+        raise RowRefused(
+            f"a claim took {count(batch.n, 'job')} with {size:,} bytes of args: they go back"
+        )
 
 
 def _ordered(

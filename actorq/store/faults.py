@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from functools import cache
+from typing import Any, Literal
 
 import psycopg
 
-from actorq.errors import RowRefused, StoreError, StoreUnavailable
+from actorq.errors import ActorqError, RowRefused, StoreError, StoreUnavailable
 
 Remedy = Literal["retry", "reconnect", "halve", "hold", "bisect", "fatal"]
 """What to do: send it again; reconnect, then send it again; send less at once; keep everything
@@ -61,6 +62,11 @@ _BY_CODE: dict[str, Remedy] = {
     "25P04": "reconnect",
     "0A000": "fatal",
 }
+_NUMBERED = {"job_pkey", "lane_pkey", "failure_pkey"}
+_BEHIND = (
+    "the sequence is behind its table, as after a restore or a switch to a replica. "
+    "Mend with: actorq doctor --repair"
+)
 _BY_CLASS: dict[str, Remedy] = {
     "08": "reconnect",
     "57": "reconnect",
@@ -83,6 +89,8 @@ def remedy_of(exc: BaseException) -> Remedy:
     if isinstance(exc, UnicodeError):
         return "bisect"
     state = exc.sqlstate if isinstance(exc, psycopg.Error) else None
+    if _is_sequence_behind(exc):
+        return "hold"
     if state is not None:
         return _BY_CODE.get(state) or _BY_CLASS.get(state[:2], "hold")
     # A bystander of a crashed backend gets an error without any code.
@@ -96,6 +104,28 @@ def fault(exc: BaseException) -> StoreError:
     state = exc.sqlstate if isinstance(exc, psycopg.Error) else None
     kind = LockTimeout if state == "55P03" else _ERRORS[remedy_of(exc)]
     return kind(_text(exc, state))
+
+
+def both(error: ActorqError, exc: psycopg.Error) -> ActorqError:
+    """Return an error that is caught as actorq's own and as the driver's, with its sqlstate.
+
+    On the caller's connection the driver raises some errors itself, at the caller's commit, say:
+    so one `except` serves for an SQLSTATE wherever it comes up.
+    """
+    ours: Any = type(error)
+    theirs: Any = type(exc)
+    made: ActorqError = _class_of_both(ours, theirs)(str(error))
+    made.sqlstate = exc.sqlstate  # type: ignore[attr-defined]  # the driver's
+    return made
+
+
+@cache
+def _class_of_both(ours: Any, theirs: Any) -> Any:
+    def reduce(error: Exception) -> tuple[Any, ...]:
+        return ours, error.args  # in another process it is actorq's alone
+
+    body = {"__module__": ours.__module__, "__doc__": ours.__doc__, "__reduce__": reduce}
+    return type(ours.__name__, (ours, theirs), body)
 
 
 def remedy(error: StoreError) -> Remedy:
@@ -115,6 +145,12 @@ def translated() -> Iterator[None]:
         raise fault(exc) from exc
 
 
+def _is_sequence_behind(exc: BaseException) -> bool:
+    """Return whether a number that a sequence gave is in use: nobody's value is at fault."""
+    return isinstance(exc, psycopg.errors.UniqueViolation) and exc.diag.constraint_name in _NUMBERED
+
+
 def _text(exc: BaseException, state: str | None) -> str:
     first = str(exc).strip().splitlines() or [type(exc).__name__]
-    return f"{first[0]} (SQLSTATE {state})" if state else first[0]
+    text = f"{first[0]} (SQLSTATE {state})" if state else first[0]
+    return f"{text}: {_BEHIND}" if _is_sequence_behind(exc) else text

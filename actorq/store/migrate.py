@@ -6,6 +6,7 @@ take turns; the second finds nothing left to do.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -13,11 +14,12 @@ from typing import Any, NamedTuple
 import psycopg
 
 from actorq.errors import SchemaMismatch
-from actorq.store.connection import connect
+from actorq.store.connection import connect, unit
 from actorq.store.faults import translated
 from actorq.store.statements import quoted
 
 LOCK_TIMEOUT_S = 30.0
+_FUNCTION = re.compile(r"^CREATE FUNCTION .*?\$\$;$", re.M | re.S)
 
 
 class Migration(NamedTuple):
@@ -46,11 +48,13 @@ def migrate(dsn: str, schema: str = "actorq") -> list[str]:
         statement_timeout_s=3600,
         deadline_s=3700,
         session=False,
+        own_path=False,  # an event trigger of somebody's may go by it; our own names are in full
     )
-    with conn, translated(), conn.transaction():
+    with conn, translated(), unit(conn):
         _lock(conn, schema)
-        conn.execute(_preamble(schema).encode())
         missing = _missing(conn, schema)
+        if missing:
+            _begin(conn, schema)
         for migration in missing:
             conn.execute(_text(migration, schema).encode())
     return [migration.name for migration in missing]
@@ -59,7 +63,27 @@ def migrate(dsn: str, schema: str = "actorq") -> list[str]:
 def sql_text(schema: str = "actorq") -> str:
     """Return the SQL that makes the whole schema in a fresh database, to be run with psql."""
     parts = [_text(migration, schema) for migration in migrations()]
-    return "\n".join(["BEGIN;", _preamble(schema), *parts, "COMMIT;", ""])
+    return "\n".join(["BEGIN;", _made(schema), _table(schema), *parts, "COMMIT;", ""])
+
+
+def is_renamed(conn: psycopg.Connection[Any], schema: str = "actorq") -> bool:
+    """Return whether there is a schema of ours of this name whose functions look for another."""
+    with translated():
+        row = conn.execute(
+            "SELECT position(%s || '.' in p.prosrc) = 0 FROM pg_proc p"
+            " WHERE p.pronamespace = to_regnamespace(%s) AND p.proname = 'job_inserted'",
+            [quoted(schema), quoted(schema)],
+        ).fetchone()
+    return row is not None and bool(row[0])
+
+
+def restore_names(conn: psycopg.Connection[Any], schema: str = "actorq") -> None:
+    """Make the functions anew after ALTER SCHEMA … RENAME: all else in a schema knows its place."""
+    texts = [text for migration in migrations() for text in _FUNCTION.findall(migration.text)]
+    with translated(), conn.transaction():
+        for text in texts:
+            replacing = text.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1)
+            conn.execute(replacing.replace("{schema}", quoted(schema)).encode())
 
 
 def check(conn: psycopg.Connection[Any], schema: str = "actorq") -> None:
@@ -78,6 +102,10 @@ def check(conn: psycopg.Connection[Any], schema: str = "actorq") -> None:
         raise SchemaMismatch(
             f"the schema {schema!r} is too new: version {found}, this actorq knows {known}; "
             "upgrade actorq (pip install --upgrade actorq)"
+        )
+    if is_renamed(conn, schema):
+        raise SchemaMismatch(
+            f"the schema was renamed to {schema!r}; run: actorq doctor --repair --schema {schema}"
         )
 
 
@@ -102,9 +130,26 @@ def _missing(conn: psycopg.Connection[Any], schema: str) -> list[Migration]:
     return [migration for migration in migrations() if migration.n > found]
 
 
-def _preamble(schema: str) -> str:
-    return f"""CREATE SCHEMA IF NOT EXISTS {quoted(schema)};
-CREATE TABLE IF NOT EXISTS {quoted(schema)}.migration (
+def _begin(conn: psycopg.Connection[Any], schema: str) -> None:
+    """Make the schema and its first table where they are missing.
+
+    CREATE … IF NOT EXISTS asks for the right to make them even where they exist.
+    """
+    conn.execute(_made(schema).encode())
+    if _version(conn, schema) is None:
+        conn.execute(_table(schema).encode())
+
+
+def _made(schema: str) -> str:
+    return f"""DO $$ BEGIN
+    IF to_regnamespace('{quoted(schema)}') IS NULL THEN
+        CREATE SCHEMA {quoted(schema)};
+    END IF;
+END $$;"""
+
+
+def _table(schema: str) -> str:
+    return f"""CREATE TABLE {quoted(schema)}.migration (
     n          int         PRIMARY KEY,
     name       text        NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT statement_timestamp()

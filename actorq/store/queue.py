@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from actorq.core.ask import Ask, Claimed, Due, DueAsk, NodeInfo, NodeSeen, Reaped, Settled
+from actorq.core.ask import Ask, Claimed, Due, DueAsk, Left, NodeInfo, NodeSeen, Reaped, Settled
 from actorq.core.model import Batch, Settlement
 from actorq.store import claims, settles
 from actorq.store.admin_doctor import repair_jobs
 from actorq.store.calls import Calls, array, text_array
 from actorq.store.connection import Session, connect
-from actorq.store.faults import LockTimeout, translated
+from actorq.store.faults import Forbidden, LockTimeout, translated
 from actorq.store.migrate import check
 from actorq.store.statements import quoted
+
+Key = tuple[str, str]
+"""Kind and unique key."""
 
 
 class QueueStore:
@@ -33,14 +36,24 @@ class QueueStore:
     def connect(
         cls, dsn: str, schema: str = "actorq", name: str = "actorq", **timeouts: Any
     ) -> QueueStore:
-        """Connect, and make sure that the schema is the one this version expects."""
+        """Connect, and make sure that the schema is the one this version expects, and all seen."""
         session = connect(dsn, name=name, schema=schema, **timeouts)
         try:
             check(session, schema)
-            return cls(session, schema)
+            store = cls(session, schema)
+            store._check_seen()
+            return store
         except BaseException:
             session.close()
             raise
+
+    def _check_seen(self) -> None:
+        """Refuse to work for a role that does not see all jobs: they would seem to be gone."""
+        if hidden := [name for (name,) in self._calls.rows("admin_hidden")]:
+            raise Forbidden(
+                f"row-level security hides rows of {', '.join(hidden)} from this role: a "
+                "supervisor's role must own the tables, or have the attribute BYPASSRLS"
+            )
 
     def close(self) -> None:
         """Close the connection; safe to call twice."""
@@ -56,7 +69,8 @@ class QueueStore:
     def register(self, node: NodeInfo) -> None:
         """Make a supervisor known under its fresh uuid."""
         start = (node.boot_id, node.pid_ns, str(node.pid), node.pid_start, str(node.ttl_s))
-        self._calls.do("node_register", node.id, node.host, *start)
+        guardian = None if node.guardian_pid is None else str(node.guardian_pid)
+        self._calls.do("node_register", node.id, node.host, *start, guardian, node.guardian_start)
 
     def beat(self, node: str) -> list[int] | None:
         """Say that the node lives; return its leases, or None if it was declared dead."""
@@ -88,7 +102,14 @@ class QueueStore:
     def lanes(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
         """Return the ids of the lanes (queue, kind), making those that do not exist."""
         columns = text_array(q for q, _ in pairs), text_array(k for _, k in pairs)
-        self._calls.do("lanes", *columns)
+        try:
+            self._calls.do("lanes", *columns)
+        except LockTimeout as exc:
+            raise LockTimeout(
+                "somebody's transaction makes a lane of one of these kinds and does not end: "
+                f"{', '.join(sorted({kind for _, kind in pairs}))}. Look into "
+                f"pg_prepared_xacts and pg_stat_activity ({exc})"
+            ) from exc
         return {(queue, kind): n for queue, kind, n in self._calls.rows("lanes_read", *columns)}
 
     def remember_kind(self, name: str, fingerprint: str) -> str | None:
@@ -103,6 +124,10 @@ class QueueStore:
     def due(self, asks: Sequence[DueAsk]) -> list[Due]:
         """Ask for every lane at once what is due and when the next job is."""
         return claims.due(self._calls, asks)
+
+    def left(self, lanes: Sequence[int]) -> list[Left]:
+        """Count what is not final in some lanes: due, due later, under leases."""
+        return claims.left(self._calls, lanes)
 
     def adopt(self, node: str, n: int) -> Batch | None:
         """Return the batch of a claim whose reply was lost; None: it can only be given back."""
@@ -162,6 +187,17 @@ class QueueStore:
             spared = text_array(name for (name,) in self._calls.rows("reap_blocked"))
             row = self._calls.row("reap", *how, spared)
         return Reaped(*row)
+
+    def sweep_keys(self, after: Key, limit: int) -> tuple[Key | None, int]:
+        """Remove stale unique keys among the next ones; return the last one and how many went.
+
+        The last one is None at the end of all keys.
+        """
+        with translated(), self._session.transaction():
+            n, *last, kinds, keys = self._calls.row("key_stale", *after, str(limit))
+            names = text_array(kinds), text_array(keys)
+            n_swept = self._calls.do("key_sweep", *names) if keys else 0
+        return ((last[0], last[1]) if n == limit else None), n_swept
 
     # Wake-up
 

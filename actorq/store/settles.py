@@ -88,7 +88,9 @@ def settle_refused(
         settled = settle(calls, node, settle_no, [_failing(s, bad, error) for s in settlements])
     except RowRefused:
         # Somebody's own rule lets these jobs not even fail: that is no reason to keep the others.
-        return _settle_without(calls, node, settle_no, settlements, bad)
+        settled = _settle_without(calls, node, settle_no, settlements, bad)
+        settled.reason = reason
+        return settled
     settled.refused = sorted(bad)
     return settled
 
@@ -119,6 +121,7 @@ def _keeping(
     kept: set[int],
     leased: dict[int, list[int]],
 ) -> Settled:
+    kept = kept.union(settled.kept)
     settled.kept = [job for s in sent if s.lease in leased for job in s.ids if job in kept]
     return settled
 

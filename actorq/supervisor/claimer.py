@@ -12,12 +12,13 @@ from actorq.core import inputs as i
 from actorq.core.ask import Ask, Position
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
 from actorq.store.faults import Forbidden, TooSlow
-from actorq.supervisor.link import Fatal, Link, Open, Post, Stopping
+from actorq.supervisor.ends import Fatal
+from actorq.supervisor.link import Link, Open, Post, Stopping
 
 if TYPE_CHECKING:
     from actorq.store.queue import QueueStore
 
-Order = e.Claim | e.AskDue | e.GiveBack | e.Hunger
+Order = e.Claim | e.AskDue | e.AskLeft | e.GiveBack | e.Hunger
 
 AGAIN_S = 0.2
 """How long an order that failed waits for its next try, while others are carried out."""
@@ -87,6 +88,8 @@ class Claimer(Link):
             case e.AskDue():
                 dues = store.due(order.asks)
                 self.post(i.DueKnown(dues, time.monotonic() - begun))
+            case e.AskLeft(no, lanes):
+                self.post(i.LeftKnown(no, store.left(lanes)))
             case e.GiveBack():
                 store.give_back(self._node, order.lease)
             case e.Hunger():
@@ -112,6 +115,8 @@ class Claimer(Link):
                 self.post(i.ClaimLost(order.lane, order.lease, too_much))
             case e.AskDue():
                 self.post(i.DueLost())
+            case e.AskLeft(no):
+                self.post(i.LeftLost(no))
             case e.GiveBack() | e.Hunger():
                 if order not in self._again:
                     self._again.append(order)

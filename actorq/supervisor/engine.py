@@ -6,34 +6,28 @@ what they have found; whatever is to be decided is decided in `actorq.core.plan`
 
 from __future__ import annotations
 
-import gc
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections import deque
+from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any, Unpack
 
+from actorq.config import Place
 from actorq.core import effects as e
-from actorq.core import event, plan
+from actorq.core import event, plan, plan_drain
 from actorq.core import inputs as i
 from actorq.core.view import Settings, View
 from actorq.errors import SchemaMismatch, StoreError, StoreUnavailable
 from actorq.events import Events
 from actorq.memory import keep_buffers
 from actorq.supervisor import identity
-from actorq.supervisor.claimer import Claimer
-from actorq.supervisor.heart import Disowned, Heart, patience_s
-from actorq.supervisor.link import Fatal, Link
-from actorq.supervisor.listener import Listener
+from actorq.supervisor.ends import Disowned, Fatal
 from actorq.supervisor.options import RunOptions, RunSettings
 from actorq.supervisor.retries import told
-from actorq.supervisor.settlers import Settlers
 from actorq.supervisor.stage import Stage
+from actorq.supervisor.surroundings import calm_collector, stopping_signals
 
 if TYPE_CHECKING:
     from actorq.app import App
@@ -41,14 +35,16 @@ if TYPE_CHECKING:
 OK, FAILED, UNREACHABLE, WRONG_SCHEMA = 0, 1, 3, 4
 """Exit codes."""
 
+START_LOCK_S = 10.0
+"""How long to wait at the start for a transaction that makes one of our lanes, or holds a kind."""
+
 LAST_FLUSH_S = 10.0
 """How long outcomes may still wait for the database after the grace time is over."""
 
 JOIN_S = 5.0
 
-GC_THRESHOLDS = 100_000, 20, 20
-"""How rarely to look for reference cycles, of which serving makes none. At Python's own pace, one
-search per 700 objects, that took half of this thread's time at batches of 1000."""
+LAST_TRY_S = 1.0
+"""How long what could not be written may still be tried: the database is asked twice in it."""
 
 REBIRTH_S = 0.5
 """How long a supervisor that was declared dead waits before it tries again to start over."""
@@ -61,13 +57,16 @@ class Engine:
         self._options = options
         self._events = events
         self._inbox: SimpleQueue[Any] = SimpleQueue()
+        self._asked: deque[i.StopAsked] = deque()
         self._stopped = False
         self._code = OK
+        self.ended: event.RunEnded | None = None  # what was run, once that is known
 
     def stop(self) -> None:
         """Ask the supervisor to stop; asked again, a phase is skipped. Safe in any thread."""
         self._stopped = True
-        self._inbox.put(i.StopAsked())
+        self._asked.append(i.StopAsked())
+        self._inbox.put(None)  # to wake it
 
     def run(self) -> int:
         """Serve until stopped or drained; returns the exit code.
@@ -75,7 +74,7 @@ class Engine:
         Raises StoreError if the database cannot be used at the start.
         """
         keep_buffers()
-        with _signals(self.stop), _calm_collector():
+        with stopping_signals(self.stop), calm_collector():
             life: _Life | None = self._born()
             while life and not life.live(self):
                 life = self._reborn(life)
@@ -84,9 +83,9 @@ class Engine:
     def _born(self) -> _Life:
         """Begin a life with an inbox of its own: nothing said to an earlier one is for it."""
         self._inbox = SimpleQueue()
-        if self._stopped:
-            self._inbox.put(i.StopAsked())
-        return _Life(self._options, self._events, self._inbox)
+        if self._stopped and not self._asked:
+            self._asked.append(i.StopAsked())
+        return _Life(self._options, self._events, self._inbox, self._asked)
 
     def _reborn(self, before: _Life) -> _Life | None:
         """Start over under a new identity, however long the database is away; None: stopped."""
@@ -97,6 +96,7 @@ class Engine:
                 self._events.emit(event.ConnectionLost("start", str(exc)))
                 time.sleep(REBIRTH_S)
             else:
+                life.go_on(before)
                 self._events.emit(event.SupervisorDisowned(before.node_id, life.node_id))
                 return life
         return None
@@ -105,32 +105,28 @@ class Engine:
 class _Life:
     """Be one identity: from registering the node to leaving, or being declared dead."""
 
-    def __init__(self, options: RunOptions, events: Events, inbox: SimpleQueue[Any]) -> None:
+    def __init__(
+        self,
+        options: RunOptions,
+        events: Events,
+        inbox: SimpleQueue[Any],
+        asked: deque[i.StopAsked],
+    ) -> None:
         self._options = options
         self._events = events
-        self._inbox = inbox
-        self._node = identity.me(options.ttl_s)
-        self._stage = Stage(options.kinds, inbox.put)  # first: it refuses to be in an actor
+        self._inbox, self._asked = inbox, asked
+        place = Place(options.dsn, options.schema)
+        self._stage = Stage(options.kinds, place, inbox.put)  # first: it refuses to be in an actor
+        self._node = identity.me(options.ttl_s, self._stage.guardian)
         try:
+            self._stage.prepare()
             self._view = self._begin()
         except BaseException:
             self._stage.close()
             raise
-        open_ = partial(_open, options)
-        post = inbox.put
-        self._claimer = Claimer(self._node.id, open_, post)
-        self._settlers = Settlers(
-            self._node.id, open_, post, options.settle_rows, lambda: self._heart.n_others == 0
-        )
-        deadline_s, limit_s = patience_s(options.ttl_s)
-        open_heart = partial(_open, options, deadline_s=deadline_s, statement_timeout_s=limit_s)
-        self._heart = Heart(self._node, open_heart, post)
-        self._links: list[Link | Settlers] = [self._claimer, self._settlers, self._heart]
-        if options.notify:
-            self._links.append(Listener(self._node.id, open_, post))
         self._ended = False
         self._code = OK
-        self._abort_at = math.inf
+        self._grace_at = self._abort_at = math.inf
         self._next_tick = 0.0
 
     @property
@@ -140,8 +136,11 @@ class _Life:
 
     def _begin(self) -> View:
         """Register the node, learn the lanes, and make the first view."""
+        from actorq.supervisor.links import Links, open_store  # while actors start
+
         options = self._options
-        store = _open(options, "actorq start")
+        self._links = Links(options, self._node, self._inbox.put)
+        store = open_store(options, "actorq start", lock_timeout_s=START_LOCK_S)
         try:
             pairs = [(q, kind.name) for kind in options.kinds for q in options.queues_of(kind)]
             lanes = store.lanes(pairs)
@@ -155,6 +154,8 @@ class _Life:
             grace_s=options.grace_s,
             notify=options.notify,
             drain=options.drain,
+            until_final=options.until_final,
+            limit_s=options.limit_s,
         )
         kinds = [
             (
@@ -172,32 +173,41 @@ class _Life:
         if old is not None and old != new:
             self._events.emit(event.ArgsTypeChanged(kind.name, old, new))
 
+    def go_on(self, before: _Life) -> None:
+        """Go on counting, and draining up to the same limit, where another life has ended."""
+        for name, kind in before._view.kinds.items():
+            self._view.kinds[name].tally = kind.tally
+        self._view.began_at = before._view.began_at
+
     def live(self, engine: Engine) -> bool:
         """Serve; returns False if the node was declared dead and another life must follow."""
         kinds = tuple(kind.name for kind in self._options.kinds)
         self._events.emit(event.SupervisorStarted(self._node.id, self._node.pid, kinds))
         try:
             self._stage.start()
-            for link in self._links:
-                link.start()
+            self._links.start()
             self._loop()
         finally:
             self._end()
-        engine._code = self._code
+        engine._code, engine.ended = self._code, plan_drain.ended(self._view)
         return self._ended
 
     def _loop(self) -> None:
         self._step(i.Tick(), time.monotonic())
-        while not self._ended and self._code != FAILED:
+        while not self._ended:
             item = self._next()
             now = time.monotonic()
+            while self._asked:  # first: what has failed by now may have failed by the stop
+                self._take(self._asked.popleft(), now)
             if item is not None and self._take(item, now):
                 return
             if now >= self._next_tick:
                 self._next_tick = now + self._options.poll_s
                 self._step(i.Tick(self._stage.taken(), self._stage.running()), now)
             if now >= self._abort_at:
-                self._code = FAILED
+                self._ended, self._code = True, self._code or FAILED
+            elif now >= self._grace_at and self._links.settlers.held_up:
+                self._ended = True
 
     def _next(self) -> Any:
         """Wait for something to happen, or for the time at which the plan wants to go on."""
@@ -228,7 +238,9 @@ class _Life:
         return False
 
     def _stop_asked(self, now: float) -> None:
+        """Set the time by which all must be over; there is more of it if the database may write."""
         grace_s = self._options.grace_s if math.isinf(self._abort_at) else 0.0
+        self._grace_at = min(self._grace_at, now + grace_s)
         self._abort_at = min(self._abort_at, now + grace_s + LAST_FLUSH_S)
 
     def _fatal(self, error: BaseException, now: float) -> None:
@@ -244,14 +256,16 @@ class _Life:
     def _step(self, input_: i.Input, now: float) -> None:
         for effect in plan.step(self._view, input_, now):
             self._perform(effect)
+        if self._view.phase != "running" and math.isinf(self._abort_at):
+            self._stop_asked(now)
 
     def _perform(self, effect: e.Effect) -> None:
         match effect:
-            case e.Claim() | e.AskDue() | e.GiveBack() | e.Hunger():
-                self._claimer.order(effect)
+            case e.Claim() | e.AskDue() | e.AskLeft() | e.GiveBack() | e.Hunger():
+                self._links.claimer.order(effect)
             case e.Settle(settlement):
-                self._heart.n_claimed += settlement.n
-                self._settlers.order(settlement)
+                self._links.heart.n_claimed += settlement.n
+                self._links.settlers.order(settlement)
             case e.Emit(happened):
                 self._events.emit(happened)
             case e.Finish():
@@ -262,23 +276,34 @@ class _Life:
     def _end(self) -> None:
         """Leave nothing behind: no actor, no thread, no row of this node."""
         self._stage.close()
-        for link in self._links:
-            link.stop()
-        for link in self._links:
-            if link.ident is not None:
-                link.join(JOIN_S)
+        self._links.stop()
+        if self._links.settlers.held_up:
+            self._links.settlers.join(LAST_TRY_S)
+            self._links.settlers.abandon()
+        self._links.join(JOIN_S)
         self._leave()
         self._take_last()
         n_unsettled = sum(held.unwritten for held in self._view.held.values())
-        if n_unsettled and self._code == OK:
-            self._code = FAILED
-        self._events.emit(event.SupervisorStopped(self._node.id, n_unsettled))
+        ended, reason = plan_drain.ended(self._view), self._links.settlers.held_up
+        if self._ended or self._code:
+            self._events.emit(ended)
+            if (n_unsettled or ended.short) and self._code == OK:
+                self._code = FAILED
+        stopped = event.SupervisorStopped(self._node.id, n_unsettled, reason if n_unsettled else "")
+        self._events.emit(stopped)
 
     def _leave(self) -> None:
-        """Take the node's row away; whatever it still holds is reaped by others then."""
+        """Take the node's row away; whatever it still holds is reaped by others then.
+
+        Claims that a hard stop did not wait for go back before that: nobody has begun them.
+        """
+        from actorq.supervisor.links import open_store
+
         try:
-            store = _open(self._options, "actorq leave")
+            store = open_store(self._options, "actorq leave")
             try:
+                for lease in self._view.claims:
+                    store.give_back(self._node.id, lease)
                 store.leave(self._node.id)
             finally:
                 store.close()
@@ -295,39 +320,6 @@ class _Life:
                 for effect in plan.step(self._view, item, time.monotonic()):
                     if isinstance(effect, e.Emit):
                         self._events.emit(effect.event)
-
-
-def _open(options: RunOptions, name: str, **timeouts: float) -> Any:
-    from actorq.store.queue import QueueStore
-
-    return QueueStore.connect(options.dsn, options.schema, name, **timeouts)
-
-
-@contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Turn SIGTERM and SIGINT into requests to stop; outside the main thread, leave them."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {sig: signal.signal(sig, lambda *_: stop()) for sig in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for sig, handler in before.items():
-            signal.signal(sig, handler)
-
-
-@contextmanager
-def _calm_collector() -> Iterator[None]:
-    """Search for reference cycles rarely, and not among what was there before."""
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 def run(

@@ -10,8 +10,11 @@ from pathlib import Path
 from actorq.core.ask import NodeInfo
 
 
-def me(ttl_s: float) -> NodeInfo:
-    """Return a new identity: a fresh uuid for each start, and where this process runs."""
+def me(ttl_s: float, guardian: int | None = None) -> NodeInfo:
+    """Return a new identity: a fresh uuid for each start, and where this process runs.
+
+    `guardian` is the process id of its guardian, if it has one.
+    """
     pid = os.getpid()
     return NodeInfo(
         id=str(uuid.uuid4()),
@@ -21,6 +24,8 @@ def me(ttl_s: float) -> NodeInfo:
         boot_id=_read("/proc/sys/kernel/random/boot_id"),
         pid_ns=_link("/proc/self/ns/pid"),
         pid_start=start_of(pid),
+        guardian_pid=guardian,
+        guardian_start=None if guardian is None else start_of(guardian),
     )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from actorq.core import event
 from actorq.errors import SchemaMismatch, StoreError
 from actorq.store.faults import Forbidden
+from actorq.supervisor.ends import Fatal
 
 if TYPE_CHECKING:
     from actorq.store.queue import QueueStore
@@ -29,13 +30,6 @@ server that is back without work for a second."""
 
 REPEAT_S = 60.0
 """How long an error that was reported is not reported again: it may come twice a second."""
-
-
-class Fatal:
-    """Tell the engine that this supervisor cannot go on, and why."""
-
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
 
 
 class Stopping(Exception):

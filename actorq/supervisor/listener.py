@@ -24,19 +24,29 @@ class Listener(Link):
     def work(self, store: QueueStore) -> None:
         """Listen, and pass on what comes: many wake-ups of one lane as one."""
         store.listen()
-        while not self.stopping.is_set():
-            woken: Counter[int] = Counter()
-            for payload in store.notifications(WAIT_S):
-                self._read(payload, woken)
-            for lane, n in woken.items():
-                self.post(i.Woken(lane, n))
+        self.post(i.Listening(True))
+        try:
+            while not self.stopping.is_set():
+                self._pass_on(store.notifications(WAIT_S))
+        finally:
+            self.post(i.Listening(False))
         raise Stopping
 
-    def _read(self, payload: str, woken: Counter[int]) -> None:
+    def _pass_on(self, payloads: list[str]) -> None:
+        woken: Counter[int] = Counter()
+        mine: set[int] = set()
+        for payload in payloads:
+            self._read(payload, woken, mine)
+        for lane, n in woken.items():
+            self.post(i.Woken(lane, n, mine=lane in mine))
+
+    def _read(self, payload: str, woken: Counter[int], mine: set[int]) -> None:
         """Read one payload; anybody may send anything on a channel, so the rest is ignored."""
         match payload.split(" "):
-            case [lane] if lane.isdecimal():
+            case [lane, *nodes] if lane.isdecimal():
                 woken[int(lane)] += 1
+                if not nodes or self._node in nodes:
+                    mine.add(int(lane))
             case ["cancel", node, lease, job] if lease.isdecimal() and job.isdecimal():
                 if node == self._node:
                     self.post(i.CancelAsked(int(lease), int(job)))

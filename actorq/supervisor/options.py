@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from actorq.core.policy import check_integer, check_name, check_number
+from actorq.core.policy import check_integer, check_name
+from actorq.durations import Duration, check_duration
 from actorq.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -14,12 +15,22 @@ if TYPE_CHECKING:
     from actorq.kind import Kind
 
 
+_DURATIONS = {
+    "ttl_s": (0.5, 3600.0),
+    "poll_s": (0.001, 60.0),
+    "grace_s": (0.0, 86_400.0),
+    "limit_s": (0.0, 30 * 86_400.0),
+}
+
+
 class RunSettings(TypedDict, total=False):
     """Name the settings that `app.run` takes; `RunOptions` has their defaults."""
 
-    ttl_s: float
-    poll_s: float
-    grace_s: float
+    until_final: bool
+    limit_s: Duration
+    ttl_s: Duration
+    poll_s: Duration
+    grace_s: Duration
     notify: bool
     settle_rows: int
 
@@ -29,7 +40,10 @@ class RunOptions:
     """Hold the settings of one supervisor; durations in seconds.
 
     It serves `kinds`, each on its own queue, or on `queues` where they are given. `settle_rows`
-    caps how many outcomes one statement writes.
+    caps how many outcomes one statement writes. With `until_final` it ends when nothing of its
+    lanes is left to run, due later or not, or after `limit_s`.
+
+    Durations may be given as timedelta or text, too; they are seconds once checked.
     """
 
     dsn: str = field(repr=False)  # it may hold a password
@@ -41,6 +55,8 @@ class RunOptions:
     grace_s: float = 30.0
     notify: bool = True
     drain: bool = False
+    until_final: bool = False
+    limit_s: float = 3600.0
     settle_rows: int = 1000
 
     def __post_init__(self) -> None:
@@ -49,9 +65,9 @@ class RunOptions:
             raise ConfigError("no kind has a handler here: import the module that declares them")
         for queue in self.queues:
             check_name("queue", queue)
-        check_number("ttl_s", self.ttl_s, 0.5, 3600.0)
-        check_number("poll_s", self.poll_s, 0.001, 60.0)
-        check_number("grace_s", self.grace_s, 0.0, 86_400.0)
+        for name, (low, high) in _DURATIONS.items():
+            seconds = check_duration(name, getattr(self, name), low, high)
+            object.__setattr__(self, name, seconds)
         check_integer("settle_rows", self.settle_rows, 1, 10_000)
 
     def queues_of(self, kind: Kind) -> tuple[str, ...]:
@@ -63,27 +79,26 @@ class RunOptions:
         cls,
         app: App,
         *,
-        dsn: str | None = None,
-        schema: str | None = None,
         kinds: Sequence[str] | None = None,
         queues: Sequence[str] | None = None,
         drain: bool = False,
         **settings: Unpack[RunSettings],
     ) -> RunOptions:
-        """Choose from an app the kinds to serve; all that have a handler, unless named.
-
-        Given `dsn` or `schema`, they stand for the app's own.
-        """
-        if app.pooler and dsn is None:
+        """Choose from an app the kinds to serve; all that have a handler, unless named."""
+        if app.pooler:
             raise ConfigError("App(pooler=True) can only enqueue: to run, give a direct DSN")
         served = tuple(_chosen(app, kinds))
+        until_final = settings.get("until_final", False)
+        if "limit_s" in settings and not until_final:
+            raise ConfigError("limit_s is for a drain until_final: any other one does not wait")
+        given: dict[str, Any] = {**settings}  # durations in any form
         return cls(
-            dsn=app.dsn() if dsn is None else dsn,
-            schema=app.schema if schema is None else schema,
+            dsn=app.dsn(),
+            schema=app.schema,
             kinds=served,
             queues=tuple(queues or ()),
-            drain=drain,
-            **settings,
+            drain=drain or until_final,
+            **given,
         )
 
 

@@ -7,7 +7,6 @@ when the process and its group are gone, so that whoever hears of it can give th
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 import os
 import selectors
@@ -23,8 +22,9 @@ import msgspec
 
 from actorq import wire
 from actorq.errors import ProtocolError
+from actorq.logs import logger
+from actorq.supervisor.ends import Fatal
 from actorq.supervisor.exits import ExitInfo, OomCounter, exit_info
-from actorq.supervisor.link import Fatal
 from actorq.supervisor.loglines import LogLines
 from actorq.supervisor.stacks import Stacks
 
@@ -64,6 +64,7 @@ class _Watched:
     stacks: Stacks = field(default_factory=Stacks)
     code: int | None = None
     is_dead: bool = False
+    is_orphaned: bool = False  # its guardian died before it
     is_broken: bool = False  # nothing more it says is listened to
     kill_at: float = math.inf  # when to end it if it has not ended by itself
 
@@ -219,8 +220,8 @@ class Pipes(threading.Thread):
         watched.stacks.feed(text for _, text in lines)
         extra = {"kind": actor.kind, "slot": actor.index}
         for level, text in lines:
-            logger = logging.getLogger(f"actorq.actor.{actor.kind}")
-            logger.log(level, "%s[%d] %s", actor.kind, actor.index, text, extra=extra)
+            log = logger(f"actorq.actor.{actor.kind}")
+            log.log(level, "%s[%d] %s", actor.kind, actor.index, text, extra=extra)
 
     # ---- death ----
 
@@ -231,6 +232,7 @@ class Pipes(threading.Thread):
         if not watched.is_broken:
             self._selector.unregister(actor.socket)
         watched.code = actor.child.reap()
+        watched.is_orphaned = actor.child.is_orphaned
         watched.is_dead = True
 
     def _bury(self) -> None:
@@ -257,10 +259,13 @@ class Pipes(threading.Thread):
         self._log(watched, watched.lines.end(time.monotonic()))
         del self._watched[actor.id]
         oom = watched.code == -9 and not actor.problem and self._oom.has_risen()
-        exit_ = exit_info(watched.code, oom, actor.problem, watched.stacks.text())
-        page = actor.page
         self._release(actor)
-        self._post(ActorDied(actor.id, exit_, page.taken, page.running()))
+        if watched.is_orphaned:  # no job has done that
+            exit_ = ExitInfo(problem="the guardian of its supervisor has died")
+            self._post(ActorDied(actor.id, exit_, 0, []))
+        else:
+            exit_ = exit_info(watched.code, oom, actor.problem, watched.stacks.text())
+            self._post(ActorDied(actor.id, exit_, actor.page.taken, actor.page.running()))
 
     def _release(self, actor: Actor) -> None:
         with contextlib.suppress(KeyError):

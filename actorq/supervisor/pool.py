@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import itertools
 import os
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import BuiltinFunctionType
 from typing import TYPE_CHECKING
 
 from multiprocess import get_context
@@ -16,13 +18,18 @@ from multiprocess import get_context
 from actorq import wire
 from actorq.actor import loop
 from actorq.actor.adapters import Kind
-from actorq.actor.boot import boot_of, is_loading_main
+from actorq.actor.boot import boot_of
+from actorq.config import Place
 from actorq.core.model import Buffer
+from actorq.core.policy import KindPolicy
 from actorq.errors import ConfigError, InternalError
+from actorq.loading import refuse_while_loading
 from actorq.page import MAX_IN_PIPE, Page
+from actorq.supervisor import process
 from actorq.supervisor.exits import ExitInfo
+from actorq.supervisor.guard import Guard
 from actorq.supervisor.ledger import Ledger
-from actorq.supervisor.process import Child
+from actorq.supervisor.process import Child, GuardedChild
 
 if TYPE_CHECKING:
     from actorq.supervisor.pipes import Pipes
@@ -34,8 +41,14 @@ THREAD_COUNTS = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
     "BLIS_NUM_THREADS",
+    "OPENCV_FOR_THREADS_NUM",
+    "NUMBA_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+    "POLARS_MAX_THREADS",
+    "ACTORQ_THREADS",
 )
-"""What numeric libraries read, once, when they are loaded."""
+"""What numeric libraries read, once, when they are loaded; the last is for handlers to read, which
+tell it to libraries that read nothing."""
 
 MAX_PARTS = 1000
 """How many buffers to give to one sendmsg: Linux and macOS take 1024."""
@@ -61,7 +74,7 @@ class Actor:
         self.reader = wire.FrameReader.of_supervisor()
         self.socket = ours
         self.log_fd = log_fd
-        self.child: Child | None = None
+        self.child: Child | GuardedChild | None = None
         self.problem = ""  # why we killed it
         self._writer = wire.FrameWriter()
         self._unsent: deque[memoryview] = deque()
@@ -144,30 +157,32 @@ class Actor:
 class Pool:
     """Start actor processes; every one is reported by `pipes` until it is dead.
 
-    `n_threads` is what numeric libraries in each actor are told to use, unless the
-    environment or the kind says otherwise.
+    `place` is where the jobs live, for handlers that enqueue.
     """
 
-    def __init__(self, pipes: Pipes, n_threads: int = 1) -> None:
-        if is_loading_main():
+    def __init__(self, pipes: Pipes, place: Place | None = None) -> None:
+        refuse_while_loading("a supervisor was started")
+        if not isinstance(_thread.start_new_thread, BuiltinFunctionType):
             raise ConfigError(
-                "a supervisor was started while an actor loads the main module: put the call "
-                "that runs it under  if __name__ == '__main__':"
+                "the threads of this process have been patched, as by eventlet or gevent, and a "
+                "supervisor needs real ones: patch where handlers run only, in their setup or "
+                "where ACTORQ_SLOT is in os.environ, and enqueue from patched processes"
             )
         self._pipes = pipes
-        self._n_threads = n_threads
+        self._place = place
         self._context = get_context("spawn")
+        self._guard = Guard.start()
         self._closed = socket.socket()  # what an actor has that could not be started
         self._closed.close()
 
     def spawn(self, kind: Kind, index: int) -> Actor:
         """Start an actor for slot `index` of a kind.
 
-        Call it in a thread that lives as long as the actors should, the main thread at best:
-        the kernel ends them with it. Raises ConfigError for a handler that cannot be sent. If
+        Without a guardian, call it in a thread that lives as long as the actors should: the
+        kernel ends them with it. Raises ConfigError for a handler that cannot be sent. If
         the system refuses a process, its ActorDied says so.
         """
-        boot = boot_of(kind, index)
+        boot = boot_of(kind, index, self._place)
         actor = Actor(kind.name, index, Page.private(kind.policy.max_batch), self._closed, NO_FD)
         try:
             self._bring_up(actor, kind)
@@ -177,6 +192,16 @@ class Pool:
         self._pipes.add(actor)
         actor.send(boot)
         return actor
+
+    @property
+    def guardian(self) -> int | None:
+        """Return the process id of the guardian, None where there is none."""
+        return self._guard.pid if self._guard is not None else None
+
+    def close(self) -> None:
+        """Let the guardian leave."""
+        if self._guard is not None:
+            self._guard.close()
 
     def _bring_up(self, actor: Actor, kind: Kind) -> None:
         """Give an actor its page, pipes and process; raises OSError where one is refused."""
@@ -193,23 +218,29 @@ class Pool:
             finally:
                 os.close(their_log)
 
-    def _start(self, kind: Kind, actor: Actor, fd: int, log_fd: int) -> Child:
-        return Child.start(
+    def _start(self, kind: Kind, actor: Actor, fd: int, log_fd: int) -> Child | GuardedChild:
+        if self._guard is not None and not self._guard.is_alive():
+            self._guard.close()
+            self._guard = Guard.start()
+        return process.start(
             loop.main,
-            (fd, os.getpid(), actor.page),
-            name=f"actorq {kind.name} {actor.index}",
-            env=environment(dict(os.environ), kind.policy.env, actor.index, self._n_threads),
+            (fd, self.guardian or os.getpid(), actor.page),
+            name=f"actorq {kind.name}[{actor.index}]",
+            env=environment(dict(os.environ), kind.policy, actor.index),
             log_fd=log_fd,
             fds=[fd],
+            guard=self._guard,
         )
 
 
-def environment(
-    base: dict[str, str], own: dict[str, str], index: int, n_threads: int
-) -> dict[str, str]:
-    """Return the environment of an actor: the kind's own settings win, then those around us."""
-    threads = dict.fromkeys(THREAD_COUNTS, str(n_threads))
-    return {**threads, **base, "ACTORQ_SLOT": str(index), **own}
+def environment(base: Mapping[str, str], policy: KindPolicy, index: int) -> dict[str, str]:
+    """Return the environment of an actor: the kind's own settings win, then those around us.
+
+    One thread each where nobody says otherwise: as many actors as cores already keep those busy.
+    """
+    threads = dict.fromkeys(THREAD_COUNTS, str(policy.threads or 1))
+    around = {**threads, **base} if policy.threads is None else {**base, **threads}
+    return {**around, "ACTORQ_SLOT": str(index), **policy.env}
 
 
 def _nothing() -> None:

@@ -18,10 +18,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from multiprocess import popen_spawn_posix, process, reduction, resource_tracker, spawn
+from multiprocess import popen_spawn_posix, process, reduction, spawn
 from multiprocess.context import SpawnProcess, set_spawning_popen
 
-_HELD_BACK = (signal.SIGINT, signal.SIGTERM)
+from actorq.supervisor.guard import Guard, signals_held_back
+from actorq.supervisor.guardian import CODE
 
 
 class _Launcher(popen_spawn_posix.Popen):  # type: ignore[misc]
@@ -29,24 +30,17 @@ class _Launcher(popen_spawn_posix.Popen):  # type: ignore[misc]
 
     def _launch(self, child: ActorProcess) -> None:
         data = self._described(child)
-        self.sentinel, child_w = os.pipe()
         child_r, self.parent_w = os.pipe()
         try:
-            self.pid = self._execute(child, child_r, child_w)
+            self._execute(child, child_r)
         except BaseException:
-            self.close()
+            os.close(self.parent_w)
             raise
         finally:
-            os.close(child_w)
             os.close(child_r)
         # Far below the size of a pipe: everything large travels in the first frame.
         with contextlib.suppress(BrokenPipeError):
             os.write(self.parent_w, data)
-
-    def close(self) -> None:
-        """Close what tells the child that its parent lives, and the parent that it does."""
-        os.close(self.sentinel)
-        os.close(self.parent_w)
 
     def _described(self, child: ActorProcess) -> bytes:
         """Return what the spawned interpreter needs, without the user's main module.
@@ -65,20 +59,39 @@ class _Launcher(popen_spawn_posix.Popen):  # type: ignore[misc]
             set_spawning_popen(None)
         return data.getvalue()
 
-    def _execute(self, child: ActorProcess, child_r: int, child_w: int) -> int:
-        tracker = resource_tracker.getfd()
-        command = spawn.get_command_line(tracker_fd=tracker, pipe_handle=child_r)
-        started = subprocess.Popen(
-            command,
-            env=child.env,
-            stdin=subprocess.DEVNULL,
-            stdout=child.log_fd,
-            stderr=child.log_fd,
-            pass_fds=[tracker, child_r, child_w, *self._fds, *child.fds],
-            process_group=0,
-        )
-        started.returncode = 0  # waiting for it is not that object's business
-        return started.pid
+    def _execute(self, child: ActorProcess, child_r: int) -> None:
+        # Without a tracker of resources: an actor that needs one starts its own.
+        # The name at its end is for people who list processes.
+        command = [*spawn.get_command_line(pipe_handle=child_r), child.name]
+        fds = [child_r, *self._fds, *child.fds]
+        if child.guard is not None:
+            started = child.guard.spawn(command, child.env, child.log_fd, fds)
+            self.pid, self.pidfd, self.line = started
+            self.sentinel = self.line.fileno()
+            return
+        self.sentinel, child_w = os.pipe()
+        try:
+            self.pid = _executed(command, child, [*fds, child_w])
+        except BaseException:
+            os.close(self.sentinel)
+            raise
+        finally:
+            os.close(child_w)
+
+
+def _executed(command: list[str], child: ActorProcess, fds: Sequence[int]) -> int:
+    """Start a child of our own and return its number."""
+    started = subprocess.Popen(
+        command,
+        env=child.env,
+        stdin=subprocess.DEVNULL,
+        stdout=child.log_fd,
+        stderr=child.log_fd,
+        pass_fds=fds,
+        process_group=0,
+    )
+    started.returncode = 0  # waiting for it is not that object's business
+    return started.pid
 
 
 class ActorProcess(SpawnProcess):  # type: ignore[misc]
@@ -87,6 +100,7 @@ class ActorProcess(SpawnProcess):  # type: ignore[misc]
     env: dict[str, str]
     fds: Sequence[int]
     log_fd: int
+    guard: Guard | None
 
     @staticmethod
     def _Popen(child: ActorProcess) -> _Launcher:
@@ -94,47 +108,80 @@ class ActorProcess(SpawnProcess):  # type: ignore[misc]
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out of what is sent what the child has already."""
-        return {k: v for k, v in self.__dict__.items() if k not in ("env", "fds", "log_fd")}
+        return {k: v for k, v in self.__dict__.items() if k not in ActorProcess.__annotations__}
+
+
+def start(
+    target: Callable[..., Any],
+    args: tuple[Any, ...],
+    *,
+    name: str,
+    env: dict[str, str],
+    log_fd: int,
+    fds: Sequence[int],
+    guard: Guard | None,
+) -> Child | GuardedChild:
+    """Start a process, by the guard if there is one; raises OSError if there is none to be had."""
+    started = ActorProcess(target=target, args=args, name=name, daemon=False)
+    started.env, started.fds, started.log_fd, started.guard = env, fds, log_fd, guard
+    with signals_held_back():
+        started.start()
+    # Or every later start would wait for this one's end, and so would interpreter exit.
+    process._children.discard(started)
+    return Child(started._popen) if guard is None else GuardedChild(started._popen, guard)
+
+
+class GuardedChild:
+    """Hold a process that the guardian has started until it and all its own are gone."""
+
+    def __init__(self, popen: _Launcher, guard: Guard) -> None:
+        self.pid: int = popen.pid
+        self.is_orphaned = False  # the guardian died, and the actor with it
+        self._popen, self._guard = popen, guard
+
+    def fileno(self) -> int:
+        """Return a descriptor that becomes readable when the process and its own are gone."""
+        return int(self._popen.line.fileno())
+
+    def kill(self) -> None:
+        """Kill the process; the guardian kills what it leaves."""
+        with contextlib.suppress(OSError):  # it is dead
+            signal.pidfd_send_signal(self._popen.pidfd, signal.SIGKILL)
+
+    def reap(self) -> int | None:
+        """Return its exit code; −n is signal n. None if the guardian has died."""
+        said = self._popen.line.recv(CODE)
+        self.is_orphaned = len(said) < CODE
+        return None if self.is_orphaned else int.from_bytes(said, "big", signed=True)
+
+    def is_group_gone(self) -> bool:
+        """Return whether nothing is left of it; only a guardian that died leaves some."""
+        return not (self.is_orphaned and self._guard.end_orphans())
+
+    def close(self) -> None:
+        """Close the descriptors."""
+        os.close(self._popen.parent_w)
+        os.close(self._popen.pidfd)
+        self._popen.line.close()
 
 
 class Child:
-    """Hold a started process until it and all it has started are gone.
+    """Hold a started process until it and all it has started are gone, as far as groups tell.
 
-    Its number cannot mean somebody else meanwhile: a dead process is not waited for before
-    its group has been killed.
+    This is for systems without a guardian. Its number cannot mean somebody else meanwhile: a
+    dead process is not waited for before its group has been killed.
     """
 
-    def __init__(self, started: ActorProcess) -> None:
-        self.pid: int = started.pid
-        self._popen = started._popen
+    def __init__(self, popen: _Launcher) -> None:
+        self.pid: int = popen.pid
+        self.is_orphaned = False
+        self._popen = popen
         self._lock = threading.Lock()
         self._reaped = False
-        self._pidfd = _pidfd(self.pid)
-
-    @classmethod
-    def start(
-        cls,
-        target: Callable[..., Any],
-        args: tuple[Any, ...],
-        *,
-        name: str,
-        env: dict[str, str],
-        log_fd: int,
-        fds: Sequence[int],
-    ) -> Child:
-        """Start a process; raises OSError if the system has none to give."""
-        started = ActorProcess(target=target, args=args, name=name, daemon=False)
-        started.env, started.fds, started.log_fd = env, fds, log_fd
-        resource_tracker.ensure_running()  # here, for its start would unblock the signals
-        with _signals_held_back():
-            started.start()
-        # Or every later start would wait for this one's end, and so would interpreter exit.
-        process._children.discard(started)
-        return cls(started)
 
     def fileno(self) -> int:
         """Return a descriptor that becomes readable when the process is dead."""
-        return self._pidfd if self._pidfd is not None else int(self._popen.sentinel)
+        return int(self._popen.sentinel)
 
     def kill(self) -> None:
         """Kill the process and everything in its group."""
@@ -169,17 +216,8 @@ class Child:
 
     def close(self) -> None:
         """Close the descriptors."""
-        if self._pidfd is not None:
-            os.close(self._pidfd)
-        self._popen.close()
-
-
-def _pidfd(pid: int) -> int | None:
-    """Return a descriptor of a process, None where the system has no such thing."""
-    try:
-        return os.pidfd_open(pid)
-    except (AttributeError, OSError):
-        return None
+        os.close(self._popen.sentinel)
+        os.close(self._popen.parent_w)
 
 
 def _living(group: int) -> Iterator[int]:
@@ -191,13 +229,3 @@ def _living(group: int) -> Iterator[int]:
             continue
         if int(fields[2]) == group and fields[0] not in (b"Z", b"X"):
             yield int(path.parent.name)
-
-
-@contextlib.contextmanager
-def _signals_held_back() -> Iterator[None]:
-    """Block signals, in this thread and in what is started, until the child can ignore them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -9,7 +9,8 @@ import msgspec
 
 from actorq.core.event import Event, RetryFunctionFailed
 from actorq.core.policy import KindPolicy
-from actorq.core.retry import RetryFunction, is_number
+from actorq.core.retry import RetryFunction
+from actorq.durations import seconds_of
 
 MAX_ERRORS = 100
 """How many distinct errors of one function are told: their text may hold anything."""
@@ -22,14 +23,14 @@ class Told:
         self._kind, self._function, self._emit = kind, function, emit
         self._errors: set[str] = set()
 
-    def __call__(self, n_failed: int) -> float:
+    def __call__(self, n_failed: int) -> object:
         """Return what the function returns, whatever that is."""
         try:
             delay = self._function(n_failed)
         except BaseException as exc:
             self._tell(f"it raised {exc!r}")
             raise
-        if not is_number(delay):
+        if seconds_of(delay) is None:
             self._tell(f"it returned {delay!r}, not a number of seconds")
         return delay
 

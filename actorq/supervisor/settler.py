@@ -18,7 +18,8 @@ from actorq.core.model import Settlement
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
 from actorq.store.faults import Contended, Forbidden, LockTimeout, OnHold, TooSlow
 from actorq.store.settles import some_of
-from actorq.supervisor.link import Fatal, Link, Open, Post, Stopping
+from actorq.supervisor.ends import Fatal
+from actorq.supervisor.link import Link, Open, Post, Stopping
 from actorq.supervisor.orders import Orders
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ MEND_WAIT_S = 10.0
 HOLD_WAIT_S = 0.5
 """How long to wait when the server refuses to write for a reason that should pass."""
 
+LOCKED_S = 0.4
+"""How long jobs may be locked by somebody before that is told: most locks are gone by then."""
+
+LOCKED = "another transaction holds a lock on these jobs"
+
 
 class Settler(Link):
     """Write settlements, in the order they came, each exactly once."""
@@ -65,6 +71,15 @@ class Settler(Link):
         self._strays: list[int] = []  # jobs that are in neither `ready` nor a lease
         self._mend_at = -math.inf  # not before
         self._whole: dict[int, Settlement] = {}  # lease → what a kept remainder is part of
+        self._kept_since = 0.0
+        self._said: set[str] = set()  # reasons told since everything was written last
+        self._abandoned = False
+        self.held_up = ""  # why outcomes are not written, if they are not
+
+    def abandon(self) -> None:
+        """Leave, whatever has not been written: nobody waits for it any longer."""
+        self._abandoned = True
+        self.stop()
 
     def stop(self) -> None:
         """Leave after the settlements given so far."""
@@ -73,6 +88,8 @@ class Settler(Link):
 
     def busy(self) -> bool:
         """Tell whether outcomes are waiting to be written."""
+        if self._abandoned:
+            return False
         return bool(self._pending or self._kept or self._later) or self._orders.any()
 
     def work(self, store: QueueStore) -> None:
@@ -90,7 +107,7 @@ class Settler(Link):
     def _work(self, store: QueueStore) -> None:
         if self._pending:
             self._resolve(store)
-        while True:
+        while not self._abandoned:
             self._pending = self._gather()
             if self._pending:
                 self._no += N_SETTLERS
@@ -99,6 +116,7 @@ class Settler(Link):
                 raise Stopping
             if self._strays and time.monotonic() >= self._mend_at:
                 self._mend(store)
+        raise Stopping
 
     def _gather(self) -> list[Settlement]:
         """Wait for a settlement, then take all that fit into one statement with it.
@@ -143,7 +161,7 @@ class Settler(Link):
 
     def _write(self, store: QueueStore) -> None:
         """Write what is pending until it is known to be written."""
-        while self._pending:
+        while self._pending and not self._abandoned:
             try:
                 reply = self._send(store)
             except StoreUnavailable as exc:
@@ -218,8 +236,24 @@ class Settler(Link):
             self._strays = []
 
     def _delayed(self, exc: StoreError) -> None:
-        n = sum(s.n for s in self._pending)
-        self.post(event.SettleDelayed(n, str(exc)))
+        self._is_held_up(str(exc))
+
+    def _is_held_up(self, reason: str) -> None:
+        """Say why outcomes are not written, once for each reason until all of them are."""
+        self.held_up = reason
+        if reason not in self._said:
+            self._said.add(reason)
+            n = sum(s.n for s in self._pending) + sum(s.n for _, s in self._kept)
+            self.post(event.SettleDelayed(n, reason))
+
+    def _note_what_is_kept(self, reply: Settled) -> None:
+        if not self._kept:
+            self.held_up = ""
+            self._said.clear()
+        elif reply.reason:
+            self._is_held_up(reply.reason)
+        elif reply.kept and time.monotonic() >= self._kept_since + LOCKED_S:
+            self._is_held_up(LOCKED)
 
     def _report(self, reply: Settled) -> None:
         """Tell the engine what is written, and keep what somebody's lock held back."""
@@ -229,9 +263,11 @@ class Settler(Link):
         kept = frozenset(reply.kept)
         written = [s for s in self._pending if not (kept and self._keep(s, kept, reply))]
         self._pending = []
+        self._note_what_is_kept(reply)
         whole = [self._whole.pop(s.lease, s) for s in written]
         if whole:
-            self.post(i.Settled(whole, frozenset(reply.leases), dict(reply.seqs)))
+            refused = frozenset(reply.refused)
+            self.post(i.Settled(whole, frozenset(reply.leases), dict(reply.seqs), refused))
 
     def _keep(self, sent: Settlement, kept: frozenset[int], reply: Settled) -> bool:
         """Queue the part of a settlement that was held back; tell whether there was one."""
@@ -242,6 +278,8 @@ class Settler(Link):
         seq = reply.seqs.get(sent.lease, sent.seq + 1)
         rest = Settlement(sent.lease, seq, done, rows, sent.closes, sent.open_bits)
         self._whole.setdefault(sent.lease, sent)
+        if not self._kept and sent is self._whole[sent.lease]:
+            self._kept_since = time.monotonic()
         self._kept.append((time.monotonic() + KEPT_WAIT_S, rest))
         return True
 

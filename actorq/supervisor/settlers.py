@@ -108,6 +108,16 @@ class Settlers:
         self._first.stop()
         self._second.stop()
 
+    @property
+    def held_up(self) -> str:
+        """Return why outcomes cannot be written, empty if they can."""
+        return self._first.held_up or self._second.held_up
+
+    def abandon(self) -> None:
+        """Ask both to leave at once: nobody waits any longer for what they could not write."""
+        self._first.abandon()
+        self._second.abandon()
+
     def join(self, timeout: float) -> None:
         """Wait until both have left."""
         deadline = time.monotonic() + timeout

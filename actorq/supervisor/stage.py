@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from actorq import wire
+from actorq.config import Place
 from actorq.core import effects as e
 from actorq.core import inputs as i
 from actorq.core.model import Cut
@@ -46,12 +47,24 @@ class Seat:
 class Stage:
     """Carry out the effects that concern processes; translate what they say."""
 
-    def __init__(self, kinds: Sequence[Kind], post: Callable[[object], None]) -> None:
+    def __init__(self, kinds: Sequence[Kind], place: Place, post: Callable[[object], None]) -> None:
         self._kinds = {kind.name: kind for kind in kinds}
         self._pipes = Pipes(post)
-        self._pool = Pool(self._pipes)
+        self._pool = Pool(self._pipes, place)
         self._by_number: dict[int, Seat] = {}
         self._by_actor: dict[int, Seat] = {}
+        self._prepared: dict[tuple[str, int], Actor] = {}
+
+    @property
+    def guardian(self) -> int | None:
+        """Return the process id of the guardian of all actors, None where there is none."""
+        return self._pool.guardian
+
+    def prepare(self) -> None:
+        """Start the first actor of each slot before anybody asks for it, for that takes longest."""
+        for kind in self._kinds.values():
+            for index in range(kind.policy.actors):
+                self._prepared[kind.name, index] = self._pool.spawn(kind, index)
 
     def start(self) -> None:
         """Start the thread that reads and writes the pipes."""
@@ -59,10 +72,13 @@ class Stage:
 
     def close(self) -> None:
         """Kill whatever is left, and wait until it is gone."""
-        for seat in self._by_number.values():
-            seat.actor.kill()
+        for actor in [seat.actor for seat in self._by_number.values()] + [*self._prepared.values()]:
+            actor.kill()
+        if self._prepared and self._pipes.ident is None:
+            self._pipes.start()  # which alone can bury them
         deadline = time.monotonic() + CLOSE_S
         self._pipes.close(deadline)
+        self._pool.close()
 
     def perform(self, effect: e.Effect) -> None:
         """Carry out an effect."""
@@ -84,7 +100,9 @@ class Stage:
                     self._by_number[number].actor.kill()
 
     def _spawn(self, number: int, kind: str, index: int) -> None:
-        actor = self._pool.spawn(self._kinds[kind], index)
+        actor = self._prepared.pop((kind, index), None) or self._pool.spawn(
+            self._kinds[kind], index
+        )
         seat = Seat(number, actor)
         self._by_number[number] = self._by_actor[actor.id] = seat
 

@@ -37,6 +37,28 @@ def test_retry_by_filter_is_capped_and_says_so(actorq: Shell, conn: Session) -> 
 def test_retry_needs_either_ids_or_a_filter(actorq: Shell) -> None:
     assert actorq("retry").code == 2
     assert actorq("retry", 1, "--kind", "embed").code == 2
+    assert actorq("retry", 1, "--limit", 5).code == 2
+
+
+def test_retry_with_a_limit_alone_retries_nothing(actorq: Shell, conn: Session) -> None:
+    ids = insert(conn, 2)
+    finish(conn, ids, "failed")
+    ran = actorq("retry", "--limit", 1)
+    assert ran.code == 2
+    assert "--state, --kind or --queue" in ran.err
+    assert states(conn, ids) == ["failed", "failed"]
+
+
+def test_retry_names_the_jobs_whose_unique_key_is_taken(actorq: Shell, conn: Session) -> None:
+    (dead,) = insert(conn, unique_key="x")
+    finish(conn, [dead], "failed")
+    (holder,) = insert(conn, unique_key="x")
+    conn.execute("INSERT INTO actorq.unique_key VALUES ('embed', 'x', %s)", [holder])
+    ran = actorq("retry", dead, "--json")
+    assert (ran.code, ran.objects) == (1, [{"retried": [], "refused": [dead]}])
+    assert f"another pending job holds the same unique key: {dead}" in ran.err
+    assert actorq("retry", "--kind", "embed").code == 1
+    assert states(conn, [dead]) == ["failed"]
 
 
 def test_prune_deletes_what_is_asked_for_and_never_a_pending_job(
@@ -47,7 +69,7 @@ def test_prune_deletes_what_is_asked_for_and_never_a_pending_job(
     finish(conn, [dead], "failed", age_s=100)
     claim(conn, [running])
     assert actorq("prune", "--older-than-s", 1000).out == "0 jobs deleted\n"
-    assert actorq("prune", "--older-than-s", 50, "--json").objects == [{"deleted": 1}]
+    assert actorq("prune", "--older-than-s", 50, "--json").objects == [{"deleted": 1, "kept": 0}]
     assert actorq("prune", "--state", "failed").out == "1 job deleted\n"
     assert states(conn, [done, dead, pending, running]) == ["ready", "running"]
 

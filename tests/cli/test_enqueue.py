@@ -53,7 +53,7 @@ def test_an_app_checks_the_args_and_names_the_queue(
     assert ran.code == 1
     assert "path" in ran.err
     ran = actorq("enqueue", "resizing:app", "resise", "{}")
-    assert ran.code == 1
+    assert ran.code == 2, "as for `actorq run`"
     assert "its kinds are: resize" in ran.err
     assert [row[0] for row in stored(conn)] == ["images"]
 
@@ -78,6 +78,56 @@ def test_one_bad_line_enqueues_nothing_and_is_named(
     assert ran.code == 1
     assert "line 1201" in ran.err
     assert stored(conn) == []
+
+
+def test_args_that_do_not_fit_are_named_by_their_line(
+    actorq: Shell, conn: Session, code: Path
+) -> None:
+    (code / "jobs.jsonl").write_text('{"path": "a"}\n\n\n{"path": "b"}\n{"path": 7}\n')
+    ran = actorq("enqueue", "resizing:app", "resize", "@jobs.jsonl")
+    assert ran.code == 1
+    assert "line 5: " in ran.err
+    assert "item" not in ran.err
+    assert "none of the jobs is enqueued" in ran.err
+    assert stored(conn) == []
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(
+    actorq: Shell, conn: Session, code: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (code / "jobs.jsonl").write_bytes(b'\xef\xbb\xbf{"path": "a"}\r\n{"path": "b"}\r\n')
+    ran = actorq("enqueue", "resizing:app", "resize", "@jobs.jsonl")
+    assert (ran.code, ran.out) == (0, "2 jobs enqueued\n"), ran.err
+    feed(monkeypatch, b'\xef\xbb\xbf"x"\n')
+    assert actorq("enqueue", "any", "-").out == "1 job enqueued\n"
+
+
+def test_another_encoding_is_called_by_its_name(actorq: Shell, conn: Session, code: Path) -> None:
+    (code / "jobs.jsonl").write_bytes('"a"\n'.encode("utf-16"))
+    ran = actorq("enqueue", "any", "@jobs.jsonl")
+    assert ran.code == 1
+    assert "UTF-16" in ran.err
+    assert "iconv" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("delay", "seconds"), [("7d", 604_800), ("1h30m", 5400), ("90", 90), ("250ms", 0.25)]
+)
+def test_a_delay_is_given_as_people_say_it(
+    actorq: Shell, conn: Session, delay: str, seconds: float
+) -> None:
+    assert actorq("enqueue", "any", "1", "--delay", delay).code == 0
+    rows = conn.execute("SELECT extract(epoch FROM run_at - created_at) FROM actorq.job")
+    assert abs(float(rows.fetchall()[0][0]) - seconds) < 0.1
+
+
+@pytest.mark.parametrize("delay", ["7 days", "-1", "1h30", "nan", "", "1e3"])
+def test_a_delay_that_is_none_is_refused_by_a_sentence(
+    actorq: Shell, conn: Session, delay: str
+) -> None:
+    ran = actorq("enqueue", "any", "1", f"--delay={delay}")
+    assert ran.code == 2
+    assert f"{delay!r} is no span of time: give seconds, or text like 90s, 1h30m or 7d" in ran.err
 
 
 @pytest.mark.parametrize("args", ["", "{", "nan", '"\\u0000"', str(10**400), "[" * 70 + "]" * 70])

@@ -51,8 +51,8 @@ holder = types.SimpleNamespace(app=app)
         ("missing_mod:app", "no module 'missing_mod'"),
         ("missing_mod.sub:app", "no module 'missing_mod.sub'"),
         ("plain_mod:nothing", "has no 'nothing'"),
-        ("plain_mod:number", "a int is not an actorq.App"),
-        ("plain_mod:number_maker", "a int is not an actorq.App"),
+        ("plain_mod:number", "an int is not an actorq.App"),
+        ("plain_mod:number_maker", "an int is not an actorq.App"),
         ("plain_mod:wrong", "calling plain_mod:wrong: schema name"),
     ],
 )

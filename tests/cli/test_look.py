@@ -6,6 +6,7 @@ import unicodedata
 
 import pytest
 
+from actorq.store import admin_status
 from actorq.store.connection import Session
 from tests.support.rows import NODE, claim, finish, insert, register
 from tests.support.shell import Shell
@@ -60,6 +61,33 @@ def test_jobs_filters(actorq: Shell, conn: Session) -> None:
     assert [job["id"] for job in actorq("jobs", "--kind", "other", "--json").objects] == other
     assert [job["id"] for job in actorq("jobs", "--queue", "slow", "--json").objects] == other
     assert actorq("jobs", "--state", "running").out == "no such jobs\n"
+
+
+@pytest.mark.parametrize(
+    "filter_",
+    [("--state", "failed"), ("--failed",), ("--kind", "x"), ("--queue", "x"), ("--before", 9),
+     ("--limit", 3)],
+)  # fmt: skip
+def test_a_filter_beside_an_id_is_refused(
+    actorq: Shell, conn: Session, filter_: tuple[object, ...]
+) -> None:
+    (job,) = insert(conn)
+    ran = actorq("jobs", job, *filter_)
+    assert (ran.code, ran.out) == (2, "")
+    assert "an ID names one" in ran.err
+
+
+def test_estimates_are_marked(
+    actorq: Shell, conn: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        insert(conn, 4000)
+    monkeypatch.setattr(admin_status, "percent", lambda n_pages: 99.9999)
+    monkeypatch.setattr(admin_status, "FEW", 1)
+    shown = actorq("status").out
+    assert " ~8,000 " in shown
+    assert "~ estimated" in shown
+    assert "about 8,000 jobs stored" in shown
 
 
 def test_one_job_is_shown_with_its_history(actorq: Shell, conn: Session) -> None:

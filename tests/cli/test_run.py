@@ -123,7 +123,7 @@ def test_a_stop_in_the_middle_of_the_work_leaves_nothing_claimed_or_charged(
         for _ in range(n_signals):
             process.send_signal(signal.SIGTERM)
         log, _ = process.communicate(timeout=30)
-        assert process.returncode == 0, log.decode()
+        assert process.returncode in (0, 1)[:n_signals], log.decode()  # 1: a batch was killed
     for table in ("lease", "node", "hunger"):
         assert conn.execute(f"SELECT * FROM actorq.{table}".encode()).fetchall() == []
     pending = "SELECT count(*), sum(attempt) FROM actorq.job WHERE state = 'pending'"

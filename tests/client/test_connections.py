@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,8 +18,9 @@ from psycopg import conninfo
 from actorq import App
 from actorq.errors import ConfigError, RowRefused, SchemaMismatch, StoreError, StoreUnavailable
 from actorq.kind import Kind
-from actorq.store import enqueue
+from actorq.store import enqueue, idle
 from actorq.store.idle import MAX_IDLE
+from tests.support.shell import ROOT
 from tests.support.wait import wait_until
 
 OURS = "application_name = 'actorq client' AND datname = current_database()"
@@ -165,6 +167,36 @@ def test_behind_a_pooler_nothing_is_set_or_prepared(dsn: str, db: psycopg.Connec
             app.run()
 
 
+def fence(kind: Kind) -> set[int]:
+    """Have the server say to all idle connections that it takes no more writes."""
+    connections = kind._app().client.connections
+    with connections.lent() as one, connections.lent() as two:
+        for conn in (one, two):
+            conn.pgconn.exec_(b"SET default_transaction_read_only = on")
+        return {one.info.backend_pid, two.info.backend_pid}
+
+
+def test_a_client_leaves_a_server_that_has_turned_read_only(
+    kind: Kind, db: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind.enqueue({})
+    fenced = fence(kind)
+    with pytest.raises(StoreUnavailable, match="read-only"):
+        kind.enqueue({})
+    assert kind.enqueue({}).state() == "ready"
+    wait_until(lambda: not pids(db) & fenced, what="all connections to it to close")
+
+
+def test_a_client_that_did_nothing_for_a_while_asks_first(
+    kind: Kind, db: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idle, "ASK_S", 0.0)
+    kind.enqueue({})
+    fenced = fence(kind)
+    assert kind.enqueue({}).state() == "ready"
+    wait_until(lambda: not pids(db) & fenced, what="all connections to it to close")
+
+
 def test_single_enqueues_are_prepared_once(app: App, kind: Kind) -> None:
     for i in range(10):
         kind.enqueue({"i": i}, priority=i % 3, max_attempts=[None, 3, 3000][i % 3], delay_s=i)
@@ -201,6 +233,44 @@ def test_a_database_without_the_schema_says_migrate(empty_dsn: str) -> None:
         ):
             with pytest.raises(SchemaMismatch, match=r"'actorq' is missing .* run actorq migrate"):
                 call()
+
+
+def test_an_errors_traceback_shows_the_users_line_and_no_more_of_the_drivers_than_its_words(
+    empty_dsn: str, kind: Kind, db: psycopg.Connection
+) -> None:
+    db.execute("ALTER TABLE actorq.job ADD CONSTRAINT even CHECK (priority % 2 = 0)")
+    with App(empty_dsn) as app:
+        for call in (lambda: app.kind("k").enqueue(1), lambda: kind.enqueue({}, priority=1)):
+            with pytest.raises(StoreError) as caught:
+                call()
+            told = "".join(traceback.format_exception(caught.value))
+            assert "psycopg/" not in told
+            assert told.count("Traceback (most recent call last)") == 1
+            assert told.count(", line ") < 10
+            is_chained = "direct cause" in told
+            assert is_chained == (not isinstance(caught.value, SchemaMismatch))
+
+
+EVENTLET = """
+import select, selectors, sys
+for name in ("poll", "epoll", "devpoll", "kqueue"):  # as eventlet's patcher does
+    vars(select).pop(name, None)
+for name in ("PollSelector", "EpollSelector", "KqueueSelector"):
+    vars(selectors).pop(name, None)
+selectors.DefaultSelector = selectors.SelectSelector
+import actorq
+k = actorq.App().kind("k", args=int)
+for n in range(3):
+    k.enqueue(n)
+print(k.enqueue_many(range(20_000)))
+"""
+
+
+def test_a_process_whose_poll_is_taken_away_enqueues(dsn: str) -> None:
+    env = {**os.environ, "ACTORQ_DSN": dsn, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", EVENTLET]
+    ran = subprocess.run(command, env=env, capture_output=True, text=True, timeout=50)
+    assert (ran.returncode, ran.stdout) == (0, "20000\n"), ran.stderr
 
 
 def test_what_the_database_refuses_is_said_to_be_refused(

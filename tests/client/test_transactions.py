@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import pickle
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,10 +14,14 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from actorq import App
+from actorq import App, embedded
 from actorq.client import driver_connection
-from actorq.errors import ArgsInvalid, ConfigError, StoreError, StoreUnavailable
+from actorq.errors import ArgsInvalid, ConfigError, SchemaMismatch, StoreError, StoreUnavailable
 from actorq.kind import Kind
+from actorq.store.faults import LockTimeout
+from actorq.store.migrate import migrate
+from actorq.store.queue import QueueStore
+from tests.support.server import own_server
 
 
 @pytest.fixture
@@ -105,6 +112,105 @@ def test_the_callers_settings_do_not_matter(
         "SELECT DISTINCT args ->> 'a', run_at - created_at < interval '61 min' FROM actorq.job"
     ).fetchall()
     assert rows == [('é\\"', True)]
+
+
+STYLES = [
+    (style, zone)
+    for style in ("ISO, MDY", "SQL, DMY", "SQL, MDY", "Postgres, DMY", "German, DMY")
+    for zone in ("Asia/Kolkata", "Asia/Shanghai", "America/New_York", "UTC")
+]
+
+
+@pytest.mark.parametrize(("style", "zone"), STYLES)
+def test_an_instant_does_not_go_by_the_callers_style(
+    kind: Kind, conn: psycopg.Connection[Any], db: psycopg.Connection, style: str, zone: str
+) -> None:
+    conn.execute(f"SET DateStyle = '{style}'; SET TimeZone = '{zone}'".encode())
+    at = datetime(2030, 2, 3, 4, 5, 6, 789, tzinfo=UTC)
+    kind.enqueue_many([1, 2], conn=conn, return_ids=True, run_at=at)
+    kind.enqueue_many([1, 2], conn=conn, run_at=at)
+    kind.enqueue(1, conn=conn, run_at=at)
+    kind.enqueue(1, conn=conn, run_at=at, unique_key="u")
+    assert db.execute("SELECT count(*) FROM actorq.job").fetchall() == [(0,)]
+    conn.commit()
+    found = db.execute("SELECT DISTINCT run_at AT TIME ZONE 'UTC' FROM actorq.job").fetchall()
+    assert found == [(at.replace(tzinfo=None),)]
+    db.execute("DELETE FROM actorq.ready; ALTER TABLE actorq.job DISABLE TRIGGER job_kept")
+    db.execute("DELETE FROM actorq.job")
+    for delay_s in (0.5, 3600, 90 * 365 * 86_400):
+        kind.enqueue_many([1], conn=conn, return_ids=True, delay_s=delay_s)
+    conn.commit()
+    rows = db.execute(
+        "SELECT round(extract(epoch FROM run_at - created_at)::numeric, 1)::float8 FROM actorq.job"
+        " ORDER BY id"
+    ).fetchall()
+    assert [round(found) for (found,) in rows] == [0, 3600, 90 * 365 * 86_400]
+
+
+def test_an_error_on_the_callers_connection_is_the_drivers_too(
+    kind: Kind, dsn: str, db: psycopg.Connection
+) -> None:
+    """One `except` serves wherever it comes up: in an enqueue, or at the commit."""
+    for where in ("enqueue", "commit"):
+        new = kind.app.kind(f"new_{where}")
+        failing: Callable[[], object]
+        with psycopg.connect(dsn) as conn:
+            conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            conn.execute("SELECT FROM actorq.unique_key")
+            if where == "enqueue":
+                new.enqueue(1, unique_key="u")
+                failing = partial(new.enqueue, 1, conn=conn, unique_key="u")
+            else:
+                new.enqueue(1)
+                new.enqueue(1, conn=conn)
+                failing = conn.commit
+            with pytest.raises(psycopg.errors.SerializationFailure) as caught:
+                failing()
+            assert caught.value.sqlstate == "40001"
+            assert isinstance(caught.value, StoreError) == (where == "enqueue")
+            again = pickle.loads(pickle.dumps(caught.value))
+            assert isinstance(again, StoreError) == (where == "enqueue")
+            conn.rollback()
+
+
+def test_so_it_is_in_asyncio_and_for_a_missing_schema(dsn: str, empty_dsn: str) -> None:
+    async def main(kind: Kind) -> None:
+        async with await psycopg.AsyncConnection.connect(empty_dsn) as conn:
+            with pytest.raises(SchemaMismatch, match="actorq migrate") as caught:
+                await kind.enqueue_async(1, conn=conn)
+            assert isinstance(caught.value, psycopg.errors.UndefinedTable)
+
+    with App(dsn) as app:
+        asyncio.run(main(app.kind("k")))
+
+
+def test_an_enqueue_may_leave_out_the_hint_that_keeps_a_transaction_from_being_prepared() -> None:
+    with own_server(max_prepared_transactions=2) as server:
+        migrate(server.dsn)
+        with App(server.dsn) as app, psycopg.connect(server.dsn, autocommit=True) as db:
+            old, new = app.kind("old"), app.kind("new")
+            old.enqueue(1)
+            node = "00000000-0000-4000-8000-000000000001"
+            db.execute(
+                "INSERT INTO actorq.node (id, host, pid, ttl_s) VALUES (%s, 'h', 1, 1)", [node]
+            )
+            db.execute("INSERT INTO actorq.hunger SELECT id, %s FROM actorq.lane", [node])
+            for hint in ("", "SET LOCAL actorq.notify = off"):
+                db.execute(f"BEGIN; {hint}".encode())
+                old.enqueue(1, conn=db)
+                new.enqueue(1, conn=db)
+                if not hint:
+                    with pytest.raises(psycopg.errors.FeatureNotSupported, match="NOTIFY"):
+                        db.execute("PREPARE TRANSACTION 'a'")
+            db.execute("PREPARE TRANSACTION 'a'")
+            assert n_jobs(db) == 1
+            store = QueueStore.connect(server.dsn)
+            with pytest.raises(LockTimeout, match=r"of these kinds .*: new\. .*pg_prepared_xacts"):
+                store.lanes([("default", "new")])
+            store.close()
+            db.execute("COMMIT PREPARED 'a'")
+            assert n_jobs(db) == 3
+    embedded.remove(server.home)
 
 
 def test_a_failed_transaction_is_explained(kind: Kind, conn: psycopg.Connection[Any]) -> None:

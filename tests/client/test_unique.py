@@ -13,6 +13,8 @@ import pytest
 from actorq import App
 from actorq.errors import StoreError
 from actorq.kind import Kind
+from actorq.store import admin_change
+from actorq.store.admin import connect_admin
 from tests.support.wait import wait_until
 
 
@@ -127,6 +129,34 @@ def test_a_key_taken_over_while_one_waits_is_held(
         theirs.commit()
     second = waiting.result(10)
     assert (second.id, second.is_new) == (new.id, False)
+
+
+def test_a_key_whose_job_is_retried_while_one_waits_is_held(
+    kind: Kind, dsn: str, db: psycopg.Connection
+) -> None:
+    """The waiting statement's snapshot shows the holder as it was: final."""
+    dead = kind.enqueue({}, unique_key="a")
+    finish(db, dead.id, "failed")
+    with connect_admin(dsn, "actorq") as theirs:
+        with theirs.transaction():
+            assert admin_change.retry(theirs, [dead.id]).taken == [dead.id]
+            waiting = started(lambda: kind.enqueue({}, unique_key="a"))
+            wait_until(blocked(db), what="the enqueue to wait for the retry")
+        second = waiting.result(10)
+    assert (second.id, second.is_new) == (dead.id, False)
+
+
+def test_a_key_taken_over_while_a_retry_waits_stays_taken(
+    kind: Kind, dsn: str, db: psycopg.Connection
+) -> None:
+    dead = kind.enqueue({}, unique_key="a")
+    finish(db, dead.id, "failed")
+    with psycopg.connect(dsn) as theirs, connect_admin(dsn, "actorq") as admin:
+        assert kind.enqueue({}, unique_key="a", conn=theirs).is_new
+        waiting = started(lambda: admin_change.retry(admin, [dead.id]))
+        wait_until(blocked(db), what="the retry to wait for the enqueue")
+        theirs.commit()
+        assert waiting.result(10) == admin_change.Retried([], [dead.id])
 
 
 def test_calls_with_the_same_keys_never_deadlock(

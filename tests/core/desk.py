@@ -49,8 +49,8 @@ class Desk:
 
     def start(self) -> None:
         """Start every actor; claims and the first due query are then on their way."""
-        for spawn in list(self.feed(i.Tick())):
-            assert isinstance(spawn, e.Spawn)
+        self.feed(i.Tick())
+        for spawn in self.of(e.Spawn):
             self.feed(i.ActorReady(spawn.actor))
 
     def answer(

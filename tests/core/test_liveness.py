@@ -9,7 +9,12 @@ ME = NodeInfo(id="me", host="h", pid=1, boot_id="b", pid_ns="n", pid_start="10")
 
 
 def node(
-    id_: str = "other", beat: int = 1, pid: int = 2, boot: str = "b", start: str | None = "20"
+    id_: str = "other",
+    beat: int = 1,
+    pid: int = 2,
+    boot: str = "b",
+    start: str | None = "20",
+    guardian: tuple[int, str] | None = None,
 ) -> NodeSeen:
     return NodeSeen(
         id=id_,
@@ -20,6 +25,8 @@ def node(
         pid_ns="n",
         pid_start=start,
         beat_at=beat,
+        guardian_pid=guardian[0] if guardian else None,
+        guardian_start=guardian[1] if guardian else None,
     )
 
 
@@ -52,6 +59,19 @@ def test_after_an_outage_nobody_is_dead_until_a_ttl_was_seen_again() -> None:
 
 def test_a_process_that_is_gone_on_this_host_is_dead_at_once() -> None:
     assert Watch(ME).dead([node(pid=3)], 0.0, alive) == [node(pid=3)]
+
+
+def test_a_process_that_is_gone_is_not_dead_while_its_guardian_ends_its_actors() -> None:
+    watch = Watch(ME)
+    guarded = node(pid=3, guardian=(2, "20"))
+    assert watch.dead([guarded], 0.0, alive) == []
+    assert watch.dead([guarded], 3.0, alive) == [guarded]  # for ever would be too long
+    gone = [node("gone", pid=3, guardian=(4, "40")), node("again", pid=3, guardian=(2, "19"))]
+    assert watch.dead(gone, 3.0, alive) == gone
+
+
+def test_a_process_that_lives_without_its_guardian_is_alive() -> None:
+    assert Watch(ME).dead([node(guardian=(4, "40"))], 0.0, alive) == []
 
 
 def test_a_process_id_that_was_given_away_again_is_dead() -> None:

@@ -9,7 +9,7 @@ from actorq.core import inputs as i
 from actorq.core import plan
 from actorq.core.ask import Claimed, Due
 from actorq.core.model import Batch
-from actorq.core.plan_look import FLOOD_LOOK_S, FLOOD_PER_S, FLOOD_WINDOW_S, UNWRITTEN_JOBS
+from actorq.core.plan_look import QUIET_DUE_S, UNWRITTEN_JOBS
 from actorq.core.policy import KindPolicy
 from actorq.core.view import Question
 from tests.core.desk import Desk
@@ -45,6 +45,74 @@ def test_a_wake_up_is_followed_by_a_claim_at_once() -> None:
     desk = resting()
     desk.feed(i.Woken(1))
     assert desk.one(e.Claim).lane == 1
+
+
+def test_a_wake_up_for_others_is_followed_by_a_question_and_by_a_claim_if_they_did_not() -> None:
+    desk = resting(poll_s=0.1)
+    assert desk.feed(i.Woken(1, mine=False)) == []
+    desk.feed(i.Tick(), after=0.1)
+    assert desk.of(e.Claim) == []
+    assert desk.one(e.AskDue).asks[0].lane == 1
+    desk.due(Due(1, True, None, []))
+    assert desk.one(e.Claim).lane == 1
+
+
+def asked_after(desk: Desk, step_s: float = 0.01) -> float:
+    """Return how long it takes until the next due query, and answer it."""
+    begun = desk.now
+    while not desk.of(e.AskDue):
+        desk.feed(i.Tick(), after=step_s)
+        assert desk.now < begun + 5.0
+    desk.due(Due(1, False, None, []))
+    return desk.now - begun
+
+
+def test_while_notifications_come_and_nothing_else_the_question_is_asked_once_a_second() -> None:
+    desk = resting(poll_s=0.1)
+    desk.feed(i.Listening(True))
+    waits = [asked_after(desk) for _ in range(8)]
+    assert waits == sorted(waits)
+    assert waits[-1] == pytest.approx(QUIET_DUE_S, abs=0.02)
+    assert waits[-2] == pytest.approx(QUIET_DUE_S, abs=0.02)
+
+
+def test_the_question_is_asked_as_often_as_before_once_something_comes() -> None:
+    desk = resting(poll_s=0.1)
+    desk.feed(i.Listening(True))
+    for _ in range(8):
+        asked_after(desk)
+    desk.feed(i.Woken(1))
+    desk.answer(desk.one(e.Claim).lease)
+    assert asked_after(desk) <= 0.12
+
+
+@pytest.mark.parametrize("notify", [True, False])
+def test_without_notifications_the_question_is_asked_at_the_usual_pace(notify: bool) -> None:
+    desk = resting(poll_s=0.1, notify=notify)
+    if not notify:
+        desk.feed(i.Listening(True))
+    for _ in range(8):
+        assert asked_after(desk) <= 0.12
+
+
+def test_a_drain_asks_at_the_usual_pace_for_what_its_own_jobs_enqueue() -> None:
+    desk = Desk(poll_s=0.1, drain=True)
+    desk.start()
+    desk.feed(i.Listening(True))
+    desk.answer(1, [1])
+    desk.at_rest()
+    for _ in range(8):
+        assert asked_after(desk) <= 0.12
+
+
+def test_a_connection_lost_that_notifies_brings_the_usual_pace_back() -> None:
+    desk = resting(poll_s=0.1)
+    desk.feed(i.Listening(True))
+    for _ in range(8):
+        asked_after(desk)
+    desk.feed(i.Listening(False))
+    assert asked_after(desk) <= 0.12
+    assert asked_after(desk) <= 0.12
 
 
 def test_a_wake_up_for_a_foreign_lane_is_nothing() -> None:
@@ -220,6 +288,15 @@ def test_a_delayed_job_is_claimed_when_it_is_due() -> None:
     assert desk.of(e.Claim)
 
 
+def test_what_becomes_due_between_a_step_and_the_wait_after_it_is_not_slept_over() -> None:
+    desk = resting(poll_s=10.0)
+    desk.view.lanes[1].look_at = desk.now + 0.005
+    desk.feed(i.Beaten(frozenset(), desk.now), after=0.0049)
+    assert desk.of(e.Claim) == []
+    later = desk.now + 0.0002  # carrying the step's effects out took so long
+    assert plan.deadline(desk.view, later) == later
+
+
 def test_the_due_query_starts_at_the_frontier() -> None:
     desk = Desk(poll_s=0.1)
     desk.start()
@@ -279,57 +356,6 @@ def test_a_due_query_without_an_answer_is_asked_again() -> None:
     assert desk.feed(i.DueLost()) == []
     desk.feed(i.Tick(), after=0.1)
     assert desk.of(e.AskDue)
-
-
-def flood(desk: Desk) -> None:
-    """Let notifications come too fast for one whole window of counting."""
-    desk.feed(i.Woken(1), after=1.1 * FLOOD_WINDOW_S)
-    desk.at_rest()
-    desk.feed(i.Woken(1, FLOOD_PER_S), after=1.1 * FLOOD_WINDOW_S)
-
-
-def test_hunger_is_declared_once_and_taken_back_at_once_when_it_floods() -> None:
-    desk = resting()
-    desk.feed(i.Tick(), after=0.02)
-    assert desk.one(e.Hunger).on == {1}
-    desk.feed(i.Tick(), after=0.02)
-    assert desk.of(e.Hunger) == []
-    flood(desk)
-    assert desk.one(e.Hunger).off == {1}
-
-
-def test_hunger_comes_back_when_the_flood_is_over_but_not_within_a_second() -> None:
-    desk = resting()
-    desk.feed(i.Tick(), after=0.02)
-    flood(desk)
-    desk.at_rest()
-    desk.feed(i.Tick(), after=0.9)
-    assert desk.of(e.Hunger) == []
-    desk.at_rest()
-    desk.feed(i.Tick(), after=0.2)
-    assert desk.one(e.Hunger).on == {1}
-
-
-def test_while_jobs_flood_in_hunger_stays_off_and_the_lane_is_looked_at_often() -> None:
-    desk = resting()
-    desk.feed(i.Tick(), after=0.02)
-    flood(desk)
-    lane = desk.view.lanes[1]
-    for _ in range(30):
-        desk.at_rest()
-        lane.n_came += FLOOD_PER_S
-        desk.feed(i.Tick(), after=1.1 * FLOOD_WINDOW_S)
-        assert desk.of(e.Hunger) == []
-    lane.look_at = desk.now
-    desk.feed(i.Tick())
-    desk.answer(desk.one(e.Claim).lease)
-    assert lane.look_at <= desk.now + FLOOD_LOOK_S
-
-
-def test_without_notifications_nobody_declares_hunger() -> None:
-    desk = resting(notify=False)
-    desk.feed(i.Tick(), after=0.05)
-    assert desk.of(e.Hunger) == []
 
 
 def test_a_kind_whose_actors_cannot_start_is_neither_claimed_nor_asked_for() -> None:

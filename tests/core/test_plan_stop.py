@@ -1,14 +1,14 @@
-"""Stopping, in named phases, and draining."""
+"""Stopping, in named phases."""
 
 from __future__ import annotations
 
 import pytest
 
 from actorq.core import effects as e
+from actorq.core import event, plan, plan_drain
 from actorq.core import inputs as i
-from actorq.core import plan
-from actorq.core.ask import Due
-from actorq.core.plan_stop import CHECK_S, LEAVE_S
+from actorq.core.model import ErrorInfo, Verdict
+from actorq.core.plan_stop import LEAVE_S
 from actorq.core.policy import KindPolicy
 from tests.core.desk import DEAD, Desk
 
@@ -103,7 +103,10 @@ def test_a_second_request_skips_the_grace_time_and_a_third_does_not_wait_for_com
     assert desk.effects == [e.Finish()]
 
 
-def test_an_actor_that_does_not_leave_is_killed(desk: Desk) -> None:
+@pytest.mark.parametrize(("worked_s", "may_leave_s"), [(0.0, 30.0), (29.0, LEAVE_S)])
+def test_an_actor_that_does_not_leave_is_killed_when_the_grace_time_is_over(
+    desk: Desk, worked_s: float, may_leave_s: float
+) -> None:
     desk.feed(i.Outcomes(1, 1, [], [], last=True))
     desk.written(desk.one(e.Settle).settlement)
     desk.at_rest()
@@ -111,9 +114,12 @@ def test_an_actor_that_does_not_leave_is_killed(desk: Desk) -> None:
     last = desk.one(e.Settle).settlement
     desk.feed(i.StopAsked())
     desk.at_rest()
+    desk.feed(i.Tick(), after=worked_s)
     desk.written(last)
     assert desk.effects == [e.StopActor(1)]
-    desk.feed(i.Tick(), after=LEAVE_S)
+    desk.feed(i.Tick(), after=may_leave_s - 0.01)
+    assert desk.effects == []
+    desk.feed(i.Tick(), after=0.01)
     assert desk.effects == [e.KillActor(1)]
     assert plan.deadline(desk.view, desk.now) > desk.now
 
@@ -133,57 +139,76 @@ def test_a_request_after_the_end_is_nothing(desk: Desk) -> None:
     assert plan.deadline(desk.view, desk.now) > desk.now
 
 
-# ---- drain ----
+def test_a_second_request_that_kills_a_running_batch_falls_short(desk: Desk) -> None:
+    desk.feed(i.StopAsked())
+    assert not plan_drain.fell_short(desk.view)
+    desk.feed(i.StopAsked())
+    desk.feed(i.ActorDied(1, DEAD, 1, [0]))
+    assert plan_drain.fell_short(desk.view)
 
 
-def draining() -> Desk:
-    desk = Desk(drain=True)
+def test_a_stop_whose_grace_time_was_over_went_as_it_was_told(desk: Desk) -> None:
+    desk.feed(i.StopAsked())
+    desk.feed(i.Tick(), after=30.0)
+    desk.feed(i.ActorDied(1, DEAD, 1, [0]))
+    assert not plan_drain.fell_short(desk.view)
+
+
+def test_a_second_request_that_meets_only_what_has_not_begun_cuts_nothing_short() -> None:
+    desk = Desk(KindPolicy(name="k", max_batch=2))
     desk.start()
-    desk.nothing_due()
-    return desk
-
-
-def test_a_drain_ends_when_an_answer_asked_at_rest_says_so() -> None:
-    desk = draining()
-    desk.answer(1)
-    assert desk.of(e.StopActor) == []
-    desk.feed(i.Tick(), after=CHECK_S)
-    assert desk.one(e.AskDue).asks[0].frontier == {}
-    desk.nothing_due()
-    assert desk.of(e.StopActor) == [e.StopActor(1)]
-
-
-def test_a_drain_does_not_end_before_suspects_that_only_the_due_query_sees() -> None:
-    desk = draining()
-    desk.answer(1)
-    desk.feed(i.Tick(), after=CHECK_S)
-    desk.due(Due(1, False, None, [77]))
-    assert desk.one(e.Claim).suspect == 77
-
-
-def test_a_drain_does_not_wait_for_jobs_that_are_not_due() -> None:
-    desk = draining()
-    desk.answer(1)
-    desk.feed(i.Tick(), after=CHECK_S)
-    desk.due(Due(1, False, 60.0, []))
-    assert desk.of(e.StopActor) == [e.StopActor(1)]
-
-
-def test_a_drain_does_not_linger() -> None:
-    desk = Desk(KindPolicy(name="k", max_batch=4, min_batch=4, linger_s=60.0), drain=True)
-    desk.start()
-    assert (desk.view.claims[1][0].min_n, desk.view.claims[1][0].linger_s) == (1, 0.0)
-
-
-def test_a_drain_does_not_wait_for_a_kind_that_cannot_start() -> None:
-    desk = Desk(drain=True)
-    desk.feed(i.Tick())
+    desk.answer(1, [10, 11])
+    desk.feed(i.StopAsked())
+    desk.feed(i.StopAsked())
     desk.feed(i.ActorDied(1, DEAD, 0, []))
-    assert desk.effects == [e.Finish()]
+    assert not plan_drain.fell_short(desk.view)
 
 
-def test_a_drain_waits_for_actors_that_still_start() -> None:
-    desk = Desk(drain=True)
+def test_the_first_request_says_what_is_waited_for(desk: Desk) -> None:
+    desk.feed(i.StopAsked())
+    assert event.SupervisorStopping("draining", 1, 30.0) in desk.events
+    desk.feed(i.StopAsked())
+    assert event.SupervisorStopping("killing", 1) in desk.events
+
+
+def test_the_end_of_a_stop_makes_no_kind_unavailable() -> None:
+    desk = Desk()
     desk.feed(i.Tick())
-    desk.feed(i.Tick(), after=60.0)
-    assert desk.of(e.Finish) == []
+    desk.feed(i.StopAsked())
+    desk.feed(i.ActorDied(1, DEAD, 0, []))
+    assert not [told for told in desk.events if isinstance(told, event.KindUnavailable)]
+
+
+def test_what_a_stop_breaks_is_charged_to_nobody(desk: Desk) -> None:
+    # A service manager may signal every process: one that a handler has started dies of it.
+    desk.feed(i.StopAsked())
+    desk.feed(i.Returned(1, 2))
+    desk.written(desk.one(e.Settle).settlement)
+    desk.feed(i.BatchFailed(1, 1, ErrorInfo("BrokenPipeError", "no reader"), [0]))
+    rows = desk.one(e.Settle).settlement.rows
+    assert [(row.id, row.state, row.charge) for row in rows] == [
+        (10, "pending", "none"),
+        (11, "pending", "none"),
+    ]
+
+
+def test_a_job_that_raises_during_a_stop_is_not_charged_but_what_it_said_counts(
+    desk: Desk,
+) -> None:
+    desk.feed(i.StopAsked())
+    broken = Verdict(0, "error", error=ErrorInfo("CalledProcessError", "died with SIGTERM"))
+    desk.feed(i.Outcomes(1, 1, [], [broken, Verdict(1, "fail")], last=True))
+    rows = {row.id: row for settle in desk.of(e.Settle) for row in settle.settlement.rows}
+    assert (rows[10].state, rows[10].charge) == ("pending", "none")
+    assert (rows[11].state, rows[11].charge) == ("failed", "failed")
+
+
+def test_a_batch_whose_time_is_up_during_a_stop_is_charged_as_ever() -> None:
+    desk = Desk(KindPolicy(name="k", max_batch=2), grace_s=30.0)
+    desk.start()
+    desk.answer(1, [10])
+    desk.nothing_due()
+    desk.feed(i.StopAsked())
+    over = ErrorInfo("BatchTimedOut", "over", cause="timeout")
+    desk.feed(i.BatchFailed(1, 1, over, [0]))
+    assert [row.charge for row in desk.one(e.Settle).settlement.rows] == ["failed"]

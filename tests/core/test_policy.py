@@ -55,9 +55,9 @@ def test_a_name_is_only_a_name(name: str) -> None:
         ("actors", [0, -1, 10**6], "from 1 to 1,024"),
         ("max_attempts", [0, -1, 32_768, 2**31, 2.0], "from 1 to 32,767"),
         ("crash_budget", [0, -1, 32_768], "from 1 to 32,767"),
-        ("linger_s", [-1, math.nan, math.inf, 1e300, "1"], "from 0 to 600"),
+        ("linger_s", [-1, math.nan, math.inf, 1e300, "1x"], "from 0 to 600"),
         ("weight", [0, -1.0, math.nan, math.inf], "from 0.001 to 1000"),
-        ("batch_timeout_s", [0, -1, math.inf, math.nan], "from 0.001 to 604800"),
+        ("batch_timeout_s", [0, -1, math.inf, math.nan], "from 0.001 to 604,800 seconds"),
     ],
 )
 def test_numbers_out_of_range_are_named(setting: str, values: list[Any], legal: str) -> None:

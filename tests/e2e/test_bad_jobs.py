@@ -242,4 +242,4 @@ def test_memory_that_adds_up_blames_nobody_and_makes_batches_smaller(
     supervisors.start()
     supervisors.wait_for(completed=2_000)
     assert charged(supervisors) == []
-    assert "batches of kind vector limited to 16 jobs" in supervisors.logs()
+    assert "batches of kind vector limited to 64 jobs" in supervisors.logs()

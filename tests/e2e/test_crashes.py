@@ -14,7 +14,7 @@ BUDGET = 3
 BATCH = 200
 
 HANDLER = """
-    import ctypes, os, signal, msgspec, actorq
+    import ctypes, os, psutil, signal, msgspec, actorq
     app = actorq.App()
 
     class Args(msgspec.Struct):
@@ -42,7 +42,7 @@ KILLING_ITS_SUPERVISOR = """
         if 7 in numbers:
             if len(numbers) <= 8 and not os.path.exists("killed"):
                 open("killed", "w").close()
-                os.kill(os.getppid(), signal.SIGKILL)
+                psutil.Process(os.getppid()).parent().kill()  # its guardian's
             ctypes.string_at(0)
         return numbers
 """

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 
 import psycopg
 import pytest
@@ -94,7 +96,7 @@ def test_a_second_signal_kills_what_runs_and_charges_nobody(supervisors: Supervi
     wait_until(lambda: "begun" in supervisors.logs())
     supervisor.send_signal(signal.SIGTERM)
     wait_until(lambda: "draining" in supervisors.logs())
-    assert supervisors.stop(supervisor) == 0
+    assert supervisors.stop(supervisor) == 1
     rows = supervisors.rows("SELECT state::text, attempt, n_crashed FROM actorq.job")
     assert rows == [("pending", 0, 0)]
     assert supervisors.rows("SELECT count(*) FROM actorq.queued") == [(1,)]
@@ -241,3 +243,64 @@ def test_a_job_that_was_changed_by_hand_under_its_lease_runs_again(
     supervisors.wait_for(completed=1)
     assert supervisors.rows("SELECT attempt FROM actorq.job") == [(8,)]
     assert "outcomes refused by job rows that had changed" in supervisors.logs()
+
+
+UNGUARDED = """
+    import actorq
+    app = actorq.App()
+
+    @app.actor("work")
+    def work(x: int) -> int:
+        return x
+
+    {call}
+    if __name__ == "__main__":
+        app.drain()
+"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "work.enqueue(1)",
+        "work.enqueue_many([1, 2])",
+        "work.enqueue_many([1, 2], return_ids=True)",
+        "import asyncio; asyncio.run(work.enqueue_async(1))",
+        "work.enqueue(1, unique_key='one')",
+    ],
+)
+def test_a_script_that_enqueues_without_a_guard_does_so_once_and_is_told(
+    supervisors: Supervisors, call: str
+) -> None:
+    supervisors.write(UNGUARDED.replace("{call}", call), "script")
+    ran = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=supervisors.directory,
+        env=supervisors.env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "a job was enqueued while an actor loads" in ran.stderr
+    assert "if __name__ == '__main__':" in ran.stderr
+    assert supervisors.rows("SELECT count(*) FROM actorq.job") == [(2 if "many" in call else 1,)]
+
+
+def test_setup_may_enqueue(supervisors: Supervisors) -> None:
+    supervisors.write("""
+        import os, actorq
+        app = actorq.App()
+
+        @app.actor("work")
+        class Work:
+            def setup(self) -> None:
+                if not os.path.exists("set up"):
+                    open("set up", "w").close()
+                    Work.enqueue(2)
+
+            def handle(self, batch: actorq.Batch[int]) -> list[int]:
+                return batch.args
+    """)
+    supervisors.python("import handlers; handlers.Work.enqueue(1)")
+    supervisors.start()
+    supervisors.wait_for(completed=2)

@@ -31,8 +31,7 @@ def test_a_stopped_supervisor_loses_its_jobs_and_starts_over(supervisors: Superv
     first = supervisors.start("--ttl-s", "1")
     wait_until(lambda: "begun" in supervisors.log(0).read_text())
     [(node,)] = supervisors.rows("SELECT id FROM actorq.node")
-    helper = "resource_tracker"  # of the process, and not of its identity
-    actors = [child for child in actors_of(first) if helper not in "".join(child.cmdline())]
+    actors = [child for child in actors_of(first) if child.name() == "actorq slow[0]"]
     assert actors
     first.send_signal(signal.SIGSTOP)
     supervisors.start("--ttl-s", "1")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from actorq.core.ask import Ask, Claimed, Position
 from actorq.core.model import Batch, Counts, Settlement
 from actorq.core.states import PRUNABLE
-from actorq.store import admin_change
+from actorq.store import admin_change, admin_prune
 from actorq.store.cancel import cancel
 from actorq.store.faults import LockTimeout
 from tests.model.queue import ALONE_AFTER, HOUR, LOST_BUDGET, Fate, Job, Name, Part, Queue, Span
@@ -102,6 +102,7 @@ class Deeds:
         if job.is_new:
             self._came(kind, [job.id], args["n"], span)
             self.queue.keys[kind, key] = job.id
+            self.queue.keyed[job.id] = kind, key
 
     # ---- claim, give back, adopt ------------------------------------------------------------
 
@@ -278,7 +279,7 @@ class Deeds:
         counts = reaped.leases, reaped.returned, reaped.failed, reaped.cancelled
         assert counts == self.queue.reap(limit)
         assert {self.world.lanes[kind] for kind in kinds} >= set(reaped.lanes)
-        assert bool(reaped.lanes) == bool(reaped.leases)
+        assert bool(reaped.lanes) == bool(reaped.returned)
 
     # ---- people, and time -------------------------------------------------------------------
 
@@ -286,13 +287,13 @@ class Deeds:
         what = draw(st.sampled_from(["cancel", "cancel", "retry", "retry", "prune"]))
         if what == "prune":
             states = [draw(st.sampled_from(PRUNABLE))]
-            n = sum(admin_change.prune(self.world.conn, states=states))
+            n = sum(p.n_deleted for p in admin_prune.prune(self.world.conn, states=states))
             assert n == self.queue.prune(states)
         elif what == "cancel":
             self._cancel(self._some(draw, "pending"))
         else:
             ids = self._some(draw, "failed")
-            taken, span = self.clocked(lambda: admin_change.retry(self.world.conn, ids))
+            taken, span = self.clocked(lambda: admin_change.retry(self.world.conn, ids).taken)
             assert taken == self.queue.retry(ids, span)
 
     def _some(self, draw: Draw, state: str) -> list[int]:

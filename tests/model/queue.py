@@ -6,7 +6,7 @@ instant must lie, `between` holds it until the database has said which one it ch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -133,6 +133,7 @@ class Queue:
         self.leases: dict[Name, Lease] = {}
         self.alive: set[str] = set()
         self.keys: dict[tuple[str, str], int] = {}
+        self.keyed: dict[int, tuple[str, str]] = {}  # job → the kind and key it was enqueued under
         self.locked: set[int] = set()  # jobs on which somebody else holds a lock
 
     # ---- jobs come and are taken ------------------------------------------------------------
@@ -320,11 +321,24 @@ class Queue:
             job for id_, job in sorted(self.jobs.items())
             if id_ in ids and job.state in ("failed", "cancelled")
         ]  # fmt: skip
+        dead = sorted(self._with_free_keys(dead), key=lambda job: job.id)
         for job in dead:
             job.state, job.between, job.suspect, job.to_cancel = "pending", span, 0, False
             job.n_failed = job.n_crashed = job.n_lost = 0
             job.failures = [(attempt, False, cause) for attempt, _, cause in job.failures]
         return [job.id for job in dead]
+
+    def _with_free_keys(self, dead: list[Job]) -> Iterator[Job]:
+        """Choose the jobs whose unique key no pending job holds; of equal keys, the newest."""
+        taken = set()
+        for job in reversed(dead):
+            name = self.keyed.get(job.id)
+            if name is None:
+                yield job
+            elif self.holder(*name) is None and name not in taken:
+                taken.add(name)
+                self.keys[name] = job.id
+                yield job
 
     def prune(self, states: Sequence[str]) -> int:
         """Forget finished jobs."""

@@ -95,3 +95,4 @@ def troupe() -> Iterator[Troupe]:
         yield it
     finally:
         it.pipes.close(time.monotonic())
+        it.pool.close()

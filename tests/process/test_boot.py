@@ -16,7 +16,8 @@ from actorq.args import ArgsCodec
 from actorq.core.policy import KindPolicy
 from actorq.errors import ConfigError
 from actorq.kind import Kind
-from actorq.supervisor.pool import boot_of
+from actorq.supervisor.guard import Guard
+from actorq.supervisor.pool import Pool, boot_of
 from actorq.wire import BootFailed
 from tests.actor.support import kind_of
 from tests.process import handlers
@@ -157,7 +158,8 @@ def test_a_script_without_a_guard_is_told_so(tmp_path):
     path.write_text(script(NO_FILE))
     ran = python(str(path), cwd=tmp_path)
     assert ran.returncode == 1
-    assert "put the call that runs it under  if __name__ == '__main__':" in ran.stderr
+    assert "a supervisor was started while an actor loads" in ran.stderr
+    assert "put the call under  if __name__ == '__main__':" in ran.stderr
 
 
 def test_the_main_module_is_not_run_where_the_handler_is_elsewhere(tmp_path):
@@ -255,16 +257,23 @@ def test_a_module_that_fails_at_import_says_so(actors, tmp_path, monkeypatch):
     assert actors.died(actor).exit.code == 1
 
 
-def test_a_handler_bound_by_a_later_call_is_explained(actors, tmp_path, monkeypatch):
-    (tmp_path / "unbound_handlers.py").write_text("class H:\n    def handle(self, b): ...\n")
+def test_a_class_bound_by_a_later_call_is_found(actors, tmp_path, monkeypatch):
+    (tmp_path / "unbound_handlers.py").write_text(
+        "class H:\n    def handle(self, b): return [7 for _ in b]\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     import unbound_handlers
 
     kind = Kind(None, KindPolicy(name="late"), ArgsCodec())
     kind.bind(unbound_handlers.H)
-    actor = actors.pool.spawn(kind, 0)
-    failed = actors.said(BootFailed, actor)
-    assert "declare the handler where it is defined" in failed.error.message
+    [message] = actors.run(actors.start(kind), [0])
+    assert message.verdicts[0].result == b"7"
+
+
+def test_a_process_with_patched_threads_is_refused(monkeypatch):
+    monkeypatch.setattr("_thread.start_new_thread", lambda *args: 1)  # as eventlet does
+    with pytest.raises(ConfigError, match="enqueue from patched processes"):
+        Pool(Mock())
 
 
 def test_a_process_the_system_refuses_is_reported_as_a_death(actors, monkeypatch):
@@ -273,7 +282,8 @@ def test_a_process_the_system_refuses_is_reported_as_a_death(actors, monkeypatch
     def refuse(*args, **kwargs):
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr(process.subprocess, "Popen", refuse)
+    monkeypatch.setattr(process, "_executed", refuse)
+    monkeypatch.setattr(Guard, "spawn", refuse)
     actor = actors.pool.spawn(kind_of(handlers.at_once), 0)
     died = actors.died(actor)
     assert (actor.pid, died.taken, died.begun) == (0, 0, [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import time
 from unittest.mock import Mock
@@ -13,7 +14,7 @@ import pytest
 
 from actorq import wire
 from actorq.supervisor import pipes
-from actorq.supervisor.link import Fatal
+from actorq.supervisor.ends import Fatal
 from actorq.wire import BatchFailed, Outcomes
 from tests.actor.support import FIRST_ID, kind_of
 from tests.process import handlers
@@ -227,6 +228,7 @@ def test_a_bug_in_the_reader_is_fatal_and_leaves_no_actor(actors, at_once, monke
     monkeypatch.setattr(at_once.ledger, "check", Mock(side_effect=bug))
     at_once.send(*work([1]))
     assert actors.until(lambda event: isinstance(event, Fatal)).error is bug
+    select.select([at_once.child], [], [], 20)
     at_once.child.reap()
     assert is_dead(at_once.pid)
     actors.pipes.join(20)

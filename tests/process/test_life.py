@@ -9,6 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from actorq.core.policy import KindPolicy
+from actorq.supervisor.engine import STOPPING
+from actorq.supervisor.pool import environment
 from actorq.wire import BootFailed, Bye, Ready
 from tests.actor.support import kind_of
 from tests.process import handlers, threads
@@ -50,6 +53,7 @@ def test_the_environment_is_the_slots_own(actors, monkeypatch):
     assert env["OMP_NUM_THREADS"] == env["OPENBLAS_NUM_THREADS"] == "1"  # the default
     assert env["MKL_NUM_THREADS"] == "7"  # what the supervisor was given wins over that
     assert env["NUMEXPR_NUM_THREADS"] == "9"  # what the kind says wins over all
+    assert env["ACTORQ_THREADS"] == "1"  # for what handlers themselves tell a library
     assert dict(os.environ) == before
 
 
@@ -110,7 +114,7 @@ def test_programs_started_by_a_handler_inherit_nothing_of_ours(actors, at_once, 
     assert len({what for what in found if what.startswith("pipe:")}) == 1  # its output
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", STOPPING)
 def test_signals_to_the_group_do_not_disturb_a_batch(actors, at_once, tmp_path, number):
     actor = actors.start(at_once)
     path = tmp_path / "go"
@@ -122,7 +126,7 @@ def test_signals_to_the_group_do_not_disturb_a_batch(actors, at_once, tmp_path, 
     assert message.last
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", STOPPING)
 def test_signals_at_the_very_start_do_not_end_an_actor(actors, at_once, number):
     actor = actors.pool.spawn(at_once, 0)
     os.kill(actor.pid, number)
@@ -150,7 +154,7 @@ def test_programs_started_by_a_handler_heed_sigterm(actors, tmp_path):
     status = Path(f"/proc/{path.read_text()}/status").read_text()
     ignored = int(next(x for x in status.splitlines() if x.startswith("SigIgn")).split()[1], 16)
     blocked = int(next(x for x in status.splitlines() if x.startswith("SigBlk")).split()[1], 16)
-    bits = (1 << (signal.SIGTERM - 1)) | (1 << (signal.SIGINT - 1))
+    bits = sum(1 << (number - 1) for number in STOPPING)
     assert ignored & bits == 0
     assert blocked & bits == 0
 
@@ -188,3 +192,19 @@ def test_a_stop_waits_for_the_batches_before_it(actors, at_once):
     answers = [actors.answer(actor, no)[-1] for no in (1, 2, 3)]
     assert all(answer.last for answer in answers)
     assert actors.died(actor).exit.code == 0
+
+
+@pytest.mark.parametrize(
+    ("threads", "around", "wanted"),
+    [
+        (None, {}, ("1", "1")),
+        (None, {"OMP_NUM_THREADS": "7"}, ("7", "1")),
+        (3, {"OMP_NUM_THREADS": "7", "ACTORQ_THREADS": "8"}, ("3", "3")),
+    ],
+)
+def test_a_kind_says_how_many_threads_its_libraries_use(threads, around, wanted):
+    policy = KindPolicy(name="k", threads=threads, env={"RAYON_NUM_THREADS": "5"})
+    env = environment({"PATH": "/bin", **around}, policy, 4)
+    assert (env["OMP_NUM_THREADS"], env["ACTORQ_THREADS"]) == wanted
+    assert env["POLARS_MAX_THREADS"] == env["OPENCV_FOR_THREADS_NUM"] == str(threads or 1)
+    assert (env["PATH"], env["RAYON_NUM_THREADS"], env["ACTORQ_SLOT"]) == ("/bin", "5", "4")

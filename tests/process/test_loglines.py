@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import unicodedata
 
+import tqdm
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,3 +68,42 @@ def test_levels_are_read_and_nothing_else_is_believed():
     assert got[0] == (40, "name: a\\nb")
     assert got[1] == (20, "odd")
     assert got[-1] == (20, "plain")
+
+
+def test_a_line_that_is_overwritten_is_logged_as_it_ends():
+    lines = LogLines()
+    got = []
+    for n in range(0, 101, 2):
+        got += lines.feed(f"\r {n}%|{'#' * n}".encode(), n / 50)
+    assert got == []
+    assert texts(lines.feed(b"\nnext\r\n", 3.0)) == [f" 100%|{'#' * 100}", "next"]
+    assert texts(lines.feed(b"1 of 2\r2 of 2\r", 4.0) + lines.end(5.0)) == ["2 of 2"]
+
+
+def test_a_line_that_is_overwritten_for_long_is_logged_now_and_then():
+    lines = LogLines()
+    got = [(n, texts(lines.feed(f"\r{n} of 1000".encode(), n / 10))) for n in range(1000)]
+    assert [(n, said) for n, said in got if said] == [
+        (n, [f"{n} of 1000"]) for n in range(100, 1000, 100)
+    ]
+    assert texts(lines.end(100.0)) == ["999 of 1000"]
+
+
+def test_a_record_behind_a_line_without_end_keeps_its_level():
+    lines = LogLines()
+    assert lines.feed(b"\r 5%\x1e30\x1emine: beware\n", 0.0) == [(20, " 5%"), (30, "mine: beware")]
+    assert lines.feed(b"\r\x1e30\x1emine: beware\n", 0.0) == [(30, "mine: beware")]
+    assert texts(lines.feed(b"a\x1eb\n", 0.0)) == ["a\\x1eb"]
+
+
+def test_what_a_progress_bar_leaves_is_one_line():
+    out = io.StringIO()
+    for _ in tqdm.tqdm(range(500), file=out, mininterval=0, ncols=60, desc="pages"):
+        pass
+    lines = LogLines()
+    data = out.getvalue().encode()
+    assert data.count(b"\r") > 100
+    got = [line for n in range(0, len(data), 37) for line in lines.feed(data[n : n + 37], 0.0)]
+    [(level, text)] = got + lines.end(0.0)
+    assert level == 20
+    assert text.startswith("pages: 100%|")

@@ -112,16 +112,15 @@ def test_supervisors_that_others_could_not_judge_cannot_register(
         )
 
 
+FAILURE: LiteralString = (
+    "INSERT INTO actorq.failure (job, attempt, lane, final, cause, type, message, traceback)"
+)
 BOUNDS: dict[str, LiteralString] = {
     "result": "INSERT INTO actorq.result VALUES (1, to_json(repeat('x', 16777217)))",
-    "cause": "INSERT INTO actorq.failure (job, attempt, final, cause, type, message, traceback)"
-    " VALUES (1, 1, true, repeat('x', 33), '', '', '')",
-    "type": "INSERT INTO actorq.failure (job, attempt, final, cause, type, message, traceback)"
-    " VALUES (1, 1, true, 'error', repeat('x', 1025), '', '')",
-    "message": "INSERT INTO actorq.failure (job, attempt, final, cause, type, message, traceback)"
-    " VALUES (1, 1, true, 'error', '', repeat('x', 65537), '')",
-    "traceback": "INSERT INTO actorq.failure (job, attempt, final, cause, type, message, traceback)"
-    " VALUES (1, 1, true, 'error', '', '', repeat('x', 262145))",
+    "cause": FAILURE + " VALUES (1, 1, 1, true, repeat('x', 33), '', '', '')",
+    "type": FAILURE + " VALUES (1, 1, 1, true, 'error', repeat('x', 1025), '', '')",
+    "message": FAILURE + " VALUES (1, 1, 1, true, 'error', '', repeat('x', 65537), '')",
+    "traceback": FAILURE + " VALUES (1, 1, 1, true, 'error', '', '', repeat('x', 262145))",
     "unique key": "INSERT INTO actorq.unique_key VALUES ('k', repeat('x', 513), 1)",
     "empty unique key": "INSERT INTO actorq.unique_key VALUES ('k', '', 1)",
     "lane": "INSERT INTO actorq.lane (queue, kind) VALUES ('default', 'a b')",

@@ -10,7 +10,7 @@ import pytest
 from psycopg import conninfo, sql
 
 from actorq import App
-from actorq.store import admin_change, admin_jobs, admin_status
+from actorq.store import admin_change, admin_jobs, admin_prune, admin_status
 from actorq.store.admin import connect_admin
 from actorq.store.cancel import cancel
 from actorq.store.migrate import migrate
@@ -138,7 +138,7 @@ def test_no_statement_of_ours_uses_what_others_have_planted(attacker: Attacker, 
         admin_status.status(conn)
         admin_jobs.jobs(conn, [jobs[0].id])
         admin_change.retry(conn, [jobs[0].id])
-        admin_change.prune(conn, older_than_s=0)
+        list(admin_prune.prune(conn, older_than_s=0))
 
 
 @pytest.mark.parametrize(

@@ -160,10 +160,9 @@ def test_a_server_elsewhere_whose_name_is_not_verified_is_warned_of(
 
 def test_every_connection_asks_whether_it_is_safe(dsn: str, monkeypatch: Any) -> None:
     asked: list[tuple[str, str]] = []
-    for module in ("connection", "idle"):
-        monkeypatch.setattr(
-            f"actorq.store.{module}.warn_of_transport", lambda *given: asked.append(given)
-        )
+    monkeypatch.setattr(
+        "actorq.store.connection.warn_of_transport", lambda *given: asked.append(given)
+    )
     for pooler in (False, True):
         with App(dsn, pooler=pooler) as app:
             app.kind("k").enqueue(1)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
@@ -233,3 +235,26 @@ def test_the_stamp_says_what_is_in_it(checkout: Checkout) -> None:
     stamp = json.loads((checkout.venv / "actorq-set-up.json").read_text())
     assert stamp["extras"] == ["demo"]
     assert stamp["place"] == str(checkout.venv)
+
+
+def test_developers_groups_are_installed_by_what_they_need(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = load()
+    steps: list[list[str]] = []
+    monkeypatch.setattr(env, "_each", lambda command, wanted: steps.extend(wanted))
+    env._install(checkout.venv, {"cli", "embedded", "bench", "test"}, "uv")
+    names, *needed = steps[1][2:]
+    assert names.endswith("[cli,embedded]")
+    assert needed[:3] == ["matplotlib>=3.10,<4", "numpy>=2", "django>=5.2"]
+    with (SCRIPTS.parent / "pyproject.toml").open("rb") as file:
+        assert env._groups() == tomllib.load(file)["dependency-groups"]
+
+
+def test_nobody_gets_what_only_developers_need_by_an_extra() -> None:
+    with (SCRIPTS.parent / "pyproject.toml").open("rb") as file:
+        project = tomllib.load(file)["project"]
+    assert set(project["optional-dependencies"]) == {"cli", "demo", "embedded"}
+    needed = {re.split(r"[\[<>=]", each)[0] for each in project["dependencies"]}
+    assert needed == {"dill", "msgspec", "multiprocess", "psycopg"}
+    assert "Operating System :: POSIX :: Linux" in project["classifiers"]

@@ -136,6 +136,9 @@ class Actor:
         return mine or any(begin <= now < end for begin, end in s.downs)
 
     def _run(self, batch: Batch, one_by_one: bool) -> None:
+        if self.world.now < self.kind.down_until:
+            self.after(0.001, self._is_down, batch)
+            return
         if self._useless:
             begun = [0] if self.kind.mode == "each" or one_by_one else []
             self.after(self.kind.job_s, self._fail_alike, batch, begun)
@@ -149,6 +152,10 @@ class Actor:
         took = max([self.kind.job_s * batch.n, *(TAKES.get(what, 0.0) for what in does)])
         if "hang" not in does:
             self.after(took, self._whole, batch, does)
+
+    def _is_down(self, batch: Batch) -> None:
+        self.owner.post(i.BatchFailed(self.id, batch.lease, ERROR, []))
+        self._free()
 
     def _whole(self, batch: Batch, does: list[str]) -> None:
         """End a batch that is run as one."""

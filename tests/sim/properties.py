@@ -6,12 +6,17 @@ import math
 from typing import TYPE_CHECKING
 
 from actorq.core import effects as e
-from actorq.core import event
+from actorq.core import event, plan_drain, plan_look
 from actorq.core import inputs as i
 from actorq.core.frontier import COST_FACTOR, UNBOUNDED_EVERY_S
+from actorq.core.plan_drain import CHECK_S, REST_TRIES, START_TRIES
 from actorq.core.plan_hand_back import MAX_RESTARTS
-from actorq.core.plan_look import CLAIMS_IN_FLIGHT, UNWRITTEN_BATCHES, UNWRITTEN_JOBS
-from actorq.core.plan_stop import CHECK_S
+from actorq.core.plan_look import (
+    CLAIMS_IN_FLIGHT,
+    QUIET_DUE_S,
+    UNWRITTEN_BATCHES,
+    UNWRITTEN_JOBS,
+)
 from actorq.core.view import PIPE_DEPTH, Kind
 from tests.sim.scenario import CHARGED, Scenario
 from tests.sim.table import READY, Violation
@@ -38,8 +43,10 @@ class Watch:
         self.settled: dict[int, set[int]] = {}  # lease → jobs written
         self.batches: dict[int, list[int]] = {}
         self.sent: dict[int, list[tuple[int, int, int]]] = {}  # lane → order of sending
-        self.n_ticks = self.n_stirs = self.n_empty = self.n_dues = self.n_starts = 0
+        self.n_ticks = self.n_stirs = self.n_woken = self.n_empty = self.n_dues = self.n_starts = 0
         self.stop_at = math.inf  # when a stop has to be over
+        self.n_bad_boots: dict[str, int] = {}  # kind → starts that failed
+        self.n_rests: dict[str, int] = {}  # … and how often it was put to rest
         self.starving: dict[int, float] = {}  # lane → since when
         self.n_stops = 0
         self.spun_at = (0.0, 0)
@@ -55,6 +62,10 @@ class Watch:
                 self.n_empty += 1
         elif not isinstance(input_, i.Tick | i.Outcomes):
             self.n_stirs += 1
+            self.n_woken += isinstance(input_, i.Woken)
+        if isinstance(input_, i.BootFailed):
+            name = self.owner.actors[input_.actor].kind.policy.name
+            self.n_bad_boots[name] = self.n_bad_boots.get(name, 0) + 1
 
     def _served(self, lane: int) -> None:
         """Forget that a lane was starving; everywhere, where jobs come back again and again."""
@@ -141,26 +152,80 @@ class Watch:
         if self.n_stops < 2:
             check(not view.claims, "stopped with a claim in flight")
             check(not view.held, "stopped with outcomes unwritten")
+        self._counted()
 
-    def stopping(self) -> None:
-        """A drain that ends leaves nothing that was due, unless its kind cannot start."""
+    def resting(self, kind: str) -> None:
+        self.n_rests[kind] = self.n_rests.get(kind, 0) + 1
+
+    def _may_leave(self, name: str) -> bool:
+        """Tell whether a kind was tried often enough for a drain to give it up."""
+        tried = self.n_bad_boots.get(name, 0) >= START_TRIES or bool(
+            self.owner.world.scenario.actor_kills
+        )
+        final = self.owner.world.scenario.until_final
+        return tried or (self.n_rests.get(name, 0) >= REST_TRIES and not final)
+
+    def _counted(self) -> None:
+        """What a supervisor says that it has run is what it has run."""
+        world, s = self.owner.world, self.owner.world.scenario
+        if not (s.calm and s.n_supervisors == 1 and len(world.supervisors) == 1) or s.cancels:
+            return
+        if self.n_stops > 1 or s.lost_settles:
+            return
+        states = [job.state for job in world.table.jobs.values()]
+        ended = plan_drain.ended(self.owner.view)
+        check(ended.n_completed == states.count("completed"), "completed jobs are miscounted")
+        check(ended.n_failed == states.count("failed"), "failed jobs are miscounted")
+        if s.drain:
+            due = [
+                n for lane in self.owner.view.lanes for n in world.table.due_rows(lane, world.us)
+            ]
+            since = world.us - round(1e6 * (0.1 + CHECK_S + 4 * s.latency_s))
+            settled = [at for _, at in due if at < since]
+            check(ended.short or not settled, "a drain that has left due jobs says it is done")
+            told = sum(n for _, n, _ in ended.left)
+            check(told >= len(settled), f"{len(settled)} due jobs are left, {told} are told of")
+
+    def stopping(self, stopping: event.SupervisorStopping) -> None:
+        """A drain that ends leaves nothing that it should have waited for."""
         world = self.owner.world
-        if not world.scenario.drain or self.n_stops:
+        if not world.scenario.drain or self.n_stops or stopping.phase != "draining":
+            return
+        if stopping.why.endswith("is reached"):
+            late = world.now - self.began_at - world.scenario.limit_s
+            check(
+                world.scenario.until_final and -1e-6 < late < SLACK_S, "the limit comes at a time"
+            )
             return
         since = world.us - round(1e6 * (0.01 + CHECK_S + 4 * world.scenario.latency_s))
         if world.scenario.lost_claims or world.scenario.n_supervisors > 1 or world.scenario.deaths:
             return
+        until = self.began_at + world.scenario.limit_s - SLACK_S
         for lane in self.owner.view.lanes.values():
-            kind = self.owner.view.kinds[lane.kind]
-            if kind.available:
+            if not self._may_leave(lane.kind):
                 due = [d for d in world.table.due_rows(lane.id, world.us) if d[1] < since]
                 check(not due, f"drained while lane {lane.id} has due jobs {due}")
+                if world.scenario.until_final:
+                    self._none_until(lane.id, round(1e6 * until), since)
+
+    def _none_until(self, lane: int, until: int, since: int) -> None:
+        """No job that was there becomes due before the drain would have to end."""
+        world = self.owner.world
+        left = [
+            job.id for job in world.table.jobs.values()
+            if job.lane == lane and job.state == "pending" and job.run_at < until
+            and world.plans[job.id].at * 1e6 < since
+        ]  # fmt: skip
+        check(not left, f"drained while lane {lane} has jobs to come: {left}")
 
     # ---- at intervals ----
 
     def monitor(self) -> None:
         world, view = self.owner.world, self.owner.view
         check(world.now < self.stop_at, "the stop takes too long")
+        s = world.scenario
+        if s.until_final and view.phase == "running":
+            check(world.now < view.began_at + s.limit_s + SLACK_S, "the drain has no limit")
         faulty = world.scenario.lost_claims and world.now < world.scenario.calm_at
         if view.phase != "running" or world.outage_ends() is not None or faulty:
             self.starving.clear()
@@ -168,7 +233,7 @@ class Watch:
         for lane in view.lanes.values():
             kind = view.kinds[lane.kind]
             idle = any(not actor.held for actor in view.ready_actors(kind))
-            resting = bool(kind.quarantine.state)
+            resting = bool(kind.quarantine.state) or plan_look._fresh_wait(view, kind)
             searched = kind.quarantine.groups  # each in one place at a time
             due = [d for d in world.table.due_rows(lane.id, world.us) if d[0] not in searched]
             if not idle or resting or kind.spare or not due:
@@ -187,6 +252,8 @@ class Watch:
         if policy.min_batch > 1:
             own += policy.linger_s
         own += COST_FACTOR * 2 * s.latency_s
+        if s.lost_notes:
+            own += max(QUIET_DUE_S, s.poll_s)
         # What somebody else put behind the frontier is looked for once a second.
         return own if s.prompt else own + max(UNBOUNDED_EVERY_S, s.poll_s)
 
@@ -200,7 +267,9 @@ class Watch:
         check(self.n_ticks <= most, f"{self.n_ticks} ticks in {took:.1f} s: it spins")
         most = 4 + 3 * self.n_stirs
         check(self.n_empty <= most, f"{self.n_empty} claims in vain, {self.n_stirs} reasons")
-        most = 5 + 1.5 * quiet + self.n_starts + (self.n_stirs + 100 * took if s.drain else 0)
+        most = 5 + 1.5 * quiet + self.n_starts + self.n_woken
+        most += sum(job.run_at > job.at for job in s.jobs)  # each asks for the next delayed one
+        most += self.n_stirs + 100 * took if s.drain else 0
         check(self.n_dues <= most, f"{self.n_dues} due queries in {took:.1f} s")
         if s.plain and not any(job.at for job in s.jobs):
             for lane, sent in self.sent.items():
@@ -234,13 +303,14 @@ def check_blame(world: World) -> None:
         plan, kind = world.plans[job.id], s.kind_of(job.lane)
         if s.calm and len(s.stops) < 2:
             check(not job.n_lost, f"job {job.id} was charged for a lost supervisor")
-        if plan.does not in CHARGED and not s.actor_kills:
+        if plan.does not in CHARGED and not s.actor_kills and not kind.down_until:
             check(not job.n_failed, f"innocent job {job.id} was charged a failure")
             once = (job.max_attempts or kind.policy.max_attempts) == 1
             # Its time is up with its batch's: to tell whose fault that is, it had to run again.
             late = (once or plan.does == "slow") and kind.policy.batch_timeout_s is not None
             check(not job.n_crashed or late, f"innocent job {job.id} was charged a crash")
-        if plan.does in ("crash", "dup") and job.state == "failed" and s.calm:
+        poison = plan.does in ("crash", "dup") and not kind.down_until
+        if poison and job.state == "failed" and s.calm:
             once = (job.max_attempts or kind.policy.max_attempts) == 1
             budget = 1 if once else kind.policy.crash_budget
             check_budget(world, job.id, budget, kind.policy.max_batch)

@@ -35,6 +35,7 @@ class KindPlan:
     job_s: float  # what one job takes
     n_bad_boots: int = 0  # so many starts fail
     broken: bool = False  # every start fails
+    down_until: float = 0.0  # everything it runs fails alike
 
     @property
     def hurried(self) -> bool:
@@ -69,6 +70,8 @@ class Scenario:
     grace_s: float = 1.0
     notify: bool = True
     drain: bool = False
+    until_final: bool = False  # … until nothing is to be run any more, due later or not
+    limit_s: float = 3600.0  # … or after so long
     latency_s: float = 0.002  # of a statement, at most
     boot_s: float = 0.1
     part_settle_s: float = 0.5
@@ -112,7 +115,7 @@ class Scenario:
         return (
             self.calm and still and self.n_supervisors == 1 and not self.kept
             and all(job.does in ("ok", "result") for job in self.jobs)
-            and not any(k.n_bad_boots or k.broken or k.hurried for k in self.kinds)
+            and not any(k.n_bad_boots or k.broken or k.hurried or k.down_until for k in self.kinds)
         )  # fmt: skip
 
     def kind_of(self, lane: int) -> KindPlan:
@@ -138,6 +141,8 @@ def draw(seed: int) -> Scenario:
     if r.random() < 0.25:
         n = r.randint(1, 2)
         s.cancels = [(r.uniform(0, 1.0), r.randint(1, len(s.jobs))) for _ in range(n)]
+    if s.drain:
+        _drain(Random(f"drain {seed}"), s)
     _renewal(Random(seed + RENEWAL), s)
     return s
 
@@ -152,6 +157,15 @@ def _renewal(r: Random, s: Scenario) -> None:
     for kind in s.kinds:
         if r.random() < 0.1:
             kind.policy = replace(kind.policy, max_batches=r.choice((1, 2, 5)))
+
+
+def _drain(r: Random, s: Scenario) -> None:
+    """Draw what only a drain knows, from numbers of its own: those of old seeds stay theirs."""
+    s.until_final = r.random() < 0.4
+    s.limit_s = r.choice((0.3, 3.0, 30.0, 30.0))
+    for kind in s.kinds:
+        if r.random() < 0.15:
+            kind.down_until = r.choice((0.5, 2.0, 5.0, 1000.0))
 
 
 def _kind(r: Random, n: int, lanes: list[int]) -> KindPlan:

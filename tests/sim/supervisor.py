@@ -40,6 +40,8 @@ class Supervisor:
             part_settle_s=s.part_settle_s,
             notify=s.notify,
             drain=s.drain,
+            until_final=s.until_final,
+            limit_s=s.limit_s,
             heed_s=0.0,  # its scripts heed nothing
         )
         kinds = [(k.policy, {lane: f"q{lane}" for lane in k.lanes}) for k in s.kinds]
@@ -58,6 +60,8 @@ class Supervisor:
         self.watch = Watch(self)
         world.table.nodes[node] = 0
         self.post(i.Tick())
+        if s.notify:
+            world.after(0.001, self.post, i.Listening(True))
         world.after(s.beat_s, self._beat)
 
     # ---- the loop ----
@@ -159,6 +163,9 @@ class Supervisor:
             self._claim(order, True, wait)
         elif isinstance(order, e.AskDue):
             world.after(wait, self.post, i.DueKnown(world.table.due(order.asks, world.us), wait))
+        elif isinstance(order, e.AskLeft):
+            left = world.table.left(order.lanes, world.us)
+            world.after(wait, self.post, i.LeftKnown(order.no, left))
         elif isinstance(order, e.GiveBack):
             world.table.give_back(self.node, order.lease, world.us)
         elif isinstance(order, e.Hunger):
@@ -180,6 +187,8 @@ class Supervisor:
             world.after(0.0, self.post, i.ClaimLost(order.lane, order.lease))
         elif isinstance(order, e.AskDue):
             world.after(0.0, self.post, i.DueLost())
+        elif isinstance(order, e.AskLeft):
+            world.after(0.0, self.post, i.LeftLost(order.no))
         else:
             self.orders.insert(0, order)
         if not self.gone:
@@ -280,7 +289,9 @@ class Supervisor:
         if isinstance(effect.event, event.LeaseLost):
             self.watch.lease_lost(effect.event)
         elif isinstance(effect.event, event.SupervisorStopping):
-            self.watch.stopping()
+            self.watch.stopping(effect.event)
+        elif isinstance(effect.event, event.KindResting):
+            self.watch.resting(effect.event.kind)
 
 
 def _rest(s: Settlement, part: Settlement) -> Settlement:
@@ -291,6 +302,7 @@ def _rest(s: Settlement, part: Settlement) -> Settlement:
 DO: dict[type[e.Effect], Any] = {
     e.Claim: Supervisor._order,
     e.AskDue: Supervisor._order,
+    e.AskLeft: Supervisor._order,
     e.GiveBack: Supervisor._order,
     e.Hunger: Supervisor._order,
     e.Settle: Supervisor._settle,

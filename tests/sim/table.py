@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import insort
 from typing import Any
 
-from actorq.core.ask import Claimed, Due, DueAsk
+from actorq.core.ask import Claimed, Due, DueAsk, Left
 from actorq.core.effects import Claim
 from actorq.core.model import Batch, Counts, Row, Settlement
 from tests.support.done import pairs
@@ -133,6 +133,18 @@ class Table:
             if lane == ask.lane and suspect and any(r[1] <= now for r in rows)
         ]  # fmt: skip
         return Due(ask.lane, due, None if next_at is None else (next_at - now) / 1e6, suspects)
+
+    def left(self, lanes: list[int], now: int) -> list[Left]:
+        return [self._left(lane, now) for lane in lanes]
+
+    def _left(self, lane: int, now: int) -> Left:
+        at = [r[1] for (lane_, _), rows in self.ready.items() if lane_ == lane for r in rows]
+        later = [run_at for run_at in at if run_at > now]
+        leases = {key: lease for key, lease in self.leases.items() if lease.lane == lane}
+        held = sum(len(lease.open) for lease in leases.values())
+        orphaned = any(node not in self.nodes for node, _ in leases)
+        next_in_s = (min(later) - now) / 1e6 if later else None
+        return Left(lane, len(at) - len(later), len(later), held, orphaned, next_in_s)
 
     def settle(
         self, node: int, no: int, sent: list[Settlement], now: int

@@ -14,6 +14,7 @@ from actorq.core import (
     plan_actors,
     plan_batches,
     plan_blame,
+    plan_drain,
     plan_hand_back,
     plan_look,
     plan_stop,
@@ -23,6 +24,7 @@ from actorq.core import effects as e
 from actorq.core import inputs as i
 from actorq.core.frontier import Frontier
 from actorq.core.quarantine import Quarantine, Take
+from actorq.core.tally import Tally
 from actorq.core.view import Actor, Held, Lane, View
 from tests.sim.run import Report, run
 from tests.sim.scenario import Scenario, draw
@@ -62,6 +64,7 @@ def scenario_for(name: str, seed: int) -> Scenario:
         setattr(scenario, option, value)
     for kind in scenario.kinds:
         kind.broken = kind.broken and scenario.drain
+    scenario.until_final = scenario.until_final and scenario.drain
     return scenario
 
 
@@ -173,11 +176,45 @@ def an_old_answer_overwrites_what_was_learned_since(m: pytest.MonkeyPatch) -> No
 
 @plant_where(drain=True)
 def a_drain_does_not_ask_for_suspects(m: pytest.MonkeyPatch) -> None:
-    def drained(view: View, now: float) -> bool:
+    def is_over(view: View, now: float) -> bool:
         lanes = [o for o in view.lanes.values() if view.kinds[o.kind].available is not False]
         return not view.held and not view.claims and all(o.empty for o in lanes)
 
-    m.setattr(plan_stop, "drained", drained)
+    m.setattr(plan_drain, "is_over", is_over)
+
+
+@plant_where(drain=True)
+def a_drain_tries_a_kind_only_once(m: pytest.MonkeyPatch) -> None:
+    m.setattr(plan_drain, "START_TRIES", 1)
+
+
+@plant_where(drain=True)
+def a_drain_tries_a_kind_for_ever(m: pytest.MonkeyPatch) -> None:
+    m.setattr(plan_drain, "given_up", lambda view, kind, now: False)
+
+
+@plant_where(drain=True, until_final=True, limit_s=30.0)
+def what_is_due_later_is_never_waited_for(m: pytest.MonkeyPatch) -> None:
+    m.setattr(plan_drain, "_hopeful", lambda view, found, now: False)
+
+
+@plant_where(drain=True, until_final=True, limit_s=0.5)
+def a_drain_until_final_has_no_limit(m: pytest.MonkeyPatch) -> None:
+    m.setattr(plan_drain, "limit_at", lambda view: math.inf)
+
+
+@plant_where(drain=True)
+def a_drain_that_left_due_jobs_is_done(m: pytest.MonkeyPatch) -> None:
+    m.setattr(plan_drain, "fell_short", lambda view: False)
+
+
+@plant
+def an_attempt_that_runs_again_counts_as_completed(m: pytest.MonkeyPatch) -> None:
+    def add(self: Tally, settlement: Any, refused: frozenset[int]) -> int:
+        self.completed += settlement.n
+        return int(settlement.n)
+
+    m.setattr(Tally, "add", add)
 
 
 @plant
@@ -246,7 +283,7 @@ def nothing_ever_takes_too_long(m: pytest.MonkeyPatch) -> None:
     m.setattr(plan_actors, "_time_out", lambda view, actor, held, now: None)
 
 
-@plant_where(poll_s=0.1)
+@plant_where("late", poll_s=0.1)
 def a_late_kill_hits_the_next_batch(m: pytest.MonkeyPatch) -> None:
     died = plan_actors.died
 

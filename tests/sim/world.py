@@ -94,10 +94,13 @@ class World:
         job.put_at = max(job.run_at, self.us)
         self.n_to_come -= 1
         self.table.insert(job)
-        if job.run_at <= self.us and any(lane == job.lane for lane, _ in self.table.hungry):
+        hungry = sorted(node for lane, node in self.table.hungry if lane == job.lane)
+        if job.run_at <= self.us + 1_000_000 and hungry:
+            named = self.random.sample(hungry, min(2, len(hungry)))
             for supervisor in self.living():
                 if not self.chance(self.scenario.lost_notes):
-                    self.after(0.001, supervisor.post, i.Woken(job.lane))
+                    woken = i.Woken(job.lane, mine=supervisor.node in named)
+                    self.after(0.001, supervisor.post, woken)
 
     def play(self, id_: int) -> str:
         """Tell what a job does this time."""

@@ -98,5 +98,5 @@ def test_the_longest_names_are_woken_and_found(kit: Kit) -> None:
     kit.store.listen()
     kit.store.hunger(kit.node, {lane}, set())
     kit.conn.execute("INSERT INTO actorq.job (queue, kind) VALUES (%s, %s)", [NAME, NAME])
-    assert kit.store.notifications(10) == [str(lane)]
+    assert kit.store.notifications(10) == [f"{lane} {kit.node}"]
     assert [due.due for due in kit.store.due([DueAsk(lane)])] == [True]

@@ -9,10 +9,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from actorq.store import admin_doctor
+import actorq
+from actorq.core.model import Row
+from actorq.store import admin_doctor, admin_jobs, admin_ranges
 from actorq.store.admin import connect_admin
 from actorq.store.admin_doctor import Check, diagnose, repair, strays
 from actorq.store.connection import Session
+from actorq.store.faults import OnHold
+from tests.store.kit import ERROR, Kit, part
 from tests.store.test_admin import blocked
 from tests.support.rows import NODE, claim, finish, insert, ready_ids, register
 from tests.support.wait import wait_until
@@ -35,7 +39,7 @@ def test_a_healthy_database_has_nothing_bad(conn: Session) -> None:
     finish(conn, insert(conn, 3), "failed")
     checks = diagnose(conn)
     assert [check for check in checks if check.level == "bad"] == []
-    assert len(checks) == 15
+    assert len(checks) == 19
 
 
 @pytest.mark.parametrize(("age", "level"), [(199_999_999, "ok"), (1_500_000_000, "bad")])
@@ -128,10 +132,86 @@ def test_rows_loaded_past_the_triggers_are_repaired(conn: Session) -> None:
 def test_more_strays_than_are_read_at_once_are_all_mended(
     conn: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admin_doctor, "MAX_STRAYS", 10)
+    monkeypatch.setattr(admin_doctor, "MAX_FOUND", 10)
     insert(conn, 25)
     conn.execute("DELETE FROM actorq.ready")
     assert repair(conn) == admin_doctor.Repaired(0, 25)
+
+
+def test_all_is_found_however_small_the_ranges_are(
+    conn: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conn.execute("ALTER SEQUENCE actorq.job_id_seq RESTART 1020")
+    ids = insert(conn, 30)
+    conn.execute("DELETE FROM actorq.ready WHERE 1020 = ANY (jobs)")  # 1024 begins another block
+    claim(conn, ids[10:12])
+    conn.execute("DELETE FROM actorq.lease")
+    conn.execute("INSERT INTO actorq.ready (id, run_at, lane, priority) VALUES (5, now(), 1, 5)")
+    whole = strays(conn)
+    assert whole == {5: "stale", **dict.fromkeys([*ids[:4], *ids[10:12]], "lost")}
+    heard: list[str] = []
+    monkeypatch.setattr(admin_ranges, "RANGE", 7)
+    assert strays(conn, told=heard.append) == whole
+    assert len(heard) == 6
+
+
+def unfit(conn: Session) -> dict[int, str]:
+    """Make a job of each sort whose failures or results do not fit it."""
+    ids = insert(conn, 6)
+    marked, elsewhere, unmarked, silent, fine, gone = ids
+    finish(conn, [elsewhere, unmarked, fine, gone], "failed")
+    conn.execute("UPDATE actorq.failure SET final = false WHERE job = %s", [unmarked])
+    finish(conn, [marked], "failed")
+    conn.execute("UPDATE actorq.job SET state = 'completed' WHERE id = %s", [marked])
+    conn.execute("UPDATE actorq.failure SET lane = 77 WHERE job = %s", [elsewhere])
+    conn.execute("DELETE FROM actorq.ready")
+    conn.execute("UPDATE actorq.job SET state = 'failed' WHERE id = %s", [silent])
+    conn.execute("INSERT INTO actorq.result SELECT id, '1' FROM actorq.job WHERE id = %s", [gone])
+    with conn.transaction():
+        conn.execute("SET LOCAL session_replication_role = replica")
+        conn.execute("DELETE FROM actorq.job WHERE id = %s", [gone])
+    return {
+        marked: "marked", elsewhere: "elsewhere", unmarked: "unmarked", silent: "unmarked",
+        gone: "orphan",
+    }  # fmt: skip
+
+
+def test_failures_and_results_that_do_not_fit_are_found_and_mended(conn: Session) -> None:
+    wrong = unfit(conn)
+    assert admin_ranges.unmatched(conn) == wrong
+    check = found(conn, "belongings")
+    assert check.level == "warn"
+    assert "results or failures of no job" in check.text
+    assert repair(conn) == admin_doctor.Repaired(0, 0, n_matched=len(wrong))
+    assert found(conn, "belongings").level == "ok"
+    dead = sorted(admin_jobs.job_ids(conn, state="failed"))
+    failed = conn.execute("SELECT id FROM actorq.job WHERE state = 'failed' ORDER BY id")
+    assert dead == [row[0] for row in failed]
+    assert conn.execute("SELECT count(*) FROM actorq.result").fetchone() == (0,)
+
+
+def test_foreign_keys_to_jobs_are_named(conn: Session) -> None:
+    conn.execute("CREATE TABLE public.note (job bigint REFERENCES actorq.job ON DELETE CASCADE)")
+    check = found(conn, "references")
+    assert (check.level, "note_job_fkey of public.note" in check.text) == ("warn", True)
+    assert "prune keeps" not in check.text
+    conn.execute("CREATE TABLE public.photo (job bigint REFERENCES actorq.job)")
+    assert "prune keeps" in found(conn, "references").text
+
+
+def test_a_lane_with_many_due_jobs_that_nobody_serves_is_not_counted_to_its_end(
+    conn: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin_doctor, "UNSERVED_ROWS", 2)
+    for n in range(4):
+        insert(conn, 1, run_at=f"2020-01-0{n + 1}T00:00:00Z", priority=n)
+    assert "at least 3 jobs due" in found(conn, "service").text
+
+
+def test_findings_come_one_after_another_and_those_of_all_jobs_last(conn: Session) -> None:
+    findings = admin_doctor.examine(conn)
+    assert next(findings).name == "server"
+    assert [check.name for check in findings][-2:] == ["membership", "belongings"]
 
 
 def test_a_claim_that_commits_during_a_repair_keeps_its_job(conn: Session, dsn: str) -> None:
@@ -173,6 +253,35 @@ def test_a_sequence_behind_the_jobs_is_found_and_moved(conn: Session) -> None:
     assert insert(conn) == [1001]
 
 
+def test_every_sequence_is_looked_after_and_what_it_stops_is_told(kit: Kit) -> None:
+    """As after logical replication, which brings rows and no sequences."""
+    kit.enqueue(2)
+    batch = kit.batch(1)
+    failed = [Row(job, 0, "failed", "failed", error=ERROR) for job in batch.ids]
+    kit.store.settle(kit.node, 1, [part(batch, failed[:1])])
+    for table in ("job", "lane", "failure"):
+        kit.conn.execute(f"ALTER TABLE actorq.{table} ALTER id RESTART WITH 1".encode())
+    with connect_admin(kit.dsn, "actorq") as conn:
+        assert "of failure, job, lane" in found(conn, "ids").text
+    rest = part(batch, failed[1:])
+    rest.seq = 1
+    for call in (
+        lambda: kit.store.settle(kit.node, 3, [rest]),
+        lambda: kit.store.lanes([("default", "new")]),
+    ):
+        with pytest.raises(OnHold, match=r"_pkey.* actorq doctor --repair"):
+            call()
+    with actorq.App(kit.dsn) as app, pytest.raises(OnHold, match="actorq doctor --repair"):
+        app.kind("k").enqueue(1)
+    with connect_admin(kit.dsn, "actorq") as conn:
+        repair(conn)
+        assert found(conn, "ids").level == "ok"
+    assert kit.store.settle(kit.node, 3, [rest]).leases == {1}
+    assert len(kit.store.lanes([("default", "new"), ("default", "k")])) == 2
+    with actorq.App(kit.dsn) as app:
+        assert app.kind("newer").enqueue(1).state() == "ready"
+
+
 def test_a_disabled_or_missing_trigger_is_bad(conn: Session) -> None:
     conn.execute("ALTER TABLE actorq.job DISABLE TRIGGER job_inserted")
     assert found(conn, "triggers").level == "bad"
@@ -212,7 +321,8 @@ def test_dead_supervisors_orphaned_leases_and_unserved_kinds_are_warned_of(
         (admin_doctor.check_encoding({"encoding": "SQL_ASCII"}), "bad"),
         (admin_doctor.check_durable({"durable": False}), "warn"),
         (admin_doctor.check_autovacuum({"autovacuum": False}), "bad"),
-        (admin_doctor.check_connection(17, 42), "bad"),
+        (admin_doctor.check_connection("transaction"), "bad"),
+        (admin_doctor.check_connection("session"), "ok"),
         (admin_doctor.check_transport("db.example", "prefer"), "warn"),
         (admin_doctor.check_transport("db.example", "verify-full"), "ok"),
         (admin_doctor.check_transport("/run/postgresql", "prefer"), "ok"),

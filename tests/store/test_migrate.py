@@ -61,6 +61,20 @@ def test_a_migrated_schema_is_the_same_as_a_fresh_one(
     assert structure(empty_dsn) == structure(dsn)
 
 
+def test_an_event_trigger_that_goes_by_its_search_path_is_no_obstacle(empty_dsn: str) -> None:
+    with psycopg.connect(empty_dsn, autocommit=True) as conn:
+        conn.execute(
+            """
+            CREATE TABLE public.audit (tag text);
+            CREATE FUNCTION public.audited() RETURNS event_trigger LANGUAGE plpgsql AS
+            $$ BEGIN INSERT INTO audit VALUES (tg_tag); END $$;
+            CREATE EVENT TRIGGER audited ON ddl_command_end EXECUTE FUNCTION public.audited();
+            """
+        )
+        assert migrate(empty_dsn) == NAMES
+        assert conn.execute("SELECT FROM audit WHERE tag = 'CREATE TABLE'").rowcount > 5
+
+
 def test_two_that_migrate_at_once_take_turns(empty_dsn: str) -> None:
     applied: list[list[str]] = []
     threads = [

@@ -23,6 +23,7 @@ CALLS = {
     "claim alone": ["1", "0", "1000", NODE, "1", TEN, TEN, "1", "0", "true", "true", "250"],
     "claim in turn": ["1", "0", "1000", NODE, "1", TEN, TEN, "1", "0", "false", "false", "250"],
     "due": ["'{1}'", TEN, TEN],
+    "left": ["'{1}'", "10000"],
     "settle": [
         NODE, "1", "'{1}'", "'{0}'", "'{2}'", "'{0}'", "'{\"\"}'", *["'{1}'"] * 3, "'{pending}'",
         *["'{0}'"] * 8, "3", "1", "0", "'{1,2,3}'", "NULL",
@@ -35,6 +36,8 @@ CALLS = {
     "lock_jobs": ["'{1,2,3}'"],
     "pending_jobs": ["'{1,2,3}'"],
     "node_beat": [NODE],
+    "key_stale": ["''", "''", "1000"],
+    "key_sweep": ["'{k}'", "'{x}'"],
 }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ PRESETS = {
     "IntervalStyle": "sql_standard", "synchronous_commit": "off", "plan_cache_mode": "auto",
     "standard_conforming_strings": "off", "bytea_output": "escape", "jit": "on",
     "statement_timeout": "5s", "lock_timeout": "5s", "array_nulls": "off",
-    "idle_in_transaction_session_timeout": "5s",
+    "idle_in_transaction_session_timeout": "5s", "idle_session_timeout": "5s",
 }  # fmt: skip
 
 

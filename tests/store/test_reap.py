@@ -42,10 +42,11 @@ def test_a_beat_moves_beat_at_and_a_node_that_beat_since_is_not_buried(kit: Kit)
 def test_a_node_says_where_it_runs(kit: Kit) -> None:
     kit.store.leave(kit.node)
     node = "7e57c0de-0000-4000-8000-000000000001"
-    kit.store.register(NodeInfo(node, "host", 42, 1.5, "boot", "ns", "start"))
+    kit.store.register(NodeInfo(node, "host", 42, 1.5, "boot", "ns", "start", 43, "its"))
     (seen,) = kit.store.nodes()
     assert (seen.id, seen.host, seen.pid, seen.ttl_s) == (node, "host", 42, 1.5)
     assert (seen.boot_id, seen.pid_ns, seen.pid_start) == ("boot", "ns", "start")
+    assert (seen.guardian_pid, seen.guardian_start) == (43, "its")
     with pytest.raises(RowRefused):
         kit.store.register(NodeInfo(node, "host", 42))
 

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
+from actorq.store.admin_doctor import strays
 from actorq.store.cancel import cancel
 from tests.store.kit import Kit, beside, done, pid
 
@@ -52,10 +53,16 @@ def test_a_snapshot_that_cannot_see_the_lane_is_an_error_and_never_a_lost_job(ki
     old.execute("SELECT FROM actorq.lane")
     kit.store.lanes([("new", "k")])
     for values in ("('new', 'k')", "('new', 'k'), ('default', 'k')"):
-        with pytest.raises(psycopg.DatabaseError), old.transaction():
-            old.execute(f"INSERT INTO actorq.job (queue, kind) VALUES {values}".encode())
-    old.execute("COMMIT")
+        old.execute("SAVEPOINT s")
+        old.execute(f"INSERT INTO actorq.job (queue, kind) VALUES {values}".encode())
+        with pytest.raises(errors.SerializationFailure):
+            old.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        old.execute("ROLLBACK TO SAVEPOINT s")
+    old.execute("INSERT INTO actorq.job (queue, kind) VALUES ('new', 'k')")
+    with pytest.raises(errors.SerializationFailure):
+        old.execute("COMMIT")
     kit.check_places()
+    assert kit.states() == {}
 
 
 def test_copy_and_insert_from_select_make_jobs_ready(kit: Kit) -> None:
@@ -84,6 +91,7 @@ def test_two_sessions_may_make_the_same_lane_at_once(kit: Kit) -> None:
     first, second = kit.open(), kit.open(lock_timeout_s=10)
     first._session.execute("BEGIN")
     first._session.execute(insert)
+    first._session.execute("SET CONSTRAINTS ALL IMMEDIATE")
     with beside(kit, first, second, lambda: second._session.execute(insert)) as thread:
         assert kit.one("SELECT %s = ANY (pg_blocking_pids(%s))", pid(first), pid(second))
         first._session.execute("COMMIT")
@@ -92,12 +100,68 @@ def test_two_sessions_may_make_the_same_lane_at_once(kit: Kit) -> None:
     kit.check_places()
 
 
+def test_a_first_enqueue_in_an_open_transaction_is_in_nobodys_way(kit: Kit) -> None:
+    """Neither in that of another enqueue, nor of a supervisor, in whatever order lanes come."""
+    first, second = kit.open()._session, kit.open()._session
+    insert = "INSERT INTO actorq.job (queue, kind) VALUES (%s, %s), (%s, %s)"
+    for session, kinds in ((first, "ab"), (second, "ba")):
+        session.execute("BEGIN")
+        for kind in kinds:
+            session.execute(insert, ["new", kind, "default", "k"])
+    kit.conn.execute("INSERT INTO actorq.job (queue, kind) VALUES ('new', 'a')")
+    lanes = kit.store.lanes([("new", "a"), ("new", "b"), ("new", "c")])
+    assert len(lanes) == 3
+    kit.conn.execute("INSERT INTO actorq.hunger SELECT id, %s FROM actorq.lane", [kit.node])
+    kit.store.listen()
+    for session in (first, second):
+        session.execute("COMMIT")
+        assert kit.store.notifications(5) != []
+    found = dict(kit.rows("SELECT lane, count(*) FROM actorq.queued GROUP BY lane"))
+    assert found == {lanes["new", "a"]: 3, lanes["new", "b"]: 2, kit.lane: 4}
+    kit.check_places()
+    assert kit.one("SELECT count(*) FROM actorq.new_lane") == 0
+
+
+def test_many_jobs_of_new_kinds_in_one_transaction_go_where_they_belong(kit: Kit) -> None:
+    with kit.conn.transaction():
+        for kind in ("a", "b", "a"):
+            kit.conn.execute(
+                "INSERT INTO actorq.job (kind, priority)"
+                " SELECT CASE WHEN n %% 3 = 0 THEN 'c' ELSE %s END, n %% 2"
+                " FROM generate_series(1, 1000) n",
+                [kind],
+            )
+        with kit.conn.transaction(force_rollback=True):
+            kit.conn.execute("INSERT INTO actorq.job (kind) VALUES ('never')")
+    kit.check_places()
+    assert strays(kit.conn) == {}
+    assert kit.rows(
+        "SELECT l.kind, count(*) FROM actorq.queued q JOIN actorq.lane l ON l.id = q.lane"
+        " GROUP BY l.kind ORDER BY l.kind"
+    ) == [("a", 1334), ("b", 667), ("c", 999)]
+    assert kit.one("SELECT count(*) FROM actorq.ready") < 120, "blocks stay whole"
+
+
+def test_a_name_that_no_kind_can_have_is_refused_at_once(kit: Kit) -> None:
+    with kit.conn.transaction(), pytest.raises(errors.CheckViolation), kit.conn.transaction():
+        kit.conn.execute("INSERT INTO actorq.job (kind) VALUES ('no kind')")
+
+
 @pytest.mark.parametrize(
     "column",
-    ["priority = 1", "queue = 'x'", "kind = 'x'", "key = 'x'", "run_at = now()", "id = id + 1"],
+    [
+        "priority = 1",
+        "queue = 'x'",
+        "kind = 'x'",
+        "key = 'x'",
+        "run_at = now()",
+        "id = id + 1",
+        "unique_key = 'x'",
+    ],
 )
 def test_what_says_where_a_job_stands_cannot_be_updated(kit: Kit, column: str) -> None:
     kit.enqueue(1)
+    kit.conn.execute("SET actorq.own = off")
     with pytest.raises(errors.RestrictViolation, match="cannot be updated"):
         kit.conn.execute(f"UPDATE actorq.job SET {column}".encode())
 
@@ -162,10 +226,39 @@ def test_an_insert_notifies_only_where_somebody_is_hungry(kit: Kit) -> None:
     kit.enqueue(5)
     kit.conn.execute("INSERT INTO actorq.job (kind) VALUES ('other')")
     kit.enqueue(1, run_at=LATER)
-    assert kit.store.notifications(5) == [str(kit.lane)]
+    assert kit.store.notifications(5) == [f"{kit.lane} {kit.node}"]
     kit.store.hunger(kit.node, set(), {kit.lane})
     kit.enqueue(1)
     assert kit.store.notifications(0) == []
+
+
+def test_an_insert_names_two_of_the_hungry_the_same_in_a_transaction(kit: Kit) -> None:
+    kit.store.listen()
+    fleet = {kit.register() for _ in range(6)}
+    for node in fleet:
+        kit.store.hunger(node, {kit.lane}, set())
+    named = set()
+    for _ in range(30):
+        with kit.conn.transaction():
+            kit.enqueue(1)
+            kit.enqueue(1)
+        (payload,) = kit.store.notifications(5)
+        lane, *nodes = payload.split()
+        assert lane == str(kit.lane)
+        assert len(set(nodes)) == 2
+        named |= set(nodes)
+    assert named == fleet
+
+
+@pytest.mark.parametrize(("in_s", "is_told"), [(0.5, True), (5.0, False)])
+def test_what_is_due_within_a_second_is_told_of(kit: Kit, in_s: float, is_told: bool) -> None:
+    kit.store.listen()
+    kit.store.hunger(kit.node, {kit.lane}, set())
+    kit.enqueue(1, run_at=datetime.now(UTC) + timedelta(seconds=in_s))
+    kit.conn.execute("SELECT pg_notify('actorq_' || 'actorq'::regnamespace::oid, 'end')")
+    told = kit.store.notifications(5)
+    told += kit.store.notifications(5) if told[-1] != "end" else []
+    assert told == [f"{kit.lane} {kit.node}"] * is_told + ["end"]
 
 
 def test_an_objects_shadow_in_the_callers_path_is_not_used(kit: Kit) -> None:

@@ -11,7 +11,7 @@ from actorq.core import event
 from actorq.core import inputs as i
 from actorq.core.ask import Claimed
 from actorq.errors import StoreUnavailable
-from actorq.supervisor import engine as engine_module
+from actorq.supervisor import links as links_module
 from actorq.supervisor.options import RunOptions
 from tests.supervisor.support import Running
 
@@ -38,7 +38,7 @@ def test_a_database_that_is_away_delays_the_new_life(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running.wait_until_told(event.ActorReady)
-    open_, refused = engine_module._open, []
+    open_, refused = links_module.open_store, []
 
     def refusing(options: RunOptions, name: str, **timeouts: float) -> Any:
         if name == "actorq start" and len(refused) < 2:
@@ -46,7 +46,7 @@ def test_a_database_that_is_away_delays_the_new_life(
             raise StoreUnavailable("away")
         return open_(options, name, **timeouts)
 
-    monkeypatch.setattr(engine_module, "_open", refusing)
+    monkeypatch.setattr(links_module, "open_store", refusing)
     running.declare_dead()
     running.wait_until_told(event.SupervisorDisowned)
     assert len(refused) == 2

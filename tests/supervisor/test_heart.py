@@ -14,9 +14,9 @@ from actorq.core import inputs as i
 from actorq.core.ask import NodeInfo, NodeSeen, Reaped
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
 from actorq.store.faults import Contended, Forbidden, LockTimeout, TooSlow, translated
-from actorq.store.queue import QueueStore
+from actorq.store.queue import Key, QueueStore
 from actorq.supervisor import heart
-from actorq.supervisor.link import Fatal
+from actorq.supervisor.ends import Fatal
 from tests.support.wait import wait_until
 
 ME = NodeInfo("me", "here", 1, ttl_s=0.5)
@@ -29,7 +29,8 @@ class Store:
         self.trouble = trouble
         self._nodes = nodes
         self.buried: list[str] = []
-        self.vacuumed = 0
+        self.vacuumed = self.n_read = 0
+        self.swept: list[Key] = []
 
     def _meet(self, call: str) -> None:
         error = self.trouble.pop(call, None)
@@ -42,6 +43,7 @@ class Store:
 
     def nodes(self) -> list[NodeSeen]:
         self._meet("nodes")
+        self.n_read += 1
         return [node for node in self._nodes if node.id not in self.buried]
 
     def bury(self, node: str, beat_at: int) -> bool:
@@ -56,6 +58,11 @@ class Store:
     def vacuum_ready(self) -> None:
         self.vacuumed += 1
         self._meet("vacuum")
+
+    def sweep_keys(self, after: Key, limit: int) -> tuple[Key | None, int]:
+        self.swept.append(after)
+        self._meet("sweep")
+        return (None, 0) if len(self.swept) > 2 else (("k", str(len(self.swept))), limit)
 
     def close(self) -> None:
         self._meet("close")
@@ -103,6 +110,34 @@ def test_a_node_that_is_locked_does_not_keep_others_from_being_buried() -> None:
     store = Store({"bury one": LockTimeout("locked")}, [silent("one"), silent("two")])
     run(store, lambda _: len(store.buried) == 2)
     assert store.buried == ["two", "one"]
+
+
+def test_while_all_processes_of_this_host_live_the_table_of_nodes_is_read_rarely(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The table is read once a round of NODES_S, and at once when a process is gone."""
+    monkeypatch.setattr(heart, "WATCH_S", 0.001)
+    asked: list[int] = []
+    alive = [True]
+
+    def start_of(pid: int) -> str | None:
+        asked.append(pid)
+        return "then" if alive[0] else None
+
+    monkeypatch.setattr(heart, "start_of", start_of)
+    me = NodeInfo("me", "here", 1, 3600.0, "boot", "ns", "now")
+    other = NodeSeen("one", "here", 2, 3600.0, "boot", "ns", "then", 0)
+    store = Store({}, [other])
+    beating = heart.Heart(me, lambda _: store, lambda _: None)  # type: ignore[arg-type,return-value]
+    beating.start()
+    try:
+        wait_until(lambda: len(asked) > 50)
+        assert store.n_read == 1
+        alive[0] = False
+        wait_until(lambda: store.buried == ["one"])
+    finally:
+        beating.stop()
+        beating.join(10)
 
 
 @pytest.mark.parametrize("n", [0, 2])
@@ -194,3 +229,19 @@ def test_a_long_statement_is_given_up_by_the_server_and_the_connection_stays(dsn
         store._session.execute("SELECT pg_sleep(60)")
     assert store.alive
     store.close()
+
+
+def test_stale_keys_are_swept_at_once_while_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heart, "WATCH_S", 0.01)
+    store = Store({}, [])
+    run(store, lambda _: len(store.swept) == 3)
+    assert store.swept == [("", ""), ("k", "1"), ("k", "2")]
+
+
+def test_a_role_that_may_not_sweep_does_all_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heart, "SWEEP_S", 0.0)
+    store = Store({"sweep": Forbidden("permission denied for table unique_key")}, [])
+    posted = run(store, lambda posted: beats(posted) >= 3)
+    assert len(store.swept) == 1
+    told = [p for p in posted if not isinstance(p, i.Beaten)]
+    assert told == [event.DutyFailed("heart", "permission denied for table unique_key")]

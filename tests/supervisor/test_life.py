@@ -12,6 +12,7 @@ import pytest
 from actorq.core import event
 from actorq.errors import StoreUnavailable
 from actorq.supervisor import engine as engine_module
+from actorq.supervisor import links as links_module
 from actorq.supervisor.stage import Stage
 from tests.supervisor.support import Running
 from tests.support.wait import wait_until
@@ -58,6 +59,27 @@ def test_a_job_that_was_enqueued_first_and_committed_last_is_run(
         assert running.completes_a_job()
         slow.commit()
     wait_until(lambda: job.state() == "completed")
+
+
+def test_a_supervisor_waits_at_its_start_for_who_makes_its_lane(
+    direct: psycopg.Connection, dsn: str
+) -> None:
+    waiting = (
+        "SELECT FROM pg_stat_activity WHERE application_name = 'actorq start'"
+        " AND wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    with psycopg.connect(dsn) as slow:
+        slow.execute("INSERT INTO actorq.job (kind) VALUES ('nothing')")
+        slow.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        made: list[Running] = []
+        starting = threading.Thread(target=lambda: made.append(Running(dsn)))
+        starting.start()
+        wait_until(lambda: direct.execute(waiting).rowcount == 1, what="it to wait")
+    starting.join(30)
+    try:
+        assert made[0].completes_a_job()
+    finally:
+        made[0].stop()
 
 
 def test_a_supervisor_stops_in_order_when_the_schema_becomes_newer(
@@ -115,13 +137,13 @@ def test_outcomes_that_are_written_at_the_very_end_are_not_said_to_be_lost(
 def test_a_supervisor_that_cannot_take_its_row_away_says_so(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    open_ = engine_module._open
+    open_ = links_module.open_store
 
     def refusing(options: Any, name: str, **timeouts: float) -> Any:
         if name == "actorq leave":
             raise StoreUnavailable("away")
         return open_(options, name, **timeouts)
 
-    monkeypatch.setattr(engine_module, "_open", refusing)
+    monkeypatch.setattr(links_module, "open_store", refusing)
     running.stop()
     assert event.ConnectionLost("leave", "away") in running.told

@@ -62,15 +62,18 @@ def finish(
     singly(conn)
     conn.execute("DELETE FROM actorq.ready WHERE id = ANY(%s)", [ids])
     conn.execute(
-        "UPDATE actorq.job SET state = %s::actorq.job_state, attempt = attempt + 1, n_failed = 1, "
-        "finalized_at = clock_timestamp() - %s * interval '1 second' WHERE id = ANY(%s)",
-        [state, age_s, ids],
+        "UPDATE actorq.job SET state = %(state)s::actorq.job_state, "
+        "attempt = attempt + 1, n_failed = 1, "
+        "finalized_at = clock_timestamp() - %(age)s * interval '1 second', "
+        "created_at = created_at - %(age)s * interval '1 second' WHERE id = ANY(%(ids)s)",
+        {"state": state, "age": age_s, "ids": ids},
     )
     if state == "failed":
         conn.execute(
-            "INSERT INTO actorq.failure (job, attempt, final, cause, type, message, traceback) "
-            "SELECT id, attempt, true, 'error', 'ValueError', 'no', 'Traceback …' "
-            "FROM actorq.job WHERE id = ANY(%s)",
+            "INSERT INTO actorq.failure"
+            " (job, attempt, lane, final, cause, type, message, traceback)"
+            " SELECT j.id, j.attempt, l.id, true, 'error', 'ValueError', 'no', 'Traceback …'"
+            " FROM actorq.job j JOIN actorq.lane l USING (queue, kind) WHERE j.id = ANY(%s)",
             [ids],
         )
 

@@ -24,8 +24,8 @@ A_MINUTE_S = 60
 HOMES = Path(tempfile.gettempdir()) / f"actorq-test-{os.geteuid()}"
 
 
-def own_server() -> embedded.Server:
-    """Start a server for this session, not durable; of the version ACTORQ_TEST_PG if set."""
+def own_server(**settings: str | int) -> embedded.Server:
+    """Start a server of one's own, not durable; of the version ACTORQ_TEST_PG if set."""
     HOMES.mkdir(mode=0o711, exist_ok=True)
     _tidy_up()
     bin_dir = None
@@ -33,7 +33,8 @@ def own_server() -> embedded.Server:
         bin_dir = binaries.DEBIAN / MAJOR / "bin"
         if not bin_dir.exists():
             pytest.exit(f"ACTORQ_TEST_PG={MAJOR}, but there is no {bin_dir}", returncode=4)
-    return embedded.start(HOMES / uuid.uuid4().hex[:12], durable=False, bin_dir=bin_dir)
+    home = HOMES / uuid.uuid4().hex[:12]
+    return embedded.start(home, durable=False, bin_dir=bin_dir, settings=settings)
 
 
 def _tidy_up() -> None:

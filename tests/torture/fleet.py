@@ -95,8 +95,8 @@ class Fleet:
         found = []
         for member in self.members:
             with contextlib.suppress(psutil.Error):
-                children = psutil.Process(member.pid).children()
-                found += [c for c in children if "spawn_main" in " ".join(c.cmdline())]
+                children = psutil.Process(member.pid).children(recursive=True)
+                found += [c for c in children if is_actor(c)]
         return found
 
     def grown(self) -> list[str]:
@@ -145,3 +145,9 @@ class Fleet:
         for stray in leftovers.processes(str(self.directory)):
             with contextlib.suppress(psutil.Error):
                 stray.kill()
+
+
+def is_actor(process: psutil.Process) -> bool:
+    """Tell whether a process is an actor that has got its kind's name, and no guardian."""
+    name = process.name()
+    return name.startswith("actorq ") and name != "actorq guardian"

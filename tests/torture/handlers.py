@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 
 import actorq
 from actorq.actor import adapters
@@ -43,7 +45,7 @@ def log() -> Writer:
     global _log
     if _log is None:
         _log = Writer(DIRECTORY, "exec")
-        _log.write("actor", os.getpid(), os.getppid())
+        _log.write("actor", os.getpid(), psutil.Process(os.getppid()).ppid())
     return _log
 
 
@@ -84,7 +86,26 @@ def act(n: int) -> Any:
         case "hang_once" if first_time(n):
             while True:
                 time.sleep(1)
+        case "family" if first_time(n):
+            start_family()
+        case "fork" if first_time(n):
+            fork(n)
     return WORK.result(n)
+
+
+def start_family() -> None:
+    """Start processes that nobody waits for: a child, and orphans in sessions of their own."""
+    subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    subprocess.run(["sh", "-c", "setsid sleep 1000 & setsid sh -c 'sleep 1000; :' &"], check=True)
+
+
+def fork(n: int) -> None:
+    """Fork a process that comes out of its handler, and wait for its end."""
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+    elif WORK.draw(n, "out", 2):
+        raise RuntimeError(f"the process forked by job {n} raises")
 
 
 def die(n: int) -> None:
@@ -99,10 +120,12 @@ def die(n: int) -> None:
 def recorded(lease: int, n: int) -> Any:
     """Act, and write down when that began and ended."""
     log().write("s", lease, [n])
+    actor = os.getpid()
     try:
         return act(n)
     finally:
-        log().write("e", lease, [n])
+        if os.getpid() == actor:  # and not one that was forked: this is the actor's history
+            log().write("e", lease, [n])
 
 
 _handle = adapters.JobAdapter.handle

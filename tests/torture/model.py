@@ -225,12 +225,17 @@ class _Step:
             self.released[id_] = key
             self.touched.add(id_)
 
-    def _how(self, key: LeaseId) -> str:
-        """Say who ended a lease: a settle of its node, its node otherwise, or a reaper."""
+    def _how(self, key: LeaseId, is_charged: bool) -> str:
+        """Say who ended a lease: a settle of its node, its node otherwise, or a reaper.
+
+        A supervisor that was declared dead may learn of it only after a claim, and gives back what
+        it has not begun: that charges nobody, and is told from a reaper by it. Where the job had
+        begun all the same, the checker finds a run that nothing explains.
+        """
         node = key[0]
         if node in self.settling:
             return "settled"
-        return "given back" if node in self.m.alive else "reaped"
+        return "reaped" if node not in self.m.alive and is_charged else "given back"
 
     # ---- jobs -----------------------------------------------------------------------------
 
@@ -276,7 +281,7 @@ class _Step:
     def _check_fence(
         self, id_: int, key: LeaseId, state: str, d_attempt: int, deltas: tuple[int, int, int]
     ) -> None:
-        how = self._how(key)
+        how = self._how(key, d_attempt != 0 or any(deltas))
         if how == "settled":
             self.m.made[key] += 1
             self._check_blame(id_, key, deltas[1])

@@ -19,7 +19,7 @@ import psutil
 import psycopg
 
 from tests.torture.cluster import Cluster, Proxy, disk
-from tests.torture.fleet import Fleet, Member
+from tests.torture.fleet import Fleet, Member, is_actor
 from tests.torture.history import Writer
 from tests.torture.tiers import TTL_S, Tier
 
@@ -102,13 +102,14 @@ class Nemesis:
         return True
 
     def _kill_group(self) -> bool:
-        """Kill a supervisor and all of its actors in one go, as a lost machine would."""
+        """Kill a supervisor and all of its actors in one go, but not its guardian."""
         if (victim := self._victim()) is None:
             return False
         victim.asked_to_end = True
         children = psutil.Process(victim.pid).children(recursive=True)
+        actors = [child.pid for child in children if is_actor(child)]
         self.write("kill_group", pid=victim.pid)
-        for pid in [victim.pid, *(c.pid for c in children)]:
+        for pid in [victim.pid, *actors]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         return True
@@ -139,6 +140,15 @@ class Nemesis:
         victim.asked_to_end = True
         self.write("end_supervisor", pid=victim.pid)
         os.kill(victim.pid, signal.SIGTERM)
+        return True
+
+    def _hang_up(self) -> bool:
+        """Close the terminal of a supervisor."""
+        if (victim := self._victim()) is None:
+            return False
+        victim.asked_to_end = True
+        self.write("hang_up", pid=victim.pid)
+        os.kill(victim.pid, signal.SIGHUP)
         return True
 
     def _an_actor(self) -> psutil.Process | None:

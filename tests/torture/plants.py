@@ -52,6 +52,18 @@ PLANTS = (
         _sql("settle", _CLOSED, _CLOSED.replace(" AND l.seq = v.seq", "")),
         _sql("settle", _BUMPED, _BUMPED.replace(" AND l.seq = v.seq", "")),
     )),
+    Plant("a key taken over from a job that is retried", "tests/client/test_unique.py::"
+          "test_a_key_whose_job_is_retried_while_one_waits_is_held", (
+        _sql("unique_insert", "seen.ctid = k.ctid", "true"),
+    )),
+    Plant("a sweep that asks before it locks", "tests/store/test_keys.py", (
+        _sql("key_sweep", "\n  AND NOT EXISTS (SELECT FROM {schema}.job j"
+             " WHERE j.id = k.job AND j.state = 'pending')", ""),
+        _sql("key_stale", "\n    FOR UPDATE OF k SKIP LOCKED", ""),
+    )),
+    Plant("a retry that takes a held key", "tests/store/test_by_hand.py", (
+        _sql("admin_retry", "AND j.state <> 'pending')", ")"),
+    )),
     Plant("settle without attempt", "tests/store/test_settle.py", (
         _sql("settle", "WHERE j.id = ANY (v.ids) AND j.attempt = v.attempt"
              " AND j.state = 'pending'\n      " + _DONE,
@@ -138,12 +150,17 @@ PLANTS = (
         ("core/plan_batches.py", "            view.do(GiveBack(lease))\n", ""),
         ("core/plan_look.py", "    view.do(GiveBack(input_.lease))\n", ""),
     )),
+    Plant("a claim brings what is of another kind", "tests/store/test_restore.py", (
+        _sql("claim", "              AND j.queue = (SELECT queue FROM home)"
+             " AND j.kind = (SELECT kind FROM home)\n", ""),
+        _sql("adopt", "              AND j.queue = held.queue AND j.kind = held.kind\n", ""),
+    )),
     Plant("an error without a code is final", "tests/store/test_faults.py", (
         ("store/faults.py", "        return \"reconnect\"\n    return \"bisect\"",
          "        return \"fatal\"\n    return \"bisect\""),
     )),
     Plant("an enqueue does not wait for the log", "torture", (
-        ("store/connection.py", '"synchronous_commit": "on"', '"synchronous_commit": "off"'),
+        ("store/settings.py", '"synchronous_commit": "on"', '"synchronous_commit": "off"'),
     )),
     # ---- what handlers say and ask for ----------------------------------------------------
     Plant("a time-out is an Exception", "tests/actor/test_late.py", (
@@ -226,7 +243,7 @@ PLANTS = (
         ("store/cancel.py", "if again else []", "if False else []"),
     )),
     Plant("nobody polls", _SIM, (
-        ("core/plan_look.py", "    view.due_by = now + max(BUSY_DUE_S, view.settings.poll_s)",
+        ("core/plan_look.py", "    view.due_by = now + max(BUSY_DUE_S, poll_s)",
          "    view.due_at = view.due_by = math.inf"),
     )),
     Plant("nobody looks behind the frontier", _SIM, (
@@ -245,6 +262,39 @@ PLANTS = (
          "            if not n:\n                threading.Event().wait()\n"),
         ("actor/link.py", "            poll.poll()\n        leave(LOST)\n",
          "            poll.poll()\n        threading.Event().wait()\n"),
+        ("supervisor/guardian.py", "os.kill(ward.pid, signal.SIGKILL)", "pass"),
+    )),
+    Plant("nobody adopts what actors leave", "torture", (
+        ("supervisor/guardian.py", "prctl(_PR_SET_CHILD_SUBREAPER, 1,",
+         "prctl(_PR_SET_CHILD_SUBREAPER, 0,"),
+    )),
+    Plant("orphans are nobody's business", "tests/process/test_families.py", (
+        ("supervisor/guardian.py", "            if self._alone or (dead and self._is_left(pid)):",
+         "            if False:"),
+    )),
+    Plant("a dead actor takes another's family along", "tests/process/test_families.py", (
+        ("supervisor/guardian.py", "return not any(ward.mark in marks or ward.pid in groups for",
+         "return not any(False for"),
+    )),
+    Plant("a job is given away while its family lives", "tests/core/test_liveness.py", (
+        ("core/liveness.py", " and not self._guarded(node, start_of)", ""),
+    )),
+    Plant("a forked process is an actor, too", "torture", (
+        ("actor/owner.py", "if not _owner or os.getpid() == _owner:", "if True:"),
+    )),
+    Plant("a closed terminal kills", "tests/e2e/test_families.py", (
+        ("supervisor/surroundings.py", "signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)",
+         "signal.SIGINT)"),
+    )),
+    Plant("what a stop has broken is charged", "tests/core/test_plan_stop.py", (
+        ("core/plan_batches.py", 'return view.phase != "running" and error.cause != "timeout"',
+         "return False"),
+    )),
+    Plant("exit hooks have no time", "tests/process/test_leaving.py", (
+        ("actor/leaving.py", "        atexit._run_exitfuncs()\n", "        pass\n"),
+    )),
+    Plant("an actor enqueues while it loads", "tests/e2e/test_life.py", (
+        ("client.py", '    refuse_while_loading("a job was enqueued")\n', ""),
     )),
     Plant("a supervisor that stops keeps its row", _STOP, (
         ("supervisor/engine.py", "            store.leave(self._node.id)\n", "            pass\n"),
@@ -272,7 +322,7 @@ PLANTS = (
         _sql("unique_insert", 'ORDER BY g.unique_key COLLATE "C"', "ORDER BY g.unique_key DESC"),
     )),
     Plant("a user's lock is waited for without end", "tests/supervisor/test_settler.py", (
-        ("store/connection.py", 'f"{round(lock_timeout_s * 1000)}ms"', '"0"'),
+        ("store/settings.py", 'f"{round(lock_timeout_s * 1000)}ms"', '"0"'),
     )),
     Plant("a refused row takes its batch along", "tests/supervisor/test_settler.py", (
         ("supervisor/settler.py", "            return store.settle_refused(*sent, str(exc))",

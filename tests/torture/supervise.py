@@ -6,12 +6,13 @@ import logging
 import os
 import sys
 
+from actorq.cli.load import load_app
 from actorq.core.event import Event
 from actorq.events import Events, LogLines
 from actorq.supervisor.engine import Engine
 from actorq.supervisor.options import RunOptions
 from tests.torture import leash
-from tests.torture.handlers import DIRECTORY, app
+from tests.torture.handlers import DIRECTORY
 from tests.torture.history import Writer
 
 
@@ -27,6 +28,7 @@ def main() -> int:
         log.write(event.name, fields)
 
     times = {name: float(value) for name, value in (a.split("=") for a in sys.argv[1:])}
+    app = load_app("tests.torture.handlers")  # its actors load that alone, and not this module
     options = RunOptions.of(app, **times)
     return Engine(options, Events(LogLines(), write)).run()
 

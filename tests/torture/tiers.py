@@ -24,6 +24,7 @@ T0 = Tier(
     n_jobs=20_000, span_s=36.0, supervisors=3, actors=1, deaths=0.5,
     faults={
         "kill_supervisor": 7, "kill_group": 3, "stop_supervisor": 3, "end_supervisor": 3,
+        "hang_up": 3,
         "kill_actor": 50, "stop_actor": 3, "terminate": 30, "cancel_statement": 20,
         "kill_backend": 1, "crash_server": 1, "kill_server": 1,
         "delay": 4, "swallow": 4, "slice": 3, "reset": 8, "cut_before": 20, "cut_after": 100,
@@ -34,6 +35,7 @@ T0 = Tier(
 
 _NIGHT = {
     "kill_supervisor": 75, "kill_group": 35, "stop_supervisor": 25, "end_supervisor": 30,
+    "hang_up": 30,
     "kill_actor": 500, "stop_actor": 30, "terminate": 500, "cancel_statement": 200,
     "kill_backend": 10, "crash_server": 10, "kill_server": 10,
     "delay": 50, "swallow": 50, "slice": 30, "reset": 80, "cut_before": 200, "cut_after": 600,

@@ -43,6 +43,8 @@ FATES: Mapping[str, Fate] = {
     "crash_once": Fate("completed", crashes=True),
     "poison": Fate("failed", crashes=True),
     "hang_once": Fate("completed", crashes=True),
+    "family": Fate("completed"),
+    "fork": Fate("completed"),
 }
 
 # Shares per 100,000 jobs. What makes a batch of many raise or die costs a bisection, and each
@@ -51,8 +53,9 @@ _COMMON = {
     "result": 30_000, "sleep": 6_000, "big": 60, "retry_once": 1_500, "snooze": 1_500,
     "fail": 1_000, "cancel_self": 500, "bad_result": 400,
 }  # fmt: skip
-_EACH = _COMMON | {"raise_once": 5_000, "raise_always": 2_000}
-_STREAM = _COMMON | {"raise_once": 200, "raise_always": 60}
+_PROCESSES = {"family": 150, "fork": 150}
+_EACH = _COMMON | _PROCESSES | {"raise_once": 5_000, "raise_always": 2_000}
+_STREAM = _COMMON | _PROCESSES | {"raise_once": 200, "raise_always": 60}
 _WHOLE = _COMMON | {"sleep": 100, "raise_once": 40, "raise_always": 20}
 _DEATHS = {
     "each": {"crash_once": 60, "poison": 15, "hang_once": 15},

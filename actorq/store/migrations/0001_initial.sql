@@ -27,6 +27,15 @@ CREATE TABLE {schema}.lane (
     UNIQUE (queue, kind)
 );
 
+-- A lane that an open transaction needs and nobody has made: its number is taken, its row is made
+-- at the commit. Made at once it would lock out everybody who enqueues this kind, until that
+-- transaction ends. Rows are seen by their own transaction only, which deletes them.
+CREATE TABLE {schema}.new_lane (
+    id    int  NOT NULL DEFAULT nextval('{schema}.lane_id_seq'),
+    queue text COLLATE "C" NOT NULL CHECK (queue ~ '^[A-Za-z0-9_.:-]{1,128}$'),
+    kind  text COLLATE "C" NOT NULL CHECK (kind ~ '^[A-Za-z0-9_.:-]{1,128}$')
+);
+
 -- Everything an outcome changes stands after args, what a completion changes last: WAL prefix
 -- compression then skips what stands before, and HOT survives. No index may name a column that an
 -- outcome changes, not even in a predicate.
@@ -39,6 +48,7 @@ CREATE TABLE {schema}.job (
     queue        text COLLATE "C" NOT NULL DEFAULT 'default',
     kind         text COLLATE "C" NOT NULL,
     key          {schema}.job_key NOT NULL DEFAULT '',
+    unique_key   text COLLATE "C", -- the one it was enqueued under: a retry needs it again
     tags         {schema}.tags,
     args         {schema}.args NOT NULL DEFAULT '{}',
     n_failed     smallint    NOT NULL DEFAULT 0,
@@ -62,6 +72,8 @@ CREATE TABLE {schema}.job (
 -- them would lie before the place where that claim has ended. Inserted with the jobs, deleted by
 -- the claim, never updated; what is left of a block becomes a new row.
 -- What stands before jobs has a fixed length: one text there, even empty, costs an insert a tenth.
+-- again: an attempt of theirs was charged; there, so that retrying jobs are counted and listed
+-- without a look at each, and in a byte that alignment leaves free.
 -- suspect is 0, or the quarantine group; groups below zero are one job on its own.
 CREATE TABLE {schema}.ready (
     id       bigint      NOT NULL, -- the first of them
@@ -69,6 +81,7 @@ CREATE TABLE {schema}.ready (
     lane     int         NOT NULL,
     suspect  int         NOT NULL DEFAULT 0,
     priority smallint    NOT NULL,
+    again    boolean     NOT NULL DEFAULT false,
     jobs     bigint[],             -- NULL: id alone
     PRIMARY KEY (lane, suspect, priority, run_at, id)
 ) WITH (
@@ -108,6 +121,9 @@ CREATE TABLE {schema}.node (
     pid_ns     text,
     pid        int         NOT NULL,
     pid_start  text,
+    -- The process that ends its actors should it die, and leaves when they are gone.
+    guardian_pid   int,
+    guardian_start text,
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     beat_at    {schema}.instant NOT NULL DEFAULT clock_timestamp(),
     ttl_s      real        NOT NULL CHECK (ttl_s > 0 AND ttl_s <= 86400)
@@ -138,6 +154,7 @@ CREATE TABLE {schema}.failure (
     job       bigint      NOT NULL,
     failed_at timestamptz NOT NULL DEFAULT statement_timestamp(),
     attempt   int         NOT NULL,
+    lane      int         NOT NULL,
     final     boolean     NOT NULL,
     cause     text COLLATE "C" NOT NULL CHECK (octet_length(cause) <= 32),
     type      text        NOT NULL CHECK (octet_length(type) <= 1024),
@@ -145,7 +162,8 @@ CREATE TABLE {schema}.failure (
     traceback text        NOT NULL CHECK (octet_length(traceback) <= 262144)
 );
 CREATE INDEX failure_of_job ON {schema}.failure (job);
-CREATE INDEX failure_final ON {schema}.failure (failed_at, job) WHERE final;
+-- Dead letters are found, counted and retried by this: no index of job may name its state.
+CREATE INDEX failure_final ON {schema}.failure (lane, job) WHERE final;
 
 -- What the apps last said about a kind's args. paused_at, max_leased and per_s are reserved for a
 -- later version: nothing reads or writes them yet.
@@ -170,12 +188,25 @@ CREATE TABLE {schema}.hunger (
     PRIMARY KEY (lane, node)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
 
--- A key names its job and is stale once that job is final; the next enqueue takes it over.
+-- A key names its job and is stale once that job is final: the next enqueue takes it over, or the
+-- supervisors sweep it.
 CREATE TABLE {schema}.unique_key (
     kind text   COLLATE "C" NOT NULL,
     key  text   COLLATE "C" NOT NULL CHECK (octet_length(key) BETWEEN 1 AND 512),
     job  bigint NOT NULL,
     PRIMARY KEY (kind, key)
+);
+
+-- What a prune has left of the jobs with ids from place << 16 on: how many were pending, and when
+-- the first of each final state ended. Where as many are pending still, nothing has changed: the
+-- next prune passes the place by. No index of job can tell that.
+CREATE TABLE {schema}.pruned (
+    place        bigint      PRIMARY KEY,
+    n_pending    bigint      NOT NULL,
+    completed_at timestamptz NOT NULL,
+    cancelled_at timestamptz NOT NULL,
+    failed_at    timestamptz NOT NULL,
+    looked_at    timestamptz NOT NULL
 );
 
 -- Reserved for a later version: nothing reads or writes this yet.
@@ -205,8 +236,7 @@ CREATE TABLE {schema}.counter (
 -- Every job that is inserted, by whatever client and statement, becomes ready in the same
 -- statement. Nearly always all of them go into one lane, which is worth a road of its own: joining
 -- each row to its lane costs as much as the rest. Whether all did is told by their number alone.
--- A lane is looked for before it is made: an upsert would write a row version per insert. Those
--- that are missing are made in one order, or two transactions could wait for each other.
+-- A lane that is missing is made at the commit: see new_lane.
 CREATE FUNCTION {schema}.job_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -215,6 +245,11 @@ DECLARE
     n_inserted bigint;
     n_ready bigint;
 BEGIN
+    IF '{schema}' <> '"' || TG_TABLE_SCHEMA || '"' THEN
+        RAISE EXCEPTION 'actorq: the schema % was renamed to %', '{schema}', TG_TABLE_SCHEMA
+            USING ERRCODE = 'restrict_violation',
+            HINT = 'Run: actorq doctor --repair --schema ' || TG_TABLE_SCHEMA;
+    END IF;
     SELECT i.queue, i.kind INTO first FROM inserted i LIMIT 1;
     IF NOT FOUND THEN
         RETURN NULL;
@@ -225,15 +260,15 @@ BEGIN
     IF lane.id IS NULL THEN
         n_ready := 0;
     ELSIF n_inserted = 1 THEN  -- grouping costs a quarter of a single insert
-        INSERT INTO {schema}.ready (id, run_at, lane, priority)
-        SELECT i.id, i.run_at, lane.id, i.priority
+        INSERT INTO {schema}.ready (id, run_at, lane, priority, again)
+        SELECT i.id, i.run_at, lane.id, i.priority, i.attempt > 0
         FROM inserted i
         WHERE i.state = 'pending';
         n_ready := 1;
     ELSE
         WITH placed AS (
-            INSERT INTO {schema}.ready (id, run_at, lane, priority, jobs)
-            SELECT min(i.id), i.run_at, lane.id, i.priority,
+            INSERT INTO {schema}.ready (id, run_at, lane, priority, again, jobs)
+            SELECT min(i.id), i.run_at, lane.id, i.priority, max(i.attempt) > 0,
                 CASE WHEN count(*) > 1 THEN array_agg(i.id ORDER BY i.id) END
             FROM inserted i
             WHERE i.state = 'pending' AND i.queue = first.queue AND i.kind = first.kind
@@ -244,35 +279,48 @@ BEGIN
         SELECT coalesce(sum(n), 0) INTO n_ready FROM placed;
     END IF;
     IF n_ready < n_inserted THEN
-        INSERT INTO {schema}.lane (queue, kind)
+        INSERT INTO {schema}.new_lane (queue, kind)
         SELECT DISTINCT i.queue, i.kind FROM inserted i
         WHERE NOT EXISTS (
             SELECT FROM {schema}.lane l WHERE l.queue = i.queue AND l.kind = i.kind
-        )
-        ORDER BY 1, 2
-        ON CONFLICT DO NOTHING;
-        -- LEFT JOIN: a lane that this snapshot cannot see must be an error, never a lost job.
-        INSERT INTO {schema}.ready (id, run_at, lane, priority, jobs)
-        SELECT min(i.id), i.run_at, l.id, i.priority,
+        ) AND NOT EXISTS (
+            SELECT FROM {schema}.new_lane n WHERE n.queue = i.queue AND n.kind = i.kind
+        );
+        INSERT INTO {schema}.ready (id, run_at, lane, priority, again, jobs)
+        SELECT min(i.id), i.run_at, coalesce(l.id, n.id), i.priority, max(i.attempt) > 0,
             CASE WHEN count(*) > 1 THEN array_agg(i.id ORDER BY i.id) END
         FROM inserted i
         LEFT JOIN {schema}.lane l ON l.queue = i.queue AND l.kind = i.kind
+        LEFT JOIN {schema}.new_lane n ON n.queue = i.queue AND n.kind = i.kind
         WHERE i.state = 'pending' AND (lane.id IS NULL OR l.id IS DISTINCT FROM lane.id)
-        GROUP BY l.id, i.run_at, i.priority, i.id >> 7
+        GROUP BY l.id, n.id, i.run_at, i.priority, i.id >> 7
         ORDER BY 1;
     END IF;
 
     -- Nobody hears of it where the queue of notifications is full, because a listener hangs: the
-    -- insert would fail. Supervisors look for themselves soon.
-    PERFORM CASE WHEN pg_notification_queue_usage() < 0.9 THEN pg_notify(
-        'actorq_' || (SELECT c.relnamespace FROM pg_class c WHERE c.oid = TG_RELID), l.id::text
+    -- insert would fail; nor where the caller says so, for who has notified cannot PREPARE
+    -- TRANSACTION. Supervisors look for themselves soon. Two of the hungry are named: if all others
+    -- claimed as well, they would in vain. They are the same ones in a whole transaction, of which
+    -- equal notifications are sent once. Who waits for a delayed job asks when it is due once a
+    -- second, so they are told of what is due sooner.
+    PERFORM CASE WHEN pg_notification_queue_usage() < 0.9
+        AND coalesce(current_setting('actorq.notify', true), '') <> 'off'
+    THEN pg_notify(
+        'actorq_' || (SELECT c.relnamespace FROM pg_class c WHERE c.oid = TG_RELID),
+        concat_ws(' ', l.id, (
+            SELECT string_agg(named.node::text, ' ')
+            FROM (
+                SELECT h.node FROM {schema}.hunger h WHERE h.lane = l.id
+                ORDER BY uuid_hash_extended(h.node, pg_current_xact_id()::text::bigint) LIMIT 2
+            ) named
+        ))
     ) END
     FROM {schema}.lane l
     WHERE l.id IN (SELECT h.lane FROM {schema}.hunger h)
       AND EXISTS (
           SELECT FROM inserted i
           WHERE i.queue = l.queue AND i.kind = l.kind AND i.state = 'pending'
-            AND i.run_at <= clock_timestamp()
+            AND i.run_at <= clock_timestamp() + interval '1 s'
       );
     RETURN NULL;
 END $$;
@@ -280,6 +328,62 @@ END $$;
 CREATE TRIGGER job_inserted AFTER INSERT ON {schema}.job
     REFERENCING NEW TABLE AS inserted
     FOR EACH STATEMENT EXECUTE FUNCTION {schema}.job_inserted();
+
+-- At the commit of a transaction that enqueued into lanes which nobody had made: make them, all of
+-- them at the first call and in one order, or two commits could wait for each other. Where somebody
+-- else has made one meanwhile, the jobs move there. What is seen in new_lane is this transaction's
+-- own. The jobs themselves are not read: row-level security might hide them even from the owner.
+CREATE FUNCTION {schema}.lane_needed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    n_told bigint;
+BEGIN
+    IF NOT EXISTS (SELECT FROM {schema}.new_lane) THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO {schema}.lane (id, queue, kind)
+    SELECT n.id, n.queue, n.kind FROM {schema}.new_lane n
+    WHERE NOT EXISTS (SELECT FROM {schema}.lane l WHERE l.queue = n.queue AND l.kind = n.kind)
+    ORDER BY n.queue, n.kind
+    ON CONFLICT (queue, kind) DO NOTHING;
+    WITH moved AS (
+        DELETE FROM {schema}.ready r
+        WHERE r.lane = ANY (ARRAY(
+            SELECT n.id FROM {schema}.new_lane n
+            WHERE NOT EXISTS (SELECT FROM {schema}.lane l WHERE l.id = n.id)
+        ))
+        RETURNING r.id, r.run_at, r.lane, r.suspect, r.priority, r.again, r.jobs
+    ), placed AS (
+        INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority, again, jobs)
+        -- No lane, for this snapshot cannot see it, must be an error, never a lost job.
+        SELECT m.id, m.run_at, (
+            SELECT l.id FROM {schema}.new_lane n
+            JOIN {schema}.lane l ON l.queue = n.queue AND l.kind = n.kind
+            WHERE n.id = m.lane
+        ), m.suspect, m.priority, m.again, m.jobs
+        FROM moved m
+        RETURNING lane
+    )
+    SELECT count(pg_notify('actorq_' || c.relnamespace, p.lane::text)) INTO n_told
+    FROM (SELECT DISTINCT p.lane FROM placed p) p, pg_class c
+    WHERE c.oid = TG_RELID AND p.lane IN (SELECT h.lane FROM {schema}.hunger h)
+      AND pg_notification_queue_usage() < 0.9
+      AND coalesce(current_setting('actorq.notify', true), '') <> 'off';
+    DELETE FROM {schema}.new_lane;
+    RETURN NULL;
+END $$;
+
+CREATE CONSTRAINT TRIGGER lane_needed AFTER INSERT ON {schema}.new_lane
+    DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION {schema}.lane_needed();
+
+-- Return the lane of a queue and a kind, made if there is none. For what goes back to `ready`:
+-- after a restore of some tables only, a job's own lane may be missing.
+CREATE FUNCTION {schema}.made_lane(queue text, kind text) RETURNS int LANGUAGE sql AS $$
+    INSERT INTO {schema}.lane AS l (queue, kind) VALUES ($1, $2)
+    ON CONFLICT (queue, kind) DO UPDATE SET kind = excluded.kind
+    RETURNING l.id
+$$;
 
 -- Two parts of the claim that most claims do not need. In its own text, which is made ready to run
 -- as a whole each time, they would cost a small claim a quarter.
@@ -289,16 +393,21 @@ CREATE TRIGGER job_inserted AFTER INSERT ON {schema}.job
 CREATE FUNCTION {schema}.put_back(lane int, suspect int, jobs bigint[], size bigint, node uuid)
 RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority, jobs)
-    SELECT min(b.id), b.run_at, $1, $2, b.priority,
+    INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority, again, jobs)
+    SELECT min(b.id), b.run_at, b.lane, $2, b.priority, max(b.attempt) > 0,
         CASE WHEN count(*) > 1 THEN array_agg(b.id ORDER BY b.id) END
     FROM (
-        SELECT j.id, j.run_at, j.priority,
-            row_number() OVER (PARTITION BY j.run_at, j.priority, j.id >> 7 ORDER BY j.id) AS k
-        FROM {schema}.job j
-        WHERE j.id = ANY ($3) AND j.state = 'pending'
+        SELECT h.id, h.run_at, h.priority, h.attempt, h.lane, row_number() OVER (
+            PARTITION BY h.lane, h.run_at, h.priority, h.id >> 7 ORDER BY h.id
+        ) AS k
+        FROM (
+            SELECT j.id, j.run_at, j.priority, j.attempt, CASE WHEN j.kind = l.kind AND j.queue = l.queue
+                THEN $1 ELSE {schema}.made_lane(j.queue, j.kind) END AS lane
+            FROM {schema}.job j LEFT JOIN {schema}.lane l ON l.id = $1
+            WHERE j.id = ANY ($3) AND j.state = 'pending'
+        ) h
     ) b
-    GROUP BY b.run_at, b.priority, b.id >> 7, (b.k - 1) / $4
+    GROUP BY b.lane, b.run_at, b.priority, b.id >> 7, (b.k - 1) / $4
     ORDER BY 1;
     IF EXISTS (SELECT FROM {schema}.hunger h WHERE h.lane = $1 AND h.node <> $5)
         AND pg_notification_queue_usage() < 0.9
@@ -330,32 +439,96 @@ BEGIN
     ) w;
 END $$;
 
+-- What people write by hand into job is either made right or refused with the command that does it.
+-- actorq.own is set by actorq's own connections.
 CREATE FUNCTION {schema}.job_guarded() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF TG_OP = 'DELETE' THEN
         RAISE EXCEPTION 'actorq: job % is pending and cannot be deleted', OLD.id
             USING ERRCODE = 'restrict_violation', HINT = 'Cancel the job first: actorq cancel.';
-    ELSIF coalesce(current_setting('actorq.own', true), '') <> 'on' THEN
-        RAISE EXCEPTION 'actorq: queue, kind, key, priority and run_at of a job cannot be updated'
+    ELSIF TG_NAME = 'job_stated' THEN
+        RAISE EXCEPTION 'actorq: the state of a job cannot be updated'
             USING ERRCODE = 'restrict_violation',
-            HINT = 'Cancel the job and enqueue it again.';
+            HINT = 'Run it again: actorq retry. End it: actorq cancel. Remove it: actorq prune.';
     END IF;
-    RETURN NULL;
+    RAISE EXCEPTION 'actorq: queue, kind, key, priority and run_at of a job cannot be updated'
+        USING ERRCODE = 'restrict_violation', HINT = 'Cancel the job and enqueue it again.';
 END $$;
 
 CREATE TRIGGER job_kept AFTER DELETE ON {schema}.job
     FOR EACH ROW WHEN (OLD.state = 'pending')
     EXECUTE FUNCTION {schema}.job_guarded();
 
--- One check per statement: a trigger for each row would lock every row a second time.
-CREATE TRIGGER job_placed BEFORE UPDATE OF id, queue, kind, key, priority, run_at ON {schema}.job
-    FOR EACH STATEMENT EXECUTE FUNCTION {schema}.job_guarded();
+-- One check per statement: a trigger for each row would lock every row a second time. WHEN, for
+-- every settle passes here: it spares the function's call.
+CREATE TRIGGER job_placed
+    BEFORE UPDATE OF id, queue, kind, key, unique_key, priority, run_at ON {schema}.job
+    FOR EACH STATEMENT
+    WHEN (coalesce(pg_catalog.current_setting('actorq.own', true), '') <> 'on')
+    EXECUTE FUNCTION {schema}.job_guarded();
+CREATE TRIGGER job_stated BEFORE UPDATE OF state ON {schema}.job
+    FOR EACH STATEMENT
+    WHEN (coalesce(pg_catalog.current_setting('actorq.own', true), '') <> 'on')
+    EXECUTE FUNCTION {schema}.job_guarded();
+
+-- What belongs to a job goes with it, whoever deletes it: ids may be used again after a TRUNCATE.
+-- The settings keep the server from reading whole tables for a few jobs.
+CREATE FUNCTION {schema}.job_deleted() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+BEGIN
+    DELETE FROM {schema}.result r USING deleted d WHERE r.job = d.id;
+    DELETE FROM {schema}.failure f USING deleted d WHERE f.job = d.id;
+    DELETE FROM {schema}.unique_key k USING deleted d
+    WHERE k.kind = d.kind AND k.key = d.unique_key AND k.job = d.id;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER job_deleted AFTER DELETE ON {schema}.job
+    REFERENCING OLD TABLE AS deleted
+    FOR EACH STATEMENT EXECUTE FUNCTION {schema}.job_deleted();
+
+CREATE FUNCTION {schema}.job_emptied() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    TRUNCATE {schema}.ready, {schema}.lease, {schema}.result, {schema}.failure, {schema}.unique_key,
+        {schema}.pruned;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER job_emptied AFTER TRUNCATE ON {schema}.job
+    FOR EACH STATEMENT EXECUTE FUNCTION {schema}.job_emptied();
+
+-- Those of some jobs that a foreign key of somebody else's keeps from being deleted.
+CREATE FUNCTION {schema}.referenced(jobs bigint[]) RETURNS bigint[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off AS $$
+DECLARE
+    link record;
+    found bigint[];
+    kept bigint[] := '{}';
+BEGIN
+    FOR link IN
+        SELECT c.conrelid::regclass AS from_table, a.attname AS from_column
+        FROM pg_constraint c
+        JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+        WHERE c.contype = 'f' AND c.confrelid = '{schema}.job'::regclass
+          AND c.confdeltype IN ('a', 'r') AND cardinality(c.conkey) = 1
+    LOOP
+        EXECUTE format(
+            'SELECT array_agg(DISTINCT t.%1$I::bigint) FROM %2$s t WHERE t.%1$I = ANY ($1)',
+            link.from_column, link.from_table
+        ) INTO found USING jobs;
+        kept := kept || coalesce(found, '{}');
+    END LOOP;
+    RETURN kept;
+END $$;
 
 -- The jobs in `ready`, one by one, with what they have in common with their block.
 CREATE VIEW {schema}.queued AS
 SELECT unnest(coalesce(r.jobs, ARRAY[r.id])) AS id, r.run_at, r.lane, r.suspect, r.priority,
-    r.id AS block
+    r.id AS block, r.again
 FROM {schema}.ready r;
 
 -- One readable state per job.
@@ -377,4 +550,5 @@ SELECT j.id, j.queue, j.kind,
 FROM {schema}.job j;
 
 REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM PUBLIC;
-REVOKE ALL ON FUNCTION {schema}.job_inserted(), {schema}.job_guarded() FROM PUBLIC;
+REVOKE ALL ON FUNCTION {schema}.job_inserted(), {schema}.job_guarded(), {schema}.job_deleted(),
+    {schema}.job_emptied(), {schema}.lane_needed() FROM PUBLIC;

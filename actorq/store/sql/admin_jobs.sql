@@ -15,8 +15,13 @@ SELECT j.id, j.state, j.queue, j.kind, j.priority, j.key,
 FROM {schema}.jobs j
 LEFT JOIN LATERAL (
     SELECT f.cause, f.type, left(f.message, 500) AS message
-    FROM {schema}.failure f
-    WHERE f.job = j.id
+    FROM (
+        -- OFFSET: or a planner that takes `failure` for small would walk through all of it by id.
+        SELECT f.id, f.cause, f.type, f.message
+        FROM {schema}.failure f
+        WHERE f.job = j.id
+        OFFSET 0
+    ) f
     ORDER BY f.id DESC
     LIMIT 1
 ) f ON true

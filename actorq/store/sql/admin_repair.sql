@@ -9,13 +9,14 @@ WITH leased AS MATERIALIZED (
     FROM {schema}.lease l, unnest(l.jobs) WITH ORDINALITY u (id, k)
     WHERE u.id = ANY($1::int8[]) AND (l.open IS NULL OR get_bit(l.open, u.k - 1) = 1)
 ), due AS MATERIALIZED (
-    SELECT j.id, j.run_at, a.id AS lane, j.priority
+    SELECT j.id, j.run_at, a.id AS lane, j.priority, j.attempt
     FROM {schema}.job j
     LEFT JOIN {schema}.lane a ON a.queue = j.queue AND a.kind = j.kind
     WHERE j.id = ANY($1::int8[]) AND j.state = 'pending'
       AND NOT EXISTS (SELECT FROM leased l WHERE l.id = j.id)
 ), held AS MATERIALIZED (
-    SELECT r.ctid AS place, r.run_at, r.lane, r.suspect, r.priority, r.id AS block, u.id, u.k
+    SELECT r.ctid AS place, r.run_at, r.lane, r.suspect, r.priority, r.again, r.id AS block,
+        u.id, u.k
     FROM {schema}.ready r, unnest(coalesce(r.jobs, ARRAY[r.id])) WITH ORDINALITY u (id, k)
     WHERE CASE WHEN r.jobs IS NULL THEN r.id = ANY($1::int8[])
         ELSE EXISTS (SELECT FROM unnest(r.jobs) x (id) WHERE x.id = ANY($1::int8[])) END
@@ -36,18 +37,18 @@ WITH leased AS MATERIALIZED (
     DELETE FROM {schema}.ready r USING wrong w WHERE r.ctid = w.place
     RETURNING w.place, w.n
 ), others AS (
-    INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority, jobs)
-    SELECT min(h.id), h.run_at, h.lane, h.suspect, h.priority,
+    INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority, again, jobs)
+    SELECT min(h.id), h.run_at, h.lane, h.suspect, h.priority, h.again,
         CASE WHEN count(*) > 1 THEN array_agg(h.id ORDER BY h.id) END
     FROM removed r
     JOIN held h ON h.place = r.place
     WHERE h.id <> ALL($1::int8[])
        OR EXISTS (SELECT FROM kept k WHERE k.id = h.id AND k.place = h.place AND k.k = h.k)
-    GROUP BY h.place, h.run_at, h.lane, h.suspect, h.priority
+    GROUP BY h.place, h.run_at, h.lane, h.suspect, h.priority, h.again
 ), added AS (
     -- Not where a claim has taken the job's row since: then it is leased.
-    INSERT INTO {schema}.ready (id, run_at, lane, priority, jobs)
-    SELECT min(d.id), d.run_at, d.lane, d.priority,
+    INSERT INTO {schema}.ready (id, run_at, lane, priority, again, jobs)
+    SELECT min(d.id), d.run_at, d.lane, d.priority, max(d.attempt) > 0,
         CASE WHEN count(*) > 1 THEN array_agg(d.id ORDER BY d.id) END
     FROM due d
     WHERE NOT EXISTS (SELECT FROM kept k WHERE k.id = d.id)

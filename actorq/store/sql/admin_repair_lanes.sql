@@ -1,9 +1,9 @@
--- Make the lanes that the pending ones of jobs $1 need.
+-- Make the lanes that jobs $1 need.
 -- Returns nothing.
 -- Locks: the lanes that it makes, by queue and kind. Index: job_pkey, lane_queue_kind_key.
 INSERT INTO {schema}.lane (queue, kind)
 SELECT DISTINCT j.queue, j.kind
 FROM {schema}.job j
-WHERE j.id = ANY($1::int8[]) AND j.state = 'pending'
+WHERE j.id = ANY($1::int8[])
 ORDER BY 1, 2
-ON CONFLICT DO NOTHING;
+ON CONFLICT (queue, kind) DO NOTHING;

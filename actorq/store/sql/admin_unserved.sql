@@ -1,16 +1,26 @@
 -- Lanes with a job that has been due for $1 seconds while no supervisor holds a batch of the
--- lane or waits for its jobs. Reads only.
--- Locks: none. Index: hunger_pkey, lane_pkey, node_pkey; all of ready and lease is read.
-SELECT a.queue, a.kind, w.n,
+-- lane or waits for its jobs. $2: count up to so many rows of these jobs. Reads only.
+-- Locks: none. Index: hunger_pkey, node_pkey, and ready_pkey once for each priority of a lane; all
+-- of lease is read.
+SELECT a.queue, a.kind, w.n, w.n_rows > $2::int8 AS more,
     extract(epoch FROM statement_timestamp() - w.first_at)::float8 AS oldest_s
-FROM (
-    SELECT r.lane, sum(coalesce(cardinality(r.jobs), 1)) AS n, min(r.run_at) AS first_at
-    FROM {schema}.ready r
-    WHERE r.run_at <= statement_timestamp() - $1::float8 * interval '1 second'
-    GROUP BY r.lane
+FROM {schema}.lane a, LATERAL (
+    SELECT sum(r.n) AS n, min(r.run_at) AS first_at, count(*) AS n_rows
+    FROM (
+        SELECT r.n, r.run_at
+        FROM generate_series(0, 9) p, LATERAL (
+            SELECT coalesce(cardinality(r.jobs), 1) AS n, r.run_at
+            FROM {schema}.ready r
+            WHERE r.lane = a.id AND r.suspect = 0 AND r.priority = p::int2
+              AND r.run_at <= statement_timestamp() - $1::float8 * interval '1 second'
+            ORDER BY r.run_at, r.id
+            LIMIT $2::int8 + 1
+        ) r
+        LIMIT $2::int8 + 1
+    ) r
 ) w
-JOIN {schema}.lane a ON a.id = w.lane
-WHERE NOT EXISTS (SELECT FROM {schema}.hunger h WHERE h.lane = a.id)
+WHERE w.n_rows > 0
+  AND NOT EXISTS (SELECT FROM {schema}.hunger h WHERE h.lane = a.id)
   AND NOT EXISTS (
       SELECT FROM {schema}.lease l JOIN {schema}.node n ON n.id = l.node WHERE l.lane = a.id
   )

@@ -3,7 +3,8 @@
 -- Returns: lane, suspect, seq, whether it was settled in part; and for so many of its jobs a row:
 -- where they stand among all; their order, if that of those that are pending, by id, is not the
 -- same; these, lengths of args, args with a comma between, counters of those not fresh.
--- Locks: none. Index: lease_pkey, job_pkey.
+-- A job of another queue or kind than the lane is not among them: no handler may run it.
+-- Locks: none. Index: lease_pkey, lane_pkey, job_pkey.
 WITH held AS MATERIALIZED (
     -- One that was never settled in part is read as it stands, a quarter of the cost, but once:
     -- without [:] its pieces would each be cut out of what is stored apart.
@@ -11,7 +12,9 @@ WITH held AS MATERIALIZED (
         CASE WHEN l.open IS NULL THEN l.jobs[:] ELSE ARRAY(
             SELECT u.id FROM unnest(l.jobs) WITH ORDINALITY u (id, k)
             WHERE get_bit(l.open, u.k - 1) = 1
-        ) END AS ids
+        ) END AS ids,
+        (SELECT a.queue FROM {schema}.lane a WHERE a.id = l.lane) AS queue,
+        (SELECT a.kind FROM {schema}.lane a WHERE a.id = l.lane) AS kind
     FROM {schema}.lease l
     WHERE l.node = $1::uuid AND l.n = $2::int8
 )
@@ -34,6 +37,7 @@ FROM held,
                     coalesce(j.max_attempts, 0)) END AS note
             FROM {schema}.job j
             WHERE j.id = ANY (part.ids) AND j.state = 'pending'
+              AND j.queue = held.queue AND j.kind = held.kind
             OFFSET 0
         ) j
     ) got

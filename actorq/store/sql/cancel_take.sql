@@ -41,17 +41,17 @@ WITH RECURSIVE place AS MATERIALIZED (
     ORDER BY 1
 ), taken AS MATERIALIZED (
     DELETE FROM {schema}.ready r USING spot s WHERE r.ctid = s.place
-    RETURNING r.id AS block, r.run_at, r.lane, r.suspect, r.priority, r.jobs
+    RETURNING r.id AS block, r.run_at, r.lane, r.suspect, r.priority, r.again, r.jobs
 ), here AS MATERIALIZED (
     SELECT t.*, u.id, u.id IN (SELECT p.id FROM place p) AS mine
     FROM taken t, unnest(coalesce(t.jobs, ARRAY[t.block])) u (id)
 ), others AS (
-    INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority, jobs)
-    SELECT min(h.id), h.run_at, h.lane, h.suspect, h.priority,
+    INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority, again, jobs)
+    SELECT min(h.id), h.run_at, h.lane, h.suspect, h.priority, h.again,
         CASE WHEN count(*) > 1 THEN array_agg(h.id ORDER BY h.id) END
     FROM here h
     WHERE NOT h.mine
-    GROUP BY h.block, h.run_at, h.lane, h.suspect, h.priority
+    GROUP BY h.block, h.run_at, h.lane, h.suspect, h.priority, h.again
 ), ended AS (
     UPDATE {schema}.job j SET state = 'cancelled', finalized_at = statement_timestamp()
     FROM here h WHERE j.id = h.id AND h.mine AND j.state = 'pending'

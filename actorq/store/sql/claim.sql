@@ -13,13 +13,15 @@
 -- And in each row other jobs: where they stand among all; their order, if that of those that are
 -- pending, by id, is not the same; these, lengths of args, args with a comma between, counters of
 -- those not fresh. The lease names those that are gone or final as well, until lease_trim.sql: to
--- ask for them first would be to read all jobs twice, or to copy all args.
+-- ask for them first would be to read all jobs twice, or to copy all args. Nor is a job of another
+-- queue or kind than the lane's brought along, which a restore may have put there: no handler of
+-- this kind may run it.
 -- One index descent per priority; no row is locked that is not claimed. What follows the DELETE
 -- goes by the rows that it returned, in the order of `pick`. Of a last block that is larger than
 -- what is wanted of it the rest goes back at once, in blocks that the next claims can take whole.
 -- Locks: the turn, if $11; ready, in the order of the index; that of all notifications, at the
 -- commit, if the rest of a block goes back and another node is hungry.
--- Index: ready_pkey, job_pkey, hunger_pkey.
+-- Index: ready_pkey, job_pkey, hunger_pkey, lane_pkey.
 WITH async AS MATERIALIZED (
     -- A claim lost in a crash only returns its jobs: it need not wait for the disk.
     SELECT set_config('synchronous_commit', 'off', true) AS setting
@@ -28,6 +30,8 @@ WITH async AS MATERIALIZED (
         SELECT pg_try_advisory_xact_lock(c.oid::int4, $1::int4)
         FROM pg_class c WHERE c.oid = '{schema}.ready'::regclass
     ) ELSE true END AS mine
+), home AS MATERIALIZED (
+    SELECT l.queue, l.kind FROM {schema}.lane l WHERE l.id = $1::int4
 ), frontier AS MATERIALIZED (
     SELECT (o - 1)::int2 AS priority, id,
         timestamptz 'epoch' + us * interval '1 microsecond' AS run_at
@@ -117,6 +121,7 @@ FROM took, turn,
                     coalesce(j.max_attempts, 0)) END AS note
             FROM {schema}.job j
             WHERE j.id = ANY (part.ids) AND j.state = 'pending'
+              AND j.queue = (SELECT queue FROM home) AND j.kind = (SELECT kind FROM home)
             OFFSET 0
         ) j
     ) got

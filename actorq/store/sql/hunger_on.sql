@@ -6,4 +6,4 @@ WITH me AS MATERIALIZED (
 )
 INSERT INTO {schema}.hunger (node, lane)
 SELECT me.id, lane FROM me, unnest($2::int4[]) lane ORDER BY lane
-ON CONFLICT DO NOTHING
+ON CONFLICT (lane, node) DO NOTHING

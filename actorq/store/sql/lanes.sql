@@ -8,4 +8,4 @@ WHERE NOT EXISTS (
     SELECT FROM {schema}.lane l WHERE l.queue = p.queue AND l.kind = p.kind
 )
 ORDER BY 1, 2
-ON CONFLICT DO NOTHING
+ON CONFLICT (queue, kind) DO NOTHING

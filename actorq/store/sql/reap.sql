@@ -2,11 +2,14 @@
 -- $3 alone_after, $4 leases to leave alone, each as 'node n'.
 -- Never by way of a dead node's own row: a claim may commit after that row is gone. Leases that
 -- a settle holds are passed over. A job that was lost often enough runs alone, in a group
--- below zero that is its own. No counter can overflow: that would stop everybody's return.
--- Returns: how many leases, how many of their jobs went back, failed, were cancelled; the lanes.
--- Locks: lease by (node, n), then job by id. Index: lease_pkey, node_pkey, job_pkey.
+-- below zero that is its own. No counter can overflow: that would stop everybody's return. Each
+-- job goes into its own lane, whatever the lease says: it may come from another database.
+-- Returns: how many leases, how many of their jobs went back, failed, were cancelled; the lanes
+-- that they went to.
+-- Locks: lease by (node, n), then job by id; a lane that it makes.
+-- Index: lease_pkey, node_pkey, job_pkey, lane_queue_kind_key.
 WITH lost AS MATERIALIZED (
-    SELECT l.node, l.n, l.lane, l.suspect, l.claimed_at, l.open, l.jobs
+    SELECT l.node, l.n, l.suspect, l.claimed_at, l.open, l.jobs
     FROM {schema}.lease l
     WHERE NOT EXISTS (SELECT FROM {schema}.node d WHERE d.id = l.node)
       AND concat(l.node, ' ', l.n) <> ALL ($4::text[])
@@ -25,22 +28,31 @@ WITH lost AS MATERIALIZED (
         finalized_at = CASE WHEN j.cancel_at IS NOT NULL OR j.n_lost >= $2::int4
             THEN statement_timestamp() END
     FROM (
-        SELECT u.id, l.lane, l.suspect, l.claimed_at
+        SELECT u.id, l.suspect, l.claimed_at
         FROM lost l, unnest(l.jobs) WITH ORDINALITY u (id, k)
         WHERE l.open IS NULL OR get_bit(l.open, u.k - 1) = 1
         ORDER BY u.id
     ) s
     WHERE j.id = s.id AND j.state = 'pending'
-    RETURNING j.id, j.state, j.attempt, j.n_lost, j.run_at, j.priority, s.lane, s.suspect
+    RETURNING j.id, j.state, j.attempt, j.n_lost, j.run_at, j.priority, j.queue, j.kind, s.suspect
 ), again AS (
-    INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority)
-    SELECT b.id, b.run_at, b.lane,
+    INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority, again)
+    SELECT b.id, b.run_at, coalesce(
+            (SELECT a.id FROM {schema}.lane a WHERE a.queue = b.queue AND a.kind = b.kind),
+            {schema}.made_lane(b.queue, b.kind)
+        ),
         CASE WHEN b.n_lost >= $3::int4 THEN (-1 - b.id % 2147483647)::int4 ELSE b.suspect END,
-        b.priority
+        b.priority, b.attempt > 0
     FROM back b WHERE b.state = 'pending'
+    -- It may stand there already.
+    ON CONFLICT (lane, suspect, priority, run_at, id) DO NOTHING
+    RETURNING lane
 ), failures AS (
-    INSERT INTO {schema}.failure (job, attempt, final, cause, type, message, traceback)
-    SELECT b.id, b.attempt, true, 'lost', 'SupervisorLost',
+    INSERT INTO {schema}.failure (job, attempt, lane, final, cause, type, message, traceback)
+    SELECT b.id, b.attempt, coalesce(
+            (SELECT a.id FROM {schema}.lane a WHERE a.queue = b.queue AND a.kind = b.kind),
+            {schema}.made_lane(b.queue, b.kind)
+        ), true, 'lost', 'SupervisorLost',
         format('the supervisor died %s times while it held this job', b.n_lost), ''
     FROM back b WHERE b.state = 'failed'
 )
@@ -48,4 +60,4 @@ SELECT (SELECT count(*) FROM lost),
     (SELECT count(*) FROM back WHERE state = 'pending'),
     (SELECT count(*) FROM back WHERE state = 'failed'),
     (SELECT count(*) FROM back WHERE state = 'cancelled'),
-    ARRAY(SELECT DISTINCT lane FROM lost)
+    ARRAY(SELECT DISTINCT lane FROM again)

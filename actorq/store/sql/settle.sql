@@ -8,9 +8,10 @@
 -- character.
 -- Returns: the leases (k) that matched, and the jobs that were written, NULL if that were all.
 -- k counts this statement's leases from 1: those that end first, then those that go on.
+-- What runs again goes into its own lane.
 -- Locks: node (KEY SHARE), lease, job (of a batch by id), in this order: reading `held` in every
 -- later step is what makes the earlier ones come first.
--- Index: node_pkey, settled_pkey, lease_pkey, job_pkey, result_pkey.
+-- Index: node_pkey, settled_pkey, lease_pkey, job_pkey, lane_queue_kind_key, result_pkey.
 -- No step joins rows with another step's: the planner might do that by brute force, so what an
 -- insert needs is carried through.
 -- No counter can overflow, whatever was inserted: it would keep all outcomes from being written.
@@ -18,7 +19,8 @@ WITH me AS MATERIALIZED (
     -- Keeps the node from being declared dead meanwhile, but not from beating.
     SELECT id FROM {schema}.node WHERE id = $1::uuid FOR KEY SHARE
 ), numbered AS (
-    INSERT INTO {schema}.settled (node, no) SELECT id, $2::int8 FROM me ON CONFLICT DO NOTHING
+    INSERT INTO {schema}.settled (node, no) SELECT id, $2::int8 FROM me
+    ON CONFLICT (node, no) DO NOTHING
 ), outdated AS (
     DELETE FROM {schema}.settled WHERE node = $1::uuid AND no = $2::int8 - 2
 ), closed AS MATERIALIZED (
@@ -76,12 +78,14 @@ WITH me AS MATERIALIZED (
     ) v
     WHERE j.id = v.id AND j.attempt = v.attempt AND j.state = 'pending'
       AND (SELECT lane FROM held)[v.k] > 0
-    RETURNING j.id, j.state, j.attempt, j.run_at, j.priority, v.suspect, v.result,
-        (SELECT lane FROM held)[v.k] AS lane,
+    RETURNING j.id, j.state, j.attempt, j.run_at, j.priority, j.queue, j.kind, v.suspect, v.result,
         v.cause, v.type, v.message, v.traceback
 ), again AS (
-    INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority)
-    SELECT o.id, o.run_at, o.lane, o.suspect, o.priority
+    INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority, again)
+    SELECT o.id, o.run_at, coalesce(
+            (SELECT a.id FROM {schema}.lane a WHERE a.queue = o.queue AND a.kind = o.kind),
+            {schema}.made_lane(o.queue, o.kind)
+        ), o.suspect, o.priority, o.attempt > 0
     FROM other o WHERE o.state = 'pending'
 ), results AS (
     INSERT INTO {schema}.result (job, value)
@@ -94,9 +98,12 @@ WITH me AS MATERIALIZED (
     SELECT id, result::json FROM other WHERE result IS NOT NULL AND state = 'completed'
     ON CONFLICT (job) DO UPDATE SET value = excluded.value
 ), failures AS (
-    INSERT INTO {schema}.failure (job, attempt, final, cause, type, message, traceback)
-    SELECT id, attempt, state = 'failed', cause, type, message, traceback
-    FROM other WHERE cause IS NOT NULL
+    INSERT INTO {schema}.failure (job, attempt, lane, final, cause, type, message, traceback)
+    SELECT o.id, o.attempt, coalesce(
+            (SELECT a.id FROM {schema}.lane a WHERE a.queue = o.queue AND a.kind = o.kind),
+            {schema}.made_lane(o.queue, o.kind)
+        ), o.state = 'failed', o.cause, o.type, o.message, o.traceback
+    FROM other o WHERE o.cause IS NOT NULL
 )
 SELECT ARRAY(SELECT k FROM closed UNION ALL SELECT k FROM bumped),
     CASE WHEN (SELECT count(*) FROM done) + (SELECT count(*) FROM other) <> $20::int8

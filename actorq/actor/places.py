@@ -1,0 +1,42 @@
+"""Where handlers stand in modules, and which kind stands behind what is found there."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+
+def object_at(module: str, qualname: str) -> Any:
+    """Return what stands at a place in a module that is loaded, None if nothing does."""
+    found: Any = sys.modules.get(module)
+    for part in qualname.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def kind_behind(found: Any) -> Any:
+    """Return the kind that a decorated name stands for, None if it stands for none.
+
+    A class carries its kind; so does a kind itself, and with it, by functools.update_wrapper,
+    whatever decorates it. Nobody inherits one: a subclass is a handler of its own or none.
+    """
+    return getattr(found, "__dict__", {}).get("__actorq_kind__")
+
+
+def kind_at(module: str, qualname: str, name: str) -> Any:
+    """Return the kind of this name that stands at a place with its handler, None if none does."""
+    kind = kind_behind(object_at(module, qualname))
+    return kind if kind is not None and kind.name == name and kind.handler is not None else None
+
+
+def outermost(kind: Any) -> Any:
+    """Return a kind's handler inside of what decorates it above `@app.actor`, if anything does.
+
+    A direct call goes through those decorators, so a job does, too.
+    """
+    handler = kind.handler
+    if kind.shape not in ("batch", "job"):
+        return handler
+    found = object_at(str(handler.__module__), str(handler.__qualname__))
+    is_above = found is not kind and callable(found) and kind_behind(found) is kind
+    return found if is_above else handler

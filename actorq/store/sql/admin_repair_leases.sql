@@ -1,0 +1,22 @@
+-- Give each lease the lane of its first open job, where it names another one. Whoever holds it goes
+-- on: what entitles to write outcomes stays.
+-- Returns a row per lease that it has changed.
+-- Locks: lease; a lane that it makes. Index: lane_pkey, job_pkey; every lease is read.
+UPDATE {schema}.lease l SET lane = coalesce(
+    (SELECT a.id FROM {schema}.lane a WHERE a.queue = f.queue AND a.kind = f.kind),
+    {schema}.made_lane(f.queue, f.kind)
+)
+FROM (
+    SELECT l.node, l.n, j.queue, j.kind
+    FROM {schema}.lease l, LATERAL (
+        SELECT j.queue, j.kind
+        FROM unnest(l.jobs) WITH ORDINALITY u (id, k) JOIN {schema}.job j ON j.id = u.id
+        WHERE l.open IS NULL OR get_bit(l.open, u.k - 1) = 1
+        ORDER BY u.k LIMIT 1
+    ) j
+) f
+WHERE l.node = f.node AND l.n = f.n
+  AND NOT EXISTS (
+      SELECT FROM {schema}.lane a WHERE a.id = l.lane AND a.queue = f.queue AND a.kind = f.kind
+  )
+RETURNING l.n;

@@ -1,0 +1,314 @@
+"""The guardian: the small process between a supervisor and its actors, the parent of these.
+
+The kernel gives it every process that an actor's handler has started and whose own parent is
+gone, whatever session, group or environment it has (PR_SET_CHILD_SUBREAPER). So when an actor
+dies it can end what that has left, and when the supervisor dies, all there is; until then it
+answers for its supervisor, who is not taken for dead before it has left.
+
+This file is run by itself, `python -I -S guardian.py` with its supervisor's socket as standard
+input: it imports little, for every start of actors waits for it. It asks for the numbers of its
+own children only, and it alone waits for those: a number cannot mean somebody else meanwhile.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import ctypes
+import fcntl
+import marshal
+import os
+import select
+import signal
+import socket
+import time
+
+MARK = "ACTORQ_ACTOR"
+"""The variable in an actor's environment by which processes of its handler are told apart."""
+
+LENGTH = 4
+"""Bytes of a request that say how long the rest is."""
+
+CODE = 2
+"""Bytes that say how an actor has ended: its exit code, or −n for signal n."""
+
+MAX_FDS = 64
+
+STARTED = b"s"
+
+_AGAIN_MS = 2
+"""How soon to look again at what was killed; mostly it is gone at once."""
+
+_IGNORED = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGPIPE")
+"""What a terminal or a service manager sends to all: it leaves when its work is done."""
+
+_HELD_BACK = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+"""What an actor is born with blocked, until it can ignore it."""
+
+_TRACKER = b"resource_tracker import main"
+_CLEAN_S = 1.0
+"""How long a tracker may take; one that has little to unlink takes milliseconds."""
+
+_PR_SET_CHILD_SUBREAPER, _PR_SET_NAME = 36, 15
+
+
+Request = tuple[list[str], dict[str, str], list[int]]
+"""The command, its environment, and the numbers under which it expects its descriptors."""
+
+
+class Ward:
+    """An actor, and the socket by which its supervisor is told of it."""
+
+    def __init__(self, pid: int, mark: str, line: socket.socket) -> None:
+        self.pid = pid
+        self.mark = f"{MARK}={mark}".encode()
+        self.line = line
+        self.code: int | None = None  # set once it is dead
+
+    def look(self) -> None:
+        """Note the actor's death, without waiting for it: that keeps its number ours."""
+        if self.code is None:
+            flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            died = os.waitid(os.P_PID, self.pid, flags)
+            if died is not None:
+                exited = died.si_code == os.CLD_EXITED
+                self.code = died.si_status if exited else -died.si_status
+
+    def bury(self) -> None:
+        """Say that the actor and all of its own are gone."""
+        assert self.code is not None
+        os.waitpid(self.pid, 0)
+        with contextlib.suppress(OSError):  # the supervisor is gone, or wants to know no more
+            self.line.send(self.code.to_bytes(CODE, "big", signed=True))
+        self.line.close()
+
+
+class Guardian:
+    """Start actors when asked to, and end whatever the dead have left."""
+
+    def __init__(self, supervisor: socket.socket) -> None:
+        self._supervisor = supervisor
+        self._wards: dict[int, Ward] = {}
+        self._alone = False  # the supervisor is gone, or needs nothing more
+        self._cleaning: dict[int, float] = {}  # orphan → until when it may live
+
+    def run(self) -> None:
+        """Serve until the supervisor is gone and nobody is left."""
+        poll = select.poll()
+        poll.register(self._supervisor, select.POLLIN)
+        poll.register(_woken_by_deaths(), select.POLLIN)
+        with contextlib.suppress(OSError):  # it has gone already: its socket says so, too
+            poll.register(os.pidfd_open(os.getppid()), select.POLLIN)
+        busy = False
+        while not self._alone or busy:
+            ready = [fd for fd, _ in poll.poll(_AGAIN_MS if busy else None)]
+            self._alone = self._alone or self._hear(ready)
+            busy = self._tidy()
+
+    def _hear(self, ready: list[int]) -> bool:
+        """Take in what is there to read; returns whether the supervisor is gone."""
+        mine = (self._supervisor.fileno(), _woken_by_deaths())
+        if mine[1] in ready:
+            os.read(mine[1], 4096)
+        if mine[0] in ready and not self._serve():
+            return True
+        return any(fd not in mine for fd in ready)
+
+    def _serve(self) -> bool:
+        """Answer one request; returns whether there was any."""
+        try:
+            request = _received(self._supervisor)
+        except OSError:
+            return False
+        if request is None:
+            return False
+        (command, environ, wanted), fds = request
+        try:
+            self._start(command, environ, wanted, fds)
+        finally:
+            for fd in fds:
+                os.close(fd)
+        return True
+
+    def _start(
+        self, command: list[str], environ: dict[str, str], wanted: list[int], fds: list[int]
+    ) -> None:
+        """Start an actor. The first descriptor is its line, the second its output."""
+        line = socket.socket(fileno=os.dup(fds[0]))
+        try:
+            pid = _spawn(command, environ, wanted, fds[1:])
+            handle = os.pidfd_open(pid)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                line.send((error.errno or 0).to_bytes(LENGTH, "big"))
+            line.close()
+            return
+        self._wards[pid] = Ward(pid, environ.get(MARK, ""), line)
+        with contextlib.suppress(OSError):
+            socket.send_fds(line, [STARTED + pid.to_bytes(LENGTH, "big")], [handle])
+        os.close(handle)
+
+    def _tidy(self) -> bool:
+        """End what has no business to live; returns whether some of it still does."""
+        for ward in self._wards.values():
+            ward.look()
+            if self._alone and ward.code is None:
+                os.kill(ward.pid, signal.SIGKILL)
+        dead = [ward for ward in self._wards.values() if ward.code is not None]
+        left = self._sweep(dead)
+        if not left:
+            for ward in dead:
+                ward.bury()
+                del self._wards[ward.pid]
+        return left or (self._alone and bool(self._wards))
+
+    def _sweep(self, dead: list[Ward]) -> bool:
+        """Kill what the dead have left; returns whether some of it is not gone yet."""
+        children = _children()
+        if children is None:
+            for ward in dead:  # whose group is its own while it is not buried
+                with contextlib.suppress(OSError):
+                    os.killpg(ward.pid, signal.SIGKILL)
+            return False
+        left = False
+        for pid in children:
+            if pid in self._wards or self._is_reaped(pid):
+                continue
+            if self._alone or (dead and self._is_left(pid)):
+                left = self._is_cleaning(pid) or _is_killed(pid) or left
+        return left
+
+    def _is_reaped(self, pid: int) -> bool:
+        """Wait for an orphan that has ended; returns whether it had."""
+        try:
+            if os.waitpid(pid, os.WNOHANG)[0] == 0:
+                return False
+        except ChildProcessError:
+            pass
+        self._cleaning.pop(pid, None)
+        return True
+
+    def _is_cleaning(self, pid: int) -> bool:
+        """Tell whether an orphan is to be given time: one that unlinks shared memory.
+
+        Python's tracker of resources does so when all that have used them are gone.
+        """
+        if pid not in self._cleaning:
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    is_tracker = _TRACKER in file.read()
+            except OSError:
+                is_tracker = False
+            self._cleaning[pid] = time.monotonic() + _CLEAN_S if is_tracker else 0.0
+        return time.monotonic() < self._cleaning[pid]
+
+    def _is_left(self, pid: int) -> bool:
+        """Tell whether an orphan is no living actor's: what cannot be told belongs to the dead."""
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                marks = file.read().split(b"\0")
+            groups = os.getpgid(pid), os.getsid(pid)
+        except OSError:  # another user's, or gone
+            return True
+        living = [ward for ward in self._wards.values() if ward.code is None]
+        return not any(ward.mark in marks or ward.pid in groups for ward in living)
+
+
+def _spawn(command: list[str], environ: dict[str, str], wanted: list[int], fds: list[int]) -> int:
+    """Start a program with descriptors of ours under the numbers it expects."""
+    base = max(wanted, default=2) + 1
+    high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, base) for fd in fds]
+    places = zip([1, 2, *wanted], [high[0], *high], strict=True)
+    try:
+        return os.posix_spawn(
+            command[0],
+            command,
+            environ,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                *((os.POSIX_SPAWN_DUP2, ours, theirs) for theirs, ours in places),
+            ],
+            setpgroup=0,
+            setsigmask=_HELD_BACK,
+            setsigdef=[*map(_number, _IGNORED), signal.SIGCHLD, signal.SIGXFSZ],
+        )
+    finally:
+        for fd in high:
+            os.close(fd)
+
+
+def _children() -> list[int] | None:
+    """Return the processes whose parent this is, zombies included; None if that is not told."""
+    me = os.getpid()
+    try:
+        with open(f"/proc/{me}/task/{me}/children", "rb") as file:
+            return [int(word) for word in file.read().split()]
+    except OSError:  # a kernel without that, or no /proc: groups are all there is
+        return None
+
+
+def _is_killed(pid: int) -> bool:
+    """Kill an orphan; returns False for one that has rights which we have not."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except OSError:
+        return False
+    return True
+
+
+def _received(sock: socket.socket) -> tuple[Request, list[int]] | None:
+    """Return the next request with its descriptors, None at the end."""
+    head, fds = receive(sock, LENGTH, MAX_FDS)
+    left = int.from_bytes(head, "big") if len(head) == LENGTH else 0
+    data = b""
+    while len(data) < left:
+        part = sock.recv(left - len(data))
+        if not part:
+            return None
+        data += part
+    return (marshal.loads(data), fds) if data else None
+
+
+def receive(sock: socket.socket, n: int, max_fds: int) -> tuple[bytes, list[int]]:
+    """Receive n bytes and descriptors that no program started from here inherits.
+
+    `socket.recv_fds` leaves them inheritable: Python 3.11 forgets the flags it is given.
+    """
+    flags = socket.MSG_WAITALL | socket.MSG_CMSG_CLOEXEC
+    fds = array.array("i")
+    data, rest, _, _ = sock.recvmsg(n, socket.CMSG_LEN(max_fds * fds.itemsize), flags)
+    for _, _, payload in rest:
+        fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
+    return data, fds.tolist()
+
+
+_wakes: list[int] = []
+
+
+def _woken_by_deaths() -> int:
+    """Return a descriptor that becomes readable when a child has died."""
+    if not _wakes:
+        ours, theirs = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(theirs, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        _wakes.append(ours)
+    return _wakes[0]
+
+
+def _number(name: str) -> signal.Signals:
+    return signal.Signals[name]
+
+
+def main() -> None:
+    """Be a guardian."""
+    libc = ctypes.CDLL(None)
+    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    libc.prctl(_PR_SET_NAME, b"actorq guardian", 0, 0, 0)
+    for name in _IGNORED:
+        signal.signal(_number(name), signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    Guardian(socket.socket(fileno=0)).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,319 @@
+"""Mistakes in a declaration are said on its own line; what is meant twice is right or refused."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from actorq import App, Batch, ConfigError, Job, Kind, done, testing
+
+
+@pytest.fixture
+def app() -> App:
+    return App("dbname=unused")
+
+
+# ---- shapes ----
+
+
+class HandlesOneArgument:
+    def handle(self, x: int) -> None: ...
+
+
+class HandlesNothing:
+    def handle(self) -> None: ...
+
+
+class HandlesTwo:
+    def handle(self, batch: Batch[int], more: int) -> None: ...
+
+
+class Both:
+    def handle(self, batch: Batch[int]) -> None: ...
+    def handle_one(self, x: int) -> None: ...
+
+
+class NeedsModel:
+    def __init__(self, model: str) -> None: ...
+    def handle(self, batch: Batch[int]) -> None: ...
+
+
+class BadSetup:
+    def setup(self, slot: int, model: str) -> None: ...
+    def handle(self, batch: Batch[int]) -> None: ...
+
+
+class Yields:
+    def handle(self, batch: Batch[int]) -> Any:
+        yield 1
+
+
+def list_of_int(batch: list[int]) -> None: ...
+def sequence(batch: Sequence[str]) -> None: ...
+def array(batch: np.ndarray) -> None: ...  # type: ignore[type-arg]
+def bare(batch): ...  # type: ignore[no-untyped-def]
+def two(batch: Batch[int], more: int) -> None: ...
+def second(x: int, batch: Batch[int]) -> None: ...
+def keyword(*, batch: Batch[int]) -> None: ...
+def batch_and_job(batch: Batch[int], job: Job[int] | None = None) -> None: ...
+def two_jobs(a: Job[Any], b: Job[Any]) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("handler", "said"),
+    [
+        (HandlesOneArgument, r"handle is given whole batches, but its x is annotated int: annot"),
+        (HandlesOneArgument, r"or call the method handle_one"),
+        (HandlesNothing, r"called with a batch and nothing else"),
+        (HandlesTwo, r"called with a batch and nothing else"),
+        (Both, r"both handle and handle_one"),
+        (NeedsModel, r"an actor makes it by NeedsModel\(\), without arguments; .* into setup"),
+        (BadSetup, r"BadSetup.setup takes the number of its slot, or nothing"),
+        (Yields, r"is a generator"),
+        (list_of_int, r"list_of_int\(\) would be called once per job, but has a parameter batch "
+         r"annotated list\[int\]: annotate it Batch\[int\]"),
+        (sequence, r"annotate it Batch\[str\]"),
+        (array, r"annotated ndarray: annotate it Batch"),
+        (bare, r"but has a parameter batch: annotate it Batch\[…\]"),
+        (two, r"called with a batch and nothing else"),
+        (second, r"called with a batch and nothing else"),
+        (keyword, r"called with a batch and nothing else"),
+        (batch_and_job, r"its jobs are in the batch"),
+        (two_jobs, r"a and b are both annotated Job"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_said_where_it_is_made(app: App, handler: Any, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        app.actor("k")(handler)
+    assert "k" not in app.kinds
+    kind = app.kind("declared")
+    with pytest.raises(ConfigError, match=said):
+        kind.actor()(handler)
+    assert kind.handler is None
+
+
+class Loose:
+    def __init__(self, model: str = "small") -> None: ...
+    def handle(self, batch): ...  # type: ignore[no-untyped-def]
+
+
+class Static:
+    @staticmethod
+    def handle(batch: Batch[int]) -> None: ...
+
+
+class Other:
+    def setup(self, slot: int = 0, *more: Any) -> None: ...
+    def handle(self, b: Batch[int], more: int = 1) -> None: ...
+
+
+def number(batch: int) -> None: ...
+def text(batch: str) -> None: ...
+def mapping(batch: dict[str, int]) -> None: ...
+def numbers(values: list[int]) -> None: ...
+def optional(batch: Batch[int], more: int = 1) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("handler", "shape"),
+    [
+        (Loose, "class"), (Static, "class"), (Other, "class"), (optional, "batch"),
+        (number, "job"), (text, "job"), (mapping, "job"), (numbers, "job"),
+    ],
+)  # fmt: skip
+def test_what_can_be_called_is_taken(app: App, handler: Any, shape: str) -> None:
+    app.actor("k")(handler)
+    assert app.kinds["k"].shape == shape
+
+
+# ---- per-job classes, and the job itself ----
+
+
+class Thumb:
+    """Work on one job at a time, with what setup has loaded."""
+
+    def setup(self, slot: int) -> None:
+        self.slot = slot
+
+    def handle_one(self, path: str, width: int = 200, *, job: Job[Any]) -> list[Any]:
+        return [path, width, self.slot, job.id, job.attempt]
+
+    def teardown(self) -> None:
+        Thumb.torn_down = True  # type: ignore[attr-defined]
+
+
+class ThumbAsync:
+    async def setup(self) -> None:
+        self.ready = True
+
+    async def handle_one(self, path: str) -> str:
+        return f"{path} {self.ready}"
+
+
+def test_a_class_can_handle_one_job_at_a_time(app: App) -> None:
+    kind_of = app.actor("thumb", max_batch=2)
+    assert kind_of(Thumb) is Thumb
+    kind = app.kinds["thumb"]
+    assert kind.codec.arrange(("a",), {"width": 3}) == {"path": "a", "width": 3}
+    wanted = [done([path, width, 0, n, 1]) for path, width, n in [("a", 3, 1), ("b", 200, 2)]]
+    assert testing.run(Thumb, [("a", 3), "b"]) == wanted
+    assert Thumb.torn_down  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match="is not a function"):
+        kind("a")
+
+
+def test_and_so_can_an_asynchronous_one(app: App) -> None:
+    app.actor("thumb")(ThumbAsync)
+    assert testing.run(ThumbAsync, ["a", {"path": "b"}]) == [done("a True"), done("b True")]
+
+
+def test_a_declared_kind_takes_a_class_of_one_argument(app: App) -> None:
+    class One:
+        def handle_one(self, n: int, job: Job[Any]) -> int:
+            return n + job.attempt
+
+    class Two:
+        def handle_one(self, n: int, more: int) -> int:
+            return n + more
+
+    kind = app.kind("k", args=int)
+    with pytest.raises(ConfigError, match=r"handle_one\(\) must take one argument, the args of"):
+        kind.actor()(Two)
+    kind.actor()(One)
+    assert testing.run(kind, [1, 2]) == [done(2), done(3)]
+
+
+# ---- one name, several meanings ----
+
+
+def test_a_subclass_is_a_handler_of_its_own(app: App) -> None:
+    @app.actor("base")
+    class Base:
+        def handle(self, batch: Batch[int]) -> list[str]:
+            return [f"base {n}" for n in batch.args]
+
+    @app.actor("fine")
+    class Fine(Base):
+        def handle(self, batch: Batch[int]) -> list[str]:
+            return [f"fine {n}" for n in batch.args]
+
+    class Undecorated(Fine):
+        enqueue = "its own"
+
+    for name, made in (("base", Base), ("fine", Fine)):
+        assert all(getattr(made, call).__self__ is app.kinds[name] for call in CALLS)
+        assert testing.run(made, [1]) == [done(f"{name} 1")]
+    with pytest.raises(ConfigError, match="is no kind of job"):
+        testing.run(Undecorated, [1])
+    assert app.actor("own")(Undecorated).enqueue == "its own"
+
+
+CALLS = ("enqueue", "enqueue_many", "enqueue_async", "enqueue_many_async")
+
+
+def test_one_class_is_the_handler_of_one_kind(app: App) -> None:
+    with pytest.raises(ConfigError, match="handler of kind 'one' already, and its enqueue can"):
+
+        @app.actor("two")
+        @app.actor("one")
+        class Twice:
+            def handle(self, batch: Batch[int]) -> None: ...
+
+    assert list(app.kinds) == ["one"]
+
+
+def test_another_app_may_have_the_same_class(app: App) -> None:
+    class Shared:
+        def handle(self, batch: Batch[int]) -> None: ...
+
+    app.actor("one")(Shared)
+    later = App("dbname=unused")
+    later.actor("two")(Shared)
+    assert Shared.enqueue.__self__ is later.kinds["two"]  # type: ignore[attr-defined]
+
+
+def test_a_function_is_decorated_once(app: App) -> None:
+    with pytest.raises(ConfigError, match="is a kind already"):
+
+        @app.actor("two")
+        @app.actor("one")
+        def twice(n: int) -> None: ...
+
+
+def test_two_functions_of_one_name_do_not_replace_each_other(app: App) -> None:
+    @app.actor("thumb")
+    def thumb(path: str) -> None: ...
+
+    first = thumb
+    with pytest.raises(ConfigError, match=r"'thumb' has a handler already: .*thumb at .*:\d+; now"):
+
+        @app.actor("thumb")
+        def thumb(path: str, width: int) -> None: ...
+
+    assert app.kinds["thumb"] is first
+
+
+def test_nor_do_two_classes(app: App) -> None:
+    def declare(make: Callable[[], type]) -> None:
+        app.actor("k")(make())
+
+    class One:
+        def handle(self, batch: Batch[int]) -> None: ...
+
+    first = One
+
+    class One:  # type: ignore[no-redef]
+        def handle(self, batch: Batch[int]) -> None: ...
+
+    declare(lambda: first)
+    with pytest.raises(ConfigError, match="has a handler already"):
+        declare(lambda: One)
+
+
+def test_a_module_loaded_again_replaces_its_handlers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "reloaded_app.py").write_text("import actorq\napp = actorq.App('dbname=x')\n")
+    handlers = tmp_path / "reloaded_handlers.py"
+    text = "from reloaded_app import app\n@app.actor('k')\ndef k(n: int) -> int: return {}\n"
+    handlers.write_text(text.format(1))
+    try:
+        app = importlib.import_module("reloaded_app").app
+        module = importlib.import_module("reloaded_handlers")
+        assert testing.run(app.kinds["k"], [0]) == [done(1)]
+        handlers.write_text("\n# a line more: the function stands elsewhere\n" + text.format(22))
+        importlib.reload(module)
+        assert testing.run(app.kinds["k"], [0]) == [done(22)]
+    finally:
+        for name in ("reloaded_app", "reloaded_handlers"):
+            sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize("again", ["def k(n: int) -> int: return 2", "x = 1\ndef k(n): return 2"])
+def test_a_cell_of_a_notebook_run_again_replaces_its_handler(app: App, again: str) -> None:
+    namespace: dict[str, Any] = {"app": app, "__name__": "cells"}
+    for n, text in enumerate(["def k(n: int) -> int: return 1", again]):
+        cell = text.replace("def", "@app.actor('k')\ndef")
+        exec(compile(cell, f"<cell {n}>", "exec"), namespace)
+    assert testing.run(app.kinds["k"], [0]) == [done(2)]
+
+
+def test_what_decorates_a_kind_enqueues_as_it_does(app: App) -> None:
+    @functools.lru_cache
+    @app.actor("k")
+    def k(n: int) -> int:
+        return n
+
+    kind = app.kinds["k"]
+    assert isinstance(kind, Kind)
+    assert k(3) == 3
+    assert all(getattr(k, call).__self__ is kind for call in CALLS)
+    assert testing.kind_of(k) is kind

@@ -1,0 +1,126 @@
+"""An administrator's statements read what they need and not whole tables, analysed or not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from actorq.store.admin import connect_admin, planned, run
+from actorq.store.admin_jobs import LAST
+from actorq.store.connection import Session
+from actorq.store.statements import statement
+from tests.support.rows import insert
+
+N = 60_000
+KINDS = 3
+WHERE = (LAST, 50)
+
+# Statement, parameters, and how many of some 6,000 pages it may touch at most.
+CALLS: dict[str, tuple[str, tuple[Any, ...], int]] = {
+    "listing dead letters": ("admin_ids_failed", (*WHERE, "failed", None, None), 1000),
+    "of one kind": ("admin_ids_failed", (*WHERE, "failed", "k1", None), 400),
+    "the last page of them": ("admin_ids_failed", (LAST, 50, "failed", "few", None), 60),
+    "listing completed jobs": ("admin_ids_stored", (*WHERE, "cancelled", None, None, 1000), 300),
+    "describing jobs": ("admin_jobs", ([1, 2, N, N + 1, N + 2], True), 100),
+    "counting small lanes": ("admin_waiting_few", (10,), 100),
+    "counting few dead": ("admin_dead_few", (10,), 300),
+    "a sample of failures": ("admin_dead", (2.0,), 400),
+    "a sample of jobs": ("admin_stored", (2.0,), 400),
+    "a stretch of a prune": (
+        "admin_prune_pick", (-LAST, 1000, ["completed"], 0.0, None, 100, LAST), 300
+    ),
+    "the next job": ("admin_next", (17,), 10),
+    "a range": ("admin_range", (17, 1000), 300),
+    "unserved lanes": ("admin_unserved", (0.0, 10), 200),
+    "idle places": ("admin_idle_places", (["completed"], 3600.0), 50),
+    "retrying": ("admin_retry", (list(range(N, N + 40)),), 2000),
+    "pruning": ("admin_prune", (list(range(2 * N + 1, 2 * N + 41)), ["completed"]), 2500),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def filled(server: str, template: str) -> Iterator[Session]:
+    """Fill tables whose statistics still say that they are empty."""
+    from tests.support.server import database
+
+    with database(server, template) as dsn, connect_admin(dsn, "actorq") as conn:
+        for table in ("job", "ready", "failure"):
+            conn.execute(f"ANALYZE actorq.{table}".encode())
+            conn.execute(f"ALTER TABLE actorq.{table} SET (autovacuum_enabled = off)".encode())
+        fill(conn)
+        yield conn
+
+
+def fill(conn: Session) -> None:
+    for state in ("pending", "failed", "completed"):
+        conn.execute(
+            "INSERT INTO actorq.job (kind, state, attempt, args, run_at, finalized_at)"
+            " SELECT 'k' || n %% %s, %s, 1, to_json(repeat('x', 100)),"
+            " now() - n * interval '1 ms', now() FROM generate_series(1, %s) n",
+            [KINDS, state, N],
+        )
+    insert(conn, 3, kind="few")
+    conn.execute(
+        "INSERT INTO actorq.failure (job, attempt, lane, final, cause, type, message, traceback)"
+        " SELECT j.id, 1, l.id, true, 'error', 'ValueError', 'no', repeat('x', 100)"
+        " FROM actorq.job j JOIN actorq.lane l USING (queue, kind) WHERE j.state = 'failed'"
+    )
+
+
+def explained(conn: Session, name: str, params: tuple[Any, ...]) -> dict[str, Any]:
+    """Run a statement, undo it, and return its plan with what each node has touched."""
+    text = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + statement(name, "actorq")
+    with (
+        conn.transaction(force_rollback=True),
+        planned(conn, name),
+        psycopg.RawCursor(conn) as cursor,
+    ):
+        (found,) = cursor.execute(text.encode(), params).fetchall()[0]
+    return (json.loads(found) if isinstance(found, str) else found)[0]  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("analysed", [False, True])
+def test_what_is_looked_for_is_found_without_reading_whole_tables(
+    filled: Session, analysed: bool
+) -> None:
+    if analysed:
+        filled.execute("ANALYZE actorq.job, actorq.ready, actorq.failure")
+    touched = {}
+    for what, (name, params, most) in CALLS.items():
+        plan = explained(filled, name, params)
+        n = plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"]
+        for trigger in plan.get("Triggers", []):
+            assert trigger["Trigger Name"] in ("job_deleted", "job_placed", "job_stated")
+        touched[what] = (n, most)
+    assert {what: pair for what, pair in touched.items() if pair[0] > pair[1]} == {}
+
+
+def test_waiting_jobs_are_listed_without_a_look_at_any_job(filled: Session) -> None:
+    plan = explained(filled, "admin_ids_waiting", (*WHERE, "retrying", None, None))
+    assert '"Relation Name": "ready"' in json.dumps(plan)
+    assert '"Relation Name": "job"' not in json.dumps(plan)
+
+
+def test_pruned_jobs_take_what_belongs_to_them_without_reading_whole_tables(
+    filled: Session,
+) -> None:
+    """What a trigger does is not in a plan: its table would be read by a scan, row by row."""
+
+    def scanned() -> int:
+        filled.execute("SELECT pg_stat_force_next_flush()")
+        filled.execute("SELECT pg_stat_clear_snapshot()")
+        row = filled.execute(
+            "SELECT sum(seq_tup_read) FROM pg_stat_user_tables"
+            " WHERE schemaname = 'actorq' AND relname IN ('failure', 'result', 'unique_key')"
+        ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    before = scanned()
+    ids = list(range(N + 1, N + 501))
+    assert run(filled, "actorq", "admin_prune", ids, ["failed"]) == [{"n_deleted": 500}]
+    assert scanned() == before
