@@ -249,8 +249,8 @@ def test_memory_that_adds_up_blames_nobody_and_makes_batches_smaller(
     supervisors: Supervisors,
 ) -> None:
     supervisors.write(VECTOR.format(trouble="len(numbers) > 20 and os.kill(os.getpid(), 9)"))
-    insert(supervisors.dsn, *numbers(500))
+    insert(supervisors.dsn, *numbers(2_000))
     supervisors.start()
-    supervisors.wait_for(completed=500)
+    supervisors.wait_for(completed=2_000)
     assert charged(supervisors) == []
     assert "batches of kind vector limited to 64 jobs" in supervisors.logs()
