@@ -57,7 +57,9 @@ def test_a_kind_that_cannot_start_and_has_no_jobs_keeps_no_drain_from_its_end(
     insert(supervisors.dsn, "fine", 5)
     code, log = drained(supervisors)
     assert code == 0, log
-    assert len((supervisors.directory / "tries").read_text()) <= 2, "it was tried until given up"
+    tries = supervisors.directory / "tries"  # missing where the drain ended before the first one
+    n_tries = len(tries.read_text()) if tries.exists() else 0
+    assert n_tries <= 2, "it was tried until given up"
 
 
 def test_a_start_that_succeeds_at_its_second_try_is_waited_for(supervisors: Supervisors) -> None:
