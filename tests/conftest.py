@@ -8,6 +8,7 @@ the programs of that version that Debian has installed.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,20 @@ if TYPE_CHECKING:
 
     from tests.store.kit import Kit
     from tests.support.network import Network
+
+
+def pytest_configure() -> None:
+    """Heed the signals that `nohup`, or a shell in the background, has had this process ignore.
+
+    What a test starts would ignore them, too.
+    """
+    for each, handler in (
+        (signal.SIGHUP, signal.SIG_DFL),
+        (signal.SIGQUIT, signal.SIG_DFL),
+        (signal.SIGINT, signal.default_int_handler),
+    ):
+        if signal.getsignal(each) is signal.SIG_IGN:
+            signal.signal(each, handler)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
