@@ -18,12 +18,6 @@ from bench import _runs
 from bench._handlers import app
 
 KIND = "bench.stamp"
-CALM_S = 4.0
-"""Until the questions of the start are over: they are asked ever more rarely."""
-
-FLUSH_S = 1.5
-"""A connection tells of its transactions once a second at most."""
-
 APART_S = 0.5
 TRANSACTIONS = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
 
@@ -37,9 +31,9 @@ def once(host: h.Server, options: Any) -> dict[str, float]:
         for place in places:
             place.mkdir()
             fleet.enter_context(_runs.supervisor(dsn, KIND, out=place))
-        time.sleep(CALM_S)
+        time.sleep(options.calm)
         before, begun = h.run(dsn, TRANSACTIONS)[0], time.monotonic()
-        time.sleep(options.seconds + FLUSH_S)
+        time.sleep(options.seconds)
         took_s = time.monotonic() - begun
         n_statements = h.run(dsn, TRANSACTIONS)[0] - before
         begun, committed = time.monotonic(), []
@@ -74,7 +68,10 @@ def main() -> None:
     options = h.options(
         __doc__ or "",
         supervisors=(20, 3, "how many supervisors share the database"),
-        seconds=(20, 2, "how long they are idle"),
+        # The questions of the start are asked ever more rarely, and a connection that has nothing
+        # more to do tells of its transactions only after 10 s.
+        calm=(12.0, 1.0, "how long after their start"),
+        seconds=(20, 2, "how long they are watched being idle"),
         jobs=(40, 4, "jobs that come one by one"),
     )
     runs = []
