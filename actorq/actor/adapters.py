@@ -10,7 +10,7 @@ import asyncio
 import inspect
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from typing import Any, Protocol
@@ -18,20 +18,17 @@ from typing import Any, Protocol
 from actorq.actor.context import Batch, Job
 from actorq.actor.context import running as current
 from actorq.actor.limits import BatchTimedOut, Limits, TimedOut, failure_of
-from actorq.actor.outbox import WrongOutcomes
 from actorq.actor.owner import leave_if_forked
 from actorq.actor.places import outermost
-from actorq.actor.results import Results, as_list
+from actorq.actor.results import Results
+from actorq.actor.returned import settle
 from actorq.actor.shape import is_async
-from actorq.actor.texts import shown
 from actorq.args import ArgsCodec
-from actorq.article import a
 from actorq.core.model import Verdict
-from actorq.core.outcome import HandBack, Said, said_by
+from actorq.core.outcome import HandBack, said_by
 from actorq.core.policy import CONCURRENCY
 from actorq.logs import logger
 from actorq.page import BEGUN, PASSED
-from actorq.plural import count
 
 
 class Kind(Protocol):
@@ -372,54 +369,6 @@ def adapter_of(kind: Kind) -> Adapter:
     return AsyncJobAdapter(kind) if is_async(called) else JobAdapter(kind)
 
 
-def settle(batch: Batch[Any], returned: Any) -> None:
-    """Read what a batch handler returned into its outbox; raises WrongOutcomes.
-
-    None says that every job not marked is done, one outcome is that of each of them. Otherwise
-    there is one entry per job, by position or by id: an outcome, or a result. A marked job's
-    entry is None or missing.
-    """
-    if returned is None:
-        return
-    if isinstance(returned, Said):
-        raise returned
-    outbox, positions = batch._outbox, batch._positions
-    if isinstance(returned, Mapping):
-        _settle_by_id(batch, returned)
-        return
-    values = as_list(returned, outbox.results.packs)
-    if values is None:
-        _close(returned)
-        raise WrongOutcomes(
-            f"the handler returned {a(returned)}: return a list or array with one "
-            "result per job, a dict by job id, or None"
-        )
-    if len(values) != len(batch):
-        results, jobs = count(len(values), "result"), count(len(batch), "job")
-        raise WrongOutcomes(f"the handler returned {results} for {jobs}")
-    outbox.add_results(positions, values)
-
-
-def _settle_by_id(batch: Batch[Any], returned: Mapping[Any, Any]) -> None:
-    position_of = dict(zip(batch.ids, batch._positions, strict=True))
-    foreign = [key for key in returned if key not in position_of]
-    missing = [
-        id_
-        for id_, position in position_of.items()
-        if id_ not in returned and not batch._outbox.is_told(position)
-    ]
-    if foreign:
-        raise WrongOutcomes(f"the handler returned ids not in its batch: {_listed(foreign)}")
-    if missing:
-        raise WrongOutcomes(f"the handler returned nothing for the jobs {_listed(missing)}")
-    batch._outbox.add_results([position_of[key] for key in returned], list(returned.values()))
-
-
-def _listed(items: list[Any]) -> str:
-    texts = [shown(item) for item in items[:10]]
-    return ", ".join(texts) + (f" and {len(items) - 10} more" if len(items) > 10 else "")
-
-
 def _time_is_up(batch: Batch[Any]) -> None:
     batch._outbox.time_is_up(batch._page.running())
 
@@ -429,8 +378,3 @@ def _cancel(task: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> None:
     task.cancel()
     with suppress(BaseException):  # what ended it is on its way already
         loop.run_until_complete(task)
-
-
-def _close(returned: object) -> None:
-    if inspect.iscoroutine(returned):
-        returned.close()  # or Python warns that nobody awaited it

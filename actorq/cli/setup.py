@@ -12,7 +12,7 @@ from actorq.errors import ConfigError
 from actorq.escape import escape
 from actorq.store import admin_doctor
 from actorq.store.admin import connect_admin
-from actorq.store.admin_doctor import Check
+from actorq.store.admin_checks import Check, worst
 from actorq.store.migrate import is_renamed, restore_names, sql_text
 from actorq.store.migrate import migrate as apply_migrations
 
@@ -52,10 +52,10 @@ def doctor(args: Namespace) -> int:
                 print(
                     f"{_MARKS[check.level]}  {check.name}: {escape(check.text, 1000)}", flush=True
                 )
-    worst = admin_doctor.worst(checks)
+    level = worst(checks)
     if args.json:
-        print_json({"verdict": worst, "repaired": repaired, "checks": checks})
-    return REFUSED if worst == "bad" else OK
+        print_json({"verdict": level, "repaired": repaired, "checks": checks})
+    return REFUSED if level == "bad" else OK
 
 
 def _restore_names(args: Namespace) -> None:

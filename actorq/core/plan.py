@@ -20,6 +20,7 @@ from actorq.core import (
     plan_hand_back,
     plan_look,
     plan_stop,
+    plan_told,
     tally,
 )
 from actorq.core.effects import Effect
@@ -45,8 +46,8 @@ HANDLERS: dict[type[i.Input], Callable[[View, Any, float], None]] = {
     i.Settled: plan_batches.settled,
     i.Woken: plan_look.woken,
     i.Listening: plan_look.listening,
-    i.CancelAsked: plan_batches.cancel_asked,
-    i.Beaten: plan_batches.beaten,
+    i.CancelAsked: plan_told.cancel_asked,
+    i.Beaten: plan_told.beaten,
     i.StopAsked: plan_stop.asked,
 }
 

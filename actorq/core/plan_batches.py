@@ -25,7 +25,6 @@ from actorq.core import inputs as i
 from actorq.core.effects import (
     CancelJob,
     Claim,
-    GiveBack,
     KillActor,
     Recall,
     Send,
@@ -35,9 +34,6 @@ from actorq.core.effects import (
 from actorq.core.model import Batch, Cut, ErrorInfo, Row, Settlement
 from actorq.core.plan_hunger import look_soon
 from actorq.core.view import PIPE_DEPTH, Actor, Held, Kind, Lane, View
-
-RELEASED_S = 60.0
-"""A heartbeat may have been asked before a lease ended that it still lists."""
 
 HELD_S = 0.005
 """The least wait after a claim that `min_batch` held back: jobs that have waited long enough and
@@ -389,36 +385,8 @@ def _came_back(view: View, lane: Lane, row: Row, now: float) -> None:
     plan_look.later(lane, now + wait_s)
 
 
-def cancel_asked(view: View, input_: i.CancelAsked, now: float) -> None:
-    """Pass a cancel on to the actor that has the job."""
-    if input_.lease in view.claims:
-        view.early.setdefault(input_.lease, []).append(input_.job)
-    held = view.held.get(input_.lease)
-    if held is None or held.finished or input_.job not in held.batch.ids:
-        return
-    position = held.batch.ids.index(input_.job)
-    held.cancels.append(position)
-    if held.actor is not None:
-        view.do(CancelJob(held.actor, held.batch.lease, position))
-
-
 def recall(view: View, actor: Actor, held: Held) -> None:
     """Ask for a batch back, once."""
     if not held.recalled:
         held.recalled = True
         view.do(Recall(actor.id, held.batch.lease))
-
-
-def beaten(view: View, input_: i.Beaten, now: float) -> None:
-    """Compare the leases that the database has for this node with those held here."""
-    for lease in input_.leases:
-        if lease not in view.held and lease not in view.claims and lease not in view.released:
-            view.emit(event.LeaseFound(lease))
-            view.do(GiveBack(lease))
-    for lease, held in list(view.held.items()):
-        known_then = held.claimed_at < input_.asked_at
-        if known_then and lease not in input_.leases and not held.writing:
-            lost(view, held, now)
-    for lease, at in list(view.released.items()):
-        if at < now - RELEASED_S:
-            del view.released[lease]

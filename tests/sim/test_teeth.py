@@ -18,6 +18,7 @@ from actorq.core import (
     plan_hand_back,
     plan_look,
     plan_stop,
+    plan_told,
     settle,
 )
 from actorq.core import effects as e
@@ -219,7 +220,7 @@ def an_attempt_that_runs_again_counts_as_completed(m: pytest.MonkeyPatch) -> Non
 
 @plant
 def an_outcome_on_its_way_counts_as_a_lost_lease(m: pytest.MonkeyPatch) -> None:
-    beaten = plan_batches.beaten
+    beaten = plan_told.beaten
 
     def hasty(view: View, input_: i.Beaten, now: float) -> None:
         for held in view.held.values():
@@ -231,7 +232,7 @@ def an_outcome_on_its_way_counts_as_a_lost_lease(m: pytest.MonkeyPatch) -> None:
 
 @plant_where(latency_s=0.02)
 def a_claim_in_flight_is_given_back(m: pytest.MonkeyPatch) -> None:
-    beaten = plan_batches.beaten
+    beaten = plan_told.beaten
 
     def hasty(view: View, input_: i.Beaten, now: float) -> None:
         claims, view.claims = view.claims, {}

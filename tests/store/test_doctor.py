@@ -11,9 +11,10 @@ import pytest
 
 import actorq
 from actorq.core.model import Row
-from actorq.store import admin_doctor, admin_jobs, admin_ranges
+from actorq.store import admin_checks, admin_doctor, admin_jobs, admin_ranges
 from actorq.store.admin import connect_admin
-from actorq.store.admin_doctor import Check, diagnose, repair, strays
+from actorq.store.admin_checks import Check
+from actorq.store.admin_doctor import diagnose, repair, strays
 from actorq.store.connection import Session
 from actorq.store.faults import OnHold
 from tests.store.kit import ERROR, Kit, part
@@ -44,7 +45,7 @@ def test_a_healthy_database_has_nothing_bad(conn: Session) -> None:
 
 @pytest.mark.parametrize(("age", "level"), [(199_999_999, "ok"), (1_500_000_000, "bad")])
 def test_rows_that_are_never_frozen_are_noticed(age: int, level: str) -> None:
-    check = admin_doctor.check_wraparound({"oldest_xid_age": age})
+    check = admin_checks.check_wraparound({"oldest_xid_age": age})
     assert (check.level, f"{age:,}" in check.text) == (level, True)
 
 
@@ -293,7 +294,7 @@ def test_a_disabled_or_missing_trigger_is_bad(conn: Session) -> None:
 def test_an_open_transaction_is_told_by_its_age(
     conn: Session, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admin_doctor, "LONG_SNAPSHOT_S", 0.0)
+    monkeypatch.setattr(admin_checks, "LONG_SNAPSHOT_S", 0.0)
     with psycopg.connect(dsn) as old:
         old.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         old.execute("SELECT 1")
@@ -317,21 +318,21 @@ def test_dead_supervisors_orphaned_leases_and_unserved_kinds_are_warned_of(
 @pytest.mark.parametrize(
     ("check", "level"),
     [
-        (admin_doctor.check_version({"version": 140011, "version_text": "14.11"}), "bad"),
-        (admin_doctor.check_encoding({"encoding": "SQL_ASCII"}), "bad"),
-        (admin_doctor.check_durable({"durable": False}), "warn"),
-        (admin_doctor.check_autovacuum({"autovacuum": False}), "bad"),
-        (admin_doctor.check_connection("transaction"), "bad"),
-        (admin_doctor.check_connection("session"), "ok"),
-        (admin_doctor.check_transport("db.example", "prefer"), "warn"),
-        (admin_doctor.check_transport("db.example", "verify-full"), "ok"),
-        (admin_doctor.check_transport("/run/postgresql", "prefer"), "ok"),
+        (admin_checks.check_version({"version": 140011, "version_text": "14.11"}), "bad"),
+        (admin_checks.check_encoding({"encoding": "SQL_ASCII"}), "bad"),
+        (admin_checks.check_durable({"durable": False}), "warn"),
+        (admin_checks.check_autovacuum({"autovacuum": False}), "bad"),
+        (admin_checks.check_connection("transaction"), "bad"),
+        (admin_checks.check_connection("session"), "ok"),
+        (admin_checks.check_transport("db.example", "prefer"), "warn"),
+        (admin_checks.check_transport("db.example", "verify-full"), "ok"),
+        (admin_checks.check_transport("/run/postgresql", "prefer"), "ok"),
         (
-            admin_doctor.check_tables([{"name": "ready", "n_dead": 200_000, "n_live": 10}]),
+            admin_checks.check_tables([{"name": "ready", "n_dead": 200_000, "n_live": 10}]),
             "warn",
         ),
     ],
 )
 def test_facts_of_the_surroundings_are_judged(check: Check, level: str) -> None:
     assert check.level == level
-    assert admin_doctor.worst([check]) == level
+    assert admin_checks.worst([check]) == level

@@ -147,7 +147,7 @@ PLANTS = (
          "            return"),
     )),
     Plant("an unknown lease is not given back", "tests/core/test_plan_batches.py", (
-        ("core/plan_batches.py", "            view.do(GiveBack(lease))\n", ""),
+        ("core/plan_told.py", "            view.do(GiveBack(lease))\n", ""),
         ("core/plan_look.py", "    view.do(GiveBack(input_.lease))\n", ""),
     )),
     Plant("a claim brings what is of another kind", "tests/store/test_restore.py", (
