@@ -64,11 +64,9 @@ def charge(
     the next start of an actor need not be put off: one job was named, its batch ran apart from
     healthy ones, or the kind rests, which sets the pace.
     """
-    batch, text = held.batch, f"{error.type}: {error.message}"
+    batch = held.batch
     if not crashed and is_excused(view, error):
-        view.emit(
-            event.BatchFailed(held.kind, actor.index, batch.lease, batch.n, 0, error.cause, text)
-        )
+        _tell(view, actor, held, error, 0)
         give_back(view, held, now)
         return False
     failure = Failure(view.kinds[held.kind], actor, held, error, crashed, now)
@@ -77,8 +75,7 @@ def charge(
     spared = verdict != Blame() and _is_spared(view, failure, verdict)
     if spared:
         verdict = Blame()
-    where = (held.kind, actor.index, batch.lease, batch.n, len(verdict.suspects))
-    view.emit(event.BatchFailed(*where, error.cause, text))
+    _tell(view, actor, held, error, len(verdict.suspects))
     _back(held, verdict.innocent, 0)
     if verdict.suspects:
         _suspect(view, failure, verdict.suspects)
@@ -92,6 +89,12 @@ def charge(
     elif held.rows or held.done:
         held.since = -math.inf  # the others need not wait
     return bool(batch.suspect or verdict.charged or spared)
+
+
+def _tell(view: View, actor: Actor, held: Held, error: ErrorInfo, n_suspect: int) -> None:
+    batch, text = held.batch, f"{error.type}: {error.message}"
+    where = (held.kind, actor.index, batch.lease, batch.n, n_suspect)
+    view.emit(event.BatchFailed(*where, error.cause, text))
 
 
 def _ran_once(failure: Failure, begun: list[int]) -> bool:
