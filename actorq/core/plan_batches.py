@@ -386,7 +386,7 @@ def _came_back(view: View, lane: Lane, row: Row, now: float) -> None:
 
 
 def recall(view: View, actor: Actor, held: Held) -> None:
-    """Ask for a batch back, once."""
-    if not held.recalled:
+    """Ask for a batch back, once; an actor that is being killed need not be asked."""
+    if not held.recalled and not actor.killed_for:
         held.recalled = True
         view.do(Recall(actor.id, held.batch.lease))

@@ -187,7 +187,7 @@ def _speak_against(view: View, failure: Failure, position: int) -> None:
         failure.actor.failed(failure.like, held.batch.ids[position], failure.at)
     quarantine.cost.found(crashed=failure.crashed)
     quarantine.waiting.append(waiting)
-    held.verdict_waits = True
+    held.verdict_waits, held.actor = True, None  # its actor has answered, or is dead
     view.troubled.add(kind.name)
     if quarantine.alike(failure.error) >= ALIKE:
         let_rest(view, kind, failure.error, failure.at)

@@ -24,8 +24,9 @@ def cancel_asked(view: View, input_: i.CancelAsked, now: float) -> None:
         return
     position = held.batch.ids.index(input_.job)
     held.cancels.append(position)
-    if held.actor is not None:
-        view.do(CancelJob(held.actor, held.batch.lease, position))
+    actor = view.actors.get(held.actor or 0)
+    if actor is not None and not actor.killed_for:
+        view.do(CancelJob(actor.id, held.batch.lease, position))
 
 
 def beaten(view: View, input_: i.Beaten, now: float) -> None:

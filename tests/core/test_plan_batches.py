@@ -179,6 +179,20 @@ def test_a_cancel_reaches_the_actor_that_has_the_job(desk: Desk) -> None:
     assert desk.feed(i.CancelAsked(9, 12)) == []
 
 
+def test_a_cancel_of_a_job_whose_verdict_waits_concerns_no_actor(desk: Desk) -> None:
+    desk.feed(i.BatchFailed(1, 1, ERROR, [2]))
+    assert desk.view.held[1].verdict_waits
+    assert desk.feed(i.CancelAsked(1, 12)) == []
+
+
+def test_an_actor_that_is_being_killed_is_told_nothing_more(desk: Desk) -> None:
+    desk.feed(i.Outcomes(1, 1, [0, 0], [], last=True))
+    desk.one(e.KillActor)
+    assert desk.feed(i.CancelAsked(1, 12)) == []
+    desk.feed(i.StopAsked())
+    assert desk.of(e.Recall) == []
+
+
 def test_a_cancel_of_a_job_that_is_being_claimed_is_kept_for_it() -> None:
     desk = Desk()
     desk.start()

@@ -50,10 +50,12 @@ class Watch:
         self.starving: dict[int, float] = {}  # lane → since when
         self.n_stops = 0
         self.spun_at = (0.0, 0)
+        self.in_pipes: set[tuple[int, int]] = set()  # actor, lease: not answered yet
 
     # ---- at every step ----
 
     def before(self, input_: i.Input) -> None:
+        self._answered(input_)
         if isinstance(input_, i.Claimed):
             if input_.reply.batch is not None:
                 self.batches[input_.lease] = input_.reply.batch.ids
@@ -73,7 +75,24 @@ class Watch:
         for supervisor in world.supervisors if world.n_asked else (self.owner,):
             supervisor.watch.starving.pop(lane, None)
 
+    def _answered(self, input_: i.Input) -> None:
+        """Follow what is in the pipes: a process forgets a batch once it has answered for it."""
+        match input_:
+            case i.ActorDied(actor):
+                self.in_pipes = {place for place in self.in_pipes if place[0] != actor}
+            case i.Outcomes(actor, lease, last=True):
+                self.in_pipes.discard((actor, lease))
+            case i.BatchFailed(actor, lease) | i.HandedBack(actor, lease):
+                self.in_pipes.discard((actor, lease))
+            case i.Returned(actor, lease):
+                self.in_pipes.discard((actor, lease))
+
     def effect(self, effect: e.Effect) -> None:
+        if isinstance(effect, e.Send):
+            self.in_pipes.add((effect.actor, effect.batch.lease))
+        elif isinstance(effect, e.Recall | e.CancelJob):
+            there = (effect.actor, effect.lease) in self.in_pipes
+            check(there, f"{effect} concerns a batch that its actor does not have")
         if isinstance(effect, e.Settle):
             self._settle(effect)
         elif isinstance(effect, e.Send):

@@ -165,13 +165,26 @@ class Checker:
             number = run.lease[1]
             snoozes = self.work.behaviour(job.n) == "snooze"
             excused = snoozes or (
-                node is not None and (number in node.failed or node.killed_at is not None)
+                node is not None
+                and (
+                    number in node.failed
+                    or node.killed_at is not None
+                    or self._raised_in_stop(job, node, number)
+                )
             )
         else:
             excused = end in ("outcome", "reaped")
         self.counts[f"runs: {why}"] += 1
         if not excused:
             self._break("unexplained", f"job {id_} ran under {run.lease} for nothing: {why}", id_)
+
+    def _raised_in_stop(self, job: Job, node: Node, lease: int) -> bool:
+        """Tell whether a job raised and that was told to a supervisor on its way out.
+
+        It may be the stop that has broken something: nobody is charged.
+        """
+        stopping = node.before_stop is not None and lease not in node.before_stop
+        return stopping and self.work.behaviour(job.n) in ("raise_once", "raise_always")
 
     def _followed_by_crash(self, at: int) -> bool:
         return any(at - ASYNC_S * 1e9 < t < at + ASYNC_S * 1e9 for t in self.runs.times(*CRASHES))

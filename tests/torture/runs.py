@@ -31,6 +31,8 @@ class Node:
     settled: Counter[int] = field(default_factory=Counter)  # lease → jobs
     failed: set[int] = field(default_factory=set)  # leases of batches that failed
     lost: set[int] = field(default_factory=set)
+    answered: set[int] = field(default_factory=set)  # leases all of whose outcomes were told
+    before_stop: frozenset[int] | None = None  # … before it began to stop, once it has
     stopped: bool = False  # it came to an end of its own
     disowned: bool = False
     killed_at: int | None = None  # when it ended, by force, what the grace time was too short for
@@ -75,12 +77,16 @@ class Runs:
                 node.settled[value["lease"]] += value["n_jobs"]
             case "batch_failed":
                 node.failed.add(value["lease"])
+            case "batch_finished":
+                node.answered.add(value["lease"])
             case "lease_lost":
                 node.lost.add(value["lease"])
             case "supervisor_stopped":
                 node.stopped = True
             case "supervisor_disowned":
                 self.nodes[value["node"]].disowned = True
+            case "supervisor_stopping" if value["phase"] == "draining":
+                node.before_stop = frozenset(node.answered)
             case "supervisor_stopping" if value["phase"] == "killing":
                 node.killed_at = at
 
