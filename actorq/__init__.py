@@ -3,9 +3,10 @@
 from actorq.actor.context import Batch, Job, current_job
 from actorq.actor.limits import TimedOut
 from actorq.app import App
-from actorq.async_client import AsyncClient
-from actorq.client import Client
-from actorq.core.outcome import (
+from actorq.client.client.async_client import AsyncClient
+from actorq.client.client.client import Client
+from actorq.client.client.handle import JobHandle
+from actorq.core.job.outcome import (
     Cancel,
     Done,
     Fail,
@@ -20,7 +21,7 @@ from actorq.core.outcome import (
     retry,
     snooze,
 )
-from actorq.core.retry import exponential
+from actorq.core.job.retry import exponential
 from actorq.errors import (
     ActorqError,
     ArgsInvalid,
@@ -36,7 +37,6 @@ from actorq.errors import (
     StoreUnavailable,
     UnknownKind,
 )
-from actorq.job import JobHandle
 from actorq.kind import Kind
 
 __version__ = "0.1.0"

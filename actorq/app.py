@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import msgspec
 
-from actorq.args import DEFAULT_MAX_BYTES, ArgsCodec
+from actorq.args.codec.codec import DEFAULT_MAX_BYTES, ArgsCodec
 from actorq.config import find_dsn, masked
-from actorq.core.policy import DEFAULT_QUEUE, KindPolicy, Nan, check_integer
+from actorq.core.job.policy import DEFAULT_QUEUE, KindPolicy, Nan, check_integer
+from actorq.declared import codec_of, shape_of
 from actorq.errors import ConfigError, UnknownKind
 from actorq.kind import ActorSettings, Decorator, Kind, is_again, with_settings
-from actorq.shapes import codec_of, shape_of
-from actorq.store.statements import checked_schema
+from actorq.store.session.statements import checked_schema
 
 if TYPE_CHECKING:
-    from actorq.async_client import AsyncClient
-    from actorq.client import Client
+    from actorq.client.client.async_client import AsyncClient
+    from actorq.client.client.client import Client
+    from actorq.client.client.handle import JobHandle
     from actorq.events import Events
-    from actorq.job import JobHandle
     from actorq.supervisor.options import RunSettings
 
 MAX_ARGS_BYTES = 16 * 1024 * 1024
@@ -157,7 +157,7 @@ class App:
 
     def job(self, id: int, kind: str = "") -> JobHandle:
         """Return the handle of a job whose id is known."""
-        from actorq.job import JobHandle
+        from actorq.client.client.handle import JobHandle
 
         return JobHandle(self, id, kind)
 
@@ -268,14 +268,14 @@ class App:
     @functools.cached_property
     def client(self) -> Client:
         """Return the client that sends this app's jobs."""
-        from actorq.client import Client
+        from actorq.client.client.client import Client
 
         return Client(self)
 
     @functools.cached_property
     def async_client(self) -> AsyncClient:
         """Return the client for asyncio."""
-        from actorq.async_client import AsyncClient
+        from actorq.client.client.async_client import AsyncClient
 
         return AsyncClient(self)
 
@@ -313,7 +313,7 @@ def _sent(schema: str, allow_undeclared: bool, max_args_bytes: int, pooler: bool
 
 def _private_server(schema: str) -> Any:
     from actorq import embedded
-    from actorq.store.migrate import migrate
+    from actorq.store.schema.migrate import migrate
 
     server = embedded.start()
     try:

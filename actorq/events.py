@@ -23,6 +23,7 @@ from actorq.core.event import (
     BatchFinished,
     BatchHandedBack,
     BatchLimited,
+    BatchSettled,
     ConnectionLost,
     ConnectionRestored,
     DutyFailed,
@@ -39,7 +40,6 @@ from actorq.core.event import (
     RepairDelayed,
     RetryFunctionFailed,
     RunEnded,
-    Settled,
     SettleDelayed,
     SettleMissed,
     SupervisorDisowned,
@@ -48,9 +48,9 @@ from actorq.core.event import (
     SupervisorStopped,
     SupervisorStopping,
 )
+from actorq.english import count
 from actorq.escape import escape
 from actorq.logs import logger
-from actorq.plural import count
 
 MAX_TRACEBACK_LINES = 60
 
@@ -113,7 +113,7 @@ LINES: dict[type[Event], tuple[int, str]] = {
         ERROR,
         "job {id} of {kind} failed for good at attempt {attempt} ({cause}): {error}",
     ),
-    Settled: (DEBUG, "batch {lease} settled: {n_jobs:job} of {kind}, {n_completed} completed"),
+    BatchSettled: (DEBUG, "batch {lease} settled: {n_jobs:job} of {kind}, {n_completed} completed"),
     SettleDelayed: (WARNING, "settle delayed, {n_jobs:outcome} kept: {reason}"),
     SettleMissed: (ERROR, "outcomes refused by job rows that had changed: ids {ids}"),
     RepairDelayed: (WARNING, "jobs not made ready again yet, tried again: ids {ids}: {reason}"),

@@ -16,13 +16,11 @@ import msgspec
 
 from actorq.actor.places import kind_behind
 from actorq.actor.shape import is_async
-from actorq.args import ArgsCodec
-from actorq.args_type import OPTIONS
-from actorq.core.policy import CONCURRENCY, Arrays, KindPolicy, Nan
-from actorq.durations import Duration, seconds_of
-from actorq.errors import ConfigError
-from actorq.options import Options, TextOf
-from actorq.shapes import (
+from actorq.args.codec.codec import ArgsCodec
+from actorq.args.codec.types import OPTIONS
+from actorq.client.client.options import Options, TextOf
+from actorq.core.job.policy import CONCURRENCY, Arrays, KindPolicy, Nan
+from actorq.declared import (
     Origin,
     Shape,
     called,
@@ -34,10 +32,12 @@ from actorq.shapes import (
     origin_of,
     shape_of,
 )
+from actorq.durations import Duration, seconds_of
+from actorq.errors import ConfigError
 
 if TYPE_CHECKING:
     from actorq.app import App
-    from actorq.job import JobHandle
+    from actorq.client.client.handle import JobHandle
 
 CALLS = ("enqueue", "enqueue_many", "enqueue_async", "enqueue_many_async")
 """What a decorated name can do, whatever it was before."""

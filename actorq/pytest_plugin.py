@@ -19,7 +19,7 @@ from psycopg import conninfo, sql
 
 from actorq.app import App
 from actorq.config import VARIABLE
-from actorq.store.migrate import migrate
+from actorq.store.schema.migrate import migrate
 
 
 @pytest.fixture(scope="session")

@@ -17,10 +17,11 @@ from actorq.actor.adapters import Adapter, adapter_of
 from actorq.actor.places import kind_behind
 from actorq.actor.run import run_batch
 from actorq.app import App
-from actorq.args import ArgsCodec
-from actorq.client import driver_connection, explained
-from actorq.core.model import ErrorInfo, Verdict
-from actorq.core.outcome import (
+from actorq.args.codec.codec import ArgsCodec
+from actorq.client.client.client import driver_connection, explained
+from actorq.client.client.handle import loaded
+from actorq.core.job.model import ErrorInfo, Verdict
+from actorq.core.job.outcome import (
     Cancel,
     Done,
     Fail,
@@ -32,13 +33,12 @@ from actorq.core.outcome import (
     Snooze,
 )
 from actorq.durations import Duration
+from actorq.english import count
 from actorq.errors import ActorqError, ConfigError
-from actorq.job import loaded
 from actorq.kind import Kind
-from actorq.page import Page
-from actorq.plural import count
-from actorq.store import enqueue
-from actorq.wire import BatchFailed, HandedBack, Work
+from actorq.pipe.page import Page
+from actorq.pipe.wire import BatchFailed, HandedBack, Work
+from actorq.store.enqueue.enqueue import enqueue
 
 if TYPE_CHECKING:
     from actorq.supervisor.options import RunSettings

@@ -23,7 +23,7 @@ import psycopg
 from psycopg import sql
 
 from actorq import App, embedded
-from actorq.store.migrate import migrate
+from actorq.store.schema.migrate import migrate
 from bench import _machine
 
 # ---- options ------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def checkpoint(dsn: str) -> None:
 
 def analyze(dsn: str) -> None:
     """Do what autovacuum does within a minute."""
-    run(dsn, "VACUUM (ANALYZE) actorq.job, actorq.ready")
+    run(dsn, "VACUUM (ANALYZE) actorq.client.handle, actorq.ready")
 
 
 def wal(dsn: str) -> int:

@@ -19,10 +19,10 @@ from typing import Any
 
 from actorq.cli.load import load_app
 from actorq.core import event
-from actorq.core.ask import Ask, Claimed, Settled
-from actorq.core.model import Settlement
+from actorq.core.job.model import Settlement
+from actorq.core.store_values import Ask, ClaimReply, SettleReply
 from actorq.events import Events
-from actorq.store import queue
+from actorq.store.queue.queue import queue
 from actorq.supervisor.engine import Engine
 from actorq.supervisor.options import RunOptions
 from bench import _machine
@@ -49,14 +49,14 @@ CALLS = Calls()
 class TimedStore(queue.QueueStore):
     """Time the two statements that a drain consists of."""
 
-    def claim(self, ask: Ask) -> Claimed:
+    def claim(self, ask: Ask) -> ClaimReply:
         """Claim."""
         begun = time.monotonic()
         claimed = super().claim(ask)
         CALLS.claims.append((begun, time.monotonic() - begun, claimed.n_taken))
         return claimed
 
-    def settle(self, node: str, settle_no: int, settlements: Sequence[Settlement]) -> Settled:
+    def settle(self, node: str, settle_no: int, settlements: Sequence[Settlement]) -> SettleReply:
         """Settle."""
         begun = time.monotonic()
         settled = super().settle(node, settle_no, settlements)
@@ -89,7 +89,7 @@ class Meter:
                 self.n_batches += 1
                 self.cuts[cut] += 1
                 self.sent.append((lease, n))
-            case event.Settled(kind=kind, lease=lease, n_jobs=n):
+            case event.BatchSettled(kind=kind, lease=lease, n_jobs=n):
                 self._settled(kind, lease, n)
             case event.JobFailed():
                 self.n_failed += 1

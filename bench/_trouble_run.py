@@ -45,7 +45,7 @@ class Watch:
             case event.KindResting():
                 self.rested_at = time.monotonic()
                 self.sizes.clear()
-            case event.Settled(n_completed=n):
+            case event.BatchSettled(n_completed=n):
                 self.n_done += n
             case event.JobFailed(retry_in_s=None):
                 self.n_done += 1

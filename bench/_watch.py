@@ -17,10 +17,10 @@ from typing import Any
 
 import msgspec
 
-from actorq.core.ask import Ask, Claimed, NodeInfo
 from actorq.core.event import Event
+from actorq.core.store_values import Ask, ClaimReply, NodeInfo
 from actorq.events import Events
-from actorq.store import queue
+from actorq.store.queue.queue import queue
 from actorq.supervisor import identity
 from actorq.supervisor.engine import Engine
 from actorq.supervisor.options import RunOptions
@@ -38,7 +38,7 @@ def tell(what: str, **fields: Any) -> None:
 class TellingStore(queue.QueueStore):
     """Tell of each claim when its answer is there."""
 
-    def claim(self, ask: Ask) -> Claimed:
+    def claim(self, ask: Ask) -> ClaimReply:
         """Claim."""
         claimed = super().claim(ask)
         if claimed.batch:

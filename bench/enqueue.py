@@ -15,8 +15,8 @@ from typing import Any
 
 from psycopg import pq
 
-from actorq.store.connection import connect
-from actorq.store.statements import statement
+from actorq.store.session.connection import connect
+from actorq.store.session.statements import statement
 from bench import _harness as h
 from bench import _runs
 from bench._handlers import app, noop

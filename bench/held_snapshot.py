@@ -14,8 +14,8 @@ from typing import Any
 
 import psycopg
 
-from actorq.core.ask import NodeInfo
-from actorq.store.queue import QueueStore
+from actorq.core.store_values import NodeInfo
+from actorq.store.queue.queue.queue import QueueStore
 from bench import _harness as h
 from bench import _runs
 from bench._handlers import app, noop

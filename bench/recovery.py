@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 
 from actorq import embedded
-from actorq.store.migrate import migrate
+from actorq.store.schema.migrate import migrate
 from bench import _harness as h
 from bench import _runs
 from bench._recover import BATCH, Watched, app, begun, step, wait_for_begin, watched

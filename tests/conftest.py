@@ -61,7 +61,7 @@ def server() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def template(server: str) -> Iterator[str]:
     """Return the name of a migrated database that others are cloned from."""
-    from actorq.store.migrate import migrate
+    from actorq.store.schema.migrate import migrate
     from tests.support.server import database, dbname
 
     with database(server) as dsn:

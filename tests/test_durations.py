@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 import actorq
 from actorq import testing
-from actorq.core.policy import KindPolicy
-from actorq.core.retry import delay_s
+from actorq.client.client.options import Options
+from actorq.core.job.policy import KindPolicy
+from actorq.core.job.retry import delay_s
 from actorq.durations import UNITS_S, check_duration, seconds_of
 from actorq.errors import ConfigError
-from actorq.options import Options
 from actorq.supervisor.options import RunOptions
 
 SAME = ["90", "90s", "1m30s", "1m 30s", " 1.5m ", "90000ms", timedelta(seconds=90), 90, 90.0]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from actorq.memory import keep_buffers
+from actorq.pipe.memory import keep_buffers
 
 
 @pytest.fixture

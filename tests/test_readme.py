@@ -160,7 +160,7 @@ def as_text(value: object) -> str:
 
 
 def test_every_setting_of_a_kind_is_listed_with_its_default() -> None:
-    from actorq.core.policy import KindPolicy
+    from actorq.core.job.policy import KindPolicy
 
     policy = KindPolicy(name="x")
     listed = table("kind")
@@ -197,7 +197,7 @@ def test_every_number_of_a_supervisor_is_listed() -> None:
 def test_every_reason_to_cut_a_batch_is_listed() -> None:
     from typing import get_args
 
-    from actorq.core.model import Cut
+    from actorq.core.job.model import Cut
 
     text = TEXT.split("| `batch.cut` |")[1].split("\n\n")[0]
     assert set(re.findall(r"`(\w+)`", text)) >= set(get_args(Cut))

@@ -23,15 +23,15 @@ from actorq.actor.places import outermost
 from actorq.actor.results import Results
 from actorq.actor.returned import settle
 from actorq.actor.shape import is_async
-from actorq.args import ArgsCodec
-from actorq.core.model import Verdict
-from actorq.core.outcome import HandBack, said_by
-from actorq.core.policy import CONCURRENCY
+from actorq.args.codec.codec import ArgsCodec
+from actorq.core.job.model import Verdict
+from actorq.core.job.outcome import HandBack, said_by
+from actorq.core.job.policy import CONCURRENCY
 from actorq.logs import logger
-from actorq.page import BEGUN, PASSED
+from actorq.pipe.page import BEGUN, PASSED
 
 
-class Kind(Protocol):
+class BoundKind(Protocol):
     """Be a kind with its handler bound."""
 
     @property
@@ -77,7 +77,7 @@ def _nothing() -> None:
 class Adapter:
     """Run one kind's handler in this process."""
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: BoundKind) -> None:
         self.name = kind.name
         policy = kind.policy
         self.results = Results(policy.store_results, nan=policy.nan, arrays=policy.arrays)
@@ -158,7 +158,7 @@ class BatchAdapter(Adapter):
         """Interrupt only synchronous handlers: an alarm would tear an event loop apart."""
         return nullcontext() if self._is_async else super().batch_limit(batch)
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: BoundKind) -> None:
         super().__init__(kind)
         self._handle: Callable[[Batch[Any]], Any] = self._handler
         self._is_async = is_async(kind.handler)
@@ -189,7 +189,7 @@ class ClassAdapter(BatchAdapter):
 class PerJobAdapter(Adapter):
     """Call a function, or an object's `handle_one`, once for each job."""
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: BoundKind) -> None:
         super().__init__(kind)
         self._job_parameter = kind.job_parameter
         self._is_class = inspect.isclass(kind.handler)
@@ -245,7 +245,7 @@ class AsyncJobAdapter(PerJobAdapter):
         """Leave a slow batch to the supervisor: an alarm would tear the event loop apart."""
         return nullcontext()
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: BoundKind) -> None:
         super().__init__(kind)
         self._concurrency: int = kind.policy.concurrency or CONCURRENCY
 
@@ -359,7 +359,7 @@ class _Running:
         self._batch._outbox.tell(self._position, verdict)
 
 
-def adapter_of(kind: Kind) -> Adapter:
+def adapter_of(kind: BoundKind) -> Adapter:
     """Return the adapter for a kind's handler."""
     if kind.shape == "class":
         return ClassAdapter(kind)

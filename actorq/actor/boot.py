@@ -17,14 +17,14 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
-from actorq.actor.adapters import Kind
+from actorq.actor.adapters import BoundKind
 from actorq.actor.places import kind_at
 from actorq.actor.texts import summary
 from actorq.config import Place
 from actorq.errors import ConfigError
 from actorq.loading import loading
 from actorq.logs import logger
-from actorq.wire import Boot
+from actorq.pipe.wire import Boot
 
 MAIN, MAIN_OF_CHILD = "__main__", "__mp_main__"
 
@@ -37,7 +37,7 @@ except OSError:  # somebody has removed it
 _GUARD = re.compile(rb"(?m)^if\b.*\b__name__\b")
 
 
-def boot_of(kind: Kind, slot: int, place: Place | None = None) -> Boot:
+def boot_of(kind: BoundKind, slot: int, place: Place | None = None) -> Boot:
     """Return what an actor must be told to serve a kind; raises ConfigError if it cannot be."""
     handler = kind.handler
     if handler is None:
@@ -55,7 +55,7 @@ def boot_of(kind: Kind, slot: int, place: Place | None = None) -> Boot:
     )
 
 
-def load(boot: Boot) -> Kind:
+def load(boot: Boot) -> BoundKind:
     """Return the kind with its handler, importing whatever that takes."""
     with loading():
         kind = _loaded(boot)
@@ -64,12 +64,12 @@ def load(boot: Boot) -> Kind:
     return kind
 
 
-def _loaded(boot: Boot) -> Kind:
+def _loaded(boot: Boot) -> BoundKind:
     if boot.main_name or boot.main_path:
         _load_main(boot)
     if boot.pickled:
         return _unpickled(boot.pickled)
-    kind: Kind | None = _app_at(boot.entry).kinds.get(boot.kind) if boot.entry else None
+    kind: BoundKind | None = _app_at(boot.entry).kinds.get(boot.kind) if boot.entry else None
     if kind is not None and kind.handler is not None:
         return kind
     if boot.home:
@@ -104,7 +104,7 @@ def _home(app: Any) -> str:
     return name if any(value is app for value in getattr(module, "__dict__", {}).values()) else ""
 
 
-def _pickled(kind: Kind) -> bytes:
+def _pickled(kind: BoundKind) -> bytes:
     import dill  # takes as long to import as all of actorq, and few need it
 
     try:
@@ -117,12 +117,12 @@ def _pickled(kind: Kind) -> bytes:
     return data
 
 
-def _unpickled(data: bytes) -> Kind:
+def _unpickled(data: bytes) -> BoundKind:
     import dill
 
     reader = dill.Unpickler(io.BytesIO(data))
     reader._main = sys.modules[MAIN]  # dill's own is the one that was there at its import
-    kind: Kind = reader.load()[0]
+    kind: BoundKind = reader.load()[0]
     for sent in (kind, *getattr(kind.app, "kinds", {}).values()):
         sent.mark_handler()
     return kind

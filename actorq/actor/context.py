@@ -8,13 +8,13 @@ from typing import Any, Generic, TypeVar, overload
 
 from actorq.actor.outbox import Outbox
 from actorq.actor.owner import leave_if_forked
-from actorq.core.model import FRESH, Counts, Cut
-from actorq.core.outcome import Cancel, Fail, Retry, Snooze
+from actorq.core.job.model import FRESH, Counts, Cut
+from actorq.core.job.outcome import Cancel, Fail, Retry, Snooze
 from actorq.durations import Duration
+from actorq.english import count
 from actorq.errors import ConfigError
-from actorq.page import BEGUN, PASSED, Page
-from actorq.plural import count
-from actorq.wire import Work
+from actorq.pipe.page import BEGUN, PASSED, Page
+from actorq.pipe.wire import Work
 
 A = TypeVar("A")
 
@@ -110,7 +110,7 @@ class Batch(Generic[A]):
     def cut(self) -> Cut:
         """Return why the batch is no larger.
 
-        One of full, bytes, idle, linger, flush, limited and suspects; `core.model.Cut` says
+        One of full, bytes, idle, linger, flush, limited and suspects; `core.job.model.Cut` says
         what they mean.
         """
         return self._work.cut

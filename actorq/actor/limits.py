@@ -18,8 +18,8 @@ from typing import Any
 import msgspec
 
 from actorq.actor.texts import describe
-from actorq.core.model import Cause, ErrorInfo
-from actorq.core.outcome import leaves
+from actorq.core.job.model import Cause, ErrorInfo
+from actorq.core.job.outcome import leaves
 
 SOONEST_S = 1e-6  # zero would disarm the timer
 

@@ -18,17 +18,17 @@ import time
 from io import TextIOWrapper
 from typing import Any, NoReturn
 
-from actorq import wire
 from actorq.actor import boot, owner
-from actorq.actor.adapters import Adapter, Kind, adapter_of
+from actorq.actor.adapters import Adapter, BoundKind, adapter_of
 from actorq.actor.leaving import leave_in_order
-from actorq.actor.link import LOST, Link, leave
 from actorq.actor.outbox import Outbox
+from actorq.actor.pipe import LOST, Pipe, leave
 from actorq.actor.run import run_batch
 from actorq.actor.texts import describe
 from actorq.logs import logger
-from actorq.memory import keep_buffers, resident_bytes
-from actorq.page import Page
+from actorq.pipe import wire
+from actorq.pipe.memory import keep_buffers, resident_bytes
+from actorq.pipe.page import Page
 
 GATHER_S = 0.02
 """How long outcomes are gathered before they leave: a frame per job would cost 360 × as much."""
@@ -55,7 +55,7 @@ def main(fd: int, parent: int, page_fd: int, capacity: int) -> NoReturn:
         page = Page.at(page_fd, capacity)
         _keep_descriptors()
         keep_buffers()
-        _serve(Link(fd), page)
+        _serve(Pipe(fd), page)
     except BaseException as error:  # beyond this, threads of the handler could hold us up
         owner.leave_if_forked(error)
         with contextlib.suppress(BaseException):
@@ -63,7 +63,7 @@ def main(fd: int, parent: int, page_fd: int, capacity: int) -> NoReturn:
     leave(LOST)
 
 
-def _serve(link: Link, page: Page) -> NoReturn:
+def _serve(link: Pipe, page: Page) -> NoReturn:
     link.watch()
     messages = link.messages()
     kind, adapter = _boot(next(messages), link)
@@ -81,7 +81,7 @@ def _serve(link: Link, page: Page) -> NoReturn:
     leave_in_order(0)
 
 
-def _tell_size(max_rss: int | None, link: Link) -> None:
+def _tell_size(max_rss: int | None, link: Pipe) -> None:
     """Tell the supervisor if this process has grown too large; it sends nothing more then."""
     if max_rss is not None and (rss := resident_bytes()) > max_rss:
         link.send(wire.Grown(rss))
@@ -112,7 +112,7 @@ class Gatherer:
                 self._outbox.flush()
 
 
-def _boot(first: wire.Message, link: Link) -> tuple[Kind, Adapter]:
+def _boot(first: wire.Message, link: Pipe) -> tuple[BoundKind, Adapter]:
     """Return the kind and its adapter, set up; ends the process if that fails."""
     assert isinstance(first, wire.Boot)
     _prepare_output(first.log_level)

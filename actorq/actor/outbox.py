@@ -12,18 +12,18 @@ from typing import Any
 
 import msgspec
 
-from actorq import wire
 from actorq.actor.owner import leave_if_forked
 from actorq.actor.results import ResultRefused, Results, has_outcomes, refusal
 from actorq.actor.texts import describe, head, shown
-from actorq.article import a
-from actorq.core.model import ErrorInfo, Verdict
-from actorq.core.outcome import Cancel, Done, Fail, HandBack, Outcome, Retry, Snooze
-from actorq.core.retry import MAX_DELAY_S
+from actorq.core.job.model import ErrorInfo, Verdict
+from actorq.core.job.outcome import Cancel, Done, Fail, HandBack, Outcome, Retry, Snooze
+from actorq.core.job.retry import MAX_DELAY_S
 from actorq.durations import seconds_of
+from actorq.english import a
 from actorq.errors import ActorqError
+from actorq.pipe import wire
 
-Emit = Callable[[wire.FromActor], None]
+Post = Callable[[wire.FromActor], None]
 
 
 class WrongOutcomes(ActorqError):
@@ -37,7 +37,7 @@ class Outbox:
     lock. `wake` is called when there is something to flush; set it before the handler runs.
     """
 
-    def __init__(self, no: int, ids: Sequence[int], emit: Emit, results: Results) -> None:
+    def __init__(self, no: int, ids: Sequence[int], emit: Post, results: Results) -> None:
         self.results = results
         self.wake: Callable[[], None] = _nothing
         self._no, self._ids, self._emit = no, ids, emit

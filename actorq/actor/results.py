@@ -13,15 +13,15 @@ from typing import Any
 
 import msgspec
 
-from actorq import arrays as arrays_
-from actorq import foreign
 from actorq.actor.texts import summary
-from actorq.core.model import ErrorInfo
-from actorq.core.outcome import Outcome
-from actorq.core.policy import Arrays, Nan
+from actorq.args.codec import arrays as arrays_
+from actorq.args.codec import foreign
+from actorq.args.codec.json_value import Fitting, Unfit
+from actorq.args.codec.where import place_of
+from actorq.core.job.model import ErrorInfo
+from actorq.core.job.outcome import Outcome
+from actorq.core.job.policy import Arrays, Nan
 from actorq.errors import ActorqError
-from actorq.json_value import Fitting, Unfit
-from actorq.place import place_of
 
 MAX_RESULT = 1_000_000
 

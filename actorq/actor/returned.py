@@ -10,9 +10,8 @@ from actorq.actor.context import Batch
 from actorq.actor.outbox import WrongOutcomes
 from actorq.actor.results import as_list
 from actorq.actor.texts import shown
-from actorq.article import a
-from actorq.core.outcome import Said
-from actorq.plural import count
+from actorq.core.job.outcome import Said
+from actorq.english import a, count
 
 
 def settle(batch: Batch[Any], returned: Any) -> None:

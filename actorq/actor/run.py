@@ -11,15 +11,15 @@ import msgspec
 from actorq.actor.adapters import Adapter
 from actorq.actor.context import Batch
 from actorq.actor.limits import failure_of
-from actorq.actor.outbox import Emit, Outbox, checked_delay, said_error
+from actorq.actor.outbox import Outbox, Post, checked_delay, said_error
 from actorq.actor.owner import leave_if_forked
 from actorq.actor.results import ResultRefused
 from actorq.actor.texts import describe, ends, head
-from actorq.args import ArgsCodec
-from actorq.core.model import ErrorInfo, Verdict
-from actorq.core.outcome import Outcome, RestartActor, RestKind, said_by
-from actorq.page import BEGUN, PASSED, Page
-from actorq.wire import Work
+from actorq.args.codec.codec import ArgsCodec
+from actorq.core.job.model import ErrorInfo, Verdict
+from actorq.core.job.outcome import Outcome, RestartActor, RestKind, said_by
+from actorq.pipe.page import BEGUN, PASSED, Page
+from actorq.pipe.wire import Work
 
 
 def run_batch(
@@ -27,7 +27,7 @@ def run_batch(
     work: Work,
     codec: ArgsCodec,
     page: Page,
-    emit: Emit,
+    emit: Post,
     opened: Callable[[Outbox], None] | None = None,
 ) -> None:
     """Run a batch and emit its Outcomes, ending with `last`, its BatchFailed or HandedBack.

@@ -10,8 +10,8 @@ import traceback
 from collections.abc import Callable
 from types import TracebackType
 
-from actorq.article import a
-from actorq.core.model import Cause, ErrorInfo
+from actorq.core.job.model import Cause, ErrorInfo
+from actorq.english import a
 
 MAX_TYPE = 200
 MAX_MESSAGE = 8 * 1024

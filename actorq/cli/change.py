@@ -6,12 +6,14 @@ from argparse import Namespace
 
 from actorq.cli import OK, REFUSED, complain
 from actorq.cli.database import database
-from actorq.cli.output import count, print_json
+from actorq.cli.output import print_json
 from actorq.cli.progress import Progress
-from actorq.core.states import PRUNED_BY_DEFAULT
+from actorq.core.job.states import PRUNED_BY_DEFAULT
+from actorq.english import count
 from actorq.errors import ConfigError
-from actorq.store import admin_change, admin_prune
-from actorq.store import cancel as store_cancel
+from actorq.store.admin.run import change
+from actorq.store.admin.run import prune as admin_prune
+from actorq.store.queue.queue import cancel as store_cancel
 
 DEFAULT_LIMIT = 1000
 
@@ -29,7 +31,7 @@ def retry(args: Namespace) -> int:
 
 def _retry_ids(args: Namespace) -> int:
     with database(args) as (conn, schema):
-        done = admin_change.retry(conn, args.ids, schema)
+        done = change.retry(conn, args.ids, schema)
     refused = sorted(set(args.ids) - set(done.taken))
     if args.json:
         print_json({"retried": done.taken, "refused": refused})
@@ -52,7 +54,7 @@ def _retry_matching(args: Namespace) -> int:
     held: list[int] = []
     progress = Progress()
     with database(args) as (conn, schema):
-        for done in admin_change.retry_matching(
+        for done in change.retry_matching(
             conn,
             schema,
             state=args.state or "failed",

@@ -12,7 +12,7 @@ from actorq.config import find_dsn
 
 if TYPE_CHECKING:
     from actorq.app import App
-    from actorq.store.connection import Session
+    from actorq.store.session.connection import Session
 
 SCHEMA = "actorq"
 
@@ -20,8 +20,8 @@ SCHEMA = "actorq"
 @contextmanager
 def database(args: Namespace) -> Iterator[tuple[Session, str]]:
     """Yield a connection to a database whose schema is right, and the schema's name."""
-    from actorq.store.admin import connect_admin
-    from actorq.store.migrate import check
+    from actorq.store.admin.run.run import connect_admin
+    from actorq.store.schema.migrate import check
 
     with location(args) as (dsn, schema), connect_admin(dsn, schema) as conn:
         check(conn, schema)
@@ -37,7 +37,7 @@ def location(args: Namespace, app: App | None = None) -> Iterator[tuple[str, str
     schema = (app.schema if app else SCHEMA) if args.schema is None else args.schema
     if args.embedded:
         from actorq import embedded
-        from actorq.store.migrate import migrate
+        from actorq.store.schema.migrate import migrate
 
         with embedded.start() as server:
             migrate(server.dsn, schema)

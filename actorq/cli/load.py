@@ -9,7 +9,7 @@ import traceback
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from actorq.article import a
+from actorq.english import a
 from actorq.errors import ActorqError, ConfigError
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ import msgspec
 from actorq.cli import OK, REFUSED, complain
 from actorq.cli.database import database
 from actorq.cli.output import (
-    count,
     duration,
     print_fields,
     print_json,
@@ -19,11 +18,13 @@ from actorq.cli.output import (
     raw,
 )
 from actorq.cli.progress import Progress
+from actorq.english import count
 from actorq.errors import ConfigError
 from actorq.escape import escape
-from actorq.store import admin_jobs, admin_status
-from actorq.store.admin_jobs import History, JobRow
-from actorq.store.admin_status import WAITING
+from actorq.store.admin.run import jobs as admin_jobs
+from actorq.store.admin.run import status as admin_status
+from actorq.store.admin.run.jobs import History, JobRow
+from actorq.store.admin.run.status import WAITING
 
 DEFAULT_LIMIT = 50
 
@@ -199,7 +200,7 @@ def _attempts(job: JobRow) -> str:
     return f"{job.attempt} ({counts}{most})"
 
 
-def _held(held: admin_jobs.Held) -> str:
+def _held(held: admin_jobs.Holder) -> str:
     who = f"{held.host} pid {held.pid}" if held.host else "a supervisor that is gone"
     return f"{who}, lease {held.lease} of node {held.node}, for {duration(held.held_s)}"
 

@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 
 from actorq.escape import ascii_json, escape
-from actorq.plural import count as count
 
 MAX_CELL_CHARS = 60
 

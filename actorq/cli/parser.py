@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from actorq.config import masked
-from actorq.core.states import PRUNABLE, PRUNED_BY_DEFAULT, RETRIABLE, STATES
+from actorq.core.job.states import PRUNABLE, PRUNED_BY_DEFAULT, RETRIABLE, STATES
 from actorq.durations import check_duration
 from actorq.errors import ConfigError
 

@@ -6,15 +6,16 @@ from argparse import Namespace
 
 from actorq.cli import OK, REFUSED, complain
 from actorq.cli.database import SCHEMA, database, location
-from actorq.cli.output import count, print_json
+from actorq.cli.output import print_json
 from actorq.cli.progress import Progress
+from actorq.english import count
 from actorq.errors import ConfigError
 from actorq.escape import escape
-from actorq.store import admin_doctor
-from actorq.store.admin import connect_admin
-from actorq.store.admin_checks import Check, worst
-from actorq.store.migrate import is_renamed, restore_names, sql_text
-from actorq.store.migrate import migrate as apply_migrations
+from actorq.store.admin.run import doctor as admin_doctor
+from actorq.store.admin.run.checks import Check, worst
+from actorq.store.admin.run.run import connect_admin
+from actorq.store.schema.migrate import is_renamed, restore_names, sql_text
+from actorq.store.schema.migrate import migrate as apply_migrations
 
 _MARKS = {"ok": "ok  ", "warn": "WARN", "bad": "BAD "}
 

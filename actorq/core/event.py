@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from actorq.core.model import Cut
+from actorq.core.job.model import Cut
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -216,7 +216,7 @@ class JobFailed(Event, frozen=True):
     retry_in_s: float | None
 
 
-class Settled(Event, frozen=True):
+class BatchSettled(Event, frozen=True):
     """Say that the outcomes of `n_jobs` jobs of one batch are committed."""
 
     kind: str

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from actorq.core.ask import NodeInfo, NodeSeen
+from actorq.core.store_values import NodeInfo, NodeSeen
 
 StartOf = Callable[[int], str | None]
 """Tells the start time of a local process by its id; None if there is no such process."""

@@ -24,7 +24,7 @@ MAX_LENGTH = 4000
 LEFT_OUT = {"site-packages", "dist-packages", "__pycache__", "test", "tests", "idle_test"}
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
-Found = tuple[int, str]  # line, text
+LineOfText = tuple[int, str]  # line, text
 
 
 class Text(msgspec.Struct, frozen=True):
@@ -53,7 +53,7 @@ def _modules(root: Path) -> Iterator[Path]:
         yield from (Path(directory, file) for file in sorted(files) if file.endswith(".py"))
 
 
-def _worth_it(path: Path) -> list[Found]:
+def _worth_it(path: Path) -> list[LineOfText]:
     """Return a file's texts by line, the long enough; none if it is not valid Python."""
     try:
         with tokenize.open(path) as file:
@@ -73,7 +73,7 @@ def _is_worth_it(text: str) -> bool:
     return True
 
 
-def texts_of(source: str) -> list[Found]:
+def texts_of(source: str) -> list[LineOfText]:
     """Return the docstrings and comment blocks in one module's source, by line."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about odd escapes in old modules
@@ -82,7 +82,7 @@ def texts_of(source: str) -> list[Found]:
     return sorted([*_docstrings(nodes), *_comments(source.split("\n"), _inside_strings(nodes))])
 
 
-def _docstrings(nodes: list[ast.AST]) -> Iterator[Found]:
+def _docstrings(nodes: list[ast.AST]) -> Iterator[LineOfText]:
     for node in nodes:
         if isinstance(node, DOCUMENTED):
             text = ast.get_docstring(node)
@@ -99,7 +99,7 @@ def _inside_strings(nodes: list[ast.AST]) -> set[int]:
     return inside
 
 
-def _comments(lines: list[str], inside_strings: set[int]) -> Iterator[Found]:
+def _comments(lines: list[str], inside_strings: set[int]) -> Iterator[LineOfText]:
     """Yield each run of comment lines at one indentation as one text."""
     marked = [
         (number, len(line) - len(line.lstrip()), line.strip().strip("#").strip())

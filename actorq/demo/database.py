@@ -10,7 +10,7 @@ from typing import NamedTuple
 import psycopg
 from psycopg import conninfo, sql
 
-from actorq.store.migrate import migrate
+from actorq.store.schema.migrate import migrate
 
 MEASURE = """
 SELECT count(*) FILTER (WHERE state = 'completed'),
@@ -19,16 +19,16 @@ SELECT count(*) FILTER (WHERE state = 'completed'),
        coalesce(extract(epoch FROM max(finalized_at) - min(attempted_at)), 0)::float8,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY took),
        percentile_cont(0.99) WITHIN GROUP (ORDER BY took)
-  FROM actorq.job, extract(epoch FROM finalized_at - created_at) AS took
+  FROM actorq.client.handle, extract(epoch FROM finalized_at - created_at) AS took
  WHERE kind = %s
 """
 RESULTS = """
-SELECT result.value FROM actorq.job LEFT JOIN actorq.result ON result.job = job.id
+SELECT result.value FROM actorq.client.handle LEFT JOIN actorq.result ON result.job = job.id
  WHERE kind = %s ORDER BY job.id
 """
 
 
-class Outcome(NamedTuple):
+class KindFigures(NamedTuple):
     """Hold what became of the jobs of one kind."""
 
     n_completed: int
@@ -58,12 +58,12 @@ def _run(server: str, statement: str, name: str) -> None:
         conn.execute(sql.SQL(statement).format(sql.Identifier(name)))
 
 
-def outcome_of(dsn: str, kind: str) -> Outcome:
+def outcome_of(dsn: str, kind: str) -> KindFigures:
     """Return how the jobs of a kind ended, and how long they took."""
     with psycopg.connect(dsn) as conn:
         row = conn.execute(MEASURE, (kind,)).fetchone()
     assert row
-    return Outcome(row[0], row[1], row[2], row[3], row[4] or 0.0, row[5] or 0.0)
+    return KindFigures(row[0], row[1], row[2], row[3], row[4] or 0.0, row[5] or 0.0)
 
 
 def results_of(dsn: str, kind: str) -> list[str | None]:

@@ -14,10 +14,10 @@ from typing import NamedTuple, TextIO
 import psycopg
 
 from actorq import embedded
-from actorq.core.event import BatchFinished, Event, Settled
+from actorq.core.event import BatchFinished, BatchSettled, Event
 from actorq.demo import kinds
 from actorq.demo.corpus import Text, texts
-from actorq.demo.database import Outcome, fresh_database, outcome_of, results_of
+from actorq.demo.database import KindFigures, fresh_database, outcome_of, results_of
 from actorq.demo.neighbours import MAX_DISTANCE, Pair, near_duplicates
 from actorq.demo.show import printable, progress, shortened, table
 from actorq.demo.signature import N_BITS
@@ -29,7 +29,7 @@ from actorq.supervisor.options import RunOptions
 SHOWN = 8
 
 
-class Way(NamedTuple):
+class WayToRun(NamedTuple):
     """Hold one way of running the same work; `at_most` keeps the slow ones short."""
 
     title: str
@@ -41,8 +41,8 @@ class Way(NamedTuple):
 class Measured(NamedTuple):
     """Hold what one way did."""
 
-    way: Way
-    outcome: Outcome
+    way: WayToRun
+    outcome: KindFigures
     batch: float  # its mean size
     results: list[str | None]
 
@@ -53,9 +53,9 @@ class Measured(NamedTuple):
 
 
 WAYS = (
-    Way("whole batches", kinds.in_batches, None, 1000),
-    Way("jobs one by one, claimed and settled in batches", kinds.each_alone, 6000, 1000),
-    Way("single jobs: a claim and a settle each", kinds.one_by_one, 1000, 1),
+    WayToRun("whole batches", kinds.in_batches, None, 1000),
+    WayToRun("jobs one by one, claimed and settled in batches", kinds.each_alone, 6000, 1000),
+    WayToRun("single jobs: a claim and a settle each", kinds.one_by_one, 1000, 1),
 )
 
 
@@ -93,7 +93,7 @@ def summary(measured: Sequence[Measured], pairs: Sequence[Pair]) -> dict[str, fl
     }
 
 
-def _measure(out: TextIO, dsn: str, way: Way, found: Sequence[Text]) -> Measured:
+def _measure(out: TextIO, dsn: str, way: WayToRun, found: Sequence[Text]) -> Measured:
     jobs = found[: way.at_most]
     with psycopg.connect(dsn) as conn:
         way.kind.enqueue_many(jobs, conn=conn)
@@ -101,7 +101,7 @@ def _measure(out: TextIO, dsn: str, way: Way, found: Sequence[Text]) -> Measured
     with progress(out, way.title, len(jobs)) as advance:
 
         def follow(event: Event) -> None:
-            if isinstance(event, Settled):
+            if isinstance(event, BatchSettled):
                 advance(event.n_jobs)
             elif isinstance(event, BatchFinished):
                 sizes.append(event.n_jobs)

@@ -11,7 +11,7 @@ from typing import Protocol, TextIO
 LINE_EVERY_S = 2.0
 
 
-class Progress(Protocol):
+class Advance(Protocol):
     """Be told how many more jobs are done."""
 
     def __call__(self, n: int) -> None:
@@ -19,7 +19,7 @@ class Progress(Protocol):
 
 
 @contextmanager
-def progress(out: TextIO, title: str, total: int) -> Iterator[Progress]:
+def progress(out: TextIO, title: str, total: int) -> Iterator[Advance]:
     """Show how far something is: a bar on a terminal, else a line every two seconds."""
     try:
         from rich import console, progress

@@ -1,7 +1,7 @@
 """The supervisor: one loop that feeds inputs to the plan and carries out its effects.
 
 This thread owns all state. Claimer, settler, heart, listener and pipes only do I/O and post
-what they have found; whatever is to be decided is decided in `actorq.core.plan`.
+what they have found; whatever is to be decided is decided in `actorq.core.plan.plan`.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ from random import SystemRandom
 from typing import TYPE_CHECKING, Any, Unpack
 
 from actorq.config import Place
-from actorq.core import effects as e
-from actorq.core import event, plan, plan_drain
-from actorq.core import inputs as i
-from actorq.core.view import Settings, View
+from actorq.core import event
+from actorq.core.plan.plan import draining, plan
+from actorq.core.plan.plan import effects as e
+from actorq.core.plan.plan import inputs as i
+from actorq.core.plan.plan.view import Settings, View
 from actorq.errors import SchemaMismatch, StoreError, StoreUnavailable
 from actorq.events import Events
-from actorq.memory import keep_buffers
+from actorq.pipe.memory import keep_buffers
 from actorq.supervisor import identity
 from actorq.supervisor.ends import Disowned, Fatal
+from actorq.supervisor.local.stage import Stage
 from actorq.supervisor.options import RunOptions, RunSettings
 from actorq.supervisor.retries import told
-from actorq.supervisor.stage import Stage
 from actorq.supervisor.surroundings import calm_collector, stopping_signals
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class _Life:
 
     def _begin(self) -> View:
         """Register the node, learn the lanes, and make the first view."""
-        from actorq.supervisor.links import Links, open_store  # while actors start
+        from actorq.supervisor.threads.start import Links, open_store  # while actors start
 
         options = self._options
         self._links = Links(options, self._node, self._inbox.put)
@@ -189,7 +190,7 @@ class _Life:
             self._loop()
         finally:
             self._end()
-        engine._code, engine.ended = self._code, plan_drain.ended(self._view)
+        engine._code, engine.ended = self._code, draining.ended(self._view)
         return self._ended
 
     def _loop(self) -> None:
@@ -284,7 +285,7 @@ class _Life:
         self._leave()
         self._take_last()
         n_unsettled = sum(held.unwritten for held in self._view.held.values())
-        ended, reason = plan_drain.ended(self._view), self._links.settlers.held_up
+        ended, reason = draining.ended(self._view), self._links.settlers.held_up
         if self._ended or self._code:
             self._events.emit(ended)
             if (n_unsettled or ended.short) and self._code == OK:
@@ -297,7 +298,7 @@ class _Life:
 
         Claims that a hard stop did not wait for go back before that: nobody has begun them.
         """
-        from actorq.supervisor.links import open_store
+        from actorq.supervisor.threads.start import open_store
 
         try:
             store = open_store(self._options, "actorq leave")

@@ -7,7 +7,7 @@ import socket
 import uuid
 from pathlib import Path
 
-from actorq.core.ask import NodeInfo
+from actorq.core.store_values import NodeInfo
 
 
 def me(ttl_s: float, guardian: int | None = None) -> NodeInfo:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from actorq.core.policy import check_integer, check_name
+from actorq.core.job.policy import check_integer, check_name
 from actorq.durations import Duration, check_duration
 from actorq.errors import ConfigError
 

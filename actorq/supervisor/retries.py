@@ -8,15 +8,15 @@ from collections.abc import Callable
 import msgspec
 
 from actorq.core.event import Event, RetryFunctionFailed
-from actorq.core.policy import KindPolicy
-from actorq.core.retry import RetryFunction
+from actorq.core.job.policy import KindPolicy
+from actorq.core.job.retry import RetryFunction
 from actorq.durations import seconds_of
 
 MAX_ERRORS = 100
 """How many distinct errors of one function are told: their text may hold anything."""
 
 
-class Told:
+class WatchedRetry:
     """Call a user's retry function, and tell of each distinct error once."""
 
     def __init__(self, kind: str, function: RetryFunction, emit: Callable[[Event], object]) -> None:
@@ -45,5 +45,5 @@ def told(policy: KindPolicy, emit: Callable[[Event], object]) -> KindPolicy:
     if not callable(policy.retry):
         return policy
     other = copy.copy(policy)  # made anew, it would call the function to try it
-    msgspec.structs.force_setattr(other, "retry", Told(policy.name, policy.retry, emit))
+    msgspec.structs.force_setattr(other, "retry", WatchedRetry(policy.name, policy.retry, emit))
     return other

@@ -8,12 +8,12 @@ import msgspec
 
 from actorq.actor.adapters import adapter_of
 from actorq.actor.run import run_batch
-from actorq.args import ArgsCodec
-from actorq.core.model import Verdict
-from actorq.core.policy import KindPolicy
+from actorq.args.codec.codec import ArgsCodec
+from actorq.core.job.model import Verdict
+from actorq.core.job.policy import KindPolicy
 from actorq.kind import Kind
-from actorq.page import Page
-from actorq.wire import BatchFailed, Outcomes, Work
+from actorq.pipe.page import Page
+from actorq.pipe.wire import BatchFailed, Outcomes, Work
 
 FIRST_ID = 7001  # far from any position, so that the two cannot be mixed up
 

@@ -9,10 +9,10 @@ import pytest
 
 from actorq.actor.adapters import adapter_of
 from actorq.actor.run import run_batch
-from actorq.args import ArgsCodec
-from actorq.core.policy import CONCURRENCY
-from actorq.page import Page
-from actorq.wire import BatchFailed, Outcomes
+from actorq.args.codec.codec import ArgsCodec
+from actorq.core.job.policy import CONCURRENCY
+from actorq.pipe.page import Page
+from actorq.pipe.wire import BatchFailed, Outcomes
 from tests.actor.support import FIRST_ID, kind_of, run, work_of
 
 # ---- shapes ----

@@ -10,11 +10,11 @@ import msgspec
 import numpy as np
 import pytest
 
-import actorq.core.outcome as o
-from actorq.args import ArgsCodec
-from actorq.core.model import Counts, ErrorInfo
-from actorq.page import Page
-from actorq.wire import BatchFailed, Outcomes
+import actorq.core.job.outcome as o
+from actorq.args.codec.codec import ArgsCodec
+from actorq.core.job.model import Counts, ErrorInfo
+from actorq.pipe.page import Page
+from actorq.pipe.wire import BatchFailed, Outcomes
 from tests.actor.support import FIRST_ID, kind_of, run
 
 # ---- what a job knows ----

@@ -10,7 +10,7 @@ import pytest
 
 import actorq
 from actorq.actor.limits import Limits, TimedOut
-from actorq.page import Page
+from actorq.pipe.page import Page
 from tests.actor.support import FIRST_ID, kind_of, run
 
 SOON_S = 0.05

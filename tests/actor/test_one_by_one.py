@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import actorq
-from actorq.page import BEGUN, FREE, PASSED
+from actorq.pipe.page import BEGUN, FREE, PASSED
 from tests.actor.support import kind_of, run
 
 

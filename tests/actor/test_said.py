@@ -12,9 +12,9 @@ import pytest
 import actorq
 from actorq.actor.adapters import adapter_of
 from actorq.actor.run import run_batch
-from actorq.core.outcome import Outcome, said_by
-from actorq.page import Page
-from actorq.wire import HandedBack
+from actorq.core.job.outcome import Outcome, said_by
+from actorq.pipe.page import Page
+from actorq.pipe.wire import HandedBack
 from tests.actor.support import kind_of, run, work_of
 
 OUTCOMES = {

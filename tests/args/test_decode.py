@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from actorq.args import ArgsCodec
-from actorq.core.model import ErrorInfo
+from actorq.args.codec.codec import ArgsCodec
+from actorq.core.job.model import ErrorInfo
 from actorq.errors import ArgsInvalid
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from actorq.args import ArgsCodec
-from actorq.args_type import OPTIONS
+from actorq.args.codec.codec import ArgsCodec
+from actorq.args.codec.types import OPTIONS
 from actorq.errors import ArgsInvalid, ConfigError
 
 

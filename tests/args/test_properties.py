@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actorq.args import ArgsCodec
-from actorq.core.model import ErrorInfo
+from actorq.args.codec.codec import ArgsCodec
+from actorq.core.job.model import ErrorInfo
 from actorq.errors import ArgsInvalid, ArgsTooLarge, EnqueueError
 
 scalars = st.one_of(

@@ -23,9 +23,9 @@ import pydantic
 import pytest
 
 from actorq.actor.results import ResultRefused, Results
-from actorq.args import ArgsCodec
+from actorq.args.codec.codec import ArgsCodec
+from actorq.client.client.handle import loaded
 from actorq.errors import ArgsInvalid, EnqueueError
-from actorq.job import loaded
 
 PAGE = (Path(__file__).parents[2] / "actorq/docs/values.md").read_text("utf-8")
 CODE = re.compile(r"`([^`]+)`")

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from actorq.store.admin import connect_admin
-from actorq.store.connection import Session
+from actorq.store.admin.run.run import connect_admin
+from actorq.store.session.connection import Session
 from tests.support.shell import Shell
 
 

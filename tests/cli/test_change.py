@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actorq.store.connection import Session
+from actorq.store.session.connection import Session
 from tests.support.rows import claim, finish, insert, states
 from tests.support.shell import Shell
 

@@ -15,8 +15,8 @@ import pytest
 from psycopg import conninfo
 
 from actorq.config import Place
-from actorq.store.migrate import migrate
-from actorq.wire import Boot
+from actorq.pipe.wire import Boot
+from actorq.store.schema.migrate import migrate
 from tests.support.shell import ROOT, Ran, spawn
 
 

@@ -16,7 +16,7 @@ from psycopg import conninfo
 
 from actorq import embedded
 from actorq.cli import main
-from actorq.store.connection import Session
+from actorq.store.session.connection import Session
 from tests.support.rows import insert
 from tests.support.shell import Shell, spawn
 

@@ -15,8 +15,8 @@ import actorq
 from actorq import App, ConfigError, Job, cancel, current_job, done, fail, retry, testing
 from actorq.actor.adapters import adapter_of
 from actorq.actor.run import run_batch
-from actorq.core.model import Counts
-from actorq.page import Page
+from actorq.core.job.model import Counts
+from actorq.pipe.page import Page
 from tests.actor.support import work_of
 
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from actorq import App, Batch, ConfigError, Kind
-from actorq.core.retry import Table
+from actorq.core.job.retry import Table
 from tests.support.server import HOMES
 
 

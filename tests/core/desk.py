@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from actorq.core import effects as e
-from actorq.core import inputs as i
-from actorq.core import plan
-from actorq.core.ask import Claimed, Due
-from actorq.core.model import Batch, Counts, ErrorInfo, Row, Settlement
-from actorq.core.policy import KindPolicy
-from actorq.core.view import Settings, View
+from actorq.core.job.model import ClaimedBatch, Counts, ErrorInfo, Row, Settlement
+from actorq.core.job.policy import KindPolicy
+from actorq.core.plan.plan import effects as e
+from actorq.core.plan.plan import inputs as i
+from actorq.core.plan.plan import plan
+from actorq.core.plan.plan.view import Settings, View
+from actorq.core.store_values import ClaimReply, Due
 
 ERROR = ErrorInfo("ValueError", "no")
 DEAD = ErrorInfo("ActorDied", "signal 9", cause="signal")
@@ -51,7 +51,7 @@ class Desk:
         """Start every actor; claims and the first due query are then on their way."""
         self.feed(i.Tick())
         for spawn in self.of(e.Spawn):
-            self.feed(i.ActorReady(spawn.actor))
+            self.feed(i.Ready(spawn.actor))
 
     def answer(
         self,
@@ -65,11 +65,11 @@ class Desk:
         """Answer a claim with these jobs, or with none."""
         claim = self.view.claims[lease][0]
         if not ids:
-            reply = Claimed(None, 0, {})
+            reply = ClaimReply(None, 0, {})
         else:
             n = len(ids)
-            batch = Batch(lease, claim.lane, claim.suspect, ids, [2] * n, [], notes or {})
-            reply = Claimed(batch, n, {5: (ids[-1], ids[-1])})
+            batch = ClaimedBatch(lease, claim.lane, claim.suspect, ids, [2] * n, [], notes or {})
+            reply = ClaimReply(batch, n, {5: (ids[-1], ids[-1])})
         return self.feed(i.Claimed(claim.lane, lease, reply, took_s), after)
 
     def due(self, *dues: Due, after: float = 0.0) -> list[e.Effect]:
@@ -101,7 +101,7 @@ class Desk:
             elif self.view.due_asked is not None:
                 self.nothing_due(after=0.1)
             else:
-                self.feed(i.ActorReady(starting[0]) if starting else i.Tick(), after=0.1)
+                self.feed(i.Ready(starting[0]) if starting else i.Tick(), after=0.1)
         raise AssertionError("a verdict waits for ever")
 
     def at_rest(self) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actorq.core import fair
+from actorq.core.lanes import fair
 
 
 @dataclass

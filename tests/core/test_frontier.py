@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actorq.core.frontier import BUSY_FACTOR, COST_FACTOR, UNBOUNDED_EVERY_S, Frontier
+from actorq.core.lanes.frontier import BUSY_FACTOR, COST_FACTOR, UNBOUNDED_EVERY_S, Frontier
 
 HERE = {5: (1000, 7)}
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from actorq.core.ask import NodeInfo, NodeSeen
 from actorq.core.liveness import Watch
+from actorq.core.store_values import NodeInfo, NodeSeen
 
 ME = NodeInfo(id="me", host="h", pid=1, boot_id="b", pid_ns="n", pid_start="10")
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from actorq.core import effects as e
-from actorq.core import event, plan, plan_actors
-from actorq.core import inputs as i
-from actorq.core.ask import Due
-from actorq.core.policy import KindPolicy
-from actorq.core.view import LEAVE_S, Settings
+from actorq.core import event
+from actorq.core.job.policy import KindPolicy
+from actorq.core.plan.plan import actors as plan_actors
+from actorq.core.plan.plan import effects as e
+from actorq.core.plan.plan import inputs as i
+from actorq.core.plan.plan import plan
+from actorq.core.plan.plan.view import LEAVE_S, Settings
+from actorq.core.store_values import Due
 from tests.core.desk import DEAD, ERROR, Desk
 
 HEED_S = Settings().heed_s
@@ -29,7 +31,7 @@ def with_two_batches(policy: KindPolicy | None = None) -> Desk:
 def test_every_slot_is_filled_and_refilled() -> None:
     desk = Desk(KindPolicy(name="k", actors=2))
     assert [s.index for s in desk.feed(i.Tick()) if isinstance(s, e.Spawn)] == [0, 1]
-    desk.feed(i.ActorReady(2))
+    desk.feed(i.Ready(2))
     desk.feed(i.ActorDied(2, DEAD, 0, []))
     assert desk.one(e.Spawn) == e.Spawn(3, "k", 1)
 
@@ -41,7 +43,7 @@ def test_the_batch_that_was_running_is_blamed_and_the_other_one_kept() -> None:
     assert (settlement.lease, settlement.closes) == (1, False)
     assert {row.id: row.charge for row in settlement.rows} == {10: "none"}
     desk.written(settlement)
-    desk.feed(i.ActorReady(2))
+    desk.feed(i.Ready(2))
     assert [send.batch.lease for send in desk.of(e.Send)] == [2]
     desk.feed(i.Outcomes(2, 2, [], [], last=True), after=0.1)
     rows = [row for settle in desk.of(e.Settle) for row in settle.settlement.rows]
@@ -72,7 +74,7 @@ def test_batches_that_waited_go_first_and_in_their_order() -> None:
         desk.answer(lease, [lease])
     desk.feed(i.ActorDied(1, DEAD, 0, []))
     assert [held.batch.lease for held in desk.view.kinds["k"].spare] == [1, 3]
-    desk.feed(i.ActorReady(3))
+    desk.feed(i.Ready(3))
     assert [send.batch.lease for send in desk.of(e.Send)] == [1, 3]
 
 
@@ -96,7 +98,7 @@ def test_one_slot_that_fails_to_start_says_nothing_about_the_other() -> None:
     desk.feed(i.ActorDied(2, IMPORT, 0, []))
     assert desk.view.kinds["k"].available is False
     desk.feed(i.Tick(), after=1.0)
-    desk.feed(i.ActorReady(3))
+    desk.feed(i.Ready(3))
     assert desk.view.kinds["k"].available is True
 
 
@@ -131,7 +133,7 @@ def test_a_search_for_the_job_that_kills_its_actor_is_not_slowed_down() -> None:
     desk.answer(lease, [10])
     desk.feed(i.ActorDied(1, DEAD, lease, []))
     assert desk.of(e.Spawn)
-    desk.feed(i.ActorReady(2))
+    desk.feed(i.Ready(2))
     desk.feed(i.ActorDied(2, DEAD, 0, []))
     assert desk.of(e.Spawn) == [], "a death for no reason is"
 
@@ -240,7 +242,7 @@ def test_a_retiring_actor_ends_its_batch_and_a_fresh_one_takes_the_other() -> No
     assert desk.of(e.Settle) == [], "the lease is kept"
     desk.feed(i.ActorDied(1, i.ErrorInfo("ActorDied", "exit code 0", cause="exit"), 1, []))
     assert desk.one(e.Spawn) == e.Spawn(2, "k", 0)
-    desk.feed(i.ActorReady(2))
+    desk.feed(i.Ready(2))
     assert [send.batch.lease for send in desk.of(e.Send)] == [2]
 
 
@@ -254,7 +256,7 @@ def test_retiring_counts_as_no_death_however_often() -> None:
         assert desk.one(e.Spawn).actor == n + 1, "at once"
         (exited,) = (x for x in desk.events if isinstance(x, event.ActorExited))
         assert exited.planned
-        desk.feed(i.ActorReady(n + 1))
+        desk.feed(i.Ready(n + 1))
     assert desk.view.kinds["k"].slots[0].n_deaths == 0
 
 
@@ -273,7 +275,7 @@ def test_two_batches_that_come_back_are_sent_on_in_their_order() -> None:
     desk.feed(i.Returned(1, 1))
     desk.feed(i.Returned(1, 2))
     desk.feed(i.ActorDied(1, DEAD, 0, []))
-    desk.feed(i.ActorReady(2))
+    desk.feed(i.Ready(2))
     assert [send.batch.lease for send in desk.of(e.Send)] == [1, 2]
 
 
@@ -309,7 +311,7 @@ def test_what_is_fresh_or_already_ending_is_not_retired() -> None:
     desk.feed(i.Tick())
     retire(desk)
     assert desk.effects == [], "it is still starting"
-    desk.feed(i.ActorReady(1))
+    desk.feed(i.Ready(1))
     retire(desk)
     retire(desk)
     assert desk.effects == [], "it retires already"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from actorq.core import effects as e
-from actorq.core import inputs as i
-from actorq.core.model import Counts, Verdict
-from actorq.core.plan_batches import open_bits
-from actorq.core.policy import KindPolicy
+from actorq.core.job.model import Counts, Verdict
+from actorq.core.job.policy import KindPolicy
+from actorq.core.plan.plan import effects as e
+from actorq.core.plan.plan import inputs as i
+from actorq.core.plan.plan.batches import open_bits
 from tests.core.desk import ERROR, Desk
 
 
@@ -85,7 +85,7 @@ def test_an_answer_for_an_unknown_batch_is_nothing(desk: Desk) -> None:
 
 def test_a_batch_that_raises_charges_the_job_that_was_running(desk: Desk) -> None:
     desk.feed(i.Outcomes(1, 1, [0], [], last=False))
-    desk.feed(i.BatchFailed(1, 1, ERROR, [2]))
+    desk.feed(i.HandlerFailed(1, 1, ERROR, [2]))
     settlement = desk.one(e.Settle).settlement
     assert settlement.done == {0: [10]}
     rows = {row.id: (row.charge, row.suspect != 0) for row in desk.rows()}
@@ -95,7 +95,7 @@ def test_a_batch_that_raises_charges_the_job_that_was_running(desk: Desk) -> Non
 def test_a_vectorised_batch_that_raises_charges_nobody_and_one_job_of_it_is_asked(
     desk: Desk,
 ) -> None:
-    desk.feed(i.BatchFailed(1, 1, ERROR, []))
+    desk.feed(i.HandlerFailed(1, 1, ERROR, []))
     settlement = desk.one(e.Settle).settlement
     (group,) = {row.suspect for row in settlement.rows}
     assert all(row.charge == "none" for row in settlement.rows)
@@ -107,19 +107,19 @@ def test_a_job_that_raises_alone_is_charged() -> None:
     desk = Desk()
     desk.start()
     desk.answer(1, [10])
-    desk.feed(i.BatchFailed(1, 1, ERROR, []))
+    desk.feed(i.HandlerFailed(1, 1, ERROR, []))
     (row,) = desk.one(e.Settle).settlement.rows
     assert (row.charge, row.retry_in_s) == ("failed", pytest.approx(10.0))
 
 
 def test_what_came_back_is_looked_for_behind_the_frontier(desk: Desk) -> None:
-    desk.feed(i.BatchFailed(1, 1, ERROR, [0]))
+    desk.feed(i.HandlerFailed(1, 1, ERROR, [0]))
     desk.written(desk.one(e.Settle).settlement)
     assert desk.one(e.Claim).frontier == {}
 
 
 def test_what_came_back_during_a_claim_is_looked_for_after_it(desk: Desk) -> None:
-    desk.feed(i.BatchFailed(1, 1, ERROR, [0]))
+    desk.feed(i.HandlerFailed(1, 1, ERROR, [0]))
     settlement = desk.one(e.Settle).settlement
     desk.feed(i.Woken(1))
     lease = desk.one(e.Claim).lease
@@ -180,7 +180,7 @@ def test_a_cancel_reaches_the_actor_that_has_the_job(desk: Desk) -> None:
 
 
 def test_a_cancel_of_a_job_whose_verdict_waits_concerns_no_actor(desk: Desk) -> None:
-    desk.feed(i.BatchFailed(1, 1, ERROR, [2]))
+    desk.feed(i.HandlerFailed(1, 1, ERROR, [2]))
     assert desk.view.held[1].verdict_waits
     assert desk.feed(i.CancelAsked(1, 12)) == []
 
@@ -209,7 +209,7 @@ def test_a_cancel_follows_a_batch_to_another_actor() -> None:
     desk.answer(2, [11])
     assert desk.feed(i.CancelAsked(2, 11)) == [e.CancelJob(1, 2, 0)]
     desk.feed(i.ActorDied(1, ERROR, 1, [0]))
-    desk.feed(i.ActorReady(desk.one(e.Spawn).actor))
+    desk.feed(i.Ready(desk.one(e.Spawn).actor))
     assert desk.one(e.CancelJob) == e.CancelJob(2, 2, 0)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from actorq.core import effects as e
-from actorq.core import event, plan_drain
-from actorq.core import inputs as i
-from actorq.core.ask import Claimed, Due, Left
-from actorq.core.model import ErrorInfo, Verdict
-from actorq.core.plan_drain import CHECK_S, REST_TRIES, START_TRIES
-from actorq.core.policy import KindPolicy
+from actorq.core import event
+from actorq.core.job.model import ErrorInfo, Verdict
+from actorq.core.job.policy import KindPolicy
+from actorq.core.plan.plan import draining as plan_drain
+from actorq.core.plan.plan import effects as e
+from actorq.core.plan.plan import inputs as i
+from actorq.core.plan.plan.draining import CHECK_S, REST_TRIES, START_TRIES
+from actorq.core.store_values import ClaimReply, Due, Left
 from tests.core.desk import DEAD, ERROR, Desk
 
 
@@ -163,7 +164,7 @@ def test_a_kind_that_starts_at_its_last_try_is_served() -> None:
     for n in range(1, START_TRIES):
         desk.feed(i.ActorDied(n, DEAD, 0, []))
         desk.feed(i.Tick(), after=10.0)
-    desk.feed(i.ActorReady(START_TRIES))
+    desk.feed(i.Ready(START_TRIES))
     if desk.view.due_asked:
         desk.due(Due(1, True, None, []))
     assert desk.view.claims
@@ -259,7 +260,7 @@ SECOND = KindPolicy(name="second", max_batch=40, min_batch=40, linger_s=20.0)
 def held_back(desk: Desk, lane: int, n: int = 5) -> list[e.Effect]:
     """Answer the claim of a lane: fewer than its min_batch are there."""
     (lease,) = [lease for lease, (claim, _) in desk.view.claims.items() if claim.lane == lane]
-    return desk.feed(i.Claimed(lane, lease, Claimed(None, 0, {}, n, 0.1), 0.001))
+    return desk.feed(i.Claimed(lane, lease, ClaimReply(None, 0, {}, n, 0.1), 0.001))
 
 
 def test_fewer_than_min_batch_wait_while_others_run_that_could_enqueue_more() -> None:
@@ -302,7 +303,7 @@ def test_jobs_wait_for_others_of_a_kind_that_still_starts() -> None:
     desk = Desk(FIRST, SECOND, drain=True)
     desk.feed(i.Tick())
     desk.due(Due(1, True, None, []), Due(2, True, None, []))
-    desk.feed(i.ActorReady(2))
+    desk.feed(i.Ready(2))
     held_back(desk, 2)
     desk.feed(i.Tick(), after=1.0)
     assert not desk.view.claims, "the first kind has jobs and will start"

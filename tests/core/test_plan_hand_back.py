@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from actorq.core import effects as e
 from actorq.core import event
-from actorq.core import inputs as i
-from actorq.core.ask import Due
-from actorq.core.plan_hand_back import MAX_RESTARTS
-from actorq.core.policy import KindPolicy
+from actorq.core.job.policy import KindPolicy
+from actorq.core.plan.plan import effects as e
+from actorq.core.plan.plan import inputs as i
+from actorq.core.plan.plan.handing_back import MAX_RESTARTS
+from actorq.core.store_values import Due
 from tests.core.desk import DEAD, ERROR, Desk
 
 GONE = i.ErrorInfo("RestartActor", "connection gone")
@@ -37,7 +37,7 @@ def ask_for_a_restart(desk: Desk, actor: int, lease: int, begun: list[int]) -> d
         if desk.view.actors:
             break
         desk.feed(i.Tick(), after=1.0)
-    desk.feed(i.ActorReady(actor + 1))
+    desk.feed(i.Ready(actor + 1))
     return charged
 
 
@@ -66,7 +66,7 @@ def test_a_batch_that_wants_a_fresh_process_is_returned_uncharged_and_gets_one()
     desk.feed(i.Returned(1, 2))
     desk.feed(i.ActorDied(1, LEFT, 1, []))
     assert desk.one(e.Spawn).actor == 2
-    desk.feed(i.ActorReady(2))
+    desk.feed(i.Ready(2))
     assert desk.one(e.Send).batch.lease == 2
 
 
@@ -210,20 +210,20 @@ def test_actors_of_age_are_replaced_one_after_the_other() -> None:
     desk.feed(i.ActorDied(1, LEFT, 0, []))
     desk.feed(i.Tick(), after=1.0)
     assert desk.of(e.StopActor) == [], "or nobody could work meanwhile"
-    desk.feed(i.ActorReady(3))
+    desk.feed(i.Ready(3))
     desk.feed(i.Tick(), after=1.0)
     assert [stop.actor for stop in desk.of(e.StopActor)] == [2]
 
 
 def test_an_actor_that_has_grown_is_replaced() -> None:
     desk = started(max_rss=1 << 30)
-    desk.feed(i.ActorGrown(1, 2 << 30))
+    desk.feed(i.Grown(1, 2 << 30))
     assert desk.one(e.StopActor).actor == 1
     (retired,) = (x for x in desk.events if isinstance(x, event.ActorRetired))
     assert retired.reason == "it has 2,147,483,648 bytes, max_rss=1,073,741,824"
-    desk.feed(i.ActorGrown(1, 2 << 30))
+    desk.feed(i.Grown(1, 2 << 30))
     assert desk.of(e.StopActor) == [], "once"
-    desk.feed(i.ActorGrown(99, 2 << 30))
+    desk.feed(i.Grown(99, 2 << 30))
 
 
 # ---- once -----------------------------------------------------------------------------------
@@ -264,14 +264,14 @@ def test_a_job_with_one_attempt_that_ran_when_its_batchs_time_was_up_is_not_run_
     desk = Desk(policy)
     desk.start()
     desk.answer(1, [10, 11])
-    desk.feed(i.BatchFailed(1, 1, i.ErrorInfo("T", "", cause="timeout"), [0]))
+    desk.feed(i.HandlerFailed(1, 1, i.ErrorInfo("T", "", cause="timeout"), [0]))
     assert {row.id: row.state for row in desk.rows()} == {10: "failed", 11: "pending"}
 
 
 def test_an_exception_of_a_fatal_type_leaves_no_attempt() -> None:
     desk = started(max_batch=1, max_attempts=9)
     desk.answer(1, [10])
-    desk.feed(i.BatchFailed(1, 1, i.ErrorInfo("ValueError", "bad", final=True), []))
+    desk.feed(i.HandlerFailed(1, 1, i.ErrorInfo("ValueError", "bad", final=True), []))
     (row,) = desk.rows()
     assert (row.state, row.charge) == ("failed", "failed")
     assert not ERROR.final

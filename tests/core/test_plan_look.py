@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from actorq.core import effects as e
-from actorq.core import inputs as i
-from actorq.core import plan
-from actorq.core.ask import Claimed, Due
-from actorq.core.model import Batch
-from actorq.core.plan_look import QUIET_DUE_S, UNWRITTEN_JOBS
-from actorq.core.policy import KindPolicy
-from actorq.core.view import Question
+from actorq.core.job.model import ClaimedBatch
+from actorq.core.job.policy import KindPolicy
+from actorq.core.plan.plan import effects as e
+from actorq.core.plan.plan import inputs as i
+from actorq.core.plan.plan import plan
+from actorq.core.plan.plan.looking import QUIET_DUE_S, UNWRITTEN_JOBS
+from actorq.core.plan.plan.view import Question
+from actorq.core.store_values import ClaimReply, Due
 from tests.core.desk import Desk
 
 
@@ -28,7 +28,7 @@ def test_nothing_is_claimed_before_an_actor_is_ready() -> None:
     assert isinstance(spawn, e.Spawn)
     desk.feed(i.Woken(1))
     assert desk.of(e.Claim) == []
-    desk.feed(i.ActorReady(spawn.actor))
+    desk.feed(i.Ready(spawn.actor))
     assert desk.one(e.Claim).limit == 4
 
 
@@ -238,8 +238,8 @@ def test_a_claim_is_cut_by_bytes() -> None:
     desk.answer(1, [1])
     claim = desk.of(e.Claim)[0]
     assert claim.limit == 100, "3 bytes a job, as measured"
-    batch = Batch(claim.lease, 1, 0, [2, 3], [500, 498], [], {})
-    desk.feed(i.Claimed(1, claim.lease, Claimed(batch, 2, {}), 0.001))
+    batch = ClaimedBatch(claim.lease, 1, 0, [2, 3], [500, 498], [], {})
+    desk.feed(i.Claimed(1, claim.lease, ClaimReply(batch, 2, {}), 0.001))
     desk.answer(3)
     assert desk.one(e.Claim).limit == 20, "large ones are believed sooner than small ones"
 
@@ -249,7 +249,7 @@ def test_min_batch_is_held_back_and_looked_at_when_the_oldest_has_waited() -> No
     desk.start()
     desk.nothing_due()
     assert desk.view.claims[1][0].min_n == 4
-    held_back = Claimed(None, 0, {}, n_waiting=2, oldest_s=0.2)
+    held_back = ClaimReply(None, 0, {}, n_waiting=2, oldest_s=0.2)
     assert desk.feed(i.Claimed(1, 1, held_back, 0.001)) == []
     assert plan.deadline(desk.view, desk.now) == pytest.approx(desk.now + 0.3)
     desk.feed(i.Tick(), after=0.31)
@@ -259,7 +259,7 @@ def test_min_batch_is_held_back_and_looked_at_when_the_oldest_has_waited() -> No
 def test_jobs_that_waited_long_enough_but_are_locked_are_not_asked_for_in_a_spin() -> None:
     desk = Desk(KindPolicy(name="k", max_batch=4, min_batch=4, linger_s=0.5))
     desk.start()
-    desk.feed(i.Claimed(1, 1, Claimed(None, 0, {}, n_waiting=4, oldest_s=9.0), 0.001))
+    desk.feed(i.Claimed(1, 1, ClaimReply(None, 0, {}, n_waiting=4, oldest_s=9.0), 0.001))
     assert plan.deadline(desk.view, desk.now) >= desk.now + 0.001
 
 
@@ -362,7 +362,7 @@ def test_a_kind_whose_actors_cannot_start_is_neither_claimed_nor_asked_for() -> 
     desk = Desk(KindPolicy(name="a"), KindPolicy(name="b"))
     first, second = (s.actor for s in desk.feed(i.Tick()) if isinstance(s, e.Spawn))
     desk.feed(i.ActorDied(first, i.ErrorInfo("ImportError", "no"), 0, []))
-    desk.feed(i.ActorReady(second))
+    desk.feed(i.Ready(second))
     assert [claim.lane for claim in desk.of(e.Claim)] == [2]
     assert [ask.lane for ask in desk.one(e.AskDue).asks] == [2]
 

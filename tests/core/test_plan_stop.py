@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from actorq.core import effects as e
-from actorq.core import event, plan, plan_drain
-from actorq.core import inputs as i
-from actorq.core.model import ErrorInfo, Verdict
-from actorq.core.plan_stop import LEAVE_S
-from actorq.core.policy import KindPolicy
+from actorq.core import event
+from actorq.core.job.model import ErrorInfo, Verdict
+from actorq.core.job.policy import KindPolicy
+from actorq.core.plan.plan import draining, plan
+from actorq.core.plan.plan import effects as e
+from actorq.core.plan.plan import inputs as i
+from actorq.core.plan.plan.stopping import LEAVE_S
 from tests.core.desk import DEAD, Desk
 
 
@@ -141,17 +142,17 @@ def test_a_request_after_the_end_is_nothing(desk: Desk) -> None:
 
 def test_a_second_request_that_kills_a_running_batch_falls_short(desk: Desk) -> None:
     desk.feed(i.StopAsked())
-    assert not plan_drain.fell_short(desk.view)
+    assert not draining.fell_short(desk.view)
     desk.feed(i.StopAsked())
     desk.feed(i.ActorDied(1, DEAD, 1, [0]))
-    assert plan_drain.fell_short(desk.view)
+    assert draining.fell_short(desk.view)
 
 
 def test_a_stop_whose_grace_time_was_over_went_as_it_was_told(desk: Desk) -> None:
     desk.feed(i.StopAsked())
     desk.feed(i.Tick(), after=30.0)
     desk.feed(i.ActorDied(1, DEAD, 1, [0]))
-    assert not plan_drain.fell_short(desk.view)
+    assert not draining.fell_short(desk.view)
 
 
 def test_a_second_request_that_meets_only_what_has_not_begun_cuts_nothing_short() -> None:
@@ -161,7 +162,7 @@ def test_a_second_request_that_meets_only_what_has_not_begun_cuts_nothing_short(
     desk.feed(i.StopAsked())
     desk.feed(i.StopAsked())
     desk.feed(i.ActorDied(1, DEAD, 0, []))
-    assert not plan_drain.fell_short(desk.view)
+    assert not draining.fell_short(desk.view)
 
 
 def test_the_first_request_says_what_is_waited_for(desk: Desk) -> None:
@@ -184,7 +185,7 @@ def test_what_a_stop_breaks_is_charged_to_nobody(desk: Desk) -> None:
     desk.feed(i.StopAsked())
     desk.feed(i.Returned(1, 2))
     desk.written(desk.one(e.Settle).settlement)
-    desk.feed(i.BatchFailed(1, 1, ErrorInfo("BrokenPipeError", "no reader"), [0]))
+    desk.feed(i.HandlerFailed(1, 1, ErrorInfo("BrokenPipeError", "no reader"), [0]))
     rows = desk.one(e.Settle).settlement.rows
     assert [(row.id, row.state, row.charge) for row in rows] == [
         (10, "pending", "none"),
@@ -210,5 +211,5 @@ def test_a_batch_whose_time_is_up_during_a_stop_is_charged_as_ever() -> None:
     desk.nothing_due()
     desk.feed(i.StopAsked())
     over = ErrorInfo("BatchTimedOut", "over", cause="timeout")
-    desk.feed(i.BatchFailed(1, 1, over, [0]))
+    desk.feed(i.HandlerFailed(1, 1, over, [0]))
     assert [row.charge for row in desk.one(e.Settle).settlement.rows] == ["failed"]

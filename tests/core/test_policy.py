@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from actorq.core.policy import KindPolicy
-from actorq.core.retry import Exponential, Table
+from actorq.core.job.policy import KindPolicy
+from actorq.core.job.retry import Exponential, Table
 from actorq.errors import ConfigError
 
 BAD_NAMES = [

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actorq.core.cost import Cost
-from actorq.core.model import ErrorInfo
-from actorq.core.quarantine import (
+from actorq.core.blame.blame.cost import Cost
+from actorq.core.blame.blame.quarantine import (
     GROUPS,
     GROW_AFTER,
     LONGEST_REST_S,
@@ -21,6 +20,7 @@ from actorq.core.quarantine import (
     Waiting,
     group_number,
 )
+from actorq.core.job.model import ErrorInfo
 
 DOWN = ErrorInfo("ConnectionError", "the service is down")
 CRASH = ErrorInfo("ActorDied", "the actor was ended by SIGKILL", cause="oom")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actorq.core import outcome
-from actorq.core.retry import (
+from actorq.core.job import outcome
+from actorq.core.job.retry import (
     DEFAULT,
     MAX_DELAY_S,
     Exponential,

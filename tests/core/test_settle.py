@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actorq.core import settle
-from actorq.core.model import Counts, ErrorInfo, Row, Verdict
-from actorq.core.policy import KindPolicy
+from actorq.core.job import settle
+from actorq.core.job.model import Counts, ErrorInfo, Row, Verdict
+from actorq.core.job.policy import KindPolicy
 
 POLICY = KindPolicy(name="k", max_attempts=3, crash_budget=2, retry=10.0)
 ERROR = ErrorInfo("ValueError", "no")

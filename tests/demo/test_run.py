@@ -17,14 +17,14 @@ import pytest
 from actorq import embedded
 from actorq.demo import run, show
 from actorq.demo.corpus import texts
-from actorq.demo.database import Outcome
+from actorq.demo.database import KindFigures
 from tests.demo.test_signature import plain_signature
 
 LIMIT = 300
 
 
 @pytest.mark.parametrize("way", run.WAYS, ids=lambda way: way.kind.name)
-def test_the_queue_gives_what_the_plain_computation_gives(dsn: str, way: run.Way) -> None:
+def test_the_queue_gives_what_the_plain_computation_gives(dsn: str, way: run.WayToRun) -> None:
     found = texts(LIMIT)
     measured = run._measure(io.StringIO(), dsn, way, found)
     assert measured.results == [plain_signature(text.text) for text in found]
@@ -61,7 +61,7 @@ def test_the_command_prints_its_figures_as_the_last_line(data_home: Path) -> Non
 
 def test_a_failed_job_or_another_result_makes_the_demo_fail() -> None:
     def measured(n_failed: int, *results: str) -> run.Measured:
-        outcome = Outcome(len(results), n_failed, 0, 1.0, 0.1, 0.2)
+        outcome = KindFigures(len(results), n_failed, 0, 1.0, 0.1, 0.2)
         return run.Measured(run.WAYS[0], outcome, 1.0, list(results))
 
     good = measured(0, "a", "b")

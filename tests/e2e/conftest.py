@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from actorq import embedded
-from actorq.store.migrate import migrate
+from actorq.store.schema.migrate import migrate
 from tests.e2e.remains import Remains
 from tests.support.running import Supervisors
 from tests.support.server import own_server
@@ -24,7 +24,7 @@ CREATE FUNCTION public.log_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     FROM after n JOIN before o USING (id) WHERE n.state <> o.state;
     RETURN NULL;
 END $$;
-CREATE TRIGGER log_change AFTER UPDATE ON actorq.job
+CREATE TRIGGER log_change AFTER UPDATE ON actorq.client.handle
     REFERENCING OLD TABLE AS before NEW TABLE AS after
     FOR EACH STATEMENT EXECUTE FUNCTION public.log_change();
 """

@@ -6,12 +6,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from actorq.core.ask import Ask, Claimed, Position
-from actorq.core.model import Batch, Counts, Settlement
-from actorq.core.states import PRUNABLE
-from actorq.store import admin_change, admin_prune
-from actorq.store.cancel import cancel
-from actorq.store.faults import LockTimeout
+from actorq.core.job.model import ClaimedBatch, Counts, Settlement
+from actorq.core.job.states import PRUNABLE
+from actorq.core.store_values import Ask, ClaimReply, ReadyPosition
+from actorq.store.admin.run import change, prune
+from actorq.store.queue.queue.cancel import cancel
+from actorq.store.session.faults import LockTimeout
 from tests.model.queue import ALONE_AFTER, HOUR, LOST_BUDGET, Fate, Job, Name, Part, Queue, Span
 from tests.model.world import KINDS, World, settlement
 
@@ -40,9 +40,9 @@ class Deeds:
         self.n_args = self.n_nodes = 0
         self.leases: dict[str, int] = {}  # node → the number of its last lease
         self.settles: dict[str, int] = {}  # node → the number of its last settle
-        self.batches: dict[Name, Batch] = {}
+        self.batches: dict[Name, ClaimedBatch] = {}
         self.sent: list[tuple[list[Part], list[Settlement]]] = []
-        self.frontiers: dict[tuple[str, int], dict[int, Position]] = {}
+        self.frontiers: dict[tuple[str, int], dict[int, ReadyPosition]] = {}
         self.now = 0
 
     def clocked(self, call: Any) -> tuple[Any, Span]:
@@ -90,7 +90,7 @@ class Deeds:
         ids, span = self.clocked(lambda: many(items, priority=priority, return_ids=with_ids))
         if not with_ids:
             assert ids == n
-            text = "SELECT id FROM actorq.job WHERE id > %s AND (args->>'n')::int >= %s ORDER BY id"
+            text = "SELECT id FROM actorq.client.handle WHERE id > %s AND (args->>'n')::int >= %s ORDER BY id"
             ids = [row[0] for row in self.world.conn.execute(text, [last, items[0]["n"]])]
         self._came(kind, ids, items[0]["n"], span, priority=priority)
 
@@ -134,7 +134,7 @@ class Deeds:
             self.batches[node, lease] = claimed.batch
             self.frontiers[kind, suspect] = claimed.last
 
-    def check_claimed(self, claimed: Claimed, jobs: list[Job]) -> None:
+    def check_claimed(self, claimed: ClaimReply, jobs: list[Job]) -> None:
         assert claimed.n_taken == len(jobs)
         assert (claimed.batch is None) == (not jobs)
         last = {job.priority: job for job in jobs}
@@ -147,7 +147,7 @@ class Deeds:
         if claimed.batch:
             self._check_batch(claimed.batch, jobs)
 
-    def _check_batch(self, batch: Batch, jobs: list[Job]) -> None:
+    def _check_batch(self, batch: ClaimedBatch, jobs: list[Job]) -> None:
         assert batch.ids == [job.id for job in jobs]
         assert b",".join(batch.args) == ",".join(_args_text(job) for job in jobs).encode()
         notes = {k: _counts(job) for k, job in enumerate(jobs)}
@@ -287,13 +287,13 @@ class Deeds:
         what = draw(st.sampled_from(["cancel", "cancel", "retry", "retry", "prune"]))
         if what == "prune":
             states = [draw(st.sampled_from(PRUNABLE))]
-            n = sum(p.n_deleted for p in admin_prune.prune(self.world.conn, states=states))
+            n = sum(p.n_deleted for p in prune.prune(self.world.conn, states=states))
             assert n == self.queue.prune(states)
         elif what == "cancel":
             self._cancel(self._some(draw, "pending"))
         else:
             ids = self._some(draw, "failed")
-            taken, span = self.clocked(lambda: admin_change.retry(self.world.conn, ids).taken)
+            taken, span = self.clocked(lambda: change.retry(self.world.conn, ids).taken)
             assert taken == self.queue.retry(ids, span)
 
     def _some(self, draw: Draw, state: str) -> list[int]:
@@ -308,7 +308,7 @@ class Deeds:
 
     def _tamper(self, id_: int) -> None:
         """Change a job by hand, so that its outcome finds another attempt."""
-        self.world.conn.execute("UPDATE actorq.job SET attempt = attempt + 1 WHERE id = %s", [id_])
+        self.world.conn.execute("UPDATE actorq.client.handle SET attempt = attempt + 1 WHERE id = %s", [id_])
         self.queue.jobs[id_].attempt += 1
 
     def do_lock(self, draw: Draw) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from actorq.core.ask import Ask, DueAsk
+from actorq.core.store_values import Ask, DueAsk
 from tests.model.deeds import Deeds
 from tests.model.queue import Fate, Part
 from tests.model.world import KINDS, World, settlement

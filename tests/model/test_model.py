@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from actorq.store import claims
+from actorq.store.queue.queue import claims
 from tests.model.machine import Machine
 from tests.model.world import World
 
@@ -36,9 +36,9 @@ def world(dsn: str) -> Iterator[World]:
 
 
 @pytest.mark.timeout(0 if EXAMPLES else 180)
-@pytest.mark.parametrize("way", get_args(claims.Way))
+@pytest.mark.parametrize("way", get_args(claims.LockMode))
 def test_the_database_does_what_the_model_does(
-    world: World, way: claims.Way, monkeypatch: pytest.MonkeyPatch
+    world: World, way: claims.LockMode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claims.Turns, "way", lambda *_: way)
     monkeypatch.setattr(claims, "PART_JOBS", 2)  # as if the few jobs here were hundreds

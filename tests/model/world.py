@@ -11,14 +11,14 @@ from typing import Any
 import psycopg
 
 import actorq
-from actorq.core import settle
-from actorq.core.ask import NodeInfo, Settled
-from actorq.core.model import Batch, Counts, ErrorInfo, Row, Settlement, Verdict
-from actorq.core.policy import KindPolicy
+from actorq.core.job import settle
+from actorq.core.job.model import ClaimedBatch, Counts, ErrorInfo, Row, Settlement, Verdict
+from actorq.core.job.policy import KindPolicy
+from actorq.core.store_values import NodeInfo, SettleReply
 from actorq.errors import RowRefused
-from actorq.store import admin_doctor
-from actorq.store.faults import LockTimeout
-from actorq.store.queue import QueueStore
+from actorq.store.admin.run import doctor
+from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.session.faults import LockTimeout
 from tests.model.queue import CRASH_BUDGET, HOUR, MAX_ATTEMPTS, Fate, Job, Lease, Part, Queue
 
 KINDS = ("a", "b")
@@ -102,7 +102,7 @@ class World:
 
     def lock(self, ids: Iterable[int]) -> None:
         """Hold a lock on jobs as a user's transaction does, until `unlock`."""
-        text = "SELECT FROM actorq.job WHERE id = ANY (%s) ORDER BY id FOR UPDATE"
+        text = "SELECT FROM actorq.client.handle WHERE id = ANY (%s) ORDER BY id FOR UPDATE"
         self.user.execute(text, [sorted(ids)])
 
     def unlock(self) -> None:
@@ -115,7 +115,7 @@ class World:
             text = f"UPDATE actorq.{table} SET run_at = run_at - %s * interval '1 microsecond'"
             self.conn.execute(text.encode(), [us])
 
-    def settle(self, node: str, no: int, sent: list[Settlement]) -> Settled:
+    def settle(self, node: str, no: int, sent: list[Settlement]) -> SettleReply:
         """Write outcomes in the cheapest way that the database accepts."""
         with suppress(LockTimeout):
             try:
@@ -139,7 +139,7 @@ class World:
         assert failures == [
             [job.id, *failure] for _, job in sorted(queue.jobs.items()) for failure in job.failures
         ]
-        assert admin_doctor.strays(self.conn) == {}
+        assert doctor.strays(self.conn) == {}
 
 
 def _job(job: Job, now: int) -> list[Any]:
@@ -155,7 +155,7 @@ def _lease(name: tuple[str, int], lease: Lease) -> list[Any]:
     return [*name, lease.kind, lease.suspect, lease.seq, lease.jobs, sorted(lease.open)]
 
 
-def settlement(part: Part, batch: Batch, queue: Queue) -> Settlement:
+def settlement(part: Part, batch: ClaimedBatch, queue: Queue) -> Settlement:
     """Return what a supervisor sends for a part, made by the rules that it goes by."""
     done: dict[int, list[int]] = {}
     rows = []

@@ -20,8 +20,8 @@ from typing import Any
 import msgspec
 from multiprocess import get_context
 
-from actorq.actor.link import Link
-from actorq.wire import Outcomes
+from actorq.actor.pipe import Pipe
+from actorq.pipe.wire import Outcomes
 
 
 def touch(path: str) -> None:
@@ -42,13 +42,13 @@ def descriptors() -> dict[int, str]:
     return found
 
 
-def own_link() -> Link:
+def own_link() -> Pipe:
     """Return the pipe of this process, as a handler that pries would."""
     frame = sys._getframe()
     while "link" not in frame.f_locals:
         assert frame.f_back is not None
         frame = frame.f_back
-    link: Link = frame.f_locals["link"]
+    link: Pipe = frame.f_locals["link"]
     return link
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from actorq.kind import Kind
-from actorq.supervisor.pipes import ActorDied, ActorSaid, Pipes
-from actorq.supervisor.pool import Actor, Pool
-from actorq.wire import BatchFailed, BootFailed, Outcomes, Ready, Work
+from actorq.pipe.wire import BatchFailed, BootFailed, Outcomes, Ready, Work
+from actorq.supervisor.local.pipes import ActorDied, ActorSaid, Pipes
+from actorq.supervisor.local.pool import ActorProcess, Pool
 from tests.actor.support import work_of
 
 DEADLINE_S = 20.0
@@ -28,7 +28,7 @@ class Troupe:
         self.pool = Pool(self.pipes)
         self.seen: list[Any] = []
 
-    def start(self, kind: Kind, index: int = 0) -> Actor:
+    def start(self, kind: Kind, index: int = 0) -> ActorProcess:
         """Start an actor and wait until it is ready."""
         actor = self.pool.spawn(kind, index)
         self.said(Ready, actor)
@@ -49,7 +49,7 @@ class Troupe:
                 raise AssertionError(f"an actor died: {event.exit.text}; {self.seen}")
         return event
 
-    def said(self, type_: type, actor: Actor) -> Any:
+    def said(self, type_: type, actor: ActorProcess) -> Any:
         def wanted(event: Any) -> bool:
             same = isinstance(event, ActorSaid) and event.actor == actor.id
             if same and isinstance(event.message, BootFailed) and type_ is not BootFailed:
@@ -58,16 +58,16 @@ class Troupe:
 
         return self.until(wanted).message
 
-    def died(self, actor: Actor) -> ActorDied:
+    def died(self, actor: ActorProcess) -> ActorDied:
         """Return the death of an actor."""
         return self.until(lambda e: isinstance(e, ActorDied) and e.actor == actor.id)
 
-    def run(self, actor: Actor, args: list[Any], no: int = 1) -> list[Any]:
+    def run(self, actor: ActorProcess, args: list[Any], no: int = 1) -> list[Any]:
         """Send a batch and return all that is said about it."""
         actor.send(*work(args, no))
         return self.answer(actor, no)
 
-    def answer(self, actor: Actor, no: int) -> list[Any]:
+    def answer(self, actor: ActorProcess, no: int) -> list[Any]:
         messages: list[Any] = []
         while not messages or not ends(messages[-1]):
             event = self.until(lambda e: isinstance(e, ActorSaid) and e.actor == actor.id)

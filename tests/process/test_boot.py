@@ -12,13 +12,13 @@ from unittest.mock import Mock
 import msgspec
 import pytest
 
-from actorq.args import ArgsCodec
-from actorq.core.policy import KindPolicy
+from actorq.args.codec.codec import ArgsCodec
+from actorq.core.job.policy import KindPolicy
 from actorq.errors import ConfigError
 from actorq.kind import Kind
-from actorq.supervisor.guard import Guard
-from actorq.supervisor.pool import Pool, boot_of
-from actorq.wire import BootFailed
+from actorq.pipe.wire import BootFailed
+from actorq.supervisor.local.guard import Guard
+from actorq.supervisor.local.pool import Pool, boot_of
 from tests.actor.support import kind_of
 from tests.process import handlers
 
@@ -26,8 +26,8 @@ ROOT = os.getcwd()
 
 SCRIPT = """
     import sys
-    from actorq.args import ArgsCodec
-    from actorq.core.policy import KindPolicy
+    from actorq.args.codec.codec import ArgsCodec
+    from actorq.core.job.policy import KindPolicy
     from actorq.kind import Kind
     from tests.process.support import troupe
 
@@ -239,8 +239,8 @@ def test_a_kind_without_a_handler_is_refused():
 def test_a_module_that_fails_at_import_says_so(actors, tmp_path, monkeypatch):
     (tmp_path / "fragile_handlers.py").write_text(
         "import os\n"
-        "from actorq.args import ArgsCodec\n"
-        "from actorq.core.policy import KindPolicy\n"
+        "from actorq.args.codec.codec import ArgsCodec\n"
+        "from actorq.core.job.policy import KindPolicy\n"
         "from actorq.kind import Kind\n"
         "if 'ACTORQ_SLOT' in os.environ: raise OSError('no such model')\n"
         "kind = Kind(None, KindPolicy(name='fragile'), ArgsCodec())\n"
@@ -277,7 +277,7 @@ def test_a_process_with_patched_threads_is_refused(monkeypatch):
 
 
 def test_a_process_the_system_refuses_is_reported_as_a_death(actors, monkeypatch):
-    from actorq.supervisor import process
+    from actorq.supervisor.local import process
 
     def refuse(*args, **kwargs):
         raise BlockingIOError(11, "Resource temporarily unavailable")
@@ -303,7 +303,7 @@ def test_a_process_for_which_the_system_has_no_room_is_reported_as_a_death(
 ):
     with monkeypatch.context() as patched:
         refuse = Mock(side_effect=OSError(error, os.strerror(error)))
-        patched.setattr(f"actorq.supervisor.{place}.{name}", refuse)
+        patched.setattr(f"actorq.supervisor.local.{place}.{name}", refuse)
         actor = actors.pool.spawn(kind_of(handlers.at_once), 0)
     actor.stop()  # the supervisor does not know it yet
     actor.kill()

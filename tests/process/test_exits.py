@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from actorq.supervisor.exits import ExitInfo, OomCounter, exit_info
+from actorq.supervisor.local.exits import ExitInfo, OomCounter, exit_info
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from actorq.wire import Bye
+from actorq.pipe.wire import Bye
 from tests.actor.support import kind_of
 from tests.process import forks
 from tests.process.forks import HOW

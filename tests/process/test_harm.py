@@ -12,10 +12,10 @@ import msgspec
 import psutil
 import pytest
 
-from actorq import wire
-from actorq.supervisor import pipes
+from actorq.pipe import wire
+from actorq.pipe.wire import BatchFailed, Outcomes
 from actorq.supervisor.ends import Fatal
-from actorq.wire import BatchFailed, Outcomes
+from actorq.supervisor.local import pipes
 from tests.actor.support import FIRST_ID, kind_of
 from tests.process import handlers
 from tests.process.support import work

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from actorq.supervisor.guard import Guard
+from actorq.supervisor.local.guard import Guard
 from tests.actor.support import kind_of
 from tests.process import leavers
 from tests.process.handlers import wait_for

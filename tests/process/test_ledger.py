@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from actorq.core.model import ErrorInfo, Verdict
+from actorq.core.job.model import ErrorInfo, Verdict
 from actorq.errors import ProtocolError
-from actorq.supervisor.ledger import Ledger
-from actorq.wire import BatchFailed, BootFailed, Bye, Outcomes, Ready, Returned
+from actorq.pipe.ledger import Ledger
+from actorq.pipe.wire import BatchFailed, BootFailed, Bye, Outcomes, Ready, Returned
 
 ERROR = ErrorInfo("E", "")
 

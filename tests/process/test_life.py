@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from actorq.core.policy import KindPolicy
-from actorq.supervisor.pool import environment
+from actorq.core.job.policy import KindPolicy
+from actorq.pipe.wire import BootFailed, Bye, Ready
+from actorq.supervisor.local.pool import environment
 from actorq.supervisor.surroundings import STOPPING
-from actorq.wire import BootFailed, Bye, Ready
 from tests.actor.support import kind_of
 from tests.process import handlers, threads
 from tests.process.support import work

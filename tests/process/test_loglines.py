@@ -9,7 +9,7 @@ import tqdm
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actorq.supervisor.loglines import MAX_LINE, MAX_LINES_PER_S, LogLines
+from actorq.supervisor.local.output_lines import MAX_LINE, MAX_LINES_PER_S, OutputLines
 
 
 def texts(lines):
@@ -20,7 +20,7 @@ def texts(lines):
 def test_lines_are_the_same_however_they_are_split(word, data):
     stream = f"{word}\n\n{word} 2\n{word} 3".encode()
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=5)))
-    lines, got = LogLines(), []
+    lines, got = OutputLines(), []
     for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
         got += texts(lines.feed(stream[start:end], 0.0))
     got += texts(lines.end(0.0))
@@ -29,7 +29,7 @@ def test_lines_are_the_same_however_they_are_split(word, data):
 
 @given(st.lists(st.binary(max_size=300), max_size=20))
 def test_any_bytes_become_printable_bounded_lines(chunks):
-    lines, got = LogLines(), []
+    lines, got = OutputLines(), []
     for chunk in chunks:
         got += lines.feed(chunk, 0.0)
     for level, text in got + lines.end(0.0):
@@ -39,7 +39,7 @@ def test_any_bytes_become_printable_bounded_lines(chunks):
 
 
 def test_a_line_without_end_is_cut_once_and_skipped_to_its_end():
-    lines = LogLines()
+    lines = OutputLines()
     got = texts(lines.feed(b"x" * 1_000_000, 0.0))
     got += texts(lines.feed(b"y" * 1_000_000, 0.0))
     got += texts(lines.feed(b"tail\nnext\n", 0.0))
@@ -48,7 +48,7 @@ def test_a_line_without_end_is_cut_once_and_skipped_to_its_end():
 
 
 def test_a_flood_is_dropped_and_counted():
-    lines = LogLines()
+    lines = OutputLines()
     flood = b"line\n" * (MAX_LINES_PER_S * 3)
     assert len(lines.feed(flood, 0.0)) == MAX_LINES_PER_S
     assert lines.feed(flood, 0.9) == []
@@ -57,13 +57,13 @@ def test_a_flood_is_dropped_and_counted():
 
 
 def test_dropped_lines_are_counted_at_the_end():
-    lines = LogLines()
+    lines = OutputLines()
     lines.feed(b"line\n" * (MAX_LINES_PER_S + 7), 0.0)
     assert texts(lines.end(0.1)) == ["(7 lines were dropped)"]
 
 
 def test_levels_are_read_and_nothing_else_is_believed():
-    lines = LogLines()
+    lines = OutputLines()
     got = lines.feed(b"\x1e40\x1ename: a\x1eb\n\x1e99\x1eodd\n\x1e\x1e\x1e\n\x1e\nplain\n", 0.0)
     assert got[0] == (40, "name: a\\nb")
     assert got[1] == (20, "odd")
@@ -71,7 +71,7 @@ def test_levels_are_read_and_nothing_else_is_believed():
 
 
 def test_a_line_that_is_overwritten_is_logged_as_it_ends():
-    lines = LogLines()
+    lines = OutputLines()
     got = []
     for n in range(0, 101, 2):
         got += lines.feed(f"\r {n}%|{'#' * n}".encode(), n / 50)
@@ -81,7 +81,7 @@ def test_a_line_that_is_overwritten_is_logged_as_it_ends():
 
 
 def test_a_line_that_is_overwritten_for_long_is_logged_now_and_then():
-    lines = LogLines()
+    lines = OutputLines()
     got = [(n, texts(lines.feed(f"\r{n} of 1000".encode(), n / 10))) for n in range(1000)]
     assert [(n, said) for n, said in got if said] == [
         (n, [f"{n} of 1000"]) for n in range(100, 1000, 100)
@@ -90,7 +90,7 @@ def test_a_line_that_is_overwritten_for_long_is_logged_now_and_then():
 
 
 def test_a_record_behind_a_line_without_end_keeps_its_level():
-    lines = LogLines()
+    lines = OutputLines()
     assert lines.feed(b"\r 5%\x1e30\x1emine: beware\n", 0.0) == [(20, " 5%"), (30, "mine: beware")]
     assert lines.feed(b"\r\x1e30\x1emine: beware\n", 0.0) == [(30, "mine: beware")]
     assert texts(lines.feed(b"a\x1eb\n", 0.0)) == ["a\\x1eb"]
@@ -100,7 +100,7 @@ def test_what_a_progress_bar_leaves_is_one_line():
     out = io.StringIO()
     for _ in tqdm.tqdm(range(500), file=out, mininterval=0, ncols=60, desc="pages"):
         pass
-    lines = LogLines()
+    lines = OutputLines()
     data = out.getvalue().encode()
     assert data.count(b"\r") > 100
     got = [line for n in range(0, len(data), 37) for line in lines.feed(data[n : n + 37], 0.0)]

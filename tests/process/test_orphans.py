@@ -10,7 +10,7 @@ import sys
 import psutil
 import pytest
 
-from actorq.supervisor import process
+from actorq.supervisor.local import process
 from tests.actor.support import kind_of
 from tests.process import handlers
 from tests.process.handlers import wait_for

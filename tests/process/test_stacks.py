@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import actorq
-from actorq.supervisor.stacks import Stacks
+from actorq.supervisor.local.stacks import Stacks
 from tests.actor.support import kind_of
 from tests.process import handlers
 from tests.process.support import work
@@ -24,7 +24,7 @@ Thread 0x00007f0001 [actorq-gather] (most recent call first):
   File "{OURS}/actor/loop.py", line 96 in _run
   File "{THREADING}", line 982 in run
 Thread 0x00007f0002 (most recent call first):
-  File "{OURS}/actor/link.py", line 70 in _watch
+  File "{OURS}/actor/pipe.py", line 70 in _watch
 Thread 0x00007f0003 (most recent call first):
   File "/home/me/prefetch.py", line 7 in fetch
   File "{THREADING}", line 982 in run

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from actorq.wire import Outcomes, Ready
+from actorq.pipe.wire import Outcomes, Ready
 from tests.actor.support import kind_of
 from tests.process import handlers
 from tests.process.support import work
 
 MODULE = """
 import os, sys, time
-from actorq.args import ArgsCodec
-from actorq.core.policy import KindPolicy
+from actorq.args.codec.codec import ArgsCodec
+from actorq.core.job.policy import KindPolicy
 from actorq.kind import Kind
 {trouble}
 kind = Kind(None, KindPolicy(name="k"), ArgsCodec())

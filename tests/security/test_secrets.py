@@ -14,7 +14,7 @@ from psycopg import conninfo
 from actorq import App
 from actorq.config import masked
 from actorq.errors import ActorqError
-from actorq.store import connection
+from actorq.store.session import connection
 from actorq.supervisor.options import RunOptions
 from tests.support.running import Supervisors, actors_of
 from tests.support.shell import spawn
@@ -105,7 +105,7 @@ def test_no_log_line_event_or_listing_shows_a_password_or_args(tmp_path: Path, d
         supervisors.write(HANDLERS)
         for args in JOBS + MISFITS:
             supervisors.rows(
-                "INSERT INTO actorq.job (kind, args) VALUES ('k', %s) RETURNING id", args
+                "INSERT INTO actorq.client.handle (kind, args) VALUES ('k', %s) RETURNING id", args
             )
         process = supervisors.start("--log-level", "debug")
         wait_until(lambda: actors_of(process))
@@ -161,7 +161,7 @@ def test_a_server_elsewhere_whose_name_is_not_verified_is_warned_of(
 def test_every_connection_asks_whether_it_is_safe(dsn: str, monkeypatch: Any) -> None:
     asked: list[tuple[str, str]] = []
     monkeypatch.setattr(
-        "actorq.store.connection.warn_of_transport", lambda *given: asked.append(given)
+        "actorq.store.session.connection.warn_of_transport", lambda *given: asked.append(given)
     )
     for pooler in (False, True):
         with App(dsn, pooler=pooler) as app:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from actorq.core import inputs as i
-from actorq.core.model import Batch, ErrorInfo, Verdict
+from actorq.core.job.model import ClaimedBatch, ErrorInfo, Verdict
+from actorq.core.plan.plan import inputs as i
 
 if TYPE_CHECKING:
     from tests.sim.scenario import KindPlan
@@ -41,7 +41,7 @@ class Actor:
     ) -> None:
         self.world, self.owner, self.id, self.kind, self.index = world, owner, id_, kind, index
         self.born_at = world.now
-        self.pipe: deque[tuple[int, Batch, bool]] = deque()
+        self.pipe: deque[tuple[int, ClaimedBatch, bool]] = deque()
         self.numbers: dict[int, int] = {}  # lease → number in this pipe
         self.last_no = self.taken = self.taken_lease = self.recall = 0
         self.begun: list[int] = []
@@ -59,7 +59,7 @@ class Actor:
             self.die()
         else:
             self.ready = True
-            self.owner.post(i.ActorReady(self.id))
+            self.owner.post(i.Ready(self.id))
 
     def die(self) -> None:
         """Be gone at once; the supervisor learns of it a little later."""
@@ -80,7 +80,7 @@ class Actor:
 
     # ---- what the supervisor does to it ----
 
-    def send(self, batch: Batch, one_by_one: bool) -> None:
+    def send(self, batch: ClaimedBatch, one_by_one: bool) -> None:
         self.last_no += 1
         self.numbers[batch.lease] = self.last_no
         self.pipe.append((self.last_no, batch, one_by_one))
@@ -116,7 +116,7 @@ class Actor:
         self.one_by_one = one_by_one
         self._run(batch, one_by_one)
 
-    def _return(self, batch: Batch) -> None:
+    def _return(self, batch: ClaimedBatch) -> None:
         self.owner.post(i.Returned(self.id, batch.lease))
         self._free()
 
@@ -135,7 +135,7 @@ class Actor:
         mine = broken and (self.index == 0 or not s.break_one)
         return mine or any(begin <= now < end for begin, end in s.downs)
 
-    def _run(self, batch: Batch, one_by_one: bool) -> None:
+    def _run(self, batch: ClaimedBatch, one_by_one: bool) -> None:
         if self.world.now < self.kind.down_until:
             self.after(0.001, self._is_down, batch)
             return
@@ -153,11 +153,11 @@ class Actor:
         if "hang" not in does:
             self.after(took, self._whole, batch, does)
 
-    def _is_down(self, batch: Batch) -> None:
-        self.owner.post(i.BatchFailed(self.id, batch.lease, ERROR, []))
+    def _is_down(self, batch: ClaimedBatch) -> None:
+        self.owner.post(i.HandlerFailed(self.id, batch.lease, ERROR, []))
         self._free()
 
-    def _whole(self, batch: Batch, does: list[str]) -> None:
+    def _whole(self, batch: ClaimedBatch, does: list[str]) -> None:
         """End a batch that is run as one."""
         skipped = self.cancels.get(batch.lease, set())
         verdicts = [Verdict(p, "cancel") for p in skipped]
@@ -174,7 +174,7 @@ class Actor:
         self._outcomes(batch, [], verdicts, True)
 
     def _each(
-        self, batch: Batch, does: list[str], p: int, done: list[int], said: list[Verdict]
+        self, batch: ClaimedBatch, does: list[str], p: int, done: list[int], said: list[Verdict]
     ) -> None:
         """Run one job of a batch after the other."""
         if self.kind.stream and (len(done) + len(said) >= 2):
@@ -203,14 +203,14 @@ class Actor:
             said.append(verdict)
         self._each(batch, does, p + 1, done, said)
 
-    def _fail_alike(self, batch: Batch, begun: list[int]) -> None:
-        self.owner.post(i.BatchFailed(self.id, batch.lease, DOWN, begun))
+    def _fail_alike(self, batch: ClaimedBatch, begun: list[int]) -> None:
+        self.owner.post(i.HandlerFailed(self.id, batch.lease, DOWN, begun))
         self._free()
 
-    def _fail(self, batch: Batch, p: int, what: str, begun: list[int]) -> None:
+    def _fail(self, batch: ClaimedBatch, p: int, what: str, begun: list[int]) -> None:
         if what in ("raise", "alike"):
             error = failing(batch.ids[p]) if what == "raise" else DOWN
-            self.owner.post(i.BatchFailed(self.id, batch.lease, error, list(begun)))
+            self.owner.post(i.HandlerFailed(self.id, batch.lease, error, list(begun)))
             self._free()
             return
         job = batch.ids[p]
@@ -227,7 +227,9 @@ class Actor:
         else:
             self.owner.post(i.Outcomes(self.id, batch.lease, [p, p], [], False))
 
-    def _outcomes(self, batch: Batch, done: list[int], verdicts: list[Verdict], last: bool) -> None:
+    def _outcomes(
+        self, batch: ClaimedBatch, done: list[int], verdicts: list[Verdict], last: bool
+    ) -> None:
         if last or done or verdicts:
             self.owner.post(i.Outcomes(self.id, batch.lease, done, verdicts, last))
         if last:

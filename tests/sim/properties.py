@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from actorq.core import effects as e
-from actorq.core import event, plan_drain, plan_look
-from actorq.core import inputs as i
-from actorq.core.frontier import COST_FACTOR, UNBOUNDED_EVERY_S
-from actorq.core.plan_drain import CHECK_S, REST_TRIES, START_TRIES
-from actorq.core.plan_hand_back import MAX_RESTARTS
-from actorq.core.plan_look import (
+from actorq.core import event
+from actorq.core.lanes.frontier import COST_FACTOR, UNBOUNDED_EVERY_S
+from actorq.core.plan.plan import draining, looking
+from actorq.core.plan.plan import effects as e
+from actorq.core.plan.plan import inputs as i
+from actorq.core.plan.plan.draining import CHECK_S, REST_TRIES, START_TRIES
+from actorq.core.plan.plan.handing_back import MAX_RESTARTS
+from actorq.core.plan.plan.looking import (
     CLAIMS_IN_FLIGHT,
     QUIET_DUE_S,
     UNWRITTEN_BATCHES,
     UNWRITTEN_JOBS,
 )
-from actorq.core.view import PIPE_DEPTH, Kind
+from actorq.core.plan.plan.view import PIPE_DEPTH, KindState
 from tests.sim.scenario import CHARGED, Scenario
 from tests.sim.table import READY, Violation
 
@@ -82,7 +83,7 @@ class Watch:
                 self.in_pipes = {place for place in self.in_pipes if place[0] != actor}
             case i.Outcomes(actor, lease, last=True):
                 self.in_pipes.discard((actor, lease))
-            case i.BatchFailed(actor, lease) | i.HandedBack(actor, lease):
+            case i.HandlerFailed(actor, lease) | i.HandedBack(actor, lease):
                 self.in_pipes.discard((actor, lease))
             case i.Returned(actor, lease):
                 self.in_pipes.discard((actor, lease))
@@ -192,7 +193,7 @@ class Watch:
         if self.n_stops > 1 or s.lost_settles:
             return
         states = [job.state for job in world.table.jobs.values()]
-        ended = plan_drain.ended(self.owner.view)
+        ended = draining.ended(self.owner.view)
         check(ended.n_completed == states.count("completed"), "completed jobs are miscounted")
         check(ended.n_failed == states.count("failed"), "failed jobs are miscounted")
         if s.drain:
@@ -252,7 +253,7 @@ class Watch:
         for lane in view.lanes.values():
             kind = view.kinds[lane.kind]
             idle = any(not actor.held for actor in view.ready_actors(kind))
-            resting = bool(kind.quarantine.state) or plan_look._fresh_wait(view, kind)
+            resting = bool(kind.quarantine.state) or looking._fresh_wait(view, kind)
             searched = kind.quarantine.groups  # each in one place at a time
             due = [d for d in world.table.due_rows(lane.id, world.us) if d[0] not in searched]
             if not idle or resting or kind.spare or not due:
@@ -264,7 +265,7 @@ class Watch:
                 f"lane {lane.id} has due jobs since {since:.3f}, an actor is idle, none is claimed",
             )
 
-    def _patience(self, kind: Kind) -> float:
+    def _patience(self, kind: KindState) -> float:
         s = self.owner.world.scenario
         policy, n_kinds = kind.policy, len(s.kinds)
         own = s.poll_s + MONITOR_S + SLACK_S + 8 * n_kinds * s.latency_s
@@ -296,7 +297,7 @@ class Watch:
                 check(due == sorted(due), f"lane {lane} is not sent in order: {due}")
 
 
-def _most_unwritten(kind: Kind) -> int:
+def _most_unwritten(kind: KindState) -> int:
     n, size = len(kind.slots), kind.policy.max_batch
     most = max((UNWRITTEN_BATCHES + PIPE_DEPTH) * n * size, UNWRITTEN_JOBS)
     return most + CLAIMS_IN_FLIGHT * size

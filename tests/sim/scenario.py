@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from actorq.core.policy import KindPolicy
+from actorq.core.job.policy import KindPolicy
 
 GOOD = ("ok",)
 FAULTY = ("error", "error1", "retry1", "snooze1", "fail", "cancel", "result")

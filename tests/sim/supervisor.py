@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from actorq.core import effects as e
-from actorq.core import event, plan
-from actorq.core import inputs as i
-from actorq.core.ask import Position
-from actorq.core.model import Settlement
-from actorq.core.view import Settings, View
+from actorq.core import event
+from actorq.core.job.model import Settlement
+from actorq.core.plan.plan import effects as e
+from actorq.core.plan.plan import inputs as i
+from actorq.core.plan.plan import plan
+from actorq.core.plan.plan.view import Settings, View
+from actorq.core.store_values import ReadyPosition
 from tests.sim.actors import Actor
 from tests.sim.properties import Watch
 from tests.support.done import by_attempt, pairs
@@ -51,7 +52,10 @@ class Supervisor:
         self.orders: list[e.Effect] = []  # of the claimer
         self.order: e.Effect | None = None  # being carried out
         self.claimer_busy = False
-        self.last: tuple[int, dict[int, Position]] = 0, {}  # the last claim, and where it ended
+        self.last: tuple[int, dict[int, ReadyPosition]] = (
+            0,
+            {},
+        )  # the last claim, and where it ended
         self.unwritten: list[Settlement] = []
         self.whole: dict[int, Settlement] = {}
         self.settler_busy = False

@@ -8,9 +8,9 @@ from __future__ import annotations
 from bisect import insort
 from typing import Any
 
-from actorq.core.ask import Claimed, Due, DueAsk, Left
-from actorq.core.effects import Claim
-from actorq.core.model import Batch, Counts, Row, Settlement
+from actorq.core.job.model import ClaimedBatch, Counts, Row, Settlement
+from actorq.core.plan.plan.effects import Claim
+from actorq.core.store_values import ClaimReply, Due, DueAsk, Left
 from tests.support.done import pairs
 
 READY = (0, 0)
@@ -88,7 +88,7 @@ class Table:
 
     # ---- statements ----
 
-    def claim(self, node: int, ask: Claim, now: int) -> Claimed:
+    def claim(self, node: int, ask: Claim, now: int) -> ClaimReply:
         rows = self.ready.get((ask.lane, ask.suspect), [])
         bounds = ask.frontier
         there = [
@@ -98,10 +98,10 @@ class Table:
         if ask.min_n > 1:
             oldest = max((now - r[1] for r in there), default=None)
             if oldest is None or (len(there) < ask.min_n and oldest < ask.linger_s * 1e6):
-                return Claimed(None, 0, {}, len(there), None if oldest is None else oldest / 1e6)
+                return ClaimReply(None, 0, {}, len(there), None if oldest is None else oldest / 1e6)
         taken = there[: ask.limit]
         if not taken:
-            return Claimed(None, 0, {})
+            return ClaimReply(None, 0, {})
         for row in taken:
             rows.remove(row)
         ids = [r[2] for r in taken]
@@ -115,8 +115,8 @@ class Table:
             counts = job.counts()
             if counts is not None:
                 notes[p] = counts
-        batch = Batch(ask.lease, ask.lane, ask.suspect, ids, [2] * len(ids), [], notes)
-        return Claimed(batch, len(ids), {r[0]: (r[1], r[2]) for r in taken})
+        batch = ClaimedBatch(ask.lease, ask.lane, ask.suspect, ids, [2] * len(ids), [], notes)
+        return ClaimReply(batch, len(ids), {r[0]: (r[1], r[2]) for r in taken})
 
     def due(self, asks: list[DueAsk], now: int) -> list[Due]:
         return [self._due(ask, now) for ask in asks]

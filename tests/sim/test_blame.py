@@ -10,7 +10,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from actorq.core import event
-from actorq.core.policy import KindPolicy
+from actorq.core.job.policy import KindPolicy
 from tests.sim.properties import check_places
 from tests.sim.scenario import JobPlan, KindPlan, Scenario
 from tests.sim.world import World

@@ -8,25 +8,25 @@ from typing import Any
 
 import pytest
 
-from actorq.core import (
-    blame,
+from actorq.core.blame.blame import blame
+from actorq.core.blame.blame.quarantine import Quarantine, Take
+from actorq.core.job import settle
+from actorq.core.lanes.frontier import Frontier
+from actorq.core.plan.plan import actors as plan_actors
+from actorq.core.plan.plan import (
+    batches,
+    blaming,
+    draining,
+    handing_back,
+    looking,
     plan,
-    plan_actors,
-    plan_batches,
-    plan_blame,
-    plan_drain,
-    plan_hand_back,
-    plan_look,
-    plan_stop,
-    plan_told,
-    settle,
+    stopping,
+    telling,
 )
-from actorq.core import effects as e
-from actorq.core import inputs as i
-from actorq.core.frontier import Frontier
-from actorq.core.quarantine import Quarantine, Take
-from actorq.core.tally import Tally
-from actorq.core.view import Actor, Held, Lane, View
+from actorq.core.plan.plan import effects as e
+from actorq.core.plan.plan import inputs as i
+from actorq.core.plan.plan.tally import Tally
+from actorq.core.plan.plan.view import ActorState, BatchState, Lane, View
 from tests.sim.run import Report, run
 from tests.sim.scenario import Scenario, draw
 
@@ -85,14 +85,14 @@ def handle(monkeypatch: pytest.MonkeyPatch, input_: type[i.Input], handler: Any)
 
 @plant
 def an_outcome_is_written_twice(m: pytest.MonkeyPatch) -> None:
-    made = plan_batches._settlement
+    made = batches._settlement
 
-    def settlement(held: Held) -> Any:
+    def settlement(held: BatchState) -> Any:
         made_ = made(held)
         held.writing = False
         return made_
 
-    m.setattr(plan_batches, "_settlement", settlement)
+    m.setattr(batches, "_settlement", settlement)
 
 
 @plant
@@ -110,12 +110,12 @@ def a_batch_that_waited_is_forgotten_when_its_actor_dies(m: pytest.MonkeyPatch) 
 
 @plant
 def a_whole_batch_is_charged(m: pytest.MonkeyPatch) -> None:
-    m.setattr(plan_blame, "blame", lambda open_, *_, **__: blame.Blame(charged=tuple(open_)))
+    m.setattr(blaming, "blame", lambda open_, *_, **__: blame.Blame(charged=tuple(open_)))
 
 
 @plant
 def nobody_is_ever_charged(m: pytest.MonkeyPatch) -> None:
-    m.setattr(plan_blame, "blame", lambda open_, *_, **__: blame.Blame(innocent=tuple(open_)))
+    m.setattr(blaming, "blame", lambda open_, *_, **__: blame.Blame(innocent=tuple(open_)))
 
 
 @plant
@@ -130,7 +130,7 @@ def a_recalled_batch_is_not_taken_back(m: pytest.MonkeyPatch) -> None:
 
 @plant_where(retires=[0.1, 0.2, 0.3, 0.4, 0.5], drain=False)
 def what_a_retiring_actor_returns_waits_for_nobody(m: pytest.MonkeyPatch) -> None:
-    m.setattr(plan_batches, "wait_again", lambda kind, held: None)
+    m.setattr(batches, "wait_again", lambda kind, held: None)
 
 
 @plant_where(retires=[0.1, 0.2, 0.3, 0.4, 0.5], drain=False)
@@ -144,30 +144,30 @@ def an_actor_that_retires_is_given_work(m: pytest.MonkeyPatch) -> None:
 
 @plant_where("restart", drain=False)
 def nobody_counts_what_is_asked_for(m: pytest.MonkeyPatch) -> None:
-    m.setattr(plan_hand_back, "_times_asked", lambda kind, jobs: 1)
+    m.setattr(handing_back, "_times_asked", lambda kind, jobs: 1)
 
 
 @plant_where("rest1", drain=False)
 def what_is_handed_back_is_charged(m: pytest.MonkeyPatch) -> None:
     m.setattr(
-        plan_batches,
+        batches,
         "give_back",
-        lambda view, held, now: plan_blame.charge(
-            view, Actor(0, held.kind, 0), held, [], i.ErrorInfo("E", ""), now, crashed=False
+        lambda view, held, now: blaming.charge(
+            view, ActorState(0, held.kind, 0), held, [], i.ErrorInfo("E", ""), now, crashed=False
         ),
     )
 
 
 @plant_where("restart1", poll_s=0.05, latency_s=0.005, drain=False)
 def what_came_during_a_claim_is_dropped(m: pytest.MonkeyPatch) -> None:
-    look_again = plan_batches._look_again
+    look_again = batches._look_again
 
     def forgetful(view: View, lane: Lane, claim: e.Claim, input_: i.Claimed, now: float) -> None:
         lane.stirred, lane.behind, lane.look_at = False, False, math.inf
         lane.suspects.clear()
         look_again(view, lane, claim, input_, now)
 
-    m.setattr(plan_batches, "_look_again", forgetful)
+    m.setattr(batches, "_look_again", forgetful)
 
 
 @plant_where("crash1", latency_s=0.02, drain=True)
@@ -181,32 +181,32 @@ def a_drain_does_not_ask_for_suspects(m: pytest.MonkeyPatch) -> None:
         lanes = [o for o in view.lanes.values() if view.kinds[o.kind].available is not False]
         return not view.held and not view.claims and all(o.empty for o in lanes)
 
-    m.setattr(plan_drain, "is_over", is_over)
+    m.setattr(draining, "is_over", is_over)
 
 
 @plant_where(drain=True)
 def a_drain_tries_a_kind_only_once(m: pytest.MonkeyPatch) -> None:
-    m.setattr(plan_drain, "START_TRIES", 1)
+    m.setattr(draining, "START_TRIES", 1)
 
 
 @plant_where(drain=True)
 def a_drain_tries_a_kind_for_ever(m: pytest.MonkeyPatch) -> None:
-    m.setattr(plan_drain, "given_up", lambda view, kind, now: False)
+    m.setattr(draining, "given_up", lambda view, kind, now: False)
 
 
 @plant_where(drain=True, until_final=True, limit_s=30.0)
 def what_is_due_later_is_never_waited_for(m: pytest.MonkeyPatch) -> None:
-    m.setattr(plan_drain, "_hopeful", lambda view, found, now: False)
+    m.setattr(draining, "_hopeful", lambda view, found, now: False)
 
 
 @plant_where(drain=True, until_final=True, limit_s=0.5)
 def a_drain_until_final_has_no_limit(m: pytest.MonkeyPatch) -> None:
-    m.setattr(plan_drain, "limit_at", lambda view: math.inf)
+    m.setattr(draining, "limit_at", lambda view: math.inf)
 
 
 @plant_where(drain=True)
 def a_drain_that_left_due_jobs_is_done(m: pytest.MonkeyPatch) -> None:
-    m.setattr(plan_drain, "fell_short", lambda view: False)
+    m.setattr(draining, "fell_short", lambda view: False)
 
 
 @plant
@@ -220,7 +220,7 @@ def an_attempt_that_runs_again_counts_as_completed(m: pytest.MonkeyPatch) -> Non
 
 @plant
 def an_outcome_on_its_way_counts_as_a_lost_lease(m: pytest.MonkeyPatch) -> None:
-    beaten = plan_told.beaten
+    beaten = telling.beaten
 
     def hasty(view: View, input_: i.Beaten, now: float) -> None:
         for held in view.held.values():
@@ -232,7 +232,7 @@ def an_outcome_on_its_way_counts_as_a_lost_lease(m: pytest.MonkeyPatch) -> None:
 
 @plant_where(latency_s=0.02)
 def a_claim_in_flight_is_given_back(m: pytest.MonkeyPatch) -> None:
-    beaten = plan_told.beaten
+    beaten = telling.beaten
 
     def hasty(view: View, input_: i.Beaten, now: float) -> None:
         claims, view.claims = view.claims, {}
@@ -254,15 +254,13 @@ def a_claim_without_an_answer_is_left_alone(m: pytest.MonkeyPatch) -> None:
 
 @plant
 def the_open_bits_are_those_of_the_told(m: pytest.MonkeyPatch) -> None:
-    bits = plan_batches.open_bits
-    m.setattr(
-        plan_batches, "open_bits", lambda n, told: bits(n, {p for p in range(n) if p not in told})
-    )
+    bits = batches.open_bits
+    m.setattr(batches, "open_bits", lambda n, told: bits(n, {p for p in range(n) if p not in told}))
 
 
 @plant
 def the_fence_number_is_not_counted(m: pytest.MonkeyPatch) -> None:
-    settled = plan_batches.settled
+    settled = batches.settled
 
     def forgetful(view: View, input_: i.Settled, now: float) -> None:
         seqs = {s.lease: s.seq for s in input_.settlements}
@@ -276,7 +274,7 @@ def a_claim_forgets_the_claims_before_it(m: pytest.MonkeyPatch) -> None:
     def room(view: View, kind: Any, now: float) -> bool:
         return any(len(actor.held) < 2 for actor in view.ready_actors(kind))
 
-    m.setattr(plan_look, "_room", room)
+    m.setattr(looking, "_room", room)
 
 
 @plant
@@ -310,12 +308,12 @@ def a_stop_charges_what_it_kills(m: pytest.MonkeyPatch) -> None:
 
 @plant
 def a_stop_waits_for_ever(m: pytest.MonkeyPatch) -> None:
-    m.setattr(plan_stop, "_kill", lambda view: None)
+    m.setattr(stopping, "_kill", lambda view: None)
 
 
 @plant
 def a_claim_answered_during_a_stop_is_kept(m: pytest.MonkeyPatch) -> None:
-    claimed = plan_batches.claimed
+    claimed = batches.claimed
 
     def greedy(view: View, input_: i.Claimed, now: float) -> None:
         phase, view.phase = view.phase, "running"
@@ -327,7 +325,7 @@ def a_claim_answered_during_a_stop_is_kept(m: pytest.MonkeyPatch) -> None:
 
 @plant
 def an_answer_given_twice_is_believed(m: pytest.MonkeyPatch) -> None:
-    m.setattr(plan_batches, "_acceptable", lambda held, positions: True)
+    m.setattr(batches, "_acceptable", lambda held, positions: True)
 
 
 @plant
@@ -343,7 +341,7 @@ def a_dead_actor_is_not_replaced(m: pytest.MonkeyPatch) -> None:
 
 @plant
 def the_due_query_is_never_asked(m: pytest.MonkeyPatch) -> None:
-    m.setattr(plan_look, "_ask_due", lambda view, now: None)
+    m.setattr(looking, "_ask_due", lambda view, now: None)
 
 
 @plant
@@ -351,7 +349,7 @@ def a_delayed_job_is_not_remembered(m: pytest.MonkeyPatch) -> None:
     handle(
         m,
         i.DueKnown,
-        lambda view, input_, now: plan_look.due_known(
+        lambda view, input_, now: looking.due_known(
             view,
             i.DueKnown(
                 [type(d)(d.lane, False, None, d.suspects) for d in input_.dues], input_.took_s
@@ -363,7 +361,7 @@ def a_delayed_job_is_not_remembered(m: pytest.MonkeyPatch) -> None:
 
 @plant
 def suspects_stay_in_quarantine(m: pytest.MonkeyPatch) -> None:
-    m.setattr(plan_look, "_suspects_found", lambda view, lane, groups: None)
+    m.setattr(looking, "_suspects_found", lambda view, lane, groups: None)
 
 
 @plant
@@ -385,12 +383,12 @@ def what_is_left_of_a_group_stays_in_quarantine(m: pytest.MonkeyPatch) -> None:
 
 @plant
 def a_verdict_that_waits_is_forgotten(m: pytest.MonkeyPatch) -> None:
-    m.setattr(plan_blame, "proceed", lambda view, now: None)
+    m.setattr(blaming, "proceed", lambda view, now: None)
 
 
 @plant
 def a_verdict_waits_for_ever(m: pytest.MonkeyPatch) -> None:
-    m.setattr(plan_blame, "_others", lambda view, kind, now: True)
+    m.setattr(blaming, "_others", lambda view, kind, now: True)
 
 
 @plant
@@ -406,11 +404,11 @@ def a_crash_budget_is_never_spent(m: pytest.MonkeyPatch) -> None:
 
 @plant
 def batches_are_sent_last_come_first_served(m: pytest.MonkeyPatch) -> None:
-    class Stack(list[Held]):
-        def popleft(self) -> Held:
+    class Stack(list[BatchState]):
+        def popleft(self) -> BatchState:
             return self.pop()
 
-        def appendleft(self, held: Held) -> None:
+        def appendleft(self, held: BatchState) -> None:
             self.append(held)
 
     begin = plan.begin
@@ -422,14 +420,14 @@ def batches_are_sent_last_come_first_served(m: pytest.MonkeyPatch) -> None:
             kind.slots = kind.slots
         return view
 
-    dispatch = plan_batches.dispatch
+    dispatch = batches.dispatch
 
     def late(view: View, now: float) -> None:
         if any(len(kind.spare) > 1 for kind in view.kinds.values()) or not view.claims:
             dispatch(view, now)
 
     m.setattr(plan, "begin", begin_)
-    m.setattr(plan_batches, "dispatch", late)
+    m.setattr(batches, "dispatch", late)
 
 
 @plant
@@ -439,25 +437,25 @@ def the_plan_never_sleeps(m: pytest.MonkeyPatch) -> None:
 
 @plant
 def an_empty_lane_is_looked_at_again_and_again(m: pytest.MonkeyPatch) -> None:
-    look_again = plan_batches._look_again
+    look_again = batches._look_again
 
     def restless(view: View, lane: Lane, claim: e.Claim, input_: i.Claimed, now: float) -> None:
         look_again(view, lane, claim, input_, now)
         lane.look_at = min(lane.look_at, now + 0.001)
 
-    m.setattr(plan_batches, "_look_again", restless)
+    m.setattr(batches, "_look_again", restless)
 
 
 @plant
 def unwritten_outcomes_of_a_lost_lease_are_counted_for_ever(m: pytest.MonkeyPatch) -> None:
-    release = plan_batches._release
+    release = batches._release
 
-    def leaky(view: View, held: Held, now: float) -> None:
+    def leaky(view: View, held: BatchState, now: float) -> None:
         n = held.unwritten
         release(view, held, now)
         view.kinds[held.kind].n_unwritten += n
 
-    m.setattr(plan_batches, "_release", leaky)
+    m.setattr(batches, "_release", leaky)
 
 
 @pytest.mark.timeout(120)

@@ -10,9 +10,9 @@ from typing import Any
 
 import psycopg
 
-from actorq.core.ask import Ask, Claimed, NodeInfo
-from actorq.core.model import Batch, ErrorInfo, Row, Settlement
-from actorq.store.queue import QueueStore
+from actorq.core.job.model import ClaimedBatch, ErrorInfo, Row, Settlement
+from actorq.core.store_values import Ask, ClaimReply, NodeInfo
+from actorq.store.queue.queue.queue import QueueStore
 from tests.support.done import by_attempt
 from tests.support.wait import wait_until
 
@@ -54,19 +54,19 @@ class Kit:
         names = "".join(f", {name}" for name in columns)
         places = "".join(", %s" for _ in columns)
         rows = self.conn.execute(
-            f"INSERT INTO actorq.job (kind, args{names})"
+            f"INSERT INTO actorq.client.handle (kind, args{names})"
             f" SELECT 'k', %s::json{places} FROM generate_series(1, %s) RETURNING id".encode(),
             [args, *columns.values(), n],
         )
         return [row[0] for row in rows]
 
-    def claim(self, n: int, limit: int = 1000, **ask: Any) -> Claimed:
+    def claim(self, n: int, limit: int = 1000, **ask: Any) -> ClaimReply:
         """Claim jobs of the lane under lease n of the kit's node."""
         return self.store.claim(
             Ask(**{"lane": self.lane, "limit": limit, "node": self.node, "lease": n, **ask})
         )
 
-    def batch(self, n: int, limit: int = 1000, **ask: Any) -> Batch:
+    def batch(self, n: int, limit: int = 1000, **ask: Any) -> ClaimedBatch:
         """Claim jobs that are certainly there."""
         batch = self.claim(n, limit, **ask).batch
         assert batch is not None
@@ -89,7 +89,7 @@ class Kit:
         """Assert that every pending job is ready or leased, exactly once, and no other job is."""
         wrong = self.rows(
             """
-            SELECT j.id, j.state, count(p.id) FROM actorq.job j
+            SELECT j.id, j.state, count(p.id) FROM actorq.client.handle j
             LEFT JOIN (
                 SELECT id FROM actorq.queued
                 UNION ALL
@@ -101,25 +101,25 @@ class Kit:
         )
         assert wrong == []
         moved = self.rows(
-            "SELECT r.id FROM actorq.queued r JOIN actorq.job j ON j.id = r.id"
+            "SELECT r.id FROM actorq.queued r JOIN actorq.client.handle j ON j.id = r.id"
             " WHERE (j.run_at, j.priority) <> (r.run_at, r.priority)"
         )
         assert moved == []
 
 
-def done(batch: Batch) -> Settlement:
+def done(batch: ClaimedBatch) -> Settlement:
     """Return the settlement that completes every job of a batch."""
     completed = by_attempt((job, attempt_of(batch, job)) for job in batch.ids)
     return Settlement(batch.lease, batch.seq, completed, [])
 
 
-def attempt_of(batch: Batch, job: int) -> int:
+def attempt_of(batch: ClaimedBatch, job: int) -> int:
     """Return the attempt that a job had when it was claimed."""
     note = batch.notes.get(batch.ids.index(job))
     return note.attempt if note else 0
 
 
-def part(batch: Batch, rows: Sequence[Row]) -> Settlement:
+def part(batch: ClaimedBatch, rows: Sequence[Row]) -> Settlement:
     """Return the settlement of some rows of a batch that leaves all other jobs open."""
     settled = {row.id for row in rows}
     bits = bytearray((batch.n + 7) // 8)

@@ -9,12 +9,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from actorq.core.states import STATES
+from actorq.core.job.states import STATES
 from actorq.errors import ConfigError
-from actorq.store import admin_change, admin_jobs, admin_prune, admin_status
-from actorq.store.admin import connect_admin
-from actorq.store.cancel import cancel
-from actorq.store.connection import Session
+from actorq.store.admin.run import change as admin_change
+from actorq.store.admin.run import jobs, status
+from actorq.store.admin.run import prune as admin_prune
+from actorq.store.admin.run.run import connect_admin
+from actorq.store.queue.queue.cancel import cancel
+from actorq.store.session.connection import Session
 from tests.support.rows import NODE, claim, finish, insert, ready_ids, register, states
 from tests.support.wait import wait_until
 
@@ -25,8 +27,8 @@ def conn(dsn: str) -> Iterator[Session]:
         yield conn
 
 
-def one_lane(conn: Session) -> admin_status.LaneStatus:
-    (lane,) = admin_status.status(conn).lanes
+def one_lane(conn: Session) -> status.LaneStatus:
+    (lane,) = status.status(conn).lanes
     return lane
 
 
@@ -39,7 +41,7 @@ def retried(conn: Session, **what: Any) -> int:
 
 
 def test_an_empty_database_has_no_lanes_and_no_supervisors(conn: Session) -> None:
-    assert admin_status.status(conn) == admin_status.Status([], [], 0)
+    assert status.status(conn) == status.Status([], [], 0)
 
 
 def test_status_counts_every_pending_job_in_exactly_one_place(conn: Session) -> None:
@@ -69,9 +71,9 @@ def test_status_counts_dead_jobs_and_not_their_failures(conn: Session) -> None:
     ids = insert(conn, 3)
     finish(conn, ids, "failed")
     finish(conn, ids[:1], "failed")
-    conn.execute("UPDATE actorq.job SET state = 'completed' WHERE id = %s", [ids[2]])
+    conn.execute("UPDATE actorq.client.handle SET state = 'completed' WHERE id = %s", [ids[2]])
     assert one_lane(conn).n_dead == 2
-    assert admin_jobs.job_ids(conn, state="failed") == ids[1::-1]
+    assert jobs.job_ids(conn, state="failed") == ids[1::-1]
 
 
 def test_large_tables_are_estimated_and_small_lanes_still_counted(
@@ -82,12 +84,12 @@ def test_large_tables_are_estimated_and_small_lanes_still_counted(
     finish(conn, insert(conn, 3000), "failed")
     few = insert(conn, 3, kind="few")
     finish(conn, few[:1], "failed")
-    exact = admin_status.status(conn)
+    exact = status.status(conn)
     assert not exact.stored_estimated
     assert exact.n_stored == 9003
-    monkeypatch.setattr(admin_status, "EXACT_PAGES", 20)
-    monkeypatch.setattr(admin_status, "SAMPLE_PAGES", 20)
-    found = admin_status.status(conn)
+    monkeypatch.setattr(status, "EXACT_PAGES", 20)
+    monkeypatch.setattr(status, "SAMPLE_PAGES", 20)
+    found = status.status(conn)
     many = {lane.kind: lane for lane in found.lanes}
     assert found.stored_estimated
     assert many["embed"].dead_estimated
@@ -96,20 +98,20 @@ def test_large_tables_are_estimated_and_small_lanes_still_counted(
 
 
 def test_what_is_counted_on_a_share_of_the_pages_is_scaled() -> None:
-    assert admin_status.percent(4_000) == 100
-    share = admin_status.percent(100_000)
-    assert admin_status.scaled(7_000, share) == 700_000
-    assert admin_status.scaled(None, share) == 0
+    assert status.percent(4_000) == 100
+    share = status.percent(100_000)
+    assert status.scaled(7_000, share) == 700_000
+    assert status.scaled(None, share) == 0
 
 
 @pytest.mark.parametrize("analysed", [False, True])
 def test_status_never_tells_what_was_stored_before_a_prune(conn: Session, analysed: bool) -> None:
     finish(conn, insert(conn, 5000))
     if analysed:
-        conn.execute("ANALYZE actorq.job")
-    assert admin_status.status(conn).n_stored == 5000
+        conn.execute("ANALYZE actorq.client.handle")
+    assert status.status(conn).n_stored == 5000
     assert pruned(conn) == 5000
-    assert admin_status.status(conn).n_stored == 0
+    assert status.status(conn).n_stored == 0
 
 
 def test_jobs_settled_out_of_a_lease_are_not_running(conn: Session) -> None:
@@ -118,16 +120,16 @@ def test_jobs_settled_out_of_a_lease_are_not_running(conn: Session) -> None:
     finish(conn, [ids[0], ids[9]])
     conn.execute("UPDATE actorq.lease SET open = '\\xfe01'")
     assert one_lane(conn).n_running == 8
-    assert admin_jobs.job_ids(conn, state="running") == ids[8:0:-1]
+    assert jobs.job_ids(conn, state="running") == ids[8:0:-1]
 
 
 def test_nodes_are_alive_for_their_time_to_live(conn: Session) -> None:
     register(conn)
     claim(conn, insert(conn, 5))
-    (node,) = admin_status.status(conn).nodes
+    (node,) = status.status(conn).nodes
     assert (node.host, node.n_batches, node.n_running, node.alive) == ("here", 1, 5, True)
     conn.execute("UPDATE actorq.node SET beat_at = beat_at - interval '31 s'")
-    assert not admin_status.status(conn).nodes[0].alive
+    assert not status.status(conn).nodes[0].alive
 
 
 @pytest.fixture
@@ -137,7 +139,7 @@ def every_state(conn: Session) -> dict[str, int]:
     for state in ("completed", "failed", "cancelled"):
         ids[state] = insert(conn)[0]
         finish(conn, [ids[state]], state)
-    conn.execute("UPDATE actorq.job SET attempt = 1 WHERE id = %s", [ids["retrying"]])
+    conn.execute("UPDATE actorq.client.handle SET attempt = 1 WHERE id = %s", [ids["retrying"]])
     conn.execute("UPDATE actorq.ready SET again = true WHERE id = %s", [ids["retrying"]])
     conn.execute("UPDATE actorq.ready SET suspect = 3 WHERE id = %s", [ids["suspect"]])
     claim(conn, [ids["running"]])
@@ -148,47 +150,47 @@ def every_state(conn: Session) -> dict[str, int]:
 def test_jobs_are_found_by_each_state(
     conn: Session, every_state: dict[str, int], state: str
 ) -> None:
-    assert admin_jobs.job_ids(conn, state=state) == [every_state[state]]
+    assert jobs.job_ids(conn, state=state) == [every_state[state]]
 
 
 def test_ready_and_pending_jobs_are_found(conn: Session, every_state: dict[str, int]) -> None:
     ready = {every_state["ready"], every_state["suspect"]}
-    assert set(admin_jobs.job_ids(conn, state="ready")) == ready
+    assert set(jobs.job_ids(conn, state="ready")) == ready
     final = {every_state[state] for state in ("completed", "failed", "cancelled")}
-    assert set(admin_jobs.job_ids(conn, state="pending")) == set(every_state.values()) - final
+    assert set(jobs.job_ids(conn, state="pending")) == set(every_state.values()) - final
 
 
 @pytest.mark.parametrize("state", [None, *STATES])
 def test_listing_honours_kind_and_queue(conn: Session, state: str | None) -> None:
     insert(conn, 2)
-    assert admin_jobs.job_ids(conn, state=state, kind="other") == []
-    assert admin_jobs.job_ids(conn, state=state, queue="other") == []
+    assert jobs.job_ids(conn, state=state, kind="other") == []
+    assert jobs.job_ids(conn, state=state, queue="other") == []
 
 
 def test_pages_follow_each_other_without_gap_or_overlap(conn: Session) -> None:
     ids = insert(conn, 7)
-    first = admin_jobs.job_ids(conn, limit=4)
-    second = admin_jobs.job_ids(conn, limit=4, before=first[-1])
+    first = jobs.job_ids(conn, limit=4)
+    second = jobs.job_ids(conn, limit=4, before=first[-1])
     assert first + second == ids[::-1]
 
 
 def test_args_are_not_read_unless_asked_for(conn: Session) -> None:
     (job,) = insert(conn, args='{"secret": 1}')
-    assert admin_jobs.jobs(conn, [job])[0].args is None
-    assert admin_jobs.jobs(conn, [job], args=True)[0].args == '{"secret": 1}'
+    assert jobs.jobs(conn, [job])[0].args is None
+    assert jobs.jobs(conn, [job], args=True)[0].args == '{"secret": 1}'
 
 
 @pytest.mark.parametrize("run_at", ["0044-03-15 00:00 BC", "12026-01-01T00:00:00Z"])
 def test_instants_that_python_cannot_hold_can_be_shown(conn: Session, run_at: str) -> None:
     (job,) = insert(conn, run_at=run_at)
-    assert "T00:00:00.000Z" in admin_jobs.jobs(conn, [job])[0].run_at
+    assert "T00:00:00.000Z" in jobs.jobs(conn, [job])[0].run_at
 
 
 def test_history_tells_all_that_happened_to_a_job(conn: Session) -> None:
     (job,) = insert(conn)
     finish(conn, [job], "failed")
     conn.execute("INSERT INTO actorq.result VALUES (%s, '[1.50]')", [job])
-    history = admin_jobs.history(conn, job)
+    history = jobs.history(conn, job)
     assert history is not None
     assert history.job.state == "failed"
     assert history.job.error_type == "ValueError"
@@ -201,14 +203,14 @@ def test_history_names_the_supervisor_that_holds_a_job(conn: Session) -> None:
     register(conn)
     ids = insert(conn, 2)
     claim(conn, ids, n=9)
-    history = admin_jobs.history(conn, ids[1])
+    history = jobs.history(conn, ids[1])
     assert history is not None
     assert history.held is not None
     assert (history.held.node, history.held.lease, history.held.host) == (str(NODE), 9, "here")
 
 
 def test_there_is_no_history_of_an_unknown_job(conn: Session) -> None:
-    assert admin_jobs.history(conn, 10**15) is None
+    assert jobs.history(conn, 10**15) is None
 
 
 def test_retry_gives_a_new_life_but_never_an_old_attempt_number(conn: Session) -> None:
@@ -218,7 +220,7 @@ def test_retry_gives_a_new_life_but_never_an_old_attempt_number(conn: Session) -
     row = conn.execute(
         "SELECT j.state::text, j.attempt, j.n_failed, j.finalized_at, j.run_at = r.run_at, "
         "j.run_at > '2020-01-02', r.priority, r.suspect "
-        "FROM actorq.job j JOIN actorq.ready r USING (id)"
+        "FROM actorq.client.handle j JOIN actorq.ready r USING (id)"
     ).fetchone()
     assert row == ("pending", 1, 0, None, True, True, 2, 0)
     assert conn.execute("SELECT final FROM actorq.failure").fetchall() == [(False,)]
@@ -289,7 +291,7 @@ def test_prune_deletes_finished_jobs_with_all_that_belongs_to_them(conn: Session
     ids = insert(conn, 6)
     finish(conn, ids[:2])
     finish(conn, ids[2:4], "failed")
-    conn.execute("INSERT INTO actorq.result SELECT id, '1' FROM actorq.job")
+    conn.execute("INSERT INTO actorq.result SELECT id, '1' FROM actorq.client.handle")
     assert pruned(conn, states=["completed", "failed"]) == 4
     for table in ("job", "result"):
         assert count(conn, table) == 2
@@ -391,10 +393,10 @@ def test_a_place_where_something_has_ended_is_looked_at_again(
 
 def test_a_place_of_new_jobs_or_kept_ones_is_not_remembered(conn: Session) -> None:
     finish(conn, insert(conn, 3))
-    conn.execute("CREATE TABLE public.photo (job bigint REFERENCES actorq.job)")
-    conn.execute("INSERT INTO public.photo SELECT id FROM actorq.job LIMIT 1")
+    conn.execute("CREATE TABLE public.photo (job bigint REFERENCES actorq.client.handle)")
+    conn.execute("INSERT INTO public.photo SELECT id FROM actorq.client.handle LIMIT 1")
     assert pruned(conn) == 2
-    conn.execute("UPDATE actorq.job SET created_at = '2020-01-01'")
+    conn.execute("UPDATE actorq.client.handle SET created_at = '2020-01-01'")
     assert pruned(conn) == 0
     conn.execute("DELETE FROM public.photo")
     insert(conn, 1)

@@ -9,10 +9,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from actorq.store.admin import connect_admin, planned, run
-from actorq.store.admin_jobs import LAST
-from actorq.store.connection import Session
-from actorq.store.statements import statement
+from actorq.store.admin.run.jobs import LAST
+from actorq.store.admin.run.run import connect_admin, planned, run
+from actorq.store.session.connection import Session
+from actorq.store.session.statements import statement
 from tests.support.rows import insert
 
 N = 60_000
@@ -58,7 +58,7 @@ def filled(server: str, template: str) -> Iterator[Session]:
 def fill(conn: Session) -> None:
     for state in ("pending", "failed", "completed"):
         conn.execute(
-            "INSERT INTO actorq.job (kind, state, attempt, args, run_at, finalized_at)"
+            "INSERT INTO actorq.client.handle (kind, state, attempt, args, run_at, finalized_at)"
             " SELECT 'k' || n %% %s, %s, 1, to_json(repeat('x', 100)),"
             " now() - n * interval '1 ms', now() FROM generate_series(1, %s) n",
             [KINDS, state, N],
@@ -67,7 +67,7 @@ def fill(conn: Session) -> None:
     conn.execute(
         "INSERT INTO actorq.failure (job, attempt, lane, final, cause, type, message, traceback)"
         " SELECT j.id, 1, l.id, true, 'error', 'ValueError', 'no', repeat('x', 100)"
-        " FROM actorq.job j JOIN actorq.lane l USING (queue, kind) WHERE j.state = 'failed'"
+        " FROM actorq.client.handle j JOIN actorq.lane l USING (queue, kind) WHERE j.state = 'failed'"
     )
 
 
@@ -88,7 +88,7 @@ def test_what_is_looked_for_is_found_without_reading_whole_tables(
     filled: Session, analysed: bool
 ) -> None:
     if analysed:
-        filled.execute("ANALYZE actorq.job, actorq.ready, actorq.failure")
+        filled.execute("ANALYZE actorq.client.handle, actorq.ready, actorq.failure")
     touched = {}
     for what, (name, params, most) in CALLS.items():
         plan = explained(filled, name, params)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from actorq.store import admin_doctor
-from actorq.store.cancel import cancel
-from actorq.store.queue import QueueStore
+from actorq.store.admin.run import doctor
+from actorq.store.queue.queue.cancel import cancel
+from actorq.store.queue.queue.queue import QueueStore
 from tests.store.kit import Kit, beside
 from tests.support.rows import ready_ids
 
@@ -33,7 +33,7 @@ def test_jobs_of_one_statement_share_rows(kit: Kit) -> None:
 def test_a_block_is_in_order_whatever_the_plan(kit: Kit, kind: str, plan: str) -> None:
     """What a claim leaves of it must not lie before the place where the claim has ended."""
     kit.conn.execute(f"SET enable_{plan} = off".encode())
-    insert = "INSERT INTO actorq.job (kind) SELECT %s FROM generate_series(1, 2000) RETURNING id"
+    insert = "INSERT INTO actorq.client.handle (kind) SELECT %s FROM generate_series(1, 2000) RETURNING id"
     ids = [job for (job,) in kit.rows(insert, kind)]
     assert [job for block in blocks(kit) for job in block] == ids
     kit.lane = kit.store.lanes([("default", kind)])["default", kind]
@@ -48,7 +48,7 @@ def test_a_block_is_in_order_whatever_the_plan(kit: Kit, kind: str, plan: str) -
 
 def test_jobs_that_differ_do_not(kit: Kit) -> None:
     kit.conn.execute(
-        "INSERT INTO actorq.job (kind, priority, run_at)"
+        "INSERT INTO actorq.client.handle (kind, priority, run_at)"
         " SELECT 'k', n / 10 % 2, timestamptz '2020-01-01' + n / 20 * interval '1 s'"
         " FROM generate_series(0, 59) n"
     )
@@ -198,7 +198,7 @@ def twice_in_one(kit: Kit, job: int) -> None:
 
 
 def stale(kit: Kit, job: int) -> None:
-    kit.conn.execute("UPDATE actorq.job SET state = 'completed' WHERE id = %s", [job])
+    kit.conn.execute("UPDATE actorq.client.handle SET state = 'completed' WHERE id = %s", [job])
 
 
 def both(kit: Kit, job: int) -> None:
@@ -211,7 +211,7 @@ def both(kit: Kit, job: int) -> None:
 
 def misplaced(kit: Kit, job: int) -> None:
     kit.conn.execute("SET actorq.own = 'on'")
-    kit.conn.execute("UPDATE actorq.job SET priority = 1 WHERE id = %s", [job])
+    kit.conn.execute("UPDATE actorq.client.handle SET priority = 1 WHERE id = %s", [job])
 
 
 def in_no_window(kit: Kit, job: int) -> None:
@@ -230,11 +230,11 @@ def test_one_stray_in_a_block_is_mended_and_costs_the_others_nothing(
     kit.conn.execute("ALTER SEQUENCE actorq.job_id_seq RESTART 1024")
     ids = kit.enqueue(6)
     harm(kit, ids[2])
-    assert admin_doctor.strays(kit.conn)[ids[2]] == harm.__name__.replace(
+    assert doctor.strays(kit.conn)[ids[2]] == harm.__name__.replace(
         "twice_in_one", "twice"
     ).replace("in_no_window", "misplaced")
-    admin_doctor.repair(kit.conn)
-    assert admin_doctor.strays(kit.conn) == {}
+    doctor.repair(kit.conn)
+    assert doctor.strays(kit.conn) == {}
     assert ready_ids(kit.conn).count(ids[2]) == places
     assert [job for job in ready_ids(kit.conn) if job != ids[2]] == ids[:2] + ids[3:]
     assert cancel(kit.conn, ids[3:]).cancelled == ids[3:]

@@ -11,8 +11,8 @@ import pytest
 
 from actorq import embedded
 from actorq.errors import StoreUnavailable
-from actorq.store.faults import remedy
-from actorq.store.migrate import migrate
+from actorq.store.schema.migrate import migrate
+from actorq.store.session.faults import remedy
 from tests.store.kit import Kit, done
 from tests.support.server import HOMES
 from tests.support.wait import wait_until

@@ -10,13 +10,14 @@ import psycopg
 import pytest
 
 import actorq
-from actorq.core.model import Row
-from actorq.store import admin_checks, admin_doctor, admin_jobs, admin_ranges
-from actorq.store.admin import connect_admin
-from actorq.store.admin_checks import Check
-from actorq.store.admin_doctor import diagnose, repair, strays
-from actorq.store.connection import Session
-from actorq.store.faults import OnHold
+from actorq.core.job.model import Row
+from actorq.store.admin.run import checks as admin_checks
+from actorq.store.admin.run import doctor, jobs, ranges
+from actorq.store.admin.run.checks import Check
+from actorq.store.admin.run.doctor import diagnose, repair, strays
+from actorq.store.admin.run.run import connect_admin
+from actorq.store.session.connection import Session
+from actorq.store.session.faults import OnHold
 from tests.store.kit import ERROR, Kit, part
 from tests.store.test_admin import blocked
 from tests.support.rows import NODE, claim, finish, insert, ready_ids, register
@@ -75,11 +76,11 @@ def double(conn: Session, job: int) -> None:
 
 
 def end(conn: Session, job: int) -> None:
-    conn.execute("UPDATE actorq.job SET state = 'completed' WHERE id = %s", [job])
+    conn.execute("UPDATE actorq.client.handle SET state = 'completed' WHERE id = %s", [job])
 
 
 def misplace(conn: Session, job: int) -> None:
-    conn.execute("UPDATE actorq.job SET priority = 1 WHERE id = %s", [job])
+    conn.execute("UPDATE actorq.client.handle SET priority = 1 WHERE id = %s", [job])
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_repair_restores_the_place_that_the_trigger_would_have_chosen(conn: Sess
     insert(conn, 5, priority=3, run_at="2999-01-01T00:00:00Z", args='{"a": 1}', key="k")
     placed = conn.execute("SELECT * FROM actorq.ready ORDER BY id").fetchall()
     conn.execute("DELETE FROM actorq.ready")
-    assert repair(conn) == admin_doctor.Repaired(n_removed=0, n_added=5)
+    assert repair(conn) == doctor.Repaired(n_removed=0, n_added=5)
     assert conn.execute("SELECT * FROM actorq.ready ORDER BY id").fetchall() == placed
 
 
@@ -133,10 +134,10 @@ def test_rows_loaded_past_the_triggers_are_repaired(conn: Session) -> None:
 def test_more_strays_than_are_read_at_once_are_all_mended(
     conn: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admin_doctor, "MAX_FOUND", 10)
+    monkeypatch.setattr(doctor, "MAX_FOUND", 10)
     insert(conn, 25)
     conn.execute("DELETE FROM actorq.ready")
-    assert repair(conn) == admin_doctor.Repaired(0, 25)
+    assert repair(conn) == doctor.Repaired(0, 25)
 
 
 def test_all_is_found_however_small_the_ranges_are(
@@ -151,7 +152,7 @@ def test_all_is_found_however_small_the_ranges_are(
     whole = strays(conn)
     assert whole == {5: "stale", **dict.fromkeys([*ids[:4], *ids[10:12]], "lost")}
     heard: list[str] = []
-    monkeypatch.setattr(admin_ranges, "RANGE", 7)
+    monkeypatch.setattr(ranges, "RANGE", 7)
     assert strays(conn, told=heard.append) == whole
     assert len(heard) == 6
 
@@ -163,14 +164,14 @@ def unfit(conn: Session) -> dict[int, str]:
     finish(conn, [elsewhere, unmarked, fine, gone], "failed")
     conn.execute("UPDATE actorq.failure SET final = false WHERE job = %s", [unmarked])
     finish(conn, [marked], "failed")
-    conn.execute("UPDATE actorq.job SET state = 'completed' WHERE id = %s", [marked])
+    conn.execute("UPDATE actorq.client.handle SET state = 'completed' WHERE id = %s", [marked])
     conn.execute("UPDATE actorq.failure SET lane = 77 WHERE job = %s", [elsewhere])
     conn.execute("DELETE FROM actorq.ready")
-    conn.execute("UPDATE actorq.job SET state = 'failed' WHERE id = %s", [silent])
-    conn.execute("INSERT INTO actorq.result SELECT id, '1' FROM actorq.job WHERE id = %s", [gone])
+    conn.execute("UPDATE actorq.client.handle SET state = 'failed' WHERE id = %s", [silent])
+    conn.execute("INSERT INTO actorq.result SELECT id, '1' FROM actorq.client.handle WHERE id = %s", [gone])
     with conn.transaction():
         conn.execute("SET LOCAL session_replication_role = replica")
-        conn.execute("DELETE FROM actorq.job WHERE id = %s", [gone])
+        conn.execute("DELETE FROM actorq.client.handle WHERE id = %s", [gone])
     return {
         marked: "marked", elsewhere: "elsewhere", unmarked: "unmarked", silent: "unmarked",
         gone: "orphan",
@@ -179,38 +180,38 @@ def unfit(conn: Session) -> dict[int, str]:
 
 def test_failures_and_results_that_do_not_fit_are_found_and_mended(conn: Session) -> None:
     wrong = unfit(conn)
-    assert admin_ranges.unmatched(conn) == wrong
+    assert ranges.unmatched(conn) == wrong
     check = found(conn, "belongings")
     assert check.level == "warn"
     assert "results or failures of no job" in check.text
-    assert repair(conn) == admin_doctor.Repaired(0, 0, n_matched=len(wrong))
+    assert repair(conn) == doctor.Repaired(0, 0, n_matched=len(wrong))
     assert found(conn, "belongings").level == "ok"
-    dead = sorted(admin_jobs.job_ids(conn, state="failed"))
-    failed = conn.execute("SELECT id FROM actorq.job WHERE state = 'failed' ORDER BY id")
+    dead = sorted(jobs.job_ids(conn, state="failed"))
+    failed = conn.execute("SELECT id FROM actorq.client.handle WHERE state = 'failed' ORDER BY id")
     assert dead == [row[0] for row in failed]
     assert conn.execute("SELECT count(*) FROM actorq.result").fetchone() == (0,)
 
 
 def test_foreign_keys_to_jobs_are_named(conn: Session) -> None:
-    conn.execute("CREATE TABLE public.note (job bigint REFERENCES actorq.job ON DELETE CASCADE)")
+    conn.execute("CREATE TABLE public.note (job bigint REFERENCES actorq.client.handle ON DELETE CASCADE)")
     check = found(conn, "references")
     assert (check.level, "note_job_fkey of public.note" in check.text) == ("warn", True)
     assert "prune keeps" not in check.text
-    conn.execute("CREATE TABLE public.photo (job bigint REFERENCES actorq.job)")
+    conn.execute("CREATE TABLE public.photo (job bigint REFERENCES actorq.client.handle)")
     assert "prune keeps" in found(conn, "references").text
 
 
 def test_a_lane_with_many_due_jobs_that_nobody_serves_is_not_counted_to_its_end(
     conn: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admin_doctor, "UNSERVED_ROWS", 2)
+    monkeypatch.setattr(doctor, "UNSERVED_ROWS", 2)
     for n in range(4):
         insert(conn, 1, run_at=f"2020-01-0{n + 1}T00:00:00Z", priority=n)
     assert "at least 3 jobs due" in found(conn, "service").text
 
 
 def test_findings_come_one_after_another_and_those_of_all_jobs_last(conn: Session) -> None:
-    findings = admin_doctor.examine(conn)
+    findings = doctor.examine(conn)
     assert next(findings).name == "server"
     assert [check.name for check in findings][-2:] == ["membership", "belongings"]
 
@@ -232,7 +233,7 @@ def test_a_claim_that_commits_during_a_repair_keeps_its_job(conn: Session, dsn: 
         with psycopg.connect(dsn, autocommit=True) as watch:
             wait_until(lambda: blocked(watch), what="the repair to wait for the claim")
     thread.join()
-    assert done == [admin_doctor.Repaired(0, 0)]
+    assert done == [doctor.Repaired(0, 0)]
     assert ready_ids(conn) == []
     assert strays(conn) == {}
 
@@ -247,7 +248,7 @@ def test_a_job_settled_out_of_its_lease_is_no_stray(conn: Session) -> None:
 
 
 def test_a_sequence_behind_the_jobs_is_found_and_moved(conn: Session) -> None:
-    conn.execute("INSERT INTO actorq.job (id, kind) VALUES (1000, 'embed')")
+    conn.execute("INSERT INTO actorq.client.handle (id, kind) VALUES (1000, 'embed')")
     assert found(conn, "ids").level == "bad"
     repair(conn)
     assert found(conn, "ids").level == "ok"
@@ -284,10 +285,10 @@ def test_every_sequence_is_looked_after_and_what_it_stops_is_told(kit: Kit) -> N
 
 
 def test_a_disabled_or_missing_trigger_is_bad(conn: Session) -> None:
-    conn.execute("ALTER TABLE actorq.job DISABLE TRIGGER job_inserted")
+    conn.execute("ALTER TABLE actorq.client.handle DISABLE TRIGGER job_inserted")
     assert found(conn, "triggers").level == "bad"
     assert "job_inserted" in found(conn, "triggers").text
-    conn.execute("DROP TRIGGER job_inserted ON actorq.job")
+    conn.execute("DROP TRIGGER job_inserted ON actorq.client.handle")
     assert "missing" in found(conn, "triggers").text
 
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from actorq.core.ask import DueAsk
+from actorq.core.store_values import DueAsk
 from actorq.errors import StoreUnavailable
-from actorq.store.connection import connect
-from actorq.store.epoch import Epoch
-from actorq.store.faults import OnHold, remedy
-from actorq.store.queue import QueueStore
+from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.session.connection import connect
+from actorq.store.session.epoch import Epoch
+from actorq.store.session.faults import OnHold, remedy
 from tests.store.kit import Kit, done, pid
 
 READ_ONLY = "SET default_transaction_read_only = on"

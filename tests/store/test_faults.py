@@ -7,7 +7,7 @@ import pytest
 from psycopg import errors
 
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
-from actorq.store.faults import (
+from actorq.store.session.faults import (
     Contended,
     Forbidden,
     LockTimeout,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-import actorq.store
+from actorq.store.session.statements import SQL
 
-FILES = sorted((Path(str(actorq.store.__file__)).parent / "sql").glob("*.sql"))
+FILES = sorted(SQL.glob("*/*.sql"))
 
 
 def numbers(text: str) -> set[int]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from actorq.store import admin_change
-from actorq.store.admin import connect_admin
+from actorq.store.admin.run import change
+from actorq.store.admin.run.run import connect_admin
 from tests.store.kit import Kit, beside, done
 from tests.support.rows import finish
 
@@ -11,8 +11,8 @@ from tests.support.rows import finish
 def keyed(kit: Kit, n: int) -> list[int]:
     """Make jobs with the unique keys k0, k1, …"""
     ids = kit.enqueue(n)
-    kit.conn.execute("UPDATE actorq.job SET unique_key = 'k' || id - %s", [ids[0]])
-    kit.conn.execute("INSERT INTO actorq.unique_key SELECT kind, unique_key, id FROM actorq.job")
+    kit.conn.execute("UPDATE actorq.client.handle SET unique_key = 'k' || id - %s", [ids[0]])
+    kit.conn.execute("INSERT INTO actorq.unique_key SELECT kind, unique_key, id FROM actorq.client.handle")
     return ids
 
 
@@ -51,7 +51,7 @@ def test_a_key_that_a_retry_takes_back_meanwhile_stays(kit: Kit) -> None:
     finish(kit.conn, [job], "failed")
     with connect_admin(kit.dsn, "actorq") as admin:
         with admin.transaction():
-            admin_change.retry(admin, [job])
+            change.retry(admin, [job])
             assert kit.store.sweep_keys(("", ""), 9) == (None, 0), "somebody is using it"
         assert kit.store.sweep_keys(("", ""), 9) == (None, 0)
     assert keys(kit) == ["k0"]
@@ -63,7 +63,7 @@ def test_a_retry_waits_for_a_sweep_and_makes_the_key_anew(kit: Kit) -> None:
     sweeper, retrier = kit.open(), kit.open(lock_timeout_s=10)
     sweeper._session.execute("BEGIN")
     assert sweeper.sweep_keys(("", ""), 9) == (None, 1)
-    retry = admin_change.retry
+    retry = change.retry
     with beside(kit, sweeper, retrier, lambda: retry(retrier._session, [job])) as thread:
         sweeper._session.execute("COMMIT")
     assert thread.result().taken == [job]

@@ -7,13 +7,13 @@ import threading
 import psycopg
 import pytest
 
-from actorq.core.ask import Ask
+from actorq.core.store_values import Ask
 from actorq.errors import ConfigError, SchemaMismatch, StoreUnavailable
-from actorq.store import migrate as module
-from actorq.store.connection import connect
-from actorq.store.faults import LockTimeout, remedy
-from actorq.store.migrate import Migration, check, migrate, migrations, sql_text
-from actorq.store.queue import QueueStore
+from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.schema import migrate as module
+from actorq.store.schema.migrate import Migration, check, migrate, migrations, sql_text
+from actorq.store.session.connection import connect
+from actorq.store.session.faults import LockTimeout, remedy
 from tests.store.kit import Kit
 from tests.support.wait import wait_until
 

@@ -8,12 +8,12 @@ from collections.abc import Callable
 import pytest
 
 import actorq
-from actorq.core.ask import Ask
-from actorq.core.model import Settlement
+from actorq.core.job.model import Settlement
+from actorq.core.store_values import Ask
 from actorq.errors import StoreUnavailable
-from actorq.store.claims import MANY
-from actorq.store.connection import Session
-from actorq.store.queue import QueueStore
+from actorq.store.queue.queue.claims import MANY
+from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.session.connection import Session
 from tests.store.kit import Kit
 from tests.support.network import Network
 

@@ -10,11 +10,12 @@ import pytest
 
 import actorq
 from actorq.errors import ConfigError, StoreUnavailable
-from actorq.store import admin_change, admin_doctor, admin_prune, admin_status, cancel
-from actorq.store.admin import connect_admin
-from actorq.store.connection import connect
-from actorq.store.migrate import migrate
-from actorq.store.queue import QueueStore
+from actorq.store.admin.run import change, doctor, prune, status
+from actorq.store.admin.run.run import connect_admin
+from actorq.store.queue.queue import cancel
+from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.schema.migrate import migrate
+from actorq.store.session.connection import connect
 from tests.store.kit import Kit
 from tests.support.pooler import pooled
 from tests.support.rows import finish
@@ -63,16 +64,16 @@ def enqueue_all_ways_pooled(dsn: str) -> None:
 
 def administer(dsn: str) -> None:
     with connect_admin(dsn, "actorq") as conn:
-        waiting = "SELECT id FROM actorq.job WHERE state = 'pending' ORDER BY id LIMIT 4"
+        waiting = "SELECT id FROM actorq.client.handle WHERE state = 'pending' ORDER BY id LIMIT 4"
         ids = [row[0] for row in conn.execute(waiting)]
         assert cancel.cancel(conn, ids).cancelled == ids
-        assert admin_change.retry(conn, ids).taken == ids
-        admin_status.status(conn)
-        admin_doctor.repair(conn)
-        found = {check.name: check for check in admin_doctor.diagnose(conn)}
+        assert change.retry(conn, ids).taken == ids
+        status.status(conn)
+        doctor.repair(conn)
+        found = {check.name: check for check in doctor.diagnose(conn)}
         assert found["connection"].level == "bad"
         assert "transaction pooler" in found["connection"].text
-        list(admin_prune.prune(conn))
+        list(prune.prune(conn))
 
 
 def refused(dsn: str) -> None:
@@ -99,7 +100,7 @@ def test_no_command_leaves_a_setting_behind(
     before = remains(shared)
     command(shared)
     assert remains(shared) == before
-    guarded = "UPDATE actorq.job SET priority = 1"
+    guarded = "UPDATE actorq.client.handle SET priority = 1"
     with (
         psycopg.connect(shared, autocommit=True) as conn,
         pytest.raises(psycopg.errors.RestrictViolation),
@@ -109,7 +110,7 @@ def test_no_command_leaves_a_setting_behind(
 
 def test_what_a_command_needs_holds_for_its_transaction(shared: str, kit: Kit) -> None:
     kit.enqueue(1)
-    kit.conn.execute("BEGIN; LOCK TABLE actorq.job")
+    kit.conn.execute("BEGIN; LOCK TABLE actorq.client.handle")
     with connect(shared, name="test", session=False, lock_timeout_s=0.05) as conn:
         assert conn.pooling == "transaction"
         with pytest.raises(Exception, match="lock timeout"):
@@ -136,7 +137,7 @@ def test_a_supervisor_works_through_a_pooler_by_session(dsn: str, reset: str) ->
         store.listen()
         assert store.due([]) == []
         with connect_admin(theirs, "actorq") as conn:
-            found = {check.name: check for check in admin_doctor.diagnose(conn)}
+            found = {check.name: check for check in doctor.diagnose(conn)}
             assert (found["connection"].level, lane) == ("ok", 1)
             assert "by session" in found["connection"].text
         store.close()

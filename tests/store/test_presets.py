@@ -9,10 +9,10 @@ import psycopg
 import pytest
 
 import actorq
-from actorq.core.ask import Ask, NodeInfo
-from actorq.core.model import Row
-from actorq.store.connection import connect
-from actorq.store.queue import QueueStore
+from actorq.core.job.model import Row
+from actorq.core.store_values import Ask, NodeInfo
+from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.session.connection import connect
 from tests.store.kit import ERROR, part
 
 PRESETS = {

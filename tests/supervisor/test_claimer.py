@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from actorq.core import effects as e
 from actorq.core import event
-from actorq.core import inputs as i
-from actorq.core.ask import Claimed
+from actorq.core.plan.plan import effects as e
+from actorq.core.plan.plan import inputs as i
+from actorq.core.store_values import ClaimReply
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
-from actorq.supervisor import claimer as claimer_module
-from actorq.supervisor.claimer import Claimer
+from actorq.supervisor.threads import claimer
+from actorq.supervisor.threads.claimer import Claimer
 from tests.support.wait import wait_until
 
 NEVER = RowRefused("a trigger says no (SQLSTATE P0001)")
@@ -34,9 +34,9 @@ class Store:
     def n(self, name: str) -> int:
         return sum(call[0] == name for call in self.calls)
 
-    def claim(self, _: Any) -> Claimed:
+    def claim(self, _: Any) -> ClaimReply:
         self._meet("claim")
-        return Claimed(None, 0, {})
+        return ClaimReply(None, 0, {})
 
     def give_back(self, _: str, lease: int) -> None:
         self._meet("give_back", lease)
@@ -58,7 +58,7 @@ class Claiming:
         self.claimer = Claimer("me", open_, self.posted.append)
         self.claimer.start()
 
-    def order(self, *orders: claimer_module.Order) -> None:
+    def order(self, *orders: claimer.Order) -> None:
         for order in orders:
             self.claimer.order(order)
 
@@ -100,7 +100,7 @@ def test_a_claim_that_is_refused_is_reported_once_and_answered_each_time(
 )
 @pytest.mark.parametrize("error", [NEVER, StoreUnavailable("read-only")])
 def test_an_order_that_is_always_refused_is_in_nobodys_way(
-    claiming: Claiming, call: str, order: claimer_module.Order, error: StoreError
+    claiming: Claiming, call: str, order: claimer.Order, error: StoreError
 ) -> None:
     claiming.store.trouble[call] = error
     claiming.order(order)

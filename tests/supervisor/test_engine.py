@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from actorq.core import event
-from actorq.core import inputs as i
-from actorq.core.ask import Claimed
+from actorq.core.plan.plan import inputs as i
+from actorq.core.store_values import ClaimReply
 from actorq.errors import StoreUnavailable
-from actorq.supervisor import links as links_module
 from actorq.supervisor.options import RunOptions
+from actorq.supervisor.threads import start
 from tests.supervisor.support import Running
 
 
@@ -28,7 +28,7 @@ def test_what_was_said_to_the_old_life_does_not_reach_the_new_one(running: Runni
     old = running.engine._inbox
     running.declare_dead()
     running.wait_until_told(event.SupervisorDisowned)
-    old.put(i.Claimed(1, 10**6, Claimed(None, 0, {}), 0.0))
+    old.put(i.Claimed(1, 10**6, ClaimReply(None, 0, {}), 0.0))
     assert running.completes_a_job()
     running.stop()
     assert running.codes == [0]
@@ -38,7 +38,7 @@ def test_a_database_that_is_away_delays_the_new_life(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running.wait_until_told(event.ActorReady)
-    open_, refused = links_module.open_store, []
+    open_, refused = start.open_store, []
 
     def refusing(options: RunOptions, name: str, **timeouts: float) -> Any:
         if name == "actorq start" and len(refused) < 2:
@@ -46,7 +46,7 @@ def test_a_database_that_is_away_delays_the_new_life(
             raise StoreUnavailable("away")
         return open_(options, name, **timeouts)
 
-    monkeypatch.setattr(links_module, "open_store", refusing)
+    monkeypatch.setattr(start, "open_store", refusing)
     running.declare_dead()
     running.wait_until_told(event.SupervisorDisowned)
     assert len(refused) == 2

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from actorq.core import event
-from actorq.core import inputs as i
-from actorq.core.ask import NodeInfo, NodeSeen, Reaped
+from actorq.core.plan.plan import inputs as i
+from actorq.core.store_values import NodeInfo, NodeSeen, Reaped
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
-from actorq.store.faults import Contended, Forbidden, LockTimeout, TooSlow, translated
-from actorq.store.queue import Key, QueueStore
-from actorq.supervisor import heart
+from actorq.store.queue.queue.queue import Key, QueueStore
+from actorq.store.session.faults import Contended, Forbidden, LockTimeout, TooSlow, translated
 from actorq.supervisor.ends import Fatal
+from actorq.supervisor.threads import heart
 from tests.support.wait import wait_until
 
 ME = NodeInfo("me", "here", 1, ttl_s=0.5)

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 
 from actorq.core import event
 from actorq.errors import StoreUnavailable
-from actorq.supervisor import engine as engine_module
-from actorq.supervisor import links as links_module
-from actorq.supervisor.stage import Stage
+from actorq.supervisor import engine
+from actorq.supervisor.local.stage import Stage
+from actorq.supervisor.threads import start
 from tests.supervisor.support import Running
 from tests.support.wait import wait_until
 
 FULL = """
     CREATE FUNCTION public.trouble() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN RAISE 'No space left on device' USING ERRCODE = 'disk_full'; END $$;
-    CREATE TRIGGER trouble BEFORE UPDATE ON actorq.job EXECUTE FUNCTION public.trouble()
+    CREATE TRIGGER trouble BEFORE UPDATE ON actorq.client.handle EXECUTE FUNCTION public.trouble()
 """
 CURE = "DROP FUNCTION public.trouble() CASCADE"
 NODE = "SELECT id, beat_at FROM actorq.node"
@@ -40,7 +42,7 @@ def test_the_heart_beats_while_everything_else_is_stuck(
     """The engine hangs in somebody's listener, the outcomes behind somebody's lock."""
     running.wait_until_told(event.ActorReady)
     with direct.transaction():
-        direct.execute("LOCK TABLE actorq.job, actorq.ready IN ACCESS EXCLUSIVE MODE")
+        direct.execute("LOCK TABLE actorq.client.handle, actorq.ready IN ACCESS EXCLUSIVE MODE")
         running.heard.clear()
         running.app.events.emit(event.ConnectionLost("nobody", "so that somebody is told"))
         seen = set(direct.execute(NODE).fetchall())
@@ -69,7 +71,7 @@ def test_a_supervisor_waits_at_its_start_for_who_makes_its_lane(
         " AND wait_event_type = 'Lock' AND datname = current_database()"
     )
     with psycopg.connect(dsn) as slow:
-        slow.execute("INSERT INTO actorq.job (kind) VALUES ('nothing')")
+        slow.execute("INSERT INTO actorq.client.handle (kind) VALUES ('nothing')")
         slow.execute("SET CONSTRAINTS ALL IMMEDIATE")
         made: list[Running] = []
         starting = threading.Thread(target=lambda: made.append(Running(dsn)))
@@ -112,7 +114,7 @@ def stopped_at_once(running: Running, direct: psycopg.Connection) -> event.Super
 def test_outcomes_that_are_lost_by_a_hard_stop_make_it_fail(
     running: Running, direct: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "JOIN_S", 0.5)
+    monkeypatch.setattr(engine, "JOIN_S", 0.5)
     assert stopped_at_once(running, direct).n_unsettled == 1
     assert running.codes == [1]
     direct.execute(CURE)
@@ -130,20 +132,20 @@ def test_outcomes_that_are_written_at_the_very_end_are_not_said_to_be_lost(
 
     monkeypatch.setattr(Stage, "close", cure)
     assert stopped_at_once(running, direct).n_unsettled == 0
-    assert any(isinstance(e, event.Settled) for e in running.told)
+    assert any(isinstance(e, event.BatchSettled) for e in running.told)
     assert running.codes == [0]
 
 
 def test_a_supervisor_that_cannot_take_its_row_away_says_so(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    open_ = links_module.open_store
+    open_ = start.open_store
 
     def refusing(options: Any, name: str, **timeouts: float) -> Any:
         if name == "actorq leave":
             raise StoreUnavailable("away")
         return open_(options, name, **timeouts)
 
-    monkeypatch.setattr(links_module, "open_store", refusing)
+    monkeypatch.setattr(start, "open_store", refusing)
     running.stop()
     assert event.ConnectionLost("leave", "away") in running.told

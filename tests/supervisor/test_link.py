@@ -8,11 +8,11 @@ import pytest
 
 from actorq.core import event
 from actorq.errors import StoreUnavailable
-from actorq.store.queue import QueueStore
-from actorq.supervisor import link
+from actorq.store.queue.queue.queue import QueueStore
+from actorq.supervisor.threads import store_thread
 
 
-class Lost(link.Link):
+class Lost(store_thread.StoreThread):
     """Lose the first connection at once, and leave by the second."""
 
     n_lost = 0
@@ -20,7 +20,7 @@ class Lost(link.Link):
     def work(self, store: QueueStore) -> None:
         self.n_lost += 1
         if self.n_lost == 2:
-            raise link.Stopping
+            raise store_thread.Stopping
         raise StoreUnavailable("gone")
 
 
@@ -32,7 +32,7 @@ class Store:
 def test_each_reason_why_a_link_cannot_connect_is_told_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(link, "FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(store_thread, "FIRST_WAIT_S", 0.001)
     script = [
         "starting",
         "starting",

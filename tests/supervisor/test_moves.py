@@ -10,7 +10,7 @@ from psycopg import conninfo
 
 from actorq import embedded
 from actorq.core import event
-from actorq.store.migrate import migrate
+from actorq.store.schema.migrate import migrate
 from tests.supervisor.support import Running
 from tests.support.pooler import pooled
 from tests.support.server import own_server

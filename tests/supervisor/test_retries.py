@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from actorq.core import event
-from actorq.core.policy import KindPolicy
-from actorq.core.retry import DEFAULT, delay_s
+from actorq.core.job.policy import KindPolicy
+from actorq.core.job.retry import DEFAULT, delay_s
 from actorq.supervisor.retries import told
 from tests.supervisor.support import Running
 

@@ -10,13 +10,13 @@ import psycopg
 import pytest
 
 from actorq.core import event
-from actorq.core import inputs as i
-from actorq.core.ask import Settled
-from actorq.core.model import Settlement
+from actorq.core.job.model import Settlement
+from actorq.core.plan.plan import inputs as i
+from actorq.core.store_values import SettleReply
 from actorq.errors import StoreUnavailable
-from actorq.store.faults import TooSlow
-from actorq.store.queue import QueueStore
-from actorq.supervisor.settlers import Settlers
+from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.session.faults import TooSlow
+from actorq.supervisor.threads.settlers import Settlers
 from tests.store.kit import Kit, done, part
 from tests.support.wait import wait_until
 
@@ -28,7 +28,7 @@ class Forgetful(QueueStore):
 
     def settle_around_locks(
         self, node: str, settle_no: int, settlements: Sequence[Settlement]
-    ) -> Settled:
+    ) -> SettleReply:
         said = super().settle_around_locks(node, settle_no, settlements)
         if Forgetful.n_lost:
             return said
@@ -47,7 +47,7 @@ def test_jobs_that_were_locked_while_an_answer_got_lost_are_settled_later(
     posted: list[Any] = []
     settler = Settlers(kit.node, lambda name: Forgetful.connect(kit.dsn, name=name), posted.append)
     with psycopg.connect(kit.dsn) as user:
-        user.execute("SELECT FROM actorq.job WHERE id = %s FOR UPDATE", [ids[1]])
+        user.execute("SELECT FROM actorq.client.handle WHERE id = %s FOR UPDATE", [ids[1]])
         sent = done(batch)
         if not whole:
             sent = part(batch, [])
@@ -92,7 +92,7 @@ class Counting(QueueStore):
 
     carried: list[int]
 
-    def settle(self, node: str, settle_no: int, settlements: Sequence[Settlement]) -> Settled:
+    def settle(self, node: str, settle_no: int, settlements: Sequence[Settlement]) -> SettleReply:
         self.carried.append(len(settlements))
         return super().settle(node, settle_no, settlements)
 
@@ -121,8 +121,8 @@ def test_a_settler_that_is_stopped_before_it_has_begun_writes_what_it_has_and_en
 def test_small_statements_in_a_row_wait_for_more_but_the_first_does_not(
     kit: Kit, counting: Settlers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("actorq.supervisor.settler.GATHER_S", 30.0)
-    monkeypatch.setattr("actorq.supervisor.settler.ENOUGH_ROWS", 6)
+    monkeypatch.setattr("actorq.supervisor.threads.settler.GATHER_S", 30.0)
+    monkeypatch.setattr("actorq.supervisor.threads.settler.ENOUGH_ROWS", 6)
     kit.enqueue(9)
     first, second, third = (done(kit.batch(n, 3)) for n in (1, 2, 3))
     counting.order(first)
@@ -139,7 +139,7 @@ class Cut(QueueStore):
 
     after, n_cut = False, 0
 
-    def settle(self, node: str, settle_no: int, settlements: Sequence[Settlement]) -> Settled:
+    def settle(self, node: str, settle_no: int, settlements: Sequence[Settlement]) -> SettleReply:
         Cut.n_cut += 1
         if Cut.n_cut == 1 and not Cut.after:
             self.close()
@@ -177,7 +177,7 @@ def test_one_outcome_that_the_database_refuses_fails_its_job_alone(kit: Kit) -> 
         f"""
         CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN RAISE EXCEPTION 'not this one'; END $$;
-        CREATE TRIGGER refuse BEFORE UPDATE ON actorq.job FOR EACH ROW
+        CREATE TRIGGER refuse BEFORE UPDATE ON actorq.client.handle FOR EACH ROW
         WHEN (NEW.id = {ids[1]} AND NEW.state = 'completed') EXECUTE FUNCTION public.refuse()
         """.encode()
     )
@@ -213,10 +213,10 @@ def test_a_repair_that_takes_too_long_is_tried_again_by_itself(
 ) -> None:
     monkeypatch.setattr(Slow, "n_mends", 0)
     monkeypatch.setattr(Slow, "n_made", 0)
-    monkeypatch.setattr("actorq.supervisor.settler.MEND_WAIT_S", 0.05)
+    monkeypatch.setattr("actorq.supervisor.threads.settler.MEND_WAIT_S", 0.05)
     ids = kit.enqueue(3)
     batch = kit.batch(1)
-    kit.conn.execute("UPDATE actorq.job SET attempt = 7 WHERE id = %s", [ids[1]])
+    kit.conn.execute("UPDATE actorq.client.handle SET attempt = 7 WHERE id = %s", [ids[1]])
     posted: list[Any] = []
     settler = Settlers(kit.node, lambda name: Slow.connect(kit.dsn, name=name), posted.append)
     settler.order(done(batch))

@@ -19,7 +19,7 @@ from psycopg import conninfo
 
 from actorq import embedded
 from actorq.embedded import system
-from actorq.store.migrate import migrate
+from actorq.store.schema.migrate import migrate
 from tests.torture import leftovers
 
 T = TypeVar("T")

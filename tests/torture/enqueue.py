@@ -18,8 +18,8 @@ from typing import Any
 import psycopg
 
 import actorq
-from actorq.store.cancel import cancel
-from actorq.store.faults import LockTimeout
+from actorq.store.queue.queue.cancel import cancel
+from actorq.store.session.faults import LockTimeout
 from tests.torture import leash
 from tests.torture.handlers import DIRECTORY, WORK, Stream, app, each, whole
 from tests.torture.history import Writer

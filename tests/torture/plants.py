@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from actorq.store.session.statements import SQL
+
 Patch = tuple[str, str, str]
 
 
@@ -21,9 +23,15 @@ class Plant:
 
 
 def _sql(file: str, old: str, new: str) -> Patch:
-    return f"store/sql/{file}.sql", old, new
+    (path,) = SQL.glob(f"*/{file}.sql")
+    return f"store/sql/{path.parent.name}/{path.name}", old, new
 
 
+_HEART = "supervisor/threads/heart.py"
+_THREAD = "supervisor/threads/store_thread.py"
+_SETTLER = "supervisor/threads/settler.py"
+_BLAMING = "core/plan/blaming.py"
+_GUARDIAN = "supervisor/local/guardian.py"
 _CLOSED = "v (n, seq, k)\n    WHERE l.node = $1::uuid AND l.n = v.n AND l.seq = v.seq"
 _BUMPED = "v (n, seq, open, k)\n    WHERE l.node = $1::uuid AND l.n = v.n AND l.seq = v.seq"
 _DONE = "AND (SELECT lane FROM held)[v.k] > 0\n    RETURNING j.id\n"
@@ -85,7 +93,7 @@ PLANTS = (
         _sql("give_back", "l.seq = coalesce($3::int4, l.seq)", "($3::int4 IS NULL OR true)"),
     )),
     Plant("lease ids used again", "torture", (
-        ("core/plan_look.py", "view.next_lease, view.next_lease + 1",
+        ("core/plan/looking.py", "view.next_lease, view.next_lease + 1",
          "view.next_lease, view.next_lease % 30 + 1"),
     )),
     # ---- dead supervisors -----------------------------------------------------------------
@@ -118,37 +126,37 @@ PLANTS = (
          "        if self._stopped"),
     )),
     Plant("a lock ends the heart", "tests/supervisor/test_heart.py", (
-        ("supervisor/heart.py", "except (StoreUnavailable, Forbidden):", "except StoreError:"),
-        ("supervisor/link.py", "except (SchemaMismatch, Forbidden):", "except LookupError:"),
+        (_HEART, "except (StoreUnavailable, Forbidden):", "except StoreError:"),
+        (_THREAD, "except (SchemaMismatch, Forbidden):", "except LookupError:"),
     )),
     # ---- answers that are lost ------------------------------------------------------------
     Plant("outcomes are dropped before the commit is known", _CUT, (
-        ("supervisor/settler.py", "            self._resolve(store)\n",
+        (_SETTLER, "            self._resolve(store)\n",
          "            self._pending = []\n"),
     )),
     Plant("what was sent counts as written", "tests/supervisor/test_settler.py", (
-        ("supervisor/settler.py", "                self._delayed(exc)\n                raise\n",
+        (_SETTLER, "                self._delayed(exc)\n                raise\n",
          "                self._report(Settled({s.lease for s in self._pending}))\n"
          "                raise\n"),
     )),
     Plant("a lost answer means not written", "tests/supervisor/test_settler.py", (
-        ("supervisor/settler.py", "        if written is None or written < self._no:",
+        (_SETTLER, "        if written is None or written < self._no:",
          "        if written is None or written < 10**9:"),
     )),
     Plant("the other settler's commit counts", "tests/supervisor/test_settlers.py", (
         _sql("settle_no", " AND s.no % 2 = $2::int8 % 2", " AND $2::int8 > 0"),
     )),
     Plant("a lost answer means written", "tests/supervisor/test_settler.py", (
-        ("supervisor/settler.py", "        if written is None or written < self._no:",
+        (_SETTLER, "        if written is None or written < self._no:",
          "        if written is None:"),
     )),
     Plant("what was locked is forgotten with the answer", "tests/supervisor/test_settler.py", (
-        ("supervisor/settler.py", "            self._around = True\n            return",
+        (_SETTLER, "            self._around = True\n            return",
          "            return"),
     )),
     Plant("an unknown lease is not given back", "tests/core/test_plan_batches.py", (
-        ("core/plan_told.py", "            view.do(GiveBack(lease))\n", ""),
-        ("core/plan_look.py", "    view.do(GiveBack(input_.lease))\n", ""),
+        ("core/plan/telling.py", "            view.do(GiveBack(lease))\n", ""),
+        ("core/plan/looking.py", "    view.do(GiveBack(input_.lease))\n", ""),
     )),
     Plant("a claim brings what is of another kind", "tests/store/test_restore.py", (
         _sql("claim", "              AND j.queue = (SELECT queue FROM home)"
@@ -156,71 +164,71 @@ PLANTS = (
         _sql("adopt", "              AND j.queue = held.queue AND j.kind = held.kind\n", ""),
     )),
     Plant("an error without a code is final", "tests/store/test_faults.py", (
-        ("store/faults.py", "        return \"reconnect\"\n    return \"bisect\"",
+        ("store/session/faults.py", "        return \"reconnect\"\n    return \"bisect\"",
          "        return \"fatal\"\n    return \"bisect\""),
     )),
     Plant("an enqueue does not wait for the log", "torture", (
-        ("store/settings.py", '"synchronous_commit": "on"', '"synchronous_commit": "off"'),
+        ("store/session/settings.py", '"synchronous_commit": "on"', '"synchronous_commit": "off"'),
     )),
     # ---- what handlers say and ask for ----------------------------------------------------
     Plant("a time-out is an Exception", "tests/actor/test_late.py", (
         ("actor/limits.py", "class TimedOut(BaseException):", "class TimedOut(Exception):"),
     )),
     Plant("an outcome is an Exception", "tests/actor/test_said.py", (
-        ("core/outcome.py", "class Said(BaseException):", "class Said(Exception):"),
+        ("core/job/outcome.py", "class Said(BaseException):", "class Said(Exception):"),
     )),
     Plant("what is said late counts", "tests/actor/test_late.py", (
         ("actor/outbox.py", "    return is_done and not was_running\n", "    return True\n"),
     )),
     Plant("fresh processes for ever", "tests/core/test_plan_hand_back.py", (
-        ("core/plan_hand_back.py", "kind.restarts.pop(id_, 0) + 1", "1"),
+        ("core/plan/handing_back.py", "kind.restarts.pop(id_, 0) + 1", "1"),
     )),
     Plant("a batch handed back is forgotten", "tests/core/test_plan_hand_back.py", (
-        ("core/plan_hand_back.py", "    plan_batches.give_back(view, held, now)\n"
-         "    plan_batches.finish(view, actor, held, now)\n    kind.slots",
-         "    plan_batches.finish(view, actor, held, now)\n    kind.slots"),
+        ("core/plan/handing_back.py", "    batches.give_back(view, held, now)\n"
+         "    batches.finish(view, actor, held, now)\n    kind.slots",
+         "    batches.finish(view, actor, held, now)\n    kind.slots"),
     )),
     Plant("one attempt is several deaths", "tests/core/test_plan_hand_back.py", (
-        ("core/settle.py", " or attempts(counts, policy) == 1:", ":"),
+        ("core/job/settle.py", " or attempts(counts, policy) == 1:", ":"),
     )),
     Plant("jobs of an abandoned batch go on in the next one", "tests/actor/test_said.py", (
         ("actor/adapters.py", "                _cancel(task, self._loop)\n", ""),
     )),
     # ---- blame ----------------------------------------------------------------------------
     Plant("an exit with code 0 is a success", "torture", (
-        ("core/plan_blame.py", _JUDGED,
+        (_BLAMING, _JUDGED,
          "    if error.cause == 'exit':\n        held.done += held.left()\n"
          "        held.told.update(range(held.batch.n))\n        held.finished = True\n"
          "        held.since = min(held.since, now)\n        return True\n" + _JUDGED),
     )),
     Plant("the whole batch pays for one", "torture", (
-        ("core/blame.py", "\n    return Blame(suspects=suspects, innocent=innocent)",
+        ("core/blame/blame.py", "\n    return Blame(suspects=suspects, innocent=innocent)",
          "\n    return Blame(charged=suspects, innocent=innocent) or Blame()"),
     )),
     Plant("a rest ends in the process that is broken", "tests/sim/test_blame.py", (
-        ("core/plan_blame.py", "view.renew |= {a.id for a in view.actors.values()",
+        (_BLAMING, "view.renew |= {a.id for a in view.actors.values()",
          "view.renew |= {0 for a in view.actors.values()"),
     )),
     Plant("what fails for all is charged to each", "tests/sim/test_blame.py", (
-        ("core/plan_blame.py", "    if quarantine.alike(failure.error) >= ALIKE:", "    if False:"),
+        (_BLAMING, "    if quarantine.alike(failure.error) >= ALIKE:", "    if False:"),
     )),
     Plant("a group is asked from the end of the backlog for ever", "tests/sim/test_blame.py", (
-        ("core/plan_look.py", "quarantine.n_unrelated >= UNRELATED", "False"),
-        ("core/plan_look.py", "turn = not fresh or (", "turn = not fresh or False and ("),
+        ("core/plan/looking.py", "quarantine.n_unrelated >= UNRELATED", "False"),
+        ("core/plan/looking.py", "turn = not fresh or (", "turn = not fresh or False and ("),
     )),
     Plant("halving begins anew at each death", "tests/sim/test_blame.py", (
-        ("core/quarantine.py", "return Take(number, (group.n + 1) // 2)",
+        ("core/blame/quarantine.py", "return Take(number, (group.n + 1) // 2)",
          "return Take(number, max(1, group.n - 1))"),
     )),
     Plant("those that had not begun pay, too", "tests/core/test_blame.py", (
-        ("core/blame.py", "return Blame(charged=suspects, innocent=innocent)",
+        ("core/blame/blame.py", "return Blame(charged=suspects, innocent=innocent)",
          "return Blame(charged=tuple(open_))"),
     )),
     Plant("finished outcomes go with the batch that fails", _SIM, (
-        ("core/plan_blame.py", _JUDGED, "    held.told.clear()\n" + _JUDGED),
+        (_BLAMING, _JUDGED, "    held.told.clear()\n" + _JUDGED),
     )),
     Plant("a second outcome of a job is swallowed", "tests/process/test_ledger.py", (
-        ("supervisor/ledger.py", "if len(told) != before + len(positions):", "if False:"),
+        ("pipe/ledger.py", "if len(told) != before + len(positions):", "if False:"),
     )),
     # ---- claims ---------------------------------------------------------------------------
     Plant("a claim takes more than its limit", "tests/store/test_claim.py", (
@@ -233,47 +241,48 @@ PLANTS = (
              " d.jobs\n), gone AS MATERIALIZED (SELECT * FROM pick), here AS"),
     )),
     Plant("what a claim leaves of a block is gone", "tests/store/test_blocks.py", (
-        ("store/migrations/0001_initial.sql", "WHERE j.id = ANY ($3) AND j.state = 'pending'",
+        ("store/schema/migrations/0001_initial.sql",
+         "WHERE j.id = ANY ($3) AND j.state = 'pending'",
          "WHERE false"),
     )),
     Plant("a cancel takes its block along", "tests/store/test_blocks.py", (
         _sql("cancel_take", "WHERE NOT h.mine", "WHERE false"),
     )),
     Plant("a cancel does not look where its block has gone", "tests/store/test_blocks.py", (
-        ("store/cancel.py", "if again else []", "if False else []"),
+        ("store/queue/cancel.py", "if again else []", "if False else []"),
     )),
     Plant("nobody polls", _SIM, (
-        ("core/plan_look.py", "    view.due_by = now + max(BUSY_DUE_S, poll_s)",
+        ("core/plan/looking.py", "    view.due_by = now + max(BUSY_DUE_S, poll_s)",
          "    view.due_at = view.due_by = math.inf"),
     )),
     Plant("nobody looks behind the frontier", _SIM, (
-        ("core/frontier.py", "return now >= self.allowed_at() and (self.wanted or routine)",
+        ("core/lanes/frontier.py", "return now >= self.allowed_at() and (self.wanted or routine)",
          "return now < 0"),
     )),
     Plant("what has begun is given back without asking", "tests/core/test_plan_stop.py", (
-        ("core/plan_stop.py", "            plan_batches.recall(view, actor, held)\n",
-         "            plan_batches.give_back(view, held, now)\n"),
+        ("core/plan/stopping.py", "            batches.recall(view, actor, held)\n",
+         "            batches.give_back(view, held, now)\n"),
     )),
     # ---- ends ------------------------------------------------------------------------------
     Plant("actors outlive their supervisor", "torture", (
         ("actor/loop.py", "        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)\n",
          "        pass\n"),
-        ("actor/link.py", "            if not n:\n                leave(LOST)\n",
+        ("actor/pipe.py", "            if not n:\n                leave(LOST)\n",
          "            if not n:\n                threading.Event().wait()\n"),
-        ("actor/link.py", "            poll.poll()\n        leave(LOST)\n",
+        ("actor/pipe.py", "            poll.poll()\n        leave(LOST)\n",
          "            poll.poll()\n        threading.Event().wait()\n"),
-        ("supervisor/guardian.py", "os.kill(ward.pid, signal.SIGKILL)", "pass"),
+        (_GUARDIAN, "os.kill(ward.pid, signal.SIGKILL)", "pass"),
     )),
     Plant("nobody adopts what actors leave", "torture", (
-        ("supervisor/guardian.py", "prctl(_PR_SET_CHILD_SUBREAPER, 1,",
+        (_GUARDIAN, "prctl(_PR_SET_CHILD_SUBREAPER, 1,",
          "prctl(_PR_SET_CHILD_SUBREAPER, 0,"),
     )),
     Plant("orphans are nobody's business", "tests/process/test_families.py", (
-        ("supervisor/guardian.py", "            if self._alone or (dead and self._is_left(pid)):",
+        (_GUARDIAN, "            if self._alone or (dead and self._is_left(pid)):",
          "            if False:"),
     )),
     Plant("a dead actor takes another's family along", "tests/process/test_families.py", (
-        ("supervisor/guardian.py", "return not any(ward.mark in marks or ward.pid in groups for",
+        (_GUARDIAN, "return not any(ward.mark in marks or ward.pid in groups for",
          "return not any(False for"),
     )),
     Plant("a job is given away while its family lives", "tests/core/test_liveness.py", (
@@ -287,14 +296,14 @@ PLANTS = (
          "signal.SIGINT)"),
     )),
     Plant("what a stop has broken is charged", "tests/core/test_plan_stop.py", (
-        ("core/plan_batches.py", 'return view.phase != "running" and error.cause != "timeout"',
+        ("core/plan/batches.py", 'return view.phase != "running" and error.cause != "timeout"',
          "return False"),
     )),
     Plant("exit hooks have no time", "tests/process/test_leaving.py", (
         ("actor/leaving.py", "        atexit._run_exitfuncs()\n", "        pass\n"),
     )),
     Plant("an actor enqueues while it loads", "tests/e2e/test_life.py", (
-        ("client.py", '    refuse_while_loading("a job was enqueued")\n', ""),
+        ("client/client/client.py", '    refuse_while_loading("a job was enqueued")\n', ""),
     )),
     Plant("a supervisor that stops keeps its row", _STOP, (
         ("supervisor/engine.py", "            store.leave(self._node.id)\n", "            pass\n"),
@@ -322,10 +331,10 @@ PLANTS = (
         _sql("unique_insert", 'ORDER BY g.unique_key COLLATE "C"', "ORDER BY g.unique_key DESC"),
     )),
     Plant("a user's lock is waited for without end", "tests/supervisor/test_settler.py", (
-        ("store/settings.py", 'f"{round(lock_timeout_s * 1000)}ms"', '"0"'),
+        ("store/session/settings.py", 'f"{round(lock_timeout_s * 1000)}ms"', '"0"'),
     )),
     Plant("a refused row takes its batch along", "tests/supervisor/test_settler.py", (
-        ("supervisor/settler.py", "            return store.settle_refused(*sent, str(exc))",
+        (_SETTLER, "            return store.settle_refused(*sent, str(exc))",
          "            return Settled({s.lease for s in self._pending})"),
     )),
     Plant("locks are taken in any order", "tests/store/test_settle.py", (

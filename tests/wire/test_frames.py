@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actorq import wire
-from actorq.core.model import Counts, ErrorInfo, Verdict
+from actorq.core.job.model import Counts, ErrorInfo, Verdict
 from actorq.errors import ProtocolError
-from actorq.wire import HEADER, MARK, FrameReader, FrameWriter
+from actorq.pipe import wire
+from actorq.pipe.wire import HEADER, MARK, FrameReader, FrameWriter
 
 counts = st.builds(
     Counts, *[st.integers(0, 2**31)] * 4, max_attempts=st.none() | st.integers(1, 2**15)

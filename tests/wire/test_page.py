@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from actorq.page import BEGUN, MAX_IN_PIPE, PASSED, Page
+from actorq.pipe.page import BEGUN, MAX_IN_PIPE, PASSED, Page
 
 
 def test_a_new_page_says_nothing():

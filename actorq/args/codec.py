@@ -1,0 +1,305 @@
+"""Args: from the caller's value to JSON bytes at enqueue, and back in the actor.
+
+Whatever `encode` lets through, the actor can decode and PostgreSQL can store. Two things keep
+that cheap. The bytes are decoded once with the very decoder the actor will use, which checks
+the whole type in C. And what JSON loses without a word (NaN becomes null, integers grow beyond
+64 bits) is looked for in bytes: a second encoding as msgpack keeps floats apart from None and
+refuses larger integers. Only a value that looks suspicious, or whose type leaves its shape
+open, is walked in Python.
+
+Where a type leaves open what a text means, bytes are written as an object that says so; args that
+hold one take a longer way back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from actorq.args.codec import arrays, foreign
+from actorq.args.codec.json_value import BYTES, MAX_DEPTH, Fitting, Unfit, with_bytes
+from actorq.args.codec.types import (
+    dec_hook,
+    parameters_struct,
+    schema_hook,
+    short,
+    traits_of,
+    without_prose,
+)
+from actorq.args.codec.where import place_of
+from actorq.core.job.model import ErrorInfo
+from actorq.core.job.policy import Nan
+from actorq.errors import ArgsInvalid, ArgsTooLarge
+
+DEFAULT_MAX_BYTES = 1_000_000
+
+_NUL = b"\\u0000"
+_BYTES = f'"{BYTES}":'.encode()
+_RARE = BYTES[:1].encode()  # one byte is looked for at the speed of memory, several are not
+_NON_FINITE = (b"\xcb\x7f", b"\xcb\xff")  # how msgpack writes floats of the largest exponents
+
+
+class ArgsCodec:
+    """Encode and decode the args of one kind.
+
+    `type` is the declared type, or None for any JSON value. A codec made by `of_function`
+    holds the function's own parameters, and `call` spreads them again. `nan` says what becomes
+    of NaN and infinity.
+    """
+
+    def __init__(
+        self, type: Any = None, *, max_bytes: int = DEFAULT_MAX_BYTES, nan: Nan = "error"
+    ) -> None:
+        self.type: Any = Any if type is None else type
+        self.max_bytes = max_bytes
+        self.nan: Nan = nan
+        self.function: Callable[..., Any] | None = None
+        self.without: tuple[str, ...] = ()
+        self.parameters: tuple[str, ...] = ()
+        traits = traits_of(self.type)
+        self._open, self._twin_needed = traits.open, traits.twin
+        hook = hook_of(traits.arrays, traits.models)
+        self._hook = hook
+        self._encode = msgspec.json.Encoder(enc_hook=hook).encode
+        self._twin = msgspec.msgpack.Encoder(enc_hook=hook).encode
+        self._decode = msgspec.json.Decoder(self.type, dec_hook=dec_hook).decode
+        many: Any = list[self.type]  # type: ignore[name-defined]
+        self._decode_list = msgspec.json.Decoder(many, dec_hook=dec_hook).decode
+        self._value = self._open_value if self._open else self._decode
+
+    @classmethod
+    def of_function(
+        cls,
+        function: Callable[..., Any],
+        *,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        without: tuple[str, ...] = (),
+    ) -> ArgsCodec:
+        """Return the codec of a function's own parameters, without those that are no args."""
+        codec = cls(parameters_struct(function, without), max_bytes=max_bytes)
+        codec.function, codec.without = function, without
+        codec.parameters = codec.type.__struct_fields__
+        return codec
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        is_spread = self.function is not None
+        limits = self.max_bytes, self.without, self.nan
+        return _restored, (is_spread, self.function or self.type, *limits)
+
+    def __repr__(self) -> str:
+        return f"ArgsCodec({self.name})"
+
+    @property
+    def name(self) -> str:
+        """Return how messages call the type."""
+        return getattr(self.type, "__name__", None) or repr(self.type)
+
+    def arrange(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Return the one value that the arguments of an enqueue call mean.
+
+        A function's kind takes them like the function; any other kind takes one value, or
+        the fields of its type as keywords. Raises ArgsInvalid.
+        """
+        if self.function is not None:
+            return self._bound(args, kwargs)
+        if len(args) == 1 and not kwargs:
+            return args[0]
+        if not args:
+            return dict(kwargs)
+        raise ArgsInvalid(f"give one value of type {self.name}, or its fields as keywords")
+
+    def arrange_item(self, item: Any) -> Any:
+        """Return the value that one item of a bulk enqueue means.
+
+        For a function's kind a mapping holds its arguments by name, a tuple by position, and
+        anything else is its first argument.
+        """
+        if self.function is None:
+            return item
+        if isinstance(item, Mapping):
+            return self._bound((), item)
+        return self._bound(item if isinstance(item, tuple) else (item,), {})
+
+    def encode(self, value: Any) -> bytes:
+        """Return the JSON of a value; raises ArgsInvalid or ArgsTooLarge."""
+        try:
+            data = self._encode(value)
+            plain = self._open and self._comes_back(data, value)
+            if not plain and (self._open or _NUL in data or self._suspicious(value)):
+                data = self._encode_closely(value)
+            if len(data) > self.max_bytes:
+                raise ArgsTooLarge(
+                    f"the args have {len(data):,} bytes as JSON, {self.max_bytes:,} are allowed "
+                    "(App(max_args_bytes=…)): keep large data elsewhere and enqueue where it is"
+                )
+            if not plain:
+                self._value(data)
+        except (ArgsTooLarge, MemoryError):
+            raise
+        except Unfit as unfit:
+            raise ArgsInvalid(unfit.text()) from None
+        except Exception as error:
+            raise self._explained(error, value) from error
+        return data
+
+    def decode(self, data: bytes) -> Any:
+        """Return the value of one job's JSON; raises ArgsInvalid."""
+        try:
+            return self._value(data)
+        except Exception as error:
+            raise ArgsInvalid(f"the args do not fit {self.name}: {short(error)}") from error
+
+    def decode_many(self, args: bytes, lens: Sequence[int]) -> list[Any]:
+        """Return per job its value, or an ErrorInfo where its args do not fit.
+
+        `args` is one JSON array of all values; `lens[i]` is the byte length of the i-th.
+        """
+        if self._open and _RARE in args and _BYTES in args:
+            return self._decode_each(args, lens)
+        try:
+            values = self._decode_list(args)
+        except Exception:
+            return self._decode_each(args, lens)
+        return values if len(values) == len(lens) else self._decode_each(args, lens)
+
+    def call(self, function: Callable[..., Any], value: Any) -> Any:
+        """Call a per-job handler with a decoded value: spread, or as its one argument."""
+        if self.function is None:
+            return function(value)
+        return function(**msgspec.structs.asdict(value))
+
+    def fingerprint(self) -> str:
+        """Return a short text that changes with the type's fields, not with its docstrings."""
+        schema = msgspec.json.schema(self.type, schema_hook=schema_hook)
+        text = msgspec.json.encode(without_prose(schema), order="sorted")
+        return hashlib.sha256(text).hexdigest()[:16]
+
+    def _bound(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        if len(args) > len(self.parameters):
+            raise ArgsInvalid(
+                f"{self.name}() takes {len(self.parameters)} arguments, {len(args)} were given"
+            )
+        bound = dict(zip(self.parameters, args, strict=False))
+        for name, value in kwargs.items():
+            if name not in self.parameters:
+                raise ArgsInvalid(f"{self.name}() has no parameter {name!r}{self._hint()}")
+            if name in bound:
+                raise ArgsInvalid(f"{self.name}() got two values for {name!r}")
+            bound[name] = value
+        return bound
+
+    def _hint(self) -> str:
+        return f": it has {', '.join(self.parameters)}" if self.parameters else ""
+
+    def _comes_back(self, data: bytes, value: Any) -> bool:
+        """Tell whether JSON is what `Fitting` would find nothing wrong with, for most of it.
+
+        Read back it is equal to its value: so there is no NaN, no key but strings, nothing that
+        JSON has no form for. MessagePack can write it: so there is no number beyond 64 bits.
+        Walking through the value in Python costs three times as much.
+        """
+        if _NUL in data or data.count(b"{") + data.count(b"[") > MAX_DEPTH:
+            return False
+        try:
+            again = self._decode(data)
+            return bool(again == value) and bool(self._twin(again))
+        except Exception:  # then it is walked through, which tells why
+            return False
+
+    def _suspicious(self, value: Any) -> bool:
+        if not self._twin_needed and self.nan != "string":
+            return False
+        twin = self._twin(value)
+        return _NON_FINITE[0] in twin or _NON_FINITE[1] in twin
+
+    def _encode_closely(self, value: Any) -> bytes:
+        """Encode a private plain copy after walking it, so that nobody can change it between."""
+        kept = (bytes, bytearray, memoryview) if self._open else ()
+        plain = msgspec.to_builtins(value, builtin_types=kept, enc_hook=self._hook)
+        return msgspec.json.encode(Fitting(self.nan).of(plain))
+
+    def _open_value(self, data: bytes) -> Any:
+        if _RARE not in data or _BYTES not in data:
+            return self._decode(data)
+        plain = with_bytes(msgspec.json.decode(data))
+        return msgspec.convert(plain, self.type, dec_hook=dec_hook, str_keys=True)
+
+    def _explained(self, error: Exception, value: Any) -> ArgsInvalid | ArgsTooLarge:
+        if isinstance(error, RecursionError):
+            return ArgsTooLarge(f"the args are cyclic or nested deeper than {MAX_DEPTH} levels")
+        if isinstance(error, msgspec.ValidationError):
+            return self._misfit(error, value)
+        where = place_of(value, self._encode, self._hook)
+        if isinstance(error, UnicodeEncodeError):
+            return ArgsInvalid(
+                f"a text in the args holds a lone surrogate: it is not Unicode - at `{where}`: "
+                "bytes that are no UTF-8 travel as bytes"
+            )
+        if isinstance(error, OverflowError):
+            return ArgsInvalid("a number in the args is beyond 64 bits: give it as text")
+        return ArgsInvalid(f"the args cannot be written as JSON: {short(error)} - at `{where}`")
+
+    def _misfit(self, error: Exception, value: Any) -> ArgsInvalid | ArgsTooLarge:
+        """Explain a type error; a NaN arrives here as the null that JSON made of it."""
+        try:
+            self._encode_closely(value)
+        except ArgsTooLarge as reason:
+            return reason
+        except Unfit as unfit:
+            return ArgsInvalid(unfit.text())
+        except Exception:  # the type error, already at hand, says more
+            pass
+        made = self._made_of_nan(value)
+        return ArgsInvalid(f"the args do not fit {self.name}: {short(error)}{made}")
+
+    def _made_of_nan(self, value: Any) -> str:
+        """Return what to add where NaN has become what the type does not take."""
+        try:
+            Fitting("error").of(msgspec.to_builtins(value, enc_hook=self._hook))
+        except Unfit as unfit:
+            wanted = "None" if self.nan == "null" else "str"
+            return f"; {unfit.reason}, and nan={self.nan!r} needs a type that takes {wanted} too"
+        except Exception:  # the type error says more
+            pass
+        return ""
+
+    def _decode_each(self, args: bytes, lens: Sequence[int]) -> list[Any]:
+        values: list[Any] = []
+        start = 1
+        for length in lens:
+            values.append(self._decode_or_error(args[start : start + length]))
+            start += length + 1
+        return values
+
+    def _decode_or_error(self, data: bytes) -> Any:
+        try:
+            return self.decode(data)
+        except ArgsInvalid as error:
+            return ErrorInfo("ArgsInvalid", str(error), cause="args")
+
+
+def _restored(
+    spread: bool, subject: Any, max_bytes: int, without: tuple[str, ...], nan: Nan
+) -> ArgsCodec:
+    if spread:
+        codec = ArgsCodec.of_function(subject, max_bytes=max_bytes, without=without)
+    else:
+        codec = ArgsCodec(subject, max_bytes=max_bytes)
+    codec.nan = nan
+    return codec
+
+
+def hook_of(has_arrays: bool, has_models: bool) -> Callable[[Any], Any]:
+    """Return what writes the values that msgspec does not know, for a type with such parts."""
+
+    def hook(value: Any) -> Any:
+        if has_arrays and arrays.is_array_type(type(value)):
+            return arrays.pack(value)
+        if has_models and foreign.is_model(type(value)):
+            return foreign.model(value)
+        return foreign.plain(value)
+
+    return hook if has_arrays or has_models else foreign.plain

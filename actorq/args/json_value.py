@@ -1,0 +1,120 @@
+"""Which plain values JSON, PostgreSQL and the actor all keep, and what becomes of the others."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from typing import Any
+
+import msgspec
+
+from actorq.args.codec.where import shown
+from actorq.core.job.policy import Nan
+from actorq.errors import ArgsTooLarge
+
+MAX_DEPTH = 64
+INT_MIN, INT_MAX = -(2**63), 2**64 - 1
+
+BYTES = "~bytes"
+"""The one key of the object that bytes are where no type says that a text is base64."""
+
+
+class Unfit(Exception):
+    """Collect the path to a value while it travels up."""
+
+    def __init__(self, reason: str, advice: str = "") -> None:
+        super().__init__(reason)
+        self.reason, self.advice, self.path = reason, advice, ""
+
+    def text(self) -> str:
+        """Return the reason, the place, and what to do."""
+        return f"{self.reason} - at `${self.path}`{self.advice and f': {self.advice}'}"
+
+
+class Fitting:
+    """Make plain values fit: look at each once, and change in place what has another form.
+
+    Integers of any size pass if `big`: no type will bound them where they are read.
+    """
+
+    def __init__(self, nan: Nan, *, big: bool = False) -> None:
+        self.nan, self.big = nan, big
+
+    def of(self, value: Any, depth: int = 0) -> Any:
+        """Return a plain value that JSON, PostgreSQL and the actor all keep; raises Unfit."""
+        kind = type(value)
+        if kind is str:
+            if "\0" in value:
+                raise Unfit(
+                    "a text holds the NUL character, which PostgreSQL cannot store",
+                    "take it out, for instance by text.replace('\\0', '')",
+                )
+        elif kind is float:
+            return value if math.isfinite(value) else self._not_finite(value)
+        elif kind is int:
+            if not self.big and not INT_MIN <= value <= INT_MAX:
+                raise Unfit("a number is beyond 64 bits", "give it as text")
+        elif kind is dict or kind is list:
+            if depth == MAX_DEPTH:
+                raise ArgsTooLarge(f"the args are nested deeper than {MAX_DEPTH} levels")
+            return self._dict(value, depth + 1) if kind is dict else self._list(value, depth + 1)
+        elif kind in (bytes, bytearray, memoryview):
+            return {BYTES: binascii.b2a_base64(value, newline=False).decode("ascii")}
+        return value
+
+    def _not_finite(self, value: float) -> str | None:
+        if self.nan == "error":
+            raise Unfit(
+                "NaN and infinity are not JSON numbers",
+                'the kind\'s setting nan="null" or nan="string" lets them pass',
+            )
+        if self.nan == "null":
+            return None
+        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+
+    def _dict(self, value: dict[Any, Any], depth: int) -> dict[Any, Any]:
+        if not all(type(key) is str for key in value):
+            _check_keys(value)
+        for key, item in value.items():
+            try:
+                if type(key) is not bytes:
+                    self.of(key, depth)
+                value[key] = self.of(item, depth)
+            except Unfit as unfit:
+                unfit.path = f".{shown(key)}{unfit.path}"
+                raise
+        return value
+
+    def _list(self, value: list[Any], depth: int) -> list[Any]:
+        if set(map(type, value)) == {float} and all(map(math.isfinite, value)):
+            return value
+        for index, item in enumerate(value):
+            try:
+                value[index] = self.of(item, depth)
+            except Unfit as unfit:
+                unfit.path = f"[{index}]{unfit.path}"
+                raise
+        return value
+
+
+def with_bytes(value: Any) -> Any:
+    """Return plain values with the objects that bytes became as bytes again."""
+    if isinstance(value, list):
+        return [with_bytes(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    text = value.get(BYTES)
+    if isinstance(text, str) and len(value) == 1:
+        try:
+            return base64.b64decode(text, validate=True)
+        except ValueError:
+            return value
+    return {key: with_bytes(item) for key, item in value.items()}
+
+
+def _check_keys(value: dict[Any, Any]) -> None:
+    """Refuse keys that become one and the same text, like 1 and "1"."""
+    texts = msgspec.json.decode(msgspec.json.encode(dict.fromkeys(value)), type=dict[str, None])
+    if len(texts) != len(value):
+        raise Unfit("two keys of an object are the same text in JSON", "make them differ")

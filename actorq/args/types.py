@@ -1,0 +1,217 @@
+"""Args types: what is read out of an annotation or a signature when a kind is declared."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Callable
+from pathlib import PurePath
+from types import SimpleNamespace
+from typing import Any, get_type_hints
+
+import msgspec
+
+from actorq.args.codec import arrays, foreign
+from actorq.errors import ConfigError
+
+OPTIONS = frozenset(
+    ("conn", "queue", "priority", "delay_s", "run_at", "max_attempts", "key", "tags", "unique_key")
+)
+"""The keyword options of enqueue; a function's parameter cannot have one of these names."""
+
+
+_TYPE_CHECKING = "; import it outside `if TYPE_CHECKING`, for args are checked against it"
+
+_VALUE = re.compile(r"(?s)^(Invalid (?:enum )?value) .*?( - at `[^`]*`(?: in `[^`]*`)?)?$")
+"""Where msgspec's messages repeat what they complain of: messages are logged, args are not."""
+
+
+class Traits(msgspec.Struct):
+    """Say which checks a type needs beyond those that decoding makes."""
+
+    open: bool = False  # the type does not bound the value's shape or keys: walk it
+    twin: bool = False  # has integers, or nulls that a NaN could hide behind
+    arrays: bool = False
+    models: bool = False
+
+
+def traits_of(annotation: Any) -> Traits:
+    """Return which checks a type needs; raises ConfigError for one that cannot be used."""
+    try:
+        root = msgspec.inspect.type_info(annotation)
+        msgspec.json.Decoder(annotation, dec_hook=dec_hook)
+    except Exception as error:
+        raise ConfigError(f"args type {annotation!r} cannot be used: {short(error)}") from error
+    traits = Traits()
+    _visit(root, traits, [])
+    return traits
+
+
+def _visit(node: Any, traits: Traits, above: list[Any]) -> None:
+    if any(node is parent for parent in above):
+        traits.open = True  # recursive: as deep as the value likes
+        return
+    if isinstance(node, msgspec.inspect.CustomType):
+        _visit_custom(node.cls, traits)
+    elif isinstance(node, msgspec.inspect.RawType):
+        raise ConfigError("args type: msgspec.Raw cannot be checked; use the value's own type")
+    elif isinstance(node, msgspec.inspect.AnyType | msgspec.inspect.DictType):
+        traits.open = True
+    elif isinstance(node, msgspec.inspect.IntType | msgspec.inspect.NoneType):
+        traits.twin = True
+    for child in _children(node):
+        _visit(child, traits, [*above, node])
+
+
+def _visit_custom(kind: Any, traits: Traits) -> None:
+    if arrays.is_array_type(kind):
+        traits.arrays = True
+    elif foreign.is_model(kind):
+        traits.models = traits.open = True
+    elif not _is_path(kind):
+        raise ConfigError(f"args type: {kind!r} is not supported; {_instead_of(kind)}")
+
+
+def _instead_of(kind: Any) -> str:
+    for package, name, advice in _INSTEAD:
+        if isinstance(kind, type) and foreign.is_named(kind, package, name):
+            return advice
+    return (
+        "use Structs, dataclasses, TypedDicts, pydantic models, paths, numpy arrays and what "
+        "JSON knows"
+    )
+
+
+_ROWS = "use list[dict] for its rows, or write it to a file and use the file's Path"
+_INSTEAD = (
+    ("numpy", "generic", "use Python's own: float, int, bool, str, datetime or timedelta"),
+    ("pandas", "Timestamp", "use datetime"),
+    ("pandas", "Timedelta", "use timedelta"),
+    ("pandas", "DataFrame", _ROWS),
+    ("polars", "DataFrame", _ROWS),
+    ("pyarrow", "Table", _ROWS),
+    ("pandas", "Series", "use list, or numpy.ndarray and give series.to_numpy()"),
+    ("builtins", "complex", "use tuple[float, float], or numpy.ndarray for many"),
+)
+
+
+def _is_path(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, PurePath)
+
+
+def dec_hook(kind: Any, value: Any) -> Any:
+    """Return the value of a type that msgspec does not know; raises ValueError."""
+    if arrays.is_array_type(kind):
+        return arrays.unpack(value)
+    if _is_path(kind):
+        if not isinstance(value, str):
+            raise ValueError("expected a path as text")
+        return kind(value)
+    if foreign.is_model(kind):
+        return value if isinstance(value, kind) else foreign.read_model(kind, _as_json(value))
+    raise NotImplementedError(kind)
+
+
+def _as_json(value: Any) -> bytes:
+    return msgspec.json.encode(value, enc_hook=arrays.packed)
+
+
+def schema_hook(kind: Any) -> Any:
+    """Return what stands for such a type in a JSON schema."""
+    if foreign.is_model(kind):
+        return kind.model_json_schema()
+    return {"type": f"{kind.__module__}.{kind.__qualname__}"}
+
+
+def _children(node: Any) -> list[Any]:
+    found: list[Any] = []
+    for name in node.__struct_fields__:
+        value = getattr(node, name)
+        for item in value if isinstance(value, tuple) else (value,):
+            item = item.type if isinstance(item, msgspec.inspect.Field) else item
+            if isinstance(item, msgspec.inspect.Type):
+                found.append(item)
+    return found
+
+
+def parameters_struct(function: Callable[..., Any], without: tuple[str, ...] = ()) -> Any:
+    """Return the Struct whose fields are a function's parameters, without those named."""
+    name = getattr(function, "__name__", "function")
+    hints = hints_of(function, with_extras=True)
+    fields = [
+        _field(name, parameter, hints.get(parameter.name, Any))
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.name not in without
+    ]
+    return msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True)
+
+
+def hints_of(function: Any, *, with_extras: bool = False) -> dict[str, Any]:
+    """Return the annotations of a function's parameters; raises ConfigError for unreadable ones.
+
+    What it returns is not looked at: nobody checks it, and its type may be known to type checkers
+    only.
+    """
+    stated = {name: hint for name, hint in _stated(function).items() if name != "return"}
+    inner = inspect.unwrap(function)
+    generic = getattr(inner, "__type_params__", ())
+    stand_in = SimpleNamespace(__annotations__=stated, __type_params__=generic)
+    try:
+        names = getattr(inner, "__globals__", {})
+        return get_type_hints(stand_in, names, include_extras=with_extras)
+    except Exception as error:
+        name = getattr(function, "__qualname__", function)
+        advice = _TYPE_CHECKING if isinstance(error, NameError) else ""
+        text = f"{name}(): a type hint cannot be read: {short(error)}{advice}"
+        raise ConfigError(text) from error
+
+
+def _stated(function: Any) -> dict[str, Any]:
+    """Return annotations as they stand, whether or not their names can be found."""
+    if sys.version_info >= (3, 14):
+        import annotationlib
+
+        form = annotationlib.Format.FORWARDREF
+        return dict(annotationlib.get_annotations(function, format=form))
+    return dict(getattr(function, "__annotations__", {}))
+
+
+def _field(name: str, parameter: inspect.Parameter, hint: Any) -> tuple[Any, ...]:
+    legal = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    if parameter.kind not in legal:
+        raise ConfigError(
+            f"{name}(): parameter {parameter} has no name of its own; a job's args are named"
+        )
+    if parameter.name in OPTIONS:
+        raise ConfigError(
+            f"{name}(): parameter {parameter.name!r} has the name of an option of enqueue; "
+            "call it otherwise"
+        )
+    if parameter.default is inspect.Parameter.empty:
+        return parameter.name, hint
+    default = parameter.default
+    return parameter.name, hint, msgspec.field(default_factory=lambda: default)
+
+
+def without_prose(schema: Any) -> Any:
+    """Return a JSON schema without the texts that change nothing."""
+    if isinstance(schema, dict):
+        return {
+            key: without_prose(value)
+            for key, value in schema.items()
+            if not (key in ("title", "description") and isinstance(value, str))
+        }
+    return [without_prose(item) for item in schema] if isinstance(schema, list) else schema
+
+
+def short(error: Exception) -> str:
+    """Return an error as one short text, whatever its own __str__ does, without values of args."""
+    try:
+        text = str(error)
+    except Exception:  # whose error it is does not matter: it is only being described
+        text = ""
+    if isinstance(error, msgspec.ValidationError):
+        text = _VALUE.sub(r"\1\2", text)
+    text = text if len(text) <= 300 else f"{text[:299]}…"
+    return text if isinstance(error, msgspec.ValidationError) else f"{type(error).__name__}: {text}"

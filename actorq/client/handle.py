@@ -1,0 +1,102 @@
+"""The handle of an enqueued job: its id, and what the database knows about it now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+import msgspec
+
+from actorq.args.codec import arrays
+from actorq.args.codec.types import dec_hook, short
+from actorq.errors import ConfigError
+
+if TYPE_CHECKING:
+    from actorq.app import App
+
+
+T = TypeVar("T")
+
+
+class JobHandle:
+    """Name one job in the database.
+
+    `is_new` is false where the unique key was held: then this is the job that holds it.
+    """
+
+    __slots__ = ("app", "id", "is_new", "kind")
+
+    def __init__(self, app: App | None, id: int, kind: str, is_new: bool = True) -> None:
+        self.app = app
+        self.id = id
+        self.kind = kind
+        self.is_new = is_new
+
+    def __repr__(self) -> str:
+        return f"JobHandle({self.id}, kind={self.kind!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, JobHandle) and self.id == other.id and self.kind == other.kind
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.kind))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return JobHandle, (None, self.id, self.kind, self.is_new)
+
+    def state(self) -> str | None:
+        """Return ready, scheduled, running, retrying, completed, failed or cancelled.
+
+        None if there is no such job: it was pruned, or its transaction has not committed.
+        """
+        return self._app().client.state(self.id)
+
+    @overload
+    def result(self) -> Any: ...
+    @overload
+    def result(self, type: type[T]) -> T | None: ...
+    def result(self, type: Any = None) -> Any:
+        """Return the stored result, None if there is none.
+
+        Without `type` it is plain JSON values, and packed arrays as numpy arrays, or as lists
+        where numpy is not installed. With a type, one that args can have, it is of that type;
+        raises ConfigError if it does not fit.
+
+        None is also what a job has that is not done yet, failed, was cancelled or pruned, or
+        whose kind stores no results: `state` tells them apart.
+        """
+        return loaded(self._app().client.result(self.id), type)
+
+    async def state_async(self) -> str | None:
+        """Return what `state` returns, without blocking the event loop."""
+        return await self._app().async_client.state(self.id)
+
+    @overload
+    async def result_async(self) -> Any: ...
+    @overload
+    async def result_async(self, type: type[T]) -> T | None: ...
+    async def result_async(self, type: Any = None) -> Any:
+        """Return what `result` returns, without blocking the event loop."""
+        return loaded(await self._app().async_client.result(self.id), type)
+
+    def _app(self) -> App:
+        if self.app is None:
+            raise ConfigError(f"{self!r} belongs to no app here: use app.job({self.id})")
+        return self.app
+
+
+def loaded(text: str | None, type: Any = None) -> Any:
+    """Return the value of a result's JSON text, of a type if one is given."""
+    if text is None:
+        return None
+    if type is not None:
+        return _typed(text, type)
+    value = msgspec.json.decode(text)
+    return arrays.restored(value) if arrays.MARK in text else value
+
+
+def _typed(text: str, type: Any) -> Any:
+    try:
+        return msgspec.json.decode(text, type=type, dec_hook=dec_hook)
+    except (msgspec.ValidationError, TypeError) as error:
+        name = getattr(type, "__name__", type)
+        raise ConfigError(f"the result does not fit {name}: {short(error)}") from error

@@ -1,0 +1,1 @@
+"""Who pays when a whole batch fails."""

@@ -1,0 +1,128 @@
+"""The values that travel between the rooms: batches, verdicts, settlements.
+
+Frozen or plain msgspec structs without behaviour; no I/O, clock or randomness.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Literal, TypeAlias
+
+import msgspec
+
+Cause = Literal["error", "timeout", "signal", "exit", "oom", "lost", "args", "result"]
+"""Why an attempt failed. `exit` is a process that left by itself, `lost` a dead supervisor."""
+
+State = Literal["pending", "completed", "failed", "cancelled"]
+Charge = Literal["none", "failed", "crashed"]
+
+Cut = Literal["full", "bytes", "idle", "linger", "flush", "limited", "suspects"]
+"""Why a batch is no larger: it has `max_batch` jobs; its args have so many bytes; nothing more was
+there; `min_batch` was waited for in vain; the supervisor drains or stops; larger ones have failed;
+or its jobs run apart from healthy ones."""
+
+
+class ErrorInfo(msgspec.Struct, frozen=True, array_like=True):
+    """Describe a failed attempt in text; sizes are capped where it is made (the actor)."""
+
+    type: str
+    message: str
+    traceback: str = ""
+    cause: Cause = "error"
+    final: bool = False  # of a type that the kind calls fatal: no attempt is left after it
+
+
+class Counts(msgspec.Struct, frozen=True, array_like=True):
+    """Hold the counters of a job as its row had them when it was claimed."""
+
+    attempt: int = 0
+    n_failed: int = 0
+    n_crashed: int = 0
+    n_lost: int = 0
+    max_attempts: int | None = None  # None: the kind's own
+
+
+FRESH = Counts()
+
+
+Buffer: TypeAlias = bytes | memoryview
+
+
+class ClaimedBatch(msgspec.Struct):
+    """Hold one claimed batch: n ≥ 1 jobs of one lane, in claim order, under one lease.
+
+    `args` is the JSON text of n values with a comma between, in pieces between which another
+    comma belongs: views of the claim's reply that the supervisor never parses. `lens[i]` is the
+    byte length of the i-th value. `notes` names the jobs that are not fresh.
+    """
+
+    lease: int
+    lane: int
+    suspect: int  # 0, or the quarantine group these jobs were claimed from
+    ids: list[int]
+    lens: list[int]
+    args: list[Buffer]
+    notes: dict[int, Counts]  # position → counters; absent: FRESH
+    seq: int = 0  # bumped by every part-settle; half of the fence
+
+    @property
+    def n(self) -> int:
+        """Return how many jobs the batch has."""
+        return len(self.ids)
+
+
+class Verdict(msgspec.Struct, frozen=True, array_like=True):
+    """Report one job of a batch that is not a plain completion; `pos` is its position."""
+
+    pos: int
+    what: Literal["result", "error", "retry", "snooze", "fail", "cancel"]
+    after_s: float | None = None
+    result: bytes | None = None  # JSON text, with what == "result"
+    error: ErrorInfo | None = None
+
+
+class Row(msgspec.Struct, frozen=True):
+    """Say what one job's row becomes.
+
+    It is built by the constructors in core.job.settle; and by store.queue.queue.settles, for a job whose
+    outcome the database refuses.
+
+    With state "pending" the job returns to `ready`: after `retry_in_s` seconds, or at its
+    unchanged run_at where that is None; `suspect` is the quarantine group it returns to.
+    """
+
+    id: int
+    attempt: int  # the attempt the row must still have: part of the fence
+    state: State
+    charge: Charge = "none"  # which counter rises by one (attempt rises with it)
+    retry_in_s: float | None = None
+    suspect: int = 0
+    result: bytes | None = None
+    error: ErrorInfo | None = None  # a row of `failure`; final if state is "failed"
+
+
+class Settlement(msgspec.Struct):
+    """Say what becomes of (a part of) one leased batch, in one settle statement.
+
+    `done` are plain completions without a result, by the attempt that their rows must still
+    have; `rows` everything else.
+    `closes` is true when no job of the batch remains under the lease; otherwise `open_bits`
+    has one bit per position (LSB first in each byte) that is still set for the remaining.
+    """
+
+    lease: int
+    seq: int
+    done: dict[int, list[int]]
+    rows: list[Row]
+    closes: bool = True
+    open_bits: bytes | None = None
+
+    @property
+    def n(self) -> int:
+        """Return how many jobs this settles."""
+        return sum(map(len, self.done.values())) + len(self.rows)
+
+    @property
+    def ids(self) -> list[int]:
+        """Return the jobs that this settles."""
+        return [*chain.from_iterable(self.done.values()), *(row.id for row in self.rows)]

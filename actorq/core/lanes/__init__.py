@@ -1,0 +1,1 @@
+"""Which lane is looked at next, and from where."""

@@ -1,0 +1,1 @@
+"""The supervisor as a reducer, room by room."""

@@ -1,0 +1,242 @@
+"""The life of actors: started, ready, too slow, dead. Part of `actorq.core.plan.plan`."""
+
+from __future__ import annotations
+
+import math
+
+from actorq.core import event
+from actorq.core.job.model import ErrorInfo
+from actorq.core.plan.plan import batches as plan_batches
+from actorq.core.plan.plan import blaming, looking
+from actorq.core.plan.plan import inputs as i
+from actorq.core.plan.plan.effects import KillActor, Spawn
+from actorq.core.plan.plan.view import LEAVE_S, ActorState, BatchState, KindState, Slot, View
+from actorq.core.restart import renewal_delay_s, restart_delay_s
+
+
+def start(view: View, now: float) -> None:
+    """Start an actor in every empty slot whose time has come; replace those that are broken."""
+    while view.renew:
+        actor = view.actors.get(view.renew.pop())
+        if actor is not None and view.phase == "running":
+            retire(view, actor, now)
+    if view.phase != "running" or now < view.start_at:
+        return
+    view.start_at = math.inf
+    for name, kind in view.kinds.items():
+        for slot in kind.slots:
+            if slot.actor is None and now >= slot.start_at:
+                actor = ActorState(view.next_actor, name, slot.index, born_at=now)
+                view.next_actor += 1
+                view.actors[actor.id] = actor
+                slot.actor = actor.id
+                view.do(Spawn(actor.id, name, slot.index))
+            elif slot.actor is None:
+                view.start_at = min(view.start_at, slot.start_at)
+
+
+def ready(view: View, input_: i.Ready, now: float) -> None:
+    """Give an actor work from now on."""
+    actor = view.actors.get(input_.actor)
+    if actor is None:
+        return
+    actor.ready, actor.ready_at = True, now
+    kind = view.kinds[actor.kind]
+    kind.slots[actor.index].n_bad_starts = 0
+    kind.quarantine.cost.was_set_up(now - actor.born_at)
+    if not kind.available:
+        kind.available = True
+        view.due_at = view.due_by = now
+        view.emit(event.KindAvailable(actor.kind))
+    view.emit(event.ActorReady(actor.kind, actor.index))
+    looking.actor_idle(view, kind, now)
+
+
+def boot_failed(view: View, input_: i.BootFailed, now: float) -> None:
+    """Note that a handler cannot start; no job is charged for it."""
+    actor = view.actors.get(input_.actor)
+    if actor is not None:
+        error = input_.error
+        text = f"{error.type}: {error.message}"
+        view.emit(event.ActorBootFailed(actor.kind, actor.index, text, error.traceback))
+
+
+def tick(view: View, input_: i.Tick, now: float) -> None:
+    """Note which batches have been begun; kill the actors whose batch took too long."""
+    for actor_id, lease in input_.taken.items():
+        actor = view.actors.get(actor_id)
+        if actor is None:
+            continue
+        for held in actor.held:
+            if held.batch.lease == lease:
+                _follow(held, input_.running.get(actor_id, ()), now)
+            _time_out(view, actor, held, now)
+    for actor in view.actors.values():
+        if not actor.ready and not actor.killed_for:
+            _give_up_on_setup(view, actor, now)
+        if actor.leaving and view.phase == "running":
+            _see_out(view, actor, now)
+        elif view.kinds[actor.kind].policy.max_age_s is not None:
+            _retire_of_age(view, actor, now)
+
+
+def _retire_of_age(view: View, actor: ActorState, now: float) -> None:
+    """Retire an actor that has lived long enough, while all others of its kind can work."""
+    kind = view.kinds[actor.kind]
+    max_age_s = kind.policy.max_age_s
+    assert max_age_s is not None
+    of_age = view.phase == "running" and now >= actor.ready_at + max_age_s
+    if of_age and sum(1 for _ in view.ready_actors(kind)) == len(kind.slots):
+        retire(view, actor, now, f"max_age_s={max_age_s:g}")
+
+
+def grown(view: View, input_: i.Grown, now: float) -> None:
+    """Retire an actor whose memory has grown beyond what its kind allows."""
+    actor = view.actors.get(input_.actor)
+    if actor is not None and view.phase == "running":
+        max_rss = view.kinds[actor.kind].policy.max_rss or 0
+        retire(view, actor, now, f"it has {input_.rss:,} bytes, max_rss={max_rss:,}")
+
+
+def retire(view: View, actor: ActorState, now: float, reason: str = "its kind rests") -> None:
+    """Have an actor end in order, and a fresh one take its slot as soon as it is gone.
+
+    It finishes the batch that it has begun; what it has not begun is called back and waits for
+    another actor. Nobody is charged and no death is counted. The fresh one does not start
+    earlier: a slot may stand for a device that has room for one model. One that is still
+    starting is fresh, and one that is being killed will be replaced: both are left alone.
+    """
+    if not actor.ready or actor.leaving or actor.killed_for:
+        return
+    for held in actor.held:
+        plan_batches.recall(view, actor, held)
+    plan_batches.dismiss(view, actor, reason)
+    _see_out(view, actor, now)
+
+
+def _see_out(view: View, actor: ActorState, now: float) -> None:
+    """Bound the teardown of an actor that retires, from when its last batch is answered."""
+    if actor.held or actor.killed_for:
+        return
+    if math.isinf(actor.leave_by):
+        actor.leave_by = now + LEAVE_S
+    elif now >= actor.leave_by:
+        actor.killed_for = "stop"
+        view.do(KillActor(actor.id))
+
+
+def _give_up_on_setup(view: View, actor: ActorState, now: float) -> None:
+    limit = view.kinds[actor.kind].policy.setup_timeout_s
+    if now >= actor.born_at + limit:
+        actor.killed_for = "timeout"
+        view.do(KillActor(actor.id))
+
+
+def _follow(held: BatchState, running: tuple[int, ...], now: float) -> None:
+    """Remember since when a batch, and the job in it, has been running."""
+    if held.taken_at is None:
+        held.taken_at = now
+    if running != held.running:
+        held.running, held.running_since = running, now if running else math.inf
+
+
+def _time_out(view: View, actor: ActorState, held: BatchState, now: float) -> None:
+    """Kill an actor whose handler did not heed the exception that its own limit raised."""
+    policy, late = view.kinds[held.kind].policy, now - view.settings.heed_s
+    job_over = _is_over(policy.job_timeout_s, held.running_since, late)
+    if held.one_by_one:  # each job is a batch of its own
+        job_over |= _is_over(policy.batch_timeout_s, held.running_since, late)
+        over = job_over
+    else:
+        over = job_over or _is_over(policy.batch_timeout_s, held.taken_at, late)
+    if over and not actor.killed_for:
+        actor.killed_for, actor.killed_lease = "timeout", held.batch.lease
+        actor.killed_job = job_over
+        view.do(KillActor(actor.id))
+
+
+def _is_over(limit_s: float | None, since: float | None, now: float) -> bool:
+    return limit_s is not None and since is not None and now >= since + limit_s
+
+
+def died(view: View, input_: i.ActorDied, now: float) -> None:
+    """Bury an actor: blame what it was running, keep what it had not begun."""
+    actor = view.actors.pop(input_.actor, None)
+    if actor is None:
+        return
+    kind, slot = view.kinds[actor.kind], view.kinds[actor.kind].slots[actor.index]
+    error = _cause(view, actor, input_.error)
+    batches = [held for held in reversed(actor.held) if held.batch.lease in view.held]
+    in_order = actor.leaving and not any(_begun(held, input_) for held in batches)
+    planned = in_order or actor.killed_for == "stop"
+    view.emit(event.ActorExited(actor.kind, actor.index, error.cause, error.message, planned))
+    named = False
+    for held in batches:
+        view.n_cut += actor.killed_for == "stop" and held.batch.lease == input_.taken
+        if _is_blamed(actor, held, input_):
+            named |= _charge(view, actor, held, input_.begun, error, now)
+        elif view.phase == "running" and not held.told:
+            plan_batches.wait_again(kind, held)
+        else:
+            plan_batches.give_back(view, held, now)
+    slot.actor, slot.start_at = None, now
+    if view.phase != "running":
+        return
+    slot.n_bad_starts += not (actor.ready or planned)
+    if planned:
+        slot.start_at += renewal_delay_s(slot.n_restarts)
+    elif not named:
+        slot.n_deaths += 1
+        slot.start_at += restart_delay_s(slot.n_deaths, actor.ready)
+    _vacated(view, kind, slot, actor, now)
+
+
+def _charge(
+    view: View, actor: ActorState, held: BatchState, begun: list[int], error: ErrorInfo, now: float
+) -> bool:
+    """Blame a batch for the death of its actor; tells what plan_blame.charge tells."""
+    own_time = actor.killed_job and tuple(begun) == held.running
+    return blaming.charge(view, actor, held, begun, error, now, crashed=True, certain=own_time)
+
+
+def _is_blamed(actor: ActorState, held: BatchState, input_: i.ActorDied) -> bool:
+    """Tell whether a batch was running when its actor died, and was what it died of."""
+    of_it = actor.killed_for != "stop" and actor.killed_lease in (0, held.batch.lease)
+    return of_it and _begun(held, input_)
+
+
+def _begun(held: BatchState, input_: i.ActorDied) -> bool:
+    return held.batch.lease == input_.taken or bool(held.told)
+
+
+def _vacated(view: View, kind: KindState, slot: Slot, actor: ActorState, now: float) -> None:
+    """Say whether a kind is still served, and give back what waits for nobody."""
+    view.start_at = min(view.start_at, slot.start_at)
+    served = any(view.ready_actors(kind))
+    hopeful = any(s.actor is not None and s.n_deaths == 0 for s in kind.slots)
+    if not actor.ready and not served and not hopeful and kind.available is not False:
+        kind.available = False
+        view.emit(event.KindUnavailable(actor.kind, slot.start_at - now))
+    nobody = all(s.actor is None and s.start_at > now for s in kind.slots)
+    if kind.available is False or nobody:
+        _give_up_spare(view, kind, now)
+
+
+def _give_up_spare(view: View, kind: KindState, now: float) -> None:
+    """Return the batches that wait for an actor which will not start soon."""
+    spare: list[BatchState] = list(kind.spare)
+    kind.spare.clear()
+    for held in spare:
+        plan_batches.give_back(view, held, now)
+
+
+def _cause(view: View, actor: ActorState, error: ErrorInfo) -> ErrorInfo:
+    """Name our own reason for killing an actor rather than the signal that did it."""
+    if actor.killed_for != "timeout":
+        return error
+    policy = view.kinds[actor.kind].policy
+    limits = f"batch_timeout_s={policy.batch_timeout_s}, job_timeout_s={policy.job_timeout_s}"
+    text = f"its handler did not stop when the time was up ({limits})"
+    if not actor.ready:
+        text = f"it was not ready after setup_timeout_s={policy.setup_timeout_s}"
+    return ErrorInfo("Timeout", text, cause="timeout")

@@ -1,0 +1,297 @@
+"""Who pays for a batch that raised or died: what blame and quarantine say, put into rows.
+
+Part of `actorq.core.plan.plan`. The states of a kind and of its suspects stand in
+`actorq.core.blame.blame.quarantine`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from actorq.core import event
+from actorq.core.blame.blame.blame import Blame, blame
+from actorq.core.blame.blame.quarantine import ALIKE, Waiting, likeness
+from actorq.core.job import settle
+from actorq.core.job.model import ErrorInfo, Row
+from actorq.core.plan.plan import inputs as i
+from actorq.core.plan.plan import learning
+from actorq.core.plan.plan.batches import answering, finish, give_back, is_excused
+from actorq.core.plan.plan.view import ActorState, BatchState, KindState, View
+
+MOST_WAITING = 2 * ALIKE
+"""Verdicts that may wait at once: so many jobs that fail, each in its own way, pay for it."""
+
+
+def failed(view: View, input_: i.HandlerFailed, now: float) -> None:
+    """Find out who pays for a batch whose handler raised or broke the rules."""
+    actor, held = answering(view, input_.actor, input_.lease)
+    if actor is None or held is None:
+        return
+    charge(view, actor, held, input_.begun, input_.error, now, crashed=False)
+    finish(view, actor, held, now)
+
+
+class Failure(NamedTuple):
+    """Say what has happened to a batch in an actor, and when."""
+
+    kind: KindState
+    actor: ActorState
+    held: BatchState
+    error: ErrorInfo
+    crashed: bool  # the actor died
+    at: float
+
+    @property
+    def like(self) -> str:
+        """Return what another failure must share to count as the same."""
+        return likeness(self.error)
+
+
+def charge(
+    view: View,
+    actor: ActorState,
+    held: BatchState,
+    begun: list[int],
+    error: ErrorInfo,
+    now: float,
+    *,
+    crashed: bool,
+    certain: bool = False,
+) -> bool:
+    """Give every job that has no outcome its share of the blame for a failed batch.
+
+    `certain` says that the one begun job is the culprit even where the time was up. Tells whether
+    the next start of an actor need not be put off: one job was named, its batch ran apart from
+    healthy ones, or the kind rests, which sets the pace.
+    """
+    batch = held.batch
+    if not crashed and is_excused(view, error):
+        _tell(view, actor, held, error, 0)
+        give_back(view, held, now)
+        return False
+    failure = Failure(view.kinds[held.kind], actor, held, error, crashed, now)
+    certain = certain or batch.n == 1 or error.cause != "timeout" or _ran_once(failure, begun)
+    verdict = blame(held.left(), begun, certain=certain)
+    spared = verdict != Blame() and _is_spared(view, failure, verdict)
+    if spared:
+        verdict = Blame()
+    _tell(view, actor, held, error, len(verdict.suspects))
+    _back(held, verdict.innocent, 0)
+    if verdict.suspects:
+        _suspect(view, failure, verdict.suspects)
+    for p in verdict.charged:
+        if begun and p > 0:  # one after the other: those before it have passed
+            learning.works(view, actor, held, now)
+        failure.kind.quarantine.cost.marks |= batch.n > 1 and bool(begun) and not held.one_by_one
+        _speak_against(view, failure, p)
+    if not held.verdict_waits:
+        give_back(view, held, now)
+    elif held.rows or held.done:
+        held.since = -math.inf  # the others need not wait
+    return bool(batch.suspect or verdict.charged or spared)
+
+
+def _tell(
+    view: View, actor: ActorState, held: BatchState, error: ErrorInfo, n_suspect: int
+) -> None:
+    batch, text = held.batch, f"{error.type}: {error.message}"
+    where = (held.kind, actor.index, batch.lease, batch.n, n_suspect)
+    view.emit(event.BatchFailed(*where, error.cause, text))
+
+
+def _ran_once(failure: Failure, begun: list[int]) -> bool:
+    """Tell whether to run these jobs again would be an attempt that none of them has."""
+    policy, held = failure.kind.policy, failure.held
+    return bool(begun) and all(settle.attempts(held.counts(p), policy) == 1 for p in begun)
+
+
+# ---- not the jobs' fault ------------------------------------------------------------------------
+
+
+def _is_spared(view: View, failure: Failure, verdict: Blame) -> bool:
+    """Tell whether no job is to blame: the kind rests already, or its actor is what is broken."""
+    quarantine, held, actor = failure.kind.quarantine, failure.held, failure.actor
+    if quarantine.state and held.claimed_at < quarantine.rest_until:
+        return True  # it began before the rest
+    if quarantine.is_fault(failure.error):
+        _tried_in_vain(view, failure)
+        return True
+    quarantine.state = ""
+    expected = not verdict.charged and quarantine.is_bad(held.batch.suspect)
+    job = held.batch.ids[verdict.charged[0]] if verdict.charged else 0
+    if failure.crashed or expected or not actor.is_worse(failure.like, job, quarantine.passed_at):
+        return False
+    view.renew.add(actor.id)
+    mine = [waiting for waiting in quarantine.waiting if waiting.actor == actor.id]
+    _excuse(view, failure.kind, mine, failure.at)
+    return True
+
+
+def _tried_in_vain(view: View, failure: Failure) -> None:
+    """Let a kind rest longer, for the job that was tried has failed like those before."""
+    kind, held = failure.kind, failure.held
+    (p,) = held.left()
+    again = held.batch.ids[p] in kind.quarantine.asked
+    rest_s = let_rest(view, kind, failure.error, failure.at)
+    if again:
+        held.rows.append(_charged(view, kind, held, _waiting(failure, p)))
+        held.told.add(p)
+    else:
+        _put_behind(kind, held, p, rest_s)
+
+
+def _put_behind(kind: KindState, held: BatchState, p: int, rest_s: float) -> None:
+    """Return a job uncharged, behind the others: another one is to be tried after the rest.
+
+    One that was charged before goes on running alone.
+    """
+    id_, counts = held.batch.ids[p], held.counts(p)
+    kind.quarantine.asked.add(id_)
+    if held.batch.suspect and (counts.n_failed or counts.n_crashed):
+        held.rows.append(settle.returned(id_, counts, held.batch.suspect))
+    else:
+        held.rows.append(settle.snoozed(id_, counts, rest_s))
+    held.told.add(p)
+
+
+def let_rest(view: View, kind: KindState, error: ErrorInfo, now: float) -> float:
+    """Let a kind rest because of this error, and charge nobody; returns for how many seconds."""
+    rest_s = kind.quarantine.rest(error, now)
+    view.troubled.add(kind.name)
+    view.emit(event.KindResting(kind.name, rest_s, f"{error.type}: {error.message}"))
+    for waiting, held in _end_waiting(view, kind, kind.quarantine.waiting, now):
+        kind.quarantine.cost.mistook()
+        _put_behind(kind, held, waiting.position, rest_s)
+    return rest_s
+
+
+# ---- suspects, and verdicts that wait -----------------------------------------------------------
+
+
+def _suspect(view: View, failure: Failure, positions: tuple[int, ...]) -> None:
+    """Put jobs that failed together into quarantine."""
+    quarantine, held, number = failure.kind.quarantine, failure.held, view.group(len(positions))
+    if not quarantine.failed(held.batch.suspect, held.batch.n):
+        quarantine.n_unrelated += 1
+        quarantine.doubt(failure.at)
+        failure.actor.failed(failure.like, 0, failure.at)
+    quarantine.put(number, len(positions), failure.error)
+    _back(held, positions, number)
+
+
+def _speak_against(view: View, failure: Failure, position: int) -> None:
+    """Take a job that failed alone as evidence: against itself, or against its kind."""
+    kind, held, waiting = failure.kind, failure.held, _waiting(failure, position)
+    quarantine = kind.quarantine
+    quarantine.failed(held.batch.suspect, held.batch.n)
+    if not waiting.convicted:
+        quarantine.doubt(failure.at)
+        failure.actor.failed(failure.like, held.batch.ids[position], failure.at)
+    quarantine.cost.found(crashed=failure.crashed)
+    quarantine.waiting.append(waiting)
+    held.verdict_waits, held.actor = True, None  # its actor has answered, or is dead
+    view.troubled.add(kind.name)
+    if quarantine.alike(failure.error) >= ALIKE:
+        let_rest(view, kind, failure.error, failure.at)
+    elif len(quarantine.waiting) > MOST_WAITING:
+        _pay(view, kind, quarantine.waiting, failure.at)
+
+
+def _waiting(failure: Failure, position: int) -> Waiting:
+    counts, lease = failure.held.counts(position), failure.held.batch.lease
+    return Waiting(
+        lease,
+        position,
+        failure.error,
+        failure.crashed,
+        failure.actor.id,
+        failure.at,
+        convicted=counts.n_failed + counts.n_crashed > 0,
+    )
+
+
+def proceed(view: View, now: float) -> None:
+    """Give the verdicts that can be given now, and end the rests that are over."""
+    for kind in [view.kinds[name] for name in view.troubled]:
+        quarantine = kind.quarantine
+        if quarantine.waiting:
+            _decide(view, kind, now)
+        if quarantine.state == "resting" and now >= quarantine.rest_until:
+            quarantine.state = "tried"
+            view.renew |= {a.id for a in view.actors.values() if a.kind == kind.name and a.used}
+        if not quarantine.waiting and not quarantine.state:
+            view.troubled.discard(kind.name)
+
+
+def _decide(view: View, kind: KindState, now: float) -> None:
+    """Let those pay whose actor has passed something since, or who are the last to be asked."""
+    quarantine = kind.quarantine
+    if view.phase == "running" and not kind.available:
+        _excuse(view, kind, quarantine.waiting, now)
+        return
+    last = view.phase != "running" or not _others(view, kind, now)
+    _pay(view, kind, [w for w in quarantine.waiting if last or _is_proven(view, kind, w)], now)
+
+
+def _others(view: View, kind: KindState, now: float) -> bool:
+    """Tell whether there is anybody else to be asked."""
+    lanes = [view.lanes[id_] for id_ in kind.lanes]
+    return view.astir(kind) or any(o.look_at <= now or o.frontier.wanted for o in lanes)
+
+
+def _is_proven(view: View, kind: KindState, waiting: Waiting) -> bool:
+    """Tell whether something passed since, in the same process if that still lives."""
+    actor = view.actors.get(waiting.actor)
+    return (actor or kind.quarantine).passed_at > waiting.at
+
+
+def _pay(view: View, kind: KindState, due: Iterable[Waiting], now: float) -> None:
+    """Charge jobs whose verdict has waited."""
+    for waiting, held in _end_waiting(view, kind, due, now):
+        held.rows.append(_charged(view, kind, held, waiting))
+
+
+def _excuse(view: View, kind: KindState, due: Iterable[Waiting], now: float) -> None:
+    """Return jobs whose verdict has waited to the fresh ones, uncharged.
+
+    One that was charged before goes on running alone.
+    """
+    for waiting, held in _end_waiting(view, kind, due, now):
+        kind.quarantine.cost.mistook()
+        counts = held.counts(waiting.position)
+        before = counts.n_failed or counts.n_crashed
+        _back(held, (waiting.position,), held.batch.suspect if before else 0)
+
+
+def _end_waiting(
+    view: View, kind: KindState, due: Iterable[Waiting], now: float
+) -> list[tuple[Waiting, BatchState]]:
+    """Return whose verdicts are given now, but for those whose lease was lost meanwhile."""
+    ended = list(due)
+    kind.quarantine.waiting = [w for w in kind.quarantine.waiting if w not in ended]
+    found = [(w, view.held[w.lease]) for w in ended if w.lease in view.held]
+    for waiting, held in found:
+        held.told.add(waiting.position)
+        held.verdict_waits, held.finished, held.since = False, True, min(held.since, now)
+    return found
+
+
+# ---- rows ---------------------------------------------------------------------------------------
+
+
+def _back(held: BatchState, positions: Iterable[int], group: int) -> None:
+    """Return jobs uncharged: into a quarantine group, or to the fresh ones."""
+    for p in positions:
+        held.rows.append(settle.returned(held.batch.ids[p], held.counts(p), group))
+        held.told.add(p)
+
+
+def _charged(view: View, kind: KindState, held: BatchState, waiting: Waiting) -> Row:
+    """Return the row of a job that pays for the failure; it runs again in a group of its own."""
+    p, policy, u = waiting.position, kind.policy, view.random.random()
+    id_, counts, group = held.batch.ids[p], held.counts(p), view.group()
+    if waiting.crashed:
+        return settle.crashed_attempt(id_, counts, waiting.error, policy, u, group)
+    return settle.failed_attempt(id_, counts, waiting.error, policy, u, suspect=group)

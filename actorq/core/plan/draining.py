@@ -1,0 +1,184 @@
+"""Draining: when nothing is left to wait for, and what is left then. Part of `actorq.core.plan.plan`.
+
+A drain waits for what is due. It does not wait for a kind that cannot start after three tries,
+nor for one that rests for the third time; what is due of these is left. Until all is final, a
+drain also waits for rests, for jobs due later and for other supervisors, up to its limit.
+"""
+
+from __future__ import annotations
+
+import math
+
+from actorq.core import event
+from actorq.core.plan.plan import inputs as i
+from actorq.core.plan.plan.effects import AskLeft
+from actorq.core.plan.plan.tally import total
+from actorq.core.plan.plan.view import KindState, Lane, View
+from actorq.core.store_values import Left
+
+CHECK_S = 0.01
+"""How soon a drain that has found nothing may ask again whether really nothing is due."""
+
+START_TRIES = 3
+"""How often each actor of a kind may fail to start: the second try comes 1 s later, then 2 s."""
+
+REST_TRIES = 3
+"""With which rest in a row a kind is given up: two, of 1 s and 2 s, were waited for then."""
+
+DEATH_S = 1.5
+"""How long a drain that begins waits for leases to end: one of a supervisor that has just died is
+given back within a second on the same host. Others' it leaves to them."""
+
+STOPPED = "it was stopped"
+
+RECOUNT_S = 1.0
+"""How often to count what is left where other supervisors hold jobs: nobody tells of these."""
+
+
+def trouble(kind: KindState, now: float) -> str:
+    """Return what keeps a kind's jobs from being claimed, if anything does."""
+    if kind.available is False:
+        return "could not start"
+    return "rests" if now < kind.quarantine.rest_until else ""
+
+
+def given_up(view: View, kind: KindState, now: float) -> bool:
+    """Tell whether a drain no longer waits for a kind."""
+    if kind.available is False:
+        return all(slot.n_bad_starts >= START_TRIES for slot in kind.slots)
+    rests = now < kind.quarantine.rest_until and kind.quarantine.n_rests >= REST_TRIES
+    return rests and not view.settings.until_final
+
+
+def limit_at(view: View) -> float:
+    """Return when a drain ends whatever is left."""
+    return view.began_at + view.settings.limit_s if view.settings.until_final else math.inf
+
+
+def is_over(view: View, now: float) -> bool:
+    """Tell whether everything is written and there is nothing more to wait for.
+
+    The claims have to say so, then the due query asked after them, which alone sees suspects,
+    and then the count of what is left.
+    """
+    if view.held or view.claims:
+        return False
+    lanes = [o for o in view.lanes.values() if not given_up(view, view.kinds[o.kind], now)]
+    if not all(lane.empty and not lane.suspects for lane in lanes):
+        return False
+    if not view.checked:
+        view.due_at = view.due_by = min(view.due_at, max(now, view.due_last + CHECK_S))
+        return False
+    if view.left is None:
+        if now >= view.left_at:
+            count(view, now)
+        return False
+    return not _worth_waiting(view, view.left, lanes, now)
+
+
+def _worth_waiting(view: View, left: list[Left], lanes: list[Lane], now: float) -> bool:
+    """Tell whether some of what is left will still come to its end here; look for it then."""
+    waited = {lane.id for lane in lanes}
+    for found in left:
+        lane = view.lanes[found.lane]
+        if found.n_due and lane.id in waited:
+            view.stir(lane)
+            lane.frontier.wanted, lane.look_at = True, min(lane.look_at, now)
+            return True
+    hope = any(found.lane in waited and _hopeful(view, found, now) for found in left)
+    view.left = None if hope else left
+    return hope
+
+
+def _hopeful(view: View, found: Left, now: float) -> bool:
+    """Tell whether jobs that cannot be claimed yet can be soon, or are being run elsewhere."""
+    if found.orphaned or (found.n_held and now < view.began_at + DEATH_S):
+        return True
+    if not view.settings.until_final:
+        return False
+    in_time = found.next_in_s is not None and now + found.next_in_s < limit_at(view)
+    return in_time or found.n_held > 0
+
+
+def some_come_late(view: View) -> bool:
+    """Tell whether jobs are left that become due only after the limit of a drain."""
+    return view.settings.until_final and any(found.n_later for found in view.left or [])
+
+
+def count(view: View, now: float) -> None:
+    """Ask how many jobs are left in each lane, and under leases, which are others' by now."""
+    if view.left_asked:
+        return
+    view.left_no += 1
+    view.left_asked, view.left_at = True, now + RECOUNT_S
+    view.do(AskLeft(view.left_no, list(view.lanes)))
+
+
+def left_known(view: View, input_: i.LeftKnown, now: float) -> None:
+    """Take in what is left, unless something has happened since it was asked."""
+    if input_.no == view.left_no and view.left_asked:
+        view.left_asked = False
+        view.left = input_.left
+
+
+def left_lost(view: View, input_: i.LeftLost, now: float) -> None:
+    """Do without the count; a drain that goes on asks again later."""
+    if input_.no == view.left_no:
+        view.left_asked = False
+
+
+def flush(view: View, now: float) -> None:
+    """Let jobs go that wait for others to join them, once no others can come any more.
+
+    Others come from handlers that run, and from jobs that could be claimed, now or once their kind
+    has started or rested. Of several lanes whose jobs wait only the first goes: its handler may
+    enqueue into the others.
+    """
+    if view.held or view.claims:
+        return
+    lanes = [o for o in view.lanes.values() if not given_up(view, view.kinds[o.kind], now)]
+    first = next((o for o in lanes if o.gathers and not _blocked(view, o, now)), None)
+    if first is None or not all(lane.gathers or lane.empty for lane in lanes):
+        return
+    later = view.settings.until_final and any(lane.next_at < limit_at(view) for lane in lanes)
+    if not later:
+        first.flush, first.look_at = True, min(first.look_at, now)
+
+
+def _blocked(view: View, lane: Lane, now: float) -> bool:
+    kind = view.kinds[lane.kind]
+    return not kind.available or bool(trouble(kind, now))
+
+
+def ended(view: View) -> event.RunEnded:
+    """Say what was run, and of a drain what is left and why."""
+    sums, left = total(view), view.left or []
+    due: dict[str, int] = {}
+    for found in left:
+        name = view.lanes[found.lane].kind
+        due[name] = due.get(name, 0) + found.n_due
+    return event.RunEnded(
+        sums.completed,
+        sums.failed,
+        sums.cancelled,
+        tuple((name, n, view.reasons.get(name, "")) for name, n in due.items() if n),
+        sum(found.n_later for found in left),
+        sum(found.n_held for found in left),
+        exact=not any(found.capped for found in left),
+        known=not view.settings.drain or view.left is not None,
+        short=fell_short(view),
+    )
+
+
+def fell_short(view: View) -> bool:
+    """Tell whether something was not done that was asked for: the exit code is 1 then."""
+    cut = view.impatient and view.n_cut > 0
+    if cut or not view.settings.drain:
+        return cut
+    if view.left is None:
+        return True
+    if any(found.n_due for found in view.left):
+        return True
+    if not view.settings.until_final:
+        return False
+    return total(view).failed > 0 or any(found.n_later + found.n_held for found in view.left)

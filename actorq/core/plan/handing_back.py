@@ -1,0 +1,74 @@
+"""Batches that a handler hands back: for a fresh process, or for a rest. Part of core.plan.plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from actorq.core import event
+from actorq.core.job.model import ErrorInfo
+from actorq.core.plan.plan import actors, batches, blaming
+from actorq.core.plan.plan import inputs as i
+from actorq.core.plan.plan.view import ActorState, BatchState, KindState, View
+
+MAX_RESTARTS = 3
+"""How often a job may have its process replaced before that is taken for a failure of its own."""
+
+MAX_REMEMBERED = 50_000
+"""Of how many jobs of a kind that is remembered: five of the largest batches."""
+
+
+def handed_back(view: View, input_: i.HandedBack, now: float) -> None:
+    """Return the jobs that have no outcome, uncharged; replace their actor, or rest."""
+    actor, held = batches.answering(view, input_.actor, input_.lease)
+    if actor is None or held is None:
+        return
+    error, left = input_.error, held.left()
+    where = (held.kind, actor.index, held.batch.lease, len(left))
+    view.emit(event.BatchHandedBack(*where, f"{error.type}: {error.message}"))
+    if input_.rest_s is not None:
+        batches.give_back(view, held, now)
+        batches.finish(view, actor, held, now)
+        _rest(view, view.kinds[held.kind], input_.rest_s, error, now)
+    else:
+        _restart(view, actor, held, [p for p in input_.begun if p not in held.told], error, now)
+
+
+def _restart(
+    view: View, actor: ActorState, held: BatchState, begun: list[int], error: ErrorInfo, now: float
+) -> None:
+    """Return a batch and replace its actor; if it has asked for that too often, blame it.
+
+    Then it had fresh processes enough: there is nothing wrong with this one.
+    """
+    kind, left = view.kinds[held.kind], held.left()
+    if _times_asked(kind, [held.batch.ids[p] for p in begun or left]) > MAX_RESTARTS:
+        blaming.charge(view, actor, held, begun, error, now, crashed=False)
+        batches.finish(view, actor, held, now)
+        return
+    batches.give_back(view, held, now)
+    batches.finish(view, actor, held, now)
+    kind.slots[actor.index].n_restarts += 1
+    actors.retire(view, actor, now, f"{error.type}: {error.message}")
+
+
+def _times_asked(kind: KindState, jobs: Sequence[int]) -> int:
+    """Count one more request for each of these jobs; return the most that one has made."""
+    for id_ in jobs:
+        kind.restarts[id_] = kind.restarts.pop(id_, 0) + 1
+    while len(kind.restarts) > MAX_REMEMBERED:
+        del kind.restarts[next(iter(kind.restarts))]
+    return max((kind.restarts[id_] for id_ in jobs), default=0)
+
+
+def _rest(view: View, kind: KindState, rest_s: float, error: ErrorInfo, now: float) -> None:
+    """Let a kind rest, and leave what has not begun to other supervisors."""
+    quarantine = kind.quarantine
+    quarantine.rest_until = max(quarantine.rest_until, now + rest_s)
+    quarantine.n_rests += 1
+    text = f"{error.type}: {error.message}"
+    view.emit(event.KindResting(kind.policy.name, quarantine.rest_until - now, text))
+    while kind.spare:
+        batches.give_back(view, kind.spare.popleft(), now)
+    for actor in view.actors.values():
+        for held in actor.held if actor.kind == kind.policy.name else ():
+            batches.recall(view, actor, held)

@@ -1,0 +1,183 @@
+"""What can happen to a supervisor: the inputs of `plan.step`, as plain values."""
+
+from __future__ import annotations
+
+import msgspec
+
+from actorq.core.job.model import ErrorInfo, Settlement, Verdict
+from actorq.core.store_values import ClaimReply, Due, Left
+
+
+class Input(msgspec.Struct, frozen=True):
+    """Be the parent of every input."""
+
+
+class Tick(Input, frozen=True):
+    """Time has passed; `taken` is the lease of the batch each actor has last begun.
+
+    `running` are the positions that an actor has marked as begun, for kinds that limit them and
+    for batches that run one by one.
+    """
+
+    taken: dict[int, int] = {}
+    running: dict[int, tuple[int, ...]] = {}
+
+
+class Claimed(Input, frozen=True):
+    """A claim was answered. `took_s` is what the statement took."""
+
+    lane: int
+    lease: int
+    reply: ClaimReply
+    took_s: float
+
+
+class ClaimLost(Input, frozen=True):
+    """A claim has no known answer: its lease may or may not exist.
+
+    `too_much` says that the database refused it for what it would have had to bring.
+    """
+
+    lane: int
+    lease: int
+    too_much: bool = False
+
+
+class DueKnown(Input, frozen=True):
+    """The due query was answered."""
+
+    dues: list[Due]
+    took_s: float
+
+
+class DueLost(Input, frozen=True):
+    """The due query has no answer."""
+
+
+class LeftKnown(Input, frozen=True):
+    """What is left was counted, as the question of this number had asked."""
+
+    no: int
+    left: list[Left]
+
+
+class LeftLost(Input, frozen=True):
+    """The question of this number has no answer."""
+
+    no: int
+
+
+class Ready(Input, frozen=True):
+    """An actor has set up and waits for work."""
+
+    actor: int
+
+
+class BootFailed(Input, frozen=True):
+    """An actor could not import or set up its handler; it will exit."""
+
+    actor: int
+    error: ErrorInfo
+
+
+class ActorDied(Input, frozen=True):
+    """An actor's process group is gone, and every frame it had sent has been delivered."""
+
+    actor: int
+    error: ErrorInfo
+    taken: int
+    begun: list[int]
+
+
+class Outcomes(Input, frozen=True):
+    """Outcomes of jobs of one batch; with `last`, every job not named in any is done."""
+
+    actor: int
+    lease: int
+    done: list[int]
+    verdicts: list[Verdict]
+    last: bool
+
+
+class HandlerFailed(Input, frozen=True):
+    """The handler raised, or broke the one-outcome-per-job rule; `begun` are the marked jobs."""
+
+    actor: int
+    lease: int
+    error: ErrorInfo
+    begun: list[int]
+
+
+class HandedBack(Input, frozen=True):
+    """The handler gave back the jobs that have no outcome.
+
+    It wants the kind to rest for `rest_s` seconds, or with None a fresh process; `begun` are
+    the marked jobs.
+    """
+
+    actor: int
+    lease: int
+    error: ErrorInfo
+    begun: list[int]
+    rest_s: float | None = None
+
+
+class Grown(Input, frozen=True):
+    """An actor has, after a batch, more memory resident than its kind allows."""
+
+    actor: int
+    rss: int
+
+
+class Returned(Input, frozen=True):
+    """An actor answered a recall: it had not begun this batch and never will."""
+
+    actor: int
+    lease: int
+
+
+class Settled(Input, frozen=True):
+    """A settle is known to have committed, for all its jobs.
+
+    `applied` are the leases whose fence matched: what was sent for any other is void. `seqs`
+    has the sequence number of each lease that is still open; `refused` are jobs that failed
+    because the database takes no other outcome of theirs.
+    """
+
+    settlements: list[Settlement]
+    applied: frozenset[int]
+    seqs: dict[int, int] = {}
+    refused: frozenset[int] = frozenset()
+
+
+class Woken(Input, frozen=True):
+    """Somebody enqueued into this lane, or gave jobs back to it; `n` notifications at once."""
+
+    lane: int
+    n: int = 1
+    behind: bool = False  # jobs were given back: they may lie behind the frontier
+    mine: bool = True  # this supervisor is to take them; others only see to it that somebody has
+
+
+class Listening(Input, frozen=True):
+    """Notifications arrive from now on, or no longer: their connection was made, or lost."""
+
+    on: bool
+
+
+class CancelAsked(Input, frozen=True):
+    """Somebody wants a job cancelled that is under this lease."""
+
+    lease: int
+    job: int
+
+
+class Beaten(Input, frozen=True):
+    """The heartbeat came back: the leases the database has for this node, asked at `asked_at`."""
+
+    leases: frozenset[int]
+    asked_at: float
+
+
+class StopAsked(Input, frozen=True):
+    """Somebody asked to stop; asked again, a phase is skipped."""

@@ -1,0 +1,42 @@
+"""What is learned from batches that pass, and who is set free by that. Part of `core.plan.plan`."""
+
+from __future__ import annotations
+
+from actorq.core import event
+from actorq.core.job import settle
+from actorq.core.plan.plan.view import ActorState, BatchState, KindState, View
+
+
+def works(view: View, actor: ActorState, held: BatchState, now: float) -> None:
+    """Learn that some of a batch's jobs have passed while it still runs, or before it failed."""
+    actor.passed_at = now
+    view.kinds[held.kind].quarantine.works(now)
+
+
+def passed(view: View, actor: ActorState, held: BatchState, now: float) -> None:
+    """Learn from a batch whose jobs all have their outcome."""
+    quarantine, batch = view.kinds[held.kind].quarantine, held.batch
+    took_s = now - max(held.sent_at, actor.free_at)
+    quarantine.cost.ran(batch.n, took_s, one_by_one=held.one_by_one)
+    actor.passed_at = now
+    if quarantine.passed(batch.suspect, batch.n, now):
+        view.emit(event.BatchLimited(held.kind, quarantine.limit))
+
+
+def set_free(view: View, held: BatchState, now: float) -> None:
+    """Return suspects that nothing speaks against any more to the fresh jobs.
+
+    One that was charged before goes on running alone.
+    """
+    for p, id_ in enumerate(held.batch.ids):
+        counts = held.counts(p)
+        alone = view.group() if counts.n_failed or counts.n_crashed else 0
+        held.rows.append(settle.returned(id_, counts, alone))
+    held.told.update(range(held.batch.n))
+    held.since, held.finished = now, True
+
+
+def forget_restarts(kind: KindState, held: BatchState, positions: list[int], last: bool) -> None:
+    """Forget what jobs have asked for that have their outcome."""
+    for p in range(held.batch.n) if last else positions:
+        kind.restarts.pop(held.batch.ids[p], None)

@@ -1,0 +1,117 @@
+"""The whole supervisor as a reducer: step(view, input, now) → effects.
+
+No I/O, no clock: `now` is monotonic seconds, brought by the caller; randomness comes from the
+view's own seeded generator. The same inputs at the same times give the same effects, which is
+what the simulator in tests/sim relies on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any
+
+from actorq.core.job.policy import KindPolicy
+from actorq.core.plan.plan import (
+    actors,
+    batches,
+    blaming,
+    draining,
+    handing_back,
+    looking,
+    stopping,
+    tally,
+    telling,
+)
+from actorq.core.plan.plan import inputs as i
+from actorq.core.plan.plan.effects import Effect
+from actorq.core.plan.plan.view import KindState, Lane, Settings, Slot, View
+
+HANDLERS: dict[type[i.Input], Callable[[View, Any, float], None]] = {
+    i.Tick: actors.tick,
+    i.Claimed: batches.claimed,
+    i.ClaimLost: looking.claim_lost,
+    i.DueKnown: looking.due_known,
+    i.DueLost: looking.due_lost,
+    i.LeftKnown: draining.left_known,
+    i.LeftLost: draining.left_lost,
+    i.Ready: actors.ready,
+    i.BootFailed: actors.boot_failed,
+    i.ActorDied: actors.died,
+    i.Outcomes: batches.outcomes,
+    i.HandlerFailed: blaming.failed,
+    i.HandedBack: handing_back.handed_back,
+    i.Grown: actors.grown,
+    i.Returned: batches.returned,
+    i.Settled: batches.settled,
+    i.Woken: looking.woken,
+    i.Listening: looking.listening,
+    i.CancelAsked: telling.cancel_asked,
+    i.Beaten: telling.beaten,
+    i.StopAsked: stopping.asked,
+}
+
+
+def begin(
+    settings: Settings, kinds: Sequence[tuple[KindPolicy, dict[int, str]]], seed: int
+) -> View:
+    """Return the view of a supervisor that has just started.
+
+    `kinds` pairs each policy with its lanes: lane id → queue.
+    """
+    view = View(settings, {}, {}, Random(seed))
+    for policy, lanes in kinds:
+        slots = [Slot(index) for index in range(policy.actors)]
+        view.kinds[policy.name] = KindState(policy, slots, list(lanes))
+        for id_, queue in lanes.items():
+            view.lanes[id_] = Lane(id_, queue, policy.name, policy.weight)
+    return view
+
+
+def step(view: View, input_: i.Input, now: float) -> list[Effect]:
+    """Take one input in and return what is to be done; changes the view."""
+    view.began_at = min(view.began_at, now)
+    HANDLERS[type(input_)](view, input_, now)
+    if view.troubled:
+        blaming.proceed(view, now)
+    actors.start(view, now)
+    batches.dispatch(view, now)
+    batches.write(view, now)
+    if view.phase == "running" and view.settings.drain:
+        _drain(view, now)
+    if view.phase == "running":
+        looking.look(view, now)
+    if view.phase != "running":
+        stopping.proceed(view, now)
+    tally.tell(view, now)
+    view.stepped_at = now
+    effects, view.out = view.out, []
+    return effects
+
+
+def _drain(view: View, now: float) -> None:
+    """End a drain when its time has come, or else see that nothing waits in vain."""
+    limit = f"its limit of {view.settings.limit_s:g} s"
+    if draining.is_over(view, now):
+        comes_late = draining.some_come_late(view)
+        stopping.begin(view, now, f"the rest is due after {limit}" if comes_late else "")
+    elif now >= draining.limit_at(view):
+        stopping.begin(view, now, f"{limit} is reached")
+    else:
+        draining.flush(view, now)
+
+
+def deadline(view: View, now: float) -> float:
+    """Return the instant at which the next `Tick` is needed, at the latest."""
+    soon = min(now + view.settings.poll_s, view.stop_at)
+    if view.phase != "running":
+        return max(soon, now)
+    soon = min(soon, draining.limit_at(view))
+    # What was due at the last step and not done waits for something else to happen; what has
+    # become due since that step is for the next one, at once.
+    if view.due_asked is None:
+        soon = min(soon, view.due_at if view.stepped_at < view.due_at else view.due_by)
+    for lane in view.lanes.values():
+        if view.stepped_at < lane.look_at < soon and not lane.n_claiming:
+            soon = lane.look_at
+    return max(now, min(soon, view.start_at))

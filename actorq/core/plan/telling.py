@@ -1,0 +1,44 @@
+"""What others tell of the leases held here: the database's list, and cancels of jobs under them.
+
+Part of `actorq.core.plan.plan`.
+"""
+
+from __future__ import annotations
+
+from actorq.core import event
+from actorq.core.plan.plan import inputs as i
+from actorq.core.plan.plan.batches import lost
+from actorq.core.plan.plan.effects import CancelJob, GiveBack
+from actorq.core.plan.plan.view import View
+
+RELEASED_S = 60.0
+"""A heartbeat may have been asked before a lease ended that it still lists."""
+
+
+def cancel_asked(view: View, input_: i.CancelAsked, now: float) -> None:
+    """Pass a cancel on to the actor that has the job."""
+    if input_.lease in view.claims:
+        view.early.setdefault(input_.lease, []).append(input_.job)
+    held = view.held.get(input_.lease)
+    if held is None or held.finished or input_.job not in held.batch.ids:
+        return
+    position = held.batch.ids.index(input_.job)
+    held.cancels.append(position)
+    actor = view.actors.get(held.actor or 0)
+    if actor is not None and not actor.killed_for:
+        view.do(CancelJob(actor.id, held.batch.lease, position))
+
+
+def beaten(view: View, input_: i.Beaten, now: float) -> None:
+    """Compare the leases that the database has for this node with those held here."""
+    for lease in input_.leases:
+        if lease not in view.held and lease not in view.claims and lease not in view.released:
+            view.emit(event.LeaseFound(lease))
+            view.do(GiveBack(lease))
+    for lease, held in list(view.held.items()):
+        known_then = held.claimed_at < input_.asked_at
+        if known_then and lease not in input_.leases and not held.writing:
+            lost(view, held, now)
+    for lease, at in list(view.released.items()):
+        if at < now - RELEASED_S:
+            del view.released[lease]

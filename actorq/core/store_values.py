@@ -1,0 +1,145 @@
+"""What the supervisor asks of the store, and what it is told: plain data, no behaviour.
+
+A node is named by its uuid in canonical text form. A lease is named by its node and by a
+counter that the node itself counts, so that the name is known before the claim is sent.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from actorq.core.job.model import ClaimedBatch
+
+ReadyPosition = tuple[int, int]
+"""A place in `ready`: (run_at in whole microseconds since the Unix epoch, job id)."""
+
+
+class NodeInfo(msgspec.Struct, frozen=True):
+    """Describe a supervisor when it registers; unknown facts stay None.
+
+    Its guardian is the process that ends its actors should it die, and lives as long as they do.
+    """
+
+    id: str
+    host: str
+    pid: int
+    ttl_s: float = 30.0
+    boot_id: str | None = None
+    pid_ns: str | None = None
+    pid_start: str | None = None
+    guardian_pid: int | None = None
+    guardian_start: str | None = None
+
+
+class NodeSeen(msgspec.Struct, frozen=True):
+    """Describe a registered node; `beat_at` is opaque: only compare it for equality."""
+
+    id: str
+    host: str
+    pid: int
+    ttl_s: float
+    boot_id: str | None
+    pid_ns: str | None
+    pid_start: str | None
+    beat_at: int
+    guardian_pid: int | None = None
+    guardian_start: str | None = None
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """Ask for at most `limit` due jobs of one lane and quarantine group.
+
+    `frontier` says per priority behind which position to look; a priority that it does not
+    name is looked at from its very beginning. With `min_n` > 1 nothing is taken while fewer
+    are due and the oldest of them has waited less than `linger_s`.
+    """
+
+    lane: int
+    limit: int
+    node: str
+    lease: int
+    suspect: int = 0
+    frontier: dict[int, ReadyPosition] = {}
+    min_n: int = 1
+    linger_s: float = 0.0
+
+
+class ClaimReply(msgspec.Struct):
+    """Say what a claim took.
+
+    `n_taken` jobs left `ready`; `batch` holds those whose job still waits for its outcome, and
+    is None if none does. `last` is the position of the last row taken per priority.
+    `n_waiting` and `oldest_s` are set only if `min_n` held the claim back. `n_rows` is how many
+    rows of `ready` the jobs stood in: some hundred may share one.
+    """
+
+    batch: ClaimedBatch | None
+    n_taken: int
+    last: dict[int, ReadyPosition]
+    n_waiting: int = 0
+    oldest_s: float | None = None
+    n_rows: int = 0
+
+
+class DueAsk(msgspec.Struct, frozen=True):
+    """Ask whether a lane has due jobs beyond its frontier."""
+
+    lane: int
+    frontier: dict[int, ReadyPosition] = {}
+
+
+class Due(msgspec.Struct, frozen=True):
+    """Say whether a lane has due jobs, in how many seconds the next one is, and its suspects."""
+
+    lane: int
+    due: bool
+    next_in_s: float | None
+    suspects: list[int]
+
+
+class Left(msgspec.Struct, frozen=True):
+    """Say how many jobs of a lane are not final: due, due later, under leases.
+
+    Some leases may be `orphaned`: their supervisor is gone, and its jobs will be given back. The
+    first of those due later is so in `next_in_s` seconds. Of `capped` ones there may be more: not
+    all rows of `ready` were looked at.
+    """
+
+    lane: int
+    n_due: int = 0
+    n_later: int = 0
+    n_held: int = 0
+    orphaned: bool = False
+    next_in_s: float | None = None
+    capped: bool = False
+
+
+class SettleReply(msgspec.Struct):
+    """Say what a settle wrote.
+
+    `leases` are the leases that matched: everything else in the settlements was void. `missing`
+    are jobs of matching leases whose rows did not match. `kept` are jobs that somebody else
+    holds a lock on, or that for `reason` may not even fail: they are still open under their lease,
+    which has the sequence number `seqs[lease]` now. `refused` are jobs that failed because their
+    values cannot be stored.
+    """
+
+    leases: set[int]
+    missing: list[int] = []
+    kept: list[int] = []
+    seqs: dict[int, int] = {}
+    refused: list[int] = []
+    reason: str = ""
+
+
+class Reaped(msgspec.Struct, frozen=True):
+    """Say what a reap returned: leases removed, jobs back in `ready`, failed and cancelled.
+
+    `lanes` are those that jobs went back to.
+    """
+
+    leases: int
+    returned: int
+    failed: int
+    cancelled: int
+    lanes: list[int] = []

@@ -1,0 +1,189 @@
+"""Find what is wrong with a database, say what to do about it, and mend what can be mended.
+
+A check is a function of what was read and returns its findings; reading is done by the SQL
+files. Nothing here changes anything, except `repair`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import psycopg
+
+from actorq.store.admin.run.checks import (
+    FACT_CHECKS,
+    Check,
+    check_astray,
+    check_connection,
+    check_hidden,
+    check_nodes,
+    check_orphans,
+    check_references,
+    check_sequences,
+    check_strays,
+    check_tables,
+    check_transport,
+    check_unmatched,
+    check_unserved,
+)
+from actorq.store.admin.run.ranges import (
+    MAX_FOUND,
+    REPAIR_CHUNK,
+    Tell,
+    in_ranges,
+    match_all,
+    unmatched,
+    untold,
+)
+from actorq.store.admin.run.run import Conn, run
+from actorq.store.session.connection import (
+    Pooling,
+    Session,
+    keeps_server,
+    server_pid,
+    unit,
+)
+from actorq.store.session.faults import Forbidden, translated
+
+UNSERVED_S = 60.0
+UNSERVED_ROWS = 1000
+"""Rows of `ready` to count for a lane that nobody serves; above, it is told as so many or more."""
+
+
+class Repaired(msgspec.Struct, frozen=True):
+    """Count the rows that a repair took out of `ready` and put into it.
+
+    `n_matched` are jobs whose failures or results did not fit them.
+    """
+
+    n_removed: int
+    n_added: int
+    n_matched: int = 0
+
+
+def diagnose(conn: psycopg.Connection[Any], schema: str = "actorq") -> list[Check]:
+    """Run every check against a database whose schema is the expected one."""
+    return list(examine(conn, schema))
+
+
+def examine(conn: Conn, schema: str = "actorq", told: Tell = untold) -> Iterator[Check]:
+    """Yield the findings as they are made: those that take a look at every job come last.
+
+    What this connection's role may not read is told as such; all else is checked.
+    """
+    if hidden := run(conn, schema, "admin_hidden"):
+        yield check_hidden(hidden)  # whatever else was found would be wrong
+        return
+    for name, look in _LOOKS:
+        try:
+            yield from look(conn, schema, told)
+        except Forbidden as exc:
+            yield Check(name, "warn", f"not looked at, for this role may not: {exc}")
+
+
+def _look_at_facts(conn: Conn, schema: str, told: Tell) -> Iterator[Check]:
+    facts = run(conn, schema, "admin_facts")[0]
+    yield from (check(facts) for check in FACT_CHECKS)
+    yield check_hidden([])
+
+
+def _look_at_link(conn: Conn, schema: str, told: Tell) -> Iterator[Check]:
+    yield check_connection(_pooling(conn))
+    yield check_transport(conn.info.host, conn.info.get_parameters().get("sslmode", "prefer"))
+
+
+def _look_at_tables(conn: Conn, schema: str, told: Tell) -> Iterator[Check]:
+    yield check_tables(run(conn, schema, "admin_tables"))
+
+
+def _look_at_references(conn: Conn, schema: str, told: Tell) -> Iterator[Check]:
+    yield check_references(run(conn, schema, "admin_references"))
+
+
+def _look_at_nodes(conn: Conn, schema: str, told: Tell) -> Iterator[Check]:
+    yield check_nodes(run(conn, schema, "admin_nodes"))
+
+
+def _look_at_orphans(conn: Conn, schema: str, told: Tell) -> Iterator[Check]:
+    yield check_orphans(run(conn, schema, "admin_orphans")[0])
+    yield check_astray(run(conn, schema, "admin_leases_astray"))
+
+
+def _look_at_sequences(conn: Conn, schema: str, told: Tell) -> Iterator[Check]:
+    yield check_sequences(run(conn, schema, "admin_sequences"))
+
+
+def _look_at_service(conn: Conn, schema: str, told: Tell) -> Iterator[Check]:
+    yield from check_unserved(run(conn, schema, "admin_unserved", UNSERVED_S, UNSERVED_ROWS))
+
+
+def _look_at_places(conn: Conn, schema: str, told: Tell) -> Iterator[Check]:
+    yield check_strays(strays(conn, schema, told=told))
+
+
+def _look_at_belongings(conn: Conn, schema: str, told: Tell) -> Iterator[Check]:
+    yield check_unmatched(unmatched(conn, schema, told=told))
+
+
+_LOOKS: tuple[tuple[str, Callable[[Conn, str, Tell], Iterator[Check]]], ...] = (
+    ("server", _look_at_facts),
+    ("connection", _look_at_link),
+    ("dead rows", _look_at_tables),
+    ("references", _look_at_references),
+    ("supervisors", _look_at_nodes),
+    ("leases", _look_at_orphans),
+    ("ids", _look_at_sequences),
+    ("service", _look_at_service),
+    ("membership", _look_at_places),
+    ("belongings", _look_at_belongings),
+)
+
+
+def strays(
+    conn: Conn, schema: str = "actorq", limit: int = MAX_FOUND, told: Tell = untold
+) -> dict[int, str]:
+    """Return up to `limit` jobs that are not where they belong, with what is wrong."""
+    return in_ranges(conn, schema, "admin_strays", limit, told)
+
+
+def repair(conn: Conn, schema: str = "actorq", told: Tell = untold) -> Repaired:
+    """Put every pending job into exactly one of `ready` and `lease`; safe beside a live queue.
+
+    A job that is leased stays leased: its supervisor, or the reaper, will give it back. Failures
+    and results are made to fit their jobs as well.
+    """
+    run(conn, schema, "admin_repair_sequences")
+    run(conn, schema, "admin_repair_leases")
+    total = Repaired(0, 0)
+    while ids := list(strays(conn, schema, MAX_FOUND, told)):
+        done = _repair_all(conn, schema, ids)
+        total = Repaired(total.n_removed + done.n_removed, total.n_added + done.n_added)
+        if len(ids) < MAX_FOUND or done == Repaired(0, 0):
+            break
+    run(conn, schema, "admin_prune_forget", None)
+    return msgspec.structs.replace(total, n_matched=match_all(conn, schema, told))
+
+
+def _repair_all(conn: Conn, schema: str, ids: list[int]) -> Repaired:
+    chunks = [ids[start : start + REPAIR_CHUNK] for start in range(0, len(ids), REPAIR_CHUNK)]
+    done = [repair_jobs(conn, chunk, schema) for chunk in chunks]
+    return Repaired(sum(d.n_removed for d in done), sum(d.n_added for d in done))
+
+
+def repair_jobs(conn: Conn, ids: list[int], schema: str = "actorq") -> Repaired:
+    """Put these jobs where they belong; safe beside a live queue."""
+    # Jobs first, then their rows in ready: from there on neither a settle nor a claim can move
+    # them, and the last statement's snapshot sees what those under way have done.
+    with translated(), unit(conn):
+        for name in ("admin_repair_lanes", "admin_repair_lock_jobs", "admin_repair_lock_ready"):
+            run(conn, schema, name, ids)
+        return Repaired(**run(conn, schema, "admin_repair", ids)[0])
+
+
+def _pooling(conn: Conn) -> Pooling:
+    with translated():
+        if server_pid(conn) == conn.info.backend_pid:
+            return "none"
+        return "session" if isinstance(conn, Session) and keeps_server(conn) else "transaction"

@@ -1,0 +1,125 @@
+"""Delete finished jobs, in stretches of ids, each a transaction of its own.
+
+What a prune has left in a place, 65,536 ids, is remembered: where nothing has changed since and
+nothing has become old enough, the next one passes by without reading a job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from actorq.core.job.states import PRUNABLE, PRUNED_BY_DEFAULT
+from actorq.store.admin.run.change import check_states
+from actorq.store.admin.run.jobs import LAST
+from actorq.store.admin.run.run import Conn, run
+
+STRETCH = 10_000
+ENDS = ("completed_s", "cancelled_s", "failed_s")
+
+
+class Pruned(msgspec.Struct, frozen=True):
+    """Count the jobs of a stretch that were looked at, deleted, and kept for others' sake."""
+
+    n_looked: int
+    n_deleted: int
+    n_kept: int
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """Say which finished jobs are to go; `keeps`: somebody's foreign key may forbid it."""
+
+    states: list[str]
+    older_than_s: float
+    kind: str | None
+    keeps: bool
+
+
+def prune(
+    conn: Conn,
+    schema: str = "actorq",
+    *,
+    states: Sequence[str] = PRUNED_BY_DEFAULT,
+    older_than_s: float = 0.0,
+    kind: str | None = None,
+    limit: int | None = None,
+) -> Iterator[Pruned]:
+    """Delete finished jobs, yielding what each stretch has come to; a pending job never goes.
+
+    Goes by id, and ends at the first stretch of jobs that were all made since: what was made
+    later was finished later. Jobs that a foreign key of somebody else's refers to are kept.
+    """
+    check_states(states, PRUNABLE)
+    keeps = any(key["keeps"] for key in run(conn, schema, "admin_references"))
+    wanted = Wanted(list(states), older_than_s, kind, keeps)
+    walk = Walk(conn, schema, wanted, LAST if limit is None else limit)
+    marked = run(conn, schema, "admin_idle_places", wanted.states, older_than_s)
+    idle = {row["place"] for row in marked}
+    after = -LAST
+    while not walk.ended:
+        first = run(conn, schema, "admin_next", after)[0]["id"]
+        if first is None:
+            return
+        place = first >> 16
+        if place not in idle:
+            yield from walk.place(place)
+        after = (place + 1 << 16) - 1
+
+
+class Walk:
+    """One walk over the places, with what it may still delete and whether it is over."""
+
+    def __init__(self, conn: Conn, schema: str, wanted: Wanted, limit: int) -> None:
+        self._conn = conn
+        self._schema = schema
+        self._wanted = wanted
+        self._left = limit
+        self.ended = limit <= 0
+
+    def place(self, place: int) -> Iterator[Pruned]:
+        """Prune one place, and remember what is left if it was seen to its end."""
+        after, until = (place << 16) - 1, (place + 1 << 16) - 1
+        rows: list[dict[str, Any]] = []
+        n_kept = 0
+        while not self.ended and (row := self._pick(after, until))["last"] is not None:
+            done = self._stretch(row)
+            yield done
+            n_kept += done.n_kept
+            rows.append(row)
+            after = row["last"]
+            self.ended = row["young"] or self._left <= 0
+        if rows and not self.ended and not n_kept and all(row["settled"] for row in rows):
+            self._mark(place, rows)
+
+    def _pick(self, after: int, until: int) -> dict[str, Any]:
+        w = self._wanted
+        params = (after, STRETCH, w.states, w.older_than_s, w.kind, self._left, until)
+        return run(self._conn, self._schema, "admin_prune_pick", *params)[0]
+
+    def _stretch(self, row: dict[str, Any]) -> Pruned:
+        doomed, kept = self._unreferenced(row["ids"]) if self._wanted.keeps else (row["ids"], 0)
+        n = self._delete(doomed) if doomed else 0
+        self._left -= n
+        return Pruned(STRETCH, n, kept)
+
+    def _delete(self, ids: list[int]) -> int:
+        rows = run(self._conn, self._schema, "admin_prune", ids, self._wanted.states)
+        return int(rows[0]["n_deleted"])
+
+    def _unreferenced(self, ids: list[int]) -> tuple[list[int], int]:
+        """Return those of the jobs that nobody refers to, and how many others there are."""
+        rows = run(self._conn, self._schema, "admin_referenced", ids)
+        kept = {row["id"] for row in rows}
+        return [job for job in ids if job not in kept], len(kept)
+
+    def _mark(self, place: int, rows: list[dict[str, Any]]) -> None:
+        n_pending = sum(row["n_pending"] for row in rows)
+        ends = [_least(row[end] for row in rows) for end in ENDS]
+        looked_s = rows[0]["looked_s"]
+        run(self._conn, self._schema, "admin_prune_mark", place, n_pending, *ends, looked_s)
+
+
+def _least(values: Iterable[float | None]) -> float | None:
+    return min((value for value in values if value is not None), default=None)

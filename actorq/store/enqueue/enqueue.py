@@ -1,0 +1,299 @@
+"""Enqueueing: what is sent for one job, for many, and for jobs with a unique key.
+
+Each procedure is a generator that yields the steps it wants done and receives their rows, so
+that it is written once for synchronous and asynchronous connections: `run` and `run_async`
+do the steps on whichever connection is at hand. A procedure starts no transaction of its own
+unless it needs more than one statement, and inside the caller's it uses a savepoint.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from itertools import chain, islice
+from selectors import EVENT_READ, DefaultSelector
+from typing import Any, NamedTuple, TypeVar
+
+from actorq.errors import StoreError
+from actorq.store.enqueue.enqueue.copy_data import (
+    PIECE_BYTES,
+    PIECE_ROWS,
+    Ahead,
+    Item,
+    NewJob,
+    Pieces,
+    Shared,
+    chunked,
+    pieces_with_ids,
+)
+from actorq.store.session.statements import statement
+
+T = TypeVar("T")
+
+COPY_ROWS = 10_000
+COPY_PIECES = COPY_ROWS // PIECE_ROWS
+UNIQUE_ROWS = 5_000
+MAX_TRIES = 10
+
+
+class Run(NamedTuple):
+    """Ask for one statement; its rows are sent back."""
+
+    sql: str
+    params: Sequence[Any] | None = None
+
+
+class Copy(NamedTuple):
+    """Ask for one COPY; its data may still be in the making.
+
+    What comes after it may be made while the server works on its rows: that is half of the time.
+    """
+
+    sql: str
+    pieces: Iterable[bytes]
+    ahead: Ahead[Any] | None = None
+
+
+Step = Run | Copy
+Rows = list[tuple[Any, ...]]
+Steps = Generator[Step, Rows, T]
+
+
+class Transaction(NamedTuple):
+    """Name the statements around several others that must be one."""
+
+    begin: str
+    commit: str
+    rollback: str
+
+
+OWN = Transaction(
+    # A slow source of jobs keeps its transaction idle.
+    "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0",
+    "COMMIT",
+    "ROLLBACK",
+)
+CALLERS = Transaction(
+    "SAVEPOINT actorq_enqueue",
+    "RELEASE SAVEPOINT actorq_enqueue",
+    "ROLLBACK TO SAVEPOINT actorq_enqueue",
+)
+
+
+def one(shared: Shared, args: bytes) -> Steps[int]:
+    """Insert one job and return its id, in one round trip."""
+    s = shared
+    rows = yield Run(
+        statement("enqueue_one", s.schema),
+        (
+            s.queue, s.kind, s.key, s.priority, s.run_at, s.delay_s,
+            s.max_attempts, list(s.tags) or None, args.decode(),
+        ),
+    )  # fmt: skip
+    return int(rows[0][0])
+
+
+def many(shared: Shared, items: Iterable[Item], around: Transaction) -> Steps[int]:
+    """Insert jobs as they come and return how many; all of them or none."""
+    pieces = Pieces(shared, items)
+    first = list(islice(pieces, 2))
+    if len(first) == 2:
+        yield from _atomic(around, _copies(shared.schema, Ahead(chain(first, pieces))))
+    elif first:  # one statement is a transaction of its own
+        yield Copy(statement("enqueue_copy", shared.schema), first)
+    return pieces.n_rows
+
+
+def many_with_ids(shared: Shared, items: Iterable[Item], around: Transaction) -> Steps[list[int]]:
+    """Insert jobs and return their ids in order; all of them or none."""
+    return (yield from _atomic(around, _copies_with_ids(shared, items)))
+
+
+def unique_one(shared: Shared, job: NewJob) -> Steps[tuple[int, bool]]:
+    """Insert a job unless its unique key is held; return the id and whether it is new."""
+    held = yield from _take(shared, [job])
+    return held[job.unique_key]
+
+
+def unique_many(
+    shared: Shared, jobs: Sequence[NewJob], around: Transaction
+) -> Steps[list[tuple[int, bool]]]:
+    """Do the same for many jobs, in the order given; of equal keys the first one counts."""
+    firsts: dict[str, NewJob] = {}
+    for job in jobs:
+        firsts.setdefault(job.unique_key, job)
+    ordered = sorted(firsts.values(), key=lambda job: job.unique_key.encode())
+    held = yield from _atomic(around, _take_all(shared, ordered))
+    return [_once(held, job.unique_key) for job in jobs]
+
+
+def state(schema: str, id_: int) -> Steps[str | None]:
+    """Return a job's readable state, None if there is no such job."""
+    rows = yield Run(statement("enqueue_state", schema), (id_,))
+    return str(rows[0][0]) if rows else None
+
+
+def result(schema: str, id_: int) -> Steps[str | None]:
+    """Return a job's result as JSON text, None if none is stored."""
+    rows = yield Run(statement("enqueue_result", schema), (id_,))
+    return str(rows[0][0]) if rows else None
+
+
+def pending(schema: str, kind: str) -> Steps[Rows]:
+    """Return id, queue, priority, key and args of a kind's pending jobs, oldest first."""
+    return (yield Run(statement("enqueue_pending", schema), (kind,)))
+
+
+# ---- parts of the procedures --------------------------------------------------------------
+
+
+def _atomic(around: Transaction, steps: Steps[T]) -> Steps[T]:
+    yield Run(around.begin)
+    try:
+        value = yield from steps
+    except BaseException:
+        with contextlib.suppress(Exception):  # the first error says more
+            yield Run(around.rollback)
+        raise
+    yield Run(around.commit)
+    return value
+
+
+def _copies(schema: str, pieces: Ahead[bytes]) -> Steps[None]:
+    sql = statement("enqueue_copy", schema)
+    for piece in pieces:
+        yield Copy(sql, chain((piece,), islice(pieces, COPY_PIECES - 1)), pieces)
+
+
+def _copies_with_ids(shared: Shared, items: Iterable[Item]) -> Steps[list[int]]:
+    ask, copy = statement("enqueue_ids", shared.schema), statement("enqueue_copy_at", shared.schema)
+    chunks = Ahead(chunked(items, PIECE_ROWS, PIECE_BYTES))
+    used: list[int] = []
+    run_at: Any = shared.run_at
+    for first in chunks:
+        # A full chunk is likely to be followed by more. Ids left over are never used.
+        n = COPY_ROWS if len(first) == PIECE_ROWS else len(first)
+        ((run_at, ids),) = yield Run(ask, (n, run_at, shared.delay_s))
+        yield Copy(
+            copy, pieces_with_ids(shared, run_at, ids, chain((first,), chunks), used), chunks
+        )
+    return used
+
+
+def _take_all(shared: Shared, jobs: Sequence[NewJob]) -> Steps[dict[str, tuple[int, bool]]]:
+    held: dict[str, tuple[int, bool]] = {}
+    for chunk in chunked(jobs, UNIQUE_ROWS, 16 * PIECE_BYTES):
+        held |= yield from _take(shared, chunk)
+    return held
+
+
+def _take(shared: Shared, jobs: Sequence[NewJob]) -> Steps[dict[str, tuple[int, bool]]]:
+    """Insert what has a free key; return per key its job and whether that is new."""
+    held: dict[str, tuple[int, bool]] = {}
+    left, gone = list(jobs), list[int]()
+    for _ in range(MAX_TRIES):
+        made = yield _unique_insert(shared, left, gone)
+        held |= {key: (id_, True) for key, id_ in made}
+        skipped = [job.unique_key for job in left if job.unique_key not in held]
+        if not skipped:
+            return held
+        holders = yield Run(statement("unique_holders", shared.schema), (shared.kind, skipped))
+        held |= {key: (id_, False) for key, id_, exists in holders if exists}
+        gone = [id_ for _, id_, exists in holders if not exists]
+        left = [job for job in left if job.unique_key not in held]
+        if not left:
+            return held
+    raise StoreError(
+        f"{len(left)} unique keys of kind {shared.kind!r} changed hands at every try; "
+        "nothing is wrong with them: enqueue again"
+    )
+
+
+def _unique_insert(shared: Shared, jobs: Sequence[NewJob], gone: list[int]) -> Run:
+    s = shared
+    columns = (
+        [job.unique_key for job in jobs],
+        [job.key for job in jobs],
+        [job.args.decode() for job in jobs],
+    )
+    given = (s.queue, s.kind, s.priority, s.run_at, s.delay_s, s.max_attempts, list(s.tags) or None)
+    return Run(statement("unique_insert", s.schema), (*given, *columns, gone))
+
+
+def _once(held: dict[str, tuple[int, bool]], key: str) -> tuple[int, bool]:
+    """Return a key's job; it is new only the first time it is asked for."""
+    id_, is_new = held[key]
+    held[key] = (id_, False)
+    return id_, is_new
+
+
+# ---- doing the steps ----------------------------------------------------------------------
+
+
+def run(cursor: Any, steps: Steps[T]) -> T:
+    """Do the steps on a synchronous RawCursor and return what they come to."""
+    try:
+        step = next(steps)
+        while True:
+            try:
+                rows = _do(cursor, step)
+            except BaseException as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(rows)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
+
+
+async def run_async(cursor: Any, steps: Steps[T]) -> T:
+    """Do the steps on an asynchronous RawCursor and return what they come to."""
+    try:
+        step = next(steps)
+        while True:
+            try:
+                rows = await _do_async(cursor, step)
+            except BaseException as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(rows)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
+
+
+def _has_rows(cursor: Any) -> bool:
+    return cursor.pgresult is not None and cursor.pgresult.nfields > 0
+
+
+def _do(cursor: Any, step: Step) -> Rows:
+    if isinstance(step, Run):
+        cursor.execute(step.sql, step.params)
+        return cursor.fetchall() if _has_rows(cursor) else []
+    with ExitStack() as open_:
+        copy = open_.enter_context(cursor.copy(step.sql))
+        for piece in step.pieces:
+            copy.write(piece)
+        if step.ahead is not None:
+            _end(cursor, open_.pop_all(), step.ahead)
+    return []
+
+
+def _end(cursor: Any, open_: ExitStack, ahead: Ahead[Any]) -> None:
+    """Wait for the end of a COPY, and meanwhile make what comes after it."""
+    with ThreadPoolExecutor(1, "actorq-copy") as pool, DefaultSelector() as server:
+        server.register(cursor.connection, EVENT_READ)
+        ended = pool.submit(open_.close)
+        # That thread gets the interpreter 5 ms after it asks: the socket tells at once.
+        ahead.make(COPY_PIECES, until=lambda: ended.done() or bool(server.select(0)))
+    ended.result()
+
+
+async def _do_async(cursor: Any, step: Step) -> Rows:
+    if isinstance(step, Run):
+        await cursor.execute(step.sql, step.params)
+        return await cursor.fetchall() if _has_rows(cursor) else []
+    async with cursor.copy(step.sql) as copy:
+        for piece in step.pieces:
+            await copy.write(piece)
+    return []

@@ -1,0 +1,109 @@
+"""Cancelling jobs: at once where they wait, by request where they run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import RawCursor
+
+from actorq.store.session.calls import array
+from actorq.store.session.connection import unit
+from actorq.store.session.faults import Contended, LockTimeout, translated
+from actorq.store.session.statements import statement
+
+CHUNK = 1000
+OWN = "SELECT pg_catalog.set_config('actorq.own', 'on', true)"
+"""Said in a transaction on whatever connection: the schema's guard lets it change a state."""
+
+TRIES = 5
+"""Deadlocks in a row are somebody else's pattern: then the caller should hear of it."""
+
+
+class Cancelled(msgspec.Struct, frozen=True):
+    """Say what became of the jobs named: `untouched` are final already, or not there.
+
+    `requested` are running: their supervisors were told, and they are cancelled unless they
+    finish first. `busy` are locked by somebody else: ask again.
+    """
+
+    cancelled: list[int]
+    requested: list[int]
+    busy: list[int]
+    untouched: list[int]
+
+    def with_(self, more: Cancelled) -> Cancelled:
+        """Return what this and another answer say together."""
+        return Cancelled(
+            self.cancelled + more.cancelled,
+            self.requested + more.requested,
+            self.busy + more.busy,
+            self.untouched + more.untouched,
+        )
+
+
+def cancel(conn: psycopg.Connection[Any], ids: Sequence[int], schema: str = "actorq") -> Cancelled:
+    """Cancel jobs, a thousand in a transaction; those that are busy one by one after that.
+
+    Whoever holds several jobs never waits for one of another's. Two may still want each other's
+    blocks of `ready`: the victim of that deadlock begins its thousand anew.
+    """
+    order = sorted(set(ids))
+    found = Cancelled([], [], [], [])
+    for start in range(0, len(order), CHUNK):
+        found = found.with_(_cancel_some(conn, schema, order[start : start + CHUNK]))
+    busy = list(found.busy)
+    found.busy.clear()
+    for job in busy:
+        found = found.with_(_cancel_patiently(conn, schema, job))
+    return found
+
+
+def _cancel_some(conn: psycopg.Connection[Any], schema: str, ids: list[int]) -> Cancelled:
+    n_tries = 0
+    while True:
+        try:
+            with translated(), unit(conn):
+                return _cancel(RawCursor(conn), schema, ids)
+        except Contended as exc:
+            n_tries += 1
+            if isinstance(exc, LockTimeout) or n_tries == TRIES:
+                raise
+
+
+def _cancel_patiently(conn: psycopg.Connection[Any], schema: str, job: int) -> Cancelled:
+    cursor = RawCursor(conn)
+    try:
+        with translated(), unit(conn):
+            cursor.execute(statement("cancel_wait", schema).encode(), [job])
+            return _cancel(cursor, schema, [job])
+    except LockTimeout:
+        return Cancelled([], [], [job], [])
+
+
+def _cancel(cursor: RawCursor[Any], schema: str, ids: list[int]) -> Cancelled:
+    def run(name: str, some: Sequence[int]) -> list[int]:
+        text = statement(name, schema).encode()
+        return [row[0] for row in cursor.execute(text, [array(some)]).fetchall()]
+
+    cursor.execute(OWN)
+    marked = sorted(run("cancel_mark", ids))
+    rest = sorted(set(ids) - set(marked))
+    busy = sorted(run("pending_jobs", rest)) if rest else []
+    taken = sorted(_take(cursor, schema, marked))
+    running = sorted(set(marked) - set(taken))
+    if running:
+        run("cancel_tell", running)
+    return Cancelled(taken, running, busy, sorted(set(rest) - set(busy)))
+
+
+def _take(cursor: RawCursor[Any], schema: str, ids: list[int]) -> list[int]:
+    """Cancel those of the jobs that wait, also where somebody just took a part of their block."""
+    text, taken, left = statement("cancel_take", schema).encode(), list[int](), ids
+    while left:
+        ((gone, again),) = cursor.execute(text, [array(left)]).fetchall()
+        taken += gone
+        left = sorted(set(left).difference(gone)) if again else []
+    return taken

@@ -1,0 +1,239 @@
+"""The queue as a supervisor's thread sees it: one connection, one method per statement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from actorq.core.job.model import ClaimedBatch, Settlement
+from actorq.core.store_values import (
+    Ask,
+    ClaimReply,
+    Due,
+    DueAsk,
+    Left,
+    NodeInfo,
+    NodeSeen,
+    Reaped,
+    SettleReply,
+)
+from actorq.store.admin.run.doctor import repair_jobs
+from actorq.store.queue.queue import claims, settles
+from actorq.store.schema.migrate import check
+from actorq.store.session.calls import Calls, array, text_array
+from actorq.store.session.connection import Session, connect
+from actorq.store.session.faults import Forbidden, LockTimeout, translated
+from actorq.store.session.statements import quoted
+
+Key = tuple[str, str]
+"""Kind and unique key."""
+
+
+class QueueStore:
+    """Speak with the database over one connection; only one thread may use it.
+
+    Every method raises the errors of `store.session.faults`; after StoreUnavailable that is not
+    OnHold the connection is gone, and whether the last call was applied is not known.
+    """
+
+    def __init__(self, session: Session, schema: str) -> None:
+        self._session = session
+        self._calls = Calls(session, schema)
+        self._turns = claims.Turns()
+        self._schema = schema
+
+    @classmethod
+    def connect(
+        cls, dsn: str, schema: str = "actorq", name: str = "actorq", **timeouts: Any
+    ) -> QueueStore:
+        """Connect, and make sure that the schema is the one this version expects, and all seen."""
+        session = connect(dsn, name=name, schema=schema, **timeouts)
+        try:
+            check(session, schema)
+            store = cls(session, schema)
+            store._check_seen()
+            return store
+        except BaseException:
+            session.close()
+            raise
+
+    def _check_seen(self) -> None:
+        """Refuse to work for a role that does not see all jobs: they would seem to be gone."""
+        if hidden := [name for (name,) in self._calls.rows("admin_hidden")]:
+            raise Forbidden(
+                f"row-level security hides rows of {', '.join(hidden)} from this role: a "
+                "supervisor's role must own the tables, or have the attribute BYPASSRLS"
+            )
+
+    def close(self) -> None:
+        """Close the connection; safe to call twice."""
+        self._session.close()
+
+    @property
+    def alive(self) -> bool:
+        """Return whether the connection can still be used, as far as the client knows."""
+        return not (self._session.closed or self._session.broken)
+
+    # Nodes
+
+    def register(self, node: NodeInfo) -> None:
+        """Make a supervisor known under its fresh uuid."""
+        start = (node.boot_id, node.pid_ns, str(node.pid), node.pid_start, str(node.ttl_s))
+        guardian = None if node.guardian_pid is None else str(node.guardian_pid)
+        self._calls.do("node_register", node.id, node.host, *start, guardian, node.guardian_start)
+
+    def beat(self, node: str) -> list[int] | None:
+        """Say that the node lives; return its leases, or None if it was declared dead."""
+        alive, leases = self._calls.row("node_beat", node)
+        return sorted(leases) if alive else None
+
+    def nodes(self) -> list[NodeSeen]:
+        """List the registered nodes."""
+        return [NodeSeen(*row) for row in self._calls.rows("node_list")]
+
+    def bury(self, node: str, beat_at: int) -> bool:
+        """Declare a node dead, unless it has beaten since; return whether that was done."""
+        return bool(self._calls.row("node_bury", node, str(beat_at))[0])
+
+    def leave(self, node: str) -> None:
+        """Take the node's own row away at a clean exit."""
+        self._calls.row("node_bury", node, None)
+
+    def settle_no(self, node: str, like: int) -> int | None:
+        """Return the number of the last settle that was applied, None if the node is dead.
+
+        Only those count whose number is even or odd like this one: the other settler has others.
+        """
+        rows = self._calls.rows("settle_no", node, str(like))
+        return rows[0][0] if rows else None
+
+    # Jobs
+
+    def lanes(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        """Return the ids of the lanes (queue, kind), making those that do not exist."""
+        columns = text_array(q for q, _ in pairs), text_array(k for _, k in pairs)
+        try:
+            self._calls.do("lanes", *columns)
+        except LockTimeout as exc:
+            raise LockTimeout(
+                "somebody's transaction makes a lane of one of these kinds and does not end: "
+                f"{', '.join(sorted({kind for _, kind in pairs}))}. Look into "
+                f"pg_prepared_xacts and pg_stat_activity ({exc})"
+            ) from exc
+        return {(queue, kind): n for queue, kind, n in self._calls.rows("lanes_read", *columns)}
+
+    def remember_kind(self, name: str, fingerprint: str) -> str | None:
+        """Remember the type of a kind's args; return the one remembered before."""
+        before: str | None = self._calls.row("kind_remember", name, fingerprint)[0]
+        return before
+
+    def claim(self, ask: Ask) -> ClaimReply:
+        """Take due jobs of one lane and put them under a lease."""
+        return claims.claim(self._calls, self._turns, ask)
+
+    def due(self, asks: Sequence[DueAsk]) -> list[Due]:
+        """Ask for every lane at once what is due and when the next job is."""
+        return claims.due(self._calls, asks)
+
+    def left(self, lanes: Sequence[int]) -> list[Left]:
+        """Count what is not final in some lanes: due, due later, under leases."""
+        return claims.left(self._calls, lanes)
+
+    def adopt(self, node: str, n: int) -> ClaimedBatch | None:
+        """Return the batch of a claim whose reply was lost; None: it can only be given back."""
+        return claims.adopt(self._calls, node, n)
+
+    def open_jobs(self, node: str, n: int) -> list[int]:
+        """Return the jobs that wait for their outcome under a lease; none if it is gone."""
+        return claims.open_jobs(self._calls, node, n)
+
+    def give_back(self, node: str, n: int, seq: int | None = None) -> bool:
+        """Return a leased batch to `ready`, uncharged; return whether the lease matched."""
+        fence = None if seq is None else str(seq)
+        return bool(self._calls.row("give_back", node, str(n), fence)[0])
+
+    def settle(self, node: str, settle_no: int, settlements: Sequence[Settlement]) -> SettleReply:
+        """Write what became of the jobs of any number of batches, in one statement.
+
+        Raises LockTimeout if somebody else holds one of the jobs, RowRefused if the database
+        refuses a value; nothing is written then.
+        """
+        return settles.settle(self._calls, node, settle_no, settlements)
+
+    def settle_around_locks(
+        self, node: str, settle_no: int, settlements: Sequence[Settlement]
+    ) -> SettleReply:
+        """Settle the jobs that nobody else holds a lock on; `kept` stay open under their lease."""
+        return settles.settle_around_locks(self._calls, node, settle_no, settlements)
+
+    def settle_first(
+        self, node: str, settle_no: int, settlements: Sequence[Settlement], n: int
+    ) -> SettleReply:
+        """Settle n jobs of what takes too long; `kept`, all others, stay open under their lease."""
+        return settles.settle_first(self._calls, node, settle_no, settlements, n)
+
+    def settle_refused(
+        self, node: str, settle_no: int, settlements: Sequence[Settlement], reason: str
+    ) -> SettleReply:
+        """Settle after RowRefused: fail the jobs whose outcome is refused, write all others.
+
+        `kept` are jobs that may not even fail: they stay open under their lease.
+        """
+        return settles.settle_refused(self._calls, node, settle_no, settlements, reason)
+
+    def mend(self, ids: Sequence[int]) -> int:
+        """Put jobs that a settle has missed back into `ready`; return how many had to be."""
+        return repair_jobs(self._session, list(ids), self._schema).n_added
+
+    def reap(self, limit: int, lost_budget: int, alone_after: int) -> Reaped:
+        """Return the jobs of at most `limit` leases that no live node owns.
+
+        A lease of which somebody else holds a job is left for the next round.
+        """
+        how = str(limit), str(lost_budget), str(alone_after)
+        try:
+            row = self._calls.row("reap", *how, "{}")
+        except LockTimeout:
+            spared = text_array(name for (name,) in self._calls.rows("reap_blocked"))
+            row = self._calls.row("reap", *how, spared)
+        return Reaped(*row)
+
+    def sweep_keys(self, after: Key, limit: int) -> tuple[Key | None, int]:
+        """Remove stale unique keys among the next ones; return the last one and how many went.
+
+        The last one is None at the end of all keys.
+        """
+        with translated(), self._session.transaction():
+            n, *last, kinds, keys = self._calls.row("key_stale", *after, str(limit))
+            names = text_array(kinds), text_array(keys)
+            n_swept = self._calls.do("key_sweep", *names) if keys else 0
+        return ((last[0], last[1]) if n == limit else None), n_swept
+
+    # Wake-up
+
+    def hunger(self, node: str, on: set[int], off: set[int]) -> None:
+        """Ask to be notified of new jobs of some lanes, and no longer of others."""
+        if off:
+            self._calls.do("hunger_off", node, array(sorted(off)))
+        if on:
+            self._calls.do("hunger_on", node, array(sorted(on)))
+
+    def listen(self) -> None:
+        """Listen for wake-ups and cancels on the channel of this schema."""
+        with translated():
+            row = self._session.execute(
+                "SELECT 'actorq_' || to_regnamespace(%s)::oid", [quoted(self._schema)]
+            ).fetchone()
+            channel = row[0] if row else ""
+            self._session.execute(f'LISTEN "{channel}"'.encode())
+
+    def notifications(self, timeout_s: float) -> list[str]:
+        """Wait for at most `timeout_s` seconds and return the payloads that came."""
+        with translated():
+            return [n.payload for n in self._session.notifies(timeout=timeout_s, stop_after=1)]
+
+    def vacuum_ready(self) -> None:
+        """Remove the dead rows of `ready` and `lease` now; never truncates, so it never blocks."""
+        tables = f"{quoted(self._schema)}.ready, {quoted(self._schema)}.lease"
+        with translated():
+            self._session.execute(f"VACUUM (TRUNCATE off, SKIP_LOCKED) {tables}".encode())

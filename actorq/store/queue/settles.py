@@ -1,0 +1,291 @@
+"""Writing outcomes: the settle, the settle around other people's locks, and refused rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence, Set
+from math import isfinite
+
+import msgspec
+
+from actorq.core.blame.blame.halve import culprits
+from actorq.core.job.model import ErrorInfo, Row, Settlement
+from actorq.core.job.retry import MAX_DELAY_S
+from actorq.core.store_values import SettleReply
+from actorq.errors import InternalError, RowRefused
+from actorq.store.session.calls import Calls, array, bytes_array, text_array
+from actorq.store.session.faults import translated
+from actorq.store.session.statements import statement
+
+GROUPS = (1, 8, 64, 1024)  # the sizes that {rows} is padded to, each prepared on its own
+SEPARATOR, NONE = b"\x1e", b"\x1f"
+CHARGES = {"none": 0, "failed": 1, "crashed": 2}
+
+RowGroup = tuple[int, int, str, str | None]
+Texts = tuple[str | None, ...]
+
+
+def settle(
+    calls: Calls, node: str, settle_no: int, settlements: Sequence[Settlement]
+) -> SettleReply:
+    """Write what became of the jobs of any number of batches, in one statement."""
+    settlements = _closes_first(settlements)
+    groups, others = _groups(settlements), _others(settlements)
+    params: list[str | None] = [node, str(settle_no), *_leases(settlements), *others]
+    params.append(str(_n(settlements)))
+    size = next((n for n in GROUPS if n >= len(groups)), len(groups))
+    first = len(params) + 1
+    padding: list[RowGroup] = [(0, 0, "{}", None)] * (size - len(groups))
+    params += [str(v) if isinstance(v, int) else v for g in groups + padding for v in g]
+    text = statement("settle", calls.schema).replace("{rows}", _values(size, first))
+    with translated():
+        rows = calls.direct(text, params)
+    if not rows:
+        raise InternalError("the settle returned no row")
+    return _settled(settlements, *rows[0])
+
+
+def settle_around_locks(
+    calls: Calls, node: str, settle_no: int, settlements: Sequence[Settlement]
+) -> SettleReply:
+    """Write the outcomes of the jobs that nobody else holds a lock on; keep the others open."""
+    ids = sorted(job for s in settlements for job in s.ids)
+    with translated(), calls.session.transaction():
+        leased = _lock_leases(calls, node, settlements)
+        free = {row[0] for row in calls.rows("lock_jobs", array(ids))}
+        kept = {row[0] for row in calls.rows("pending_jobs", array(ids))} - free
+        mine = [_without(s, kept, leased[s.lease]) for s in settlements if s.lease in leased]
+        settled = _settle_or_refuse(calls, node, settle_no, mine)
+    return _keeping(settled, settlements, kept, leased)
+
+
+def settle_first(
+    calls: Calls, node: str, settle_no: int, settlements: Sequence[Settlement], n: int
+) -> SettleReply:
+    """Write the outcomes of n jobs only; keep the others open."""
+    kept = set(sorted(job for s in settlements for job in s.ids)[n:])
+    return _settle_without(calls, node, settle_no, settlements, kept)
+
+
+def settle_refused(
+    calls: Calls, node: str, settle_no: int, settlements: Sequence[Settlement], reason: str
+) -> SettleReply:
+    """Write outcomes of which the database refused some: find those and fail their jobs.
+
+    Each try is rolled back, so that the fence is still whole for the next one.
+    """
+
+    def refuses(jobs: Sequence[int]) -> bool:
+        some = set(jobs)
+        try:
+            with translated(), calls.session.transaction(force_rollback=True):
+                settle(calls, node, settle_no, [_only(s, some) for s in settlements])
+                calls.session.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        except RowRefused:
+            return True
+        return False
+
+    bad = set(culprits([job for s in settlements for job in s.ids], refuses))
+    error = ErrorInfo("RowRefused", reason, cause="result")
+    try:
+        settled = settle(calls, node, settle_no, [_failing(s, bad, error) for s in settlements])
+    except RowRefused:
+        # Somebody's own rule lets these jobs not even fail: that is no reason to keep the others.
+        settled = _settle_without(calls, node, settle_no, settlements, bad)
+        settled.reason = reason
+        return settled
+    settled.refused = sorted(bad)
+    return settled
+
+
+def _settle_without(
+    calls: Calls, node: str, settle_no: int, settlements: Sequence[Settlement], kept: set[int]
+) -> SettleReply:
+    """Write all outcomes but those of some jobs, which stay open under their lease."""
+    with translated(), calls.session.transaction():
+        leased = _lock_leases(calls, node, settlements)
+        mine = [_without(s, kept, leased[s.lease]) for s in settlements if s.lease in leased]
+        settled = settle(calls, node, settle_no, mine)
+    return _keeping(settled, settlements, kept, leased)
+
+
+def _lock_leases(
+    calls: Calls, node: str, settlements: Sequence[Settlement]
+) -> dict[int, list[int]]:
+    """Lock the leases that are still what is believed of them; return the jobs of each."""
+    order = sorted((s.lease, s.seq) for s in settlements)
+    ns, seqs = array(n for n, _ in order), array(q for _, q in order)
+    return dict(calls.rows("lock_leases", node, ns, seqs))
+
+
+def _keeping(
+    settled: SettleReply,
+    sent: Sequence[Settlement],
+    kept: set[int],
+    leased: dict[int, list[int]],
+) -> SettleReply:
+    kept = kept.union(settled.kept)
+    settled.kept = [job for s in sent if s.lease in leased for job in s.ids if job in kept]
+    return settled
+
+
+def _settle_or_refuse(
+    calls: Calls, node: str, settle_no: int, settlements: Sequence[Settlement]
+) -> SettleReply:
+    """Settle inside a transaction; what the database refuses is found as outside of one."""
+    try:
+        with calls.session.transaction():
+            settled = settle(calls, node, settle_no, settlements)
+            calls.session.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            return settled
+    except RowRefused as exc:
+        return settle_refused(calls, node, settle_no, settlements, str(exc))
+
+
+def _closes_first(settlements: Sequence[Settlement]) -> list[Settlement]:
+    if len(_all_ids(settlements)) != _n(settlements):
+        raise InternalError("a settle names a job twice")
+    if len({s.lease for s in settlements}) != len(settlements):
+        raise InternalError("a settle names a lease twice")
+    return sorted(settlements, key=lambda s: (not s.closes, s.lease))
+
+
+def _leases(settlements: Sequence[Settlement]) -> list[str]:
+    closes = [s for s in settlements if s.closes]
+    bumps = [s for s in settlements if not s.closes]
+    return [
+        array(s.lease for s in closes),
+        array(s.seq for s in closes),
+        array(s.lease for s in bumps),
+        array(s.seq for s in bumps),
+        bytes_array(s.open_bits or b"" for s in bumps),
+    ]
+
+
+def _groups(settlements: Sequence[Settlement]) -> list[RowGroup]:
+    """Gather completions by batch and attempt: a row of VALUES per job costs the planner most."""
+    groups: list[RowGroup] = []
+    for k, s in enumerate(settlements, 1):
+        groups += [(k, attempt, array(jobs), None) for attempt, jobs in s.done.items()]
+        stored: dict[int, list[Row]] = {}
+        for row in s.rows:
+            if _is_result(row):
+                stored.setdefault(row.attempt, []).append(row)
+        for attempt, rows in stored.items():
+            groups.append((k, attempt, array([r.id for r in rows]), _results(rows)))
+    return groups
+
+
+def _results(rows: Sequence[Row]) -> str:
+    """Return the results of some jobs in one text."""
+    texts = [NONE if r.result is None else r.result for r in rows]
+    data = SEPARATOR.join(texts)
+    if not all(texts) or data.count(SEPARATOR) != len(texts) - 1:
+        raise RowRefused("a result is empty or holds a control character: it is not JSON")
+    return str(_text(data))
+
+
+def _is_result(row: Row) -> bool:
+    return row.state == "completed" and row.error is None
+
+
+def _others(settlements: Sequence[Settlement]) -> list[str]:
+    rows = [(k, r) for k, s in enumerate(settlements, 1) for r in s.rows if not _is_result(r)]
+    errors = [_error(r) for _, r in rows]
+    return [
+        array(r.id for _, r in rows),
+        array(k for k, _ in rows),
+        array(r.attempt for _, r in rows),
+        text_array(r.state for _, r in rows),
+        array(CHARGES[r.charge] for _, r in rows),
+        array(_delay(r.retry_in_s) for _, r in rows),
+        array(r.suspect for _, r in rows),
+        text_array(_text(r.result) for _, r in rows),
+        *(text_array(column) for column in (zip(*errors, strict=True) if errors else [()] * 4)),
+    ]
+
+
+def _error(row: Row) -> Texts:
+    e = row.error
+    return (None,) * 4 if e is None else (e.cause, e.type, e.message, e.traceback)
+
+
+def _text(result: bytes | None) -> str | None:
+    try:
+        return None if result is None else result.decode()
+    except UnicodeDecodeError as exc:
+        raise RowRefused(f"a result is not UTF-8: {exc.reason}") from exc
+
+
+def _delay(seconds: float | None) -> float | None:
+    """Keep a delay in range: what an actor out of order says must not fail a whole settle."""
+    if seconds is None:
+        return None
+    return min(max(seconds, 0.0), MAX_DELAY_S) if isfinite(seconds) else MAX_DELAY_S
+
+
+def _values(size: int, first: int) -> str:
+    places = range(first, first + 4 * size, 4)
+    return ", ".join(
+        f"(${n}::int4, ${n + 1}::int4, ${n + 2}::int8[], ${n + 3}::text)" for n in places
+    )
+
+
+def _settled(sent: Sequence[Settlement], ks: Sequence[int], ids: list[int] | None) -> SettleReply:
+    """Return what was written: these jobs of these leases; None are all that were sent."""
+    matched = [sent[k - 1] for k in ks]
+    seqs = {s.lease: s.seq + 1 for s in matched if not s.closes}
+    settled = SettleReply({s.lease for s in matched}, seqs=seqs)
+    if ids is None:
+        is_sound = _n(matched) == _n(sent)
+    else:
+        expected, written = _all_ids(matched), set(ids)
+        is_sound = written <= expected
+        settled.missing = sorted(expected - written)
+    if not is_sound:
+        raise InternalError("a settle wrote jobs of a lease that did not match")
+    return settled
+
+
+def _n(settlements: Iterable[Settlement]) -> int:
+    return sum(s.n for s in settlements)
+
+
+def _all_ids(settlements: Sequence[Settlement]) -> set[int]:
+    return set[int]().union(*(s.ids for s in settlements))
+
+
+def some_of(done: dict[int, list[int]], some: Set[int]) -> dict[int, list[int]]:
+    """Return those of some completions that are among these jobs."""
+    left = {attempt: [job for job in jobs if job in some] for attempt, jobs in done.items()}
+    return {attempt: jobs for attempt, jobs in left.items() if jobs}
+
+
+def _only(s: Settlement, some: set[int]) -> Settlement:
+    rows = [row for row in s.rows if row.id in some]
+    return msgspec.structs.replace(s, done=some_of(s.done, some), rows=rows)
+
+
+def _failing(s: Settlement, bad: set[int], error: ErrorInfo) -> Settlement:
+    failing = [(job, attempt) for attempt, jobs in s.done.items() for job in jobs if job in bad]
+    failing += [(r.id, r.attempt) for r in s.rows if r.id in bad]
+    rest = _only(s, set(s.ids) - bad)
+    rest.rows += [Row(job, attempt, "failed", "failed", error=error) for job, attempt in failing]
+    return rest
+
+
+def _without(s: Settlement, kept: set[int], jobs: list[int]) -> Settlement:
+    """Take the jobs to keep out of a settlement and leave them open under the lease.
+
+    A lease names jobs that it holds no longer: one may be kept under another lease by now.
+    """
+    kept = kept.intersection(s.ids)
+    places = [k for k, job in enumerate(jobs) if job in kept]
+    if not places:
+        return s
+    size = (len(jobs) + 7) // 8
+    bits = bytearray((s.open_bits or b"") if not s.closes else b"").ljust(size, b"\0")
+    for k in places:
+        bits[k >> 3] |= 1 << (k & 7)
+    rest = _only(s, set(s.ids) - kept)
+    rest.closes, rest.open_bits = False, bytes(bits)
+    return rest

@@ -1,0 +1,1 @@
+"""The supervisor's threads that own a connection each."""

@@ -1,0 +1,52 @@
+"""The listener's thread: turns notifications into hints for the engine."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from actorq.core.plan.plan import inputs as i
+from actorq.supervisor.threads.store_thread import Open, Post, Stopping, StoreThread
+
+if TYPE_CHECKING:
+    from actorq.store.queue.queue.queue import QueueStore
+
+WAIT_S = 0.5
+
+
+class Listener(StoreThread):
+    """Wait for notifications; what is lost with a connection, polling finds."""
+
+    def __init__(self, node: str, open_: Open, post: Post) -> None:
+        super().__init__("listener", open_, post)
+        self._node = node
+
+    def work(self, store: QueueStore) -> None:
+        """Listen, and pass on what comes: many wake-ups of one lane as one."""
+        store.listen()
+        self.post(i.Listening(True))
+        try:
+            while not self.stopping.is_set():
+                self._pass_on(store.notifications(WAIT_S))
+        finally:
+            self.post(i.Listening(False))
+        raise Stopping
+
+    def _pass_on(self, payloads: list[str]) -> None:
+        woken: Counter[int] = Counter()
+        mine: set[int] = set()
+        for payload in payloads:
+            self._read(payload, woken, mine)
+        for lane, n in woken.items():
+            self.post(i.Woken(lane, n, mine=lane in mine))
+
+    def _read(self, payload: str, woken: Counter[int], mine: set[int]) -> None:
+        """Read one payload; anybody may send anything on a channel, so the rest is ignored."""
+        match payload.split(" "):
+            case [lane, *nodes] if lane.isdecimal():
+                woken[int(lane)] += 1
+                if not nodes or self._node in nodes:
+                    mine.add(int(lane))
+            case ["cancel", node, lease, job] if lease.isdecimal() and job.isdecimal():
+                if node == self._node:
+                    self.post(i.CancelAsked(int(lease), int(job)))

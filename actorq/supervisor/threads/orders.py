@@ -1,0 +1,57 @@
+"""What the engine has ordered to be written and no settler has taken yet."""
+
+from __future__ import annotations
+
+from queue import Empty, SimpleQueue
+
+from actorq.core.job.model import Settlement
+
+
+class Orders:
+    """Be the queue between the engine and its settlers; tells how much waits in it.
+
+    Whoever has a connection takes what is next: nothing waits for a settler that has none.
+    """
+
+    def __init__(self, max_rows: int, n_takers: int) -> None:
+        self.max_rows = max_rows  # of one statement
+        self._queue: SimpleQueue[Settlement | None] = SimpleQueue()
+        self._n_put = 0  # rows, each sum is counted by one thread only
+        self._n_taken = [0] * n_takers
+
+    def put(self, settlement: Settlement) -> None:
+        """Queue a settlement; for the engine's thread."""
+        self._n_put += settlement.n
+        self._queue.put(settlement)
+
+    def put_back(self, settlement: Settlement, taker: int) -> None:
+        """Leave what was taken to another taker."""
+        self._n_taken[taker] -= settlement.n
+        self._queue.put(settlement)
+
+    def end(self) -> None:
+        """Wake the first taker, which may wait here: there will be nothing more."""
+        self._queue.put(None)
+
+    def take(self, taker: int, timeout_s: float | None) -> Settlement | None:
+        """Take the next settlement; None if there is none in time, or will be none any more."""
+        try:
+            # With a timeout of 0 the queue would look at the clock, too.
+            settlement = self._queue.get(timeout_s != 0.0, timeout_s)
+        except Empty:
+            return None
+        if settlement is None:
+            if taker:
+                self.end()
+            return None
+        self._n_taken[taker] += settlement.n
+        return settlement
+
+    def any(self) -> bool:
+        """Tell whether anything waits."""
+        return self._n_put > sum(self._n_taken)
+
+    @property
+    def n_statements(self) -> int:
+        """Return how many whole statements' rows wait."""
+        return (self._n_put - sum(self._n_taken)) // self.max_rows

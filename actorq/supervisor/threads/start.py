@@ -1,0 +1,60 @@
+"""The threads of one identity that have database connections.
+
+The engine imports this, and the driver with it, when its actors are already starting: the driver
+takes as long to import as an actor to start.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from actorq.core.store_values import NodeInfo
+from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.session.epoch import Epoch
+from actorq.supervisor.threads.claimer import Claimer
+from actorq.supervisor.threads.heart import Heart, patience_s
+from actorq.supervisor.threads.listener import Listener
+from actorq.supervisor.threads.settlers import Settlers
+from actorq.supervisor.threads.store_thread import Post, StoreThread
+
+if TYPE_CHECKING:
+    from actorq.supervisor.options import RunOptions
+
+
+class Links:
+    """Be all of them, under one node; they move together if the server turns read-only."""
+
+    def __init__(self, options: RunOptions, node: NodeInfo, post: Post) -> None:
+        open_ = partial(open_store, options, epoch=Epoch())
+        self.claimer = Claimer(node.id, open_, post)
+        self.settlers = Settlers(
+            node.id, open_, post, options.settle_rows, lambda: self.heart.n_others == 0
+        )
+        deadline_s, limit_s = patience_s(options.ttl_s)
+        open_heart = partial(open_, deadline_s=deadline_s, statement_timeout_s=limit_s)
+        self.heart = Heart(node, open_heart, post)
+        self._all: list[StoreThread | Settlers] = [self.claimer, self.settlers, self.heart]
+        if options.notify:
+            self._all.append(Listener(node.id, open_, post))
+
+    def start(self) -> None:
+        """Start all threads."""
+        for link in self._all:
+            link.start()
+
+    def stop(self) -> None:
+        """Have all end when they have done what they must."""
+        for link in self._all:
+            link.stop()
+
+    def join(self, join_s: float) -> None:
+        """Wait for each of those that were started for so long."""
+        for link in self._all:
+            if link.ident is not None:
+                link.join(join_s)
+
+
+def open_store(options: RunOptions, name: str, **settings: Any) -> QueueStore:
+    """Open a connection of this name to the options' database."""
+    return QueueStore.connect(options.dsn, options.schema, name, **settings)

@@ -1,0 +1,128 @@
+"""A thread with a database connection of its own, which makes itself a new one when it is lost.
+
+It does I/O and decides nothing: orders come in, answers are posted to the engine.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from actorq.core import event
+from actorq.errors import SchemaMismatch, StoreError
+from actorq.store.session.faults import Forbidden
+from actorq.supervisor.ends import Fatal
+
+if TYPE_CHECKING:
+    from actorq.store.queue.queue.queue import QueueStore
+
+Post = Callable[[object], None]
+Open = Callable[[str], "QueueStore"]
+
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.05, 0.5
+"""A restarted server is back within 0.3 s; after an outage nobody should storm it, nor leave a
+server that is back without work for a second."""
+
+
+REPEAT_S = 60.0
+"""How long an error that was reported is not reported again: it may come twice a second."""
+
+
+class Stopping(Exception):
+    """Leave the thread: the engine asked for it."""
+
+
+class StoreThread(threading.Thread):
+    """Keep one connection for one duty, and reconnect as long as the engine wants it."""
+
+    longest_wait_s = LONGEST_WAIT_S
+
+    def __init__(self, duty: str, open_: Open, post: Post) -> None:
+        super().__init__(name=f"actorq-{duty}", daemon=True)
+        self.duty = duty
+        self.post = post
+        self.stopping = threading.Event()
+        self._open = open_
+        self._lost_at: float | None = None
+        self._reasons: set[str] = set()  # why there is no connection, as far as reported
+        self._reported: dict[str, float] = {}  # error → when
+
+    def run(self) -> None:
+        """Work until stopped, across any number of connections."""
+        try:
+            while True:
+                self._once(self._connected())
+        except Stopping:
+            pass
+        except BaseException as exc:
+            self.post(Fatal(exc))
+
+    def _once(self, store: QueueStore) -> None:
+        """Work on one connection until it is lost."""
+        try:
+            self.work(store)
+        except (SchemaMismatch, Forbidden):
+            raise
+        except StoreError as exc:
+            self._report_away(exc)
+        finally:
+            store.close()
+
+    def _connected(self) -> QueueStore:
+        """Connect, however long it takes; waits grow, with jitter."""
+        wait_s = FIRST_WAIT_S
+        while True:
+            if self.stopping.is_set() and not self.busy():
+                raise Stopping
+            try:
+                store = self._open(f"actorq {self.duty}")
+            except SchemaMismatch:
+                raise
+            except StoreError as exc:
+                self._report_away(exc)
+                self.stopping.wait(wait_s * random.uniform(0.5, 1.5))
+                wait_s = min(self.longest_wait_s, wait_s * 2)
+                if self.stopping.is_set():
+                    time.sleep(FIRST_WAIT_S)
+                continue
+            self._report_restored()
+            return store
+
+    def _report_away(self, error: StoreError) -> None:
+        """Say why there is no connection, once for each reason until there is one again."""
+        if self._lost_at is None:
+            self._lost_at = time.monotonic()
+        if str(error) not in self._reasons:
+            self._reasons.add(str(error))
+            self.post(event.ConnectionLost(self.duty, str(error)))
+
+    def _report_restored(self) -> None:
+        if self._lost_at is not None:
+            down_s = time.monotonic() - self._lost_at
+            self.post(event.ConnectionRestored(self.duty, down_s))
+            self._lost_at = None
+            self._reasons.clear()
+
+    def report(self, error: StoreError) -> None:
+        """Tell of a statement that the database refused, unless that was said just now."""
+        now, text = time.monotonic(), str(error)
+        self._reported = {t: at for t, at in self._reported.items() if now < at + REPEAT_S}
+        if text not in self._reported:
+            self._reported[text] = now
+            self.post(event.DutyFailed(self.duty, text))
+
+    def stop(self) -> None:
+        """Ask the thread to leave when it has nothing more to do."""
+        self.stopping.set()
+
+    def busy(self) -> bool:
+        """Tell whether there is something that must not be left undone."""
+        return False
+
+    @abstractmethod
+    def work(self, store: QueueStore) -> None:
+        """Do the duty on this connection; a StoreError gets it a new one, if that can help."""
