@@ -3,9 +3,9 @@
 from actorq.actor.context import Batch, Job, current_job
 from actorq.actor.limits import TimedOut
 from actorq.app import App
-from actorq.client.client.async_client import AsyncClient
-from actorq.client.client.client import Client
-from actorq.client.client.handle import JobHandle
+from actorq.client.async_client import AsyncClient
+from actorq.client.client import Client
+from actorq.client.handle import JobHandle
 from actorq.core.job.outcome import (
     Cancel,
     Done,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import msgspec
 
-from actorq.args.codec.codec import DEFAULT_MAX_BYTES, ArgsCodec
+from actorq.args.codec import DEFAULT_MAX_BYTES, ArgsCodec
 from actorq.config import find_dsn, masked
 from actorq.core.job.policy import DEFAULT_QUEUE, KindPolicy, Nan, check_integer
 from actorq.declared import codec_of, shape_of
@@ -19,9 +19,9 @@ from actorq.kind import ActorSettings, Decorator, Kind, is_again, with_settings
 from actorq.store.session.statements import checked_schema
 
 if TYPE_CHECKING:
-    from actorq.client.client.async_client import AsyncClient
-    from actorq.client.client.client import Client
-    from actorq.client.client.handle import JobHandle
+    from actorq.client.async_client import AsyncClient
+    from actorq.client.client import Client
+    from actorq.client.handle import JobHandle
     from actorq.events import Events
     from actorq.supervisor.options import RunSettings
 
@@ -157,7 +157,7 @@ class App:
 
     def job(self, id: int, kind: str = "") -> JobHandle:
         """Return the handle of a job whose id is known."""
-        from actorq.client.client.handle import JobHandle
+        from actorq.client.handle import JobHandle
 
         return JobHandle(self, id, kind)
 
@@ -268,14 +268,14 @@ class App:
     @functools.cached_property
     def client(self) -> Client:
         """Return the client that sends this app's jobs."""
-        from actorq.client.client.client import Client
+        from actorq.client.client import Client
 
         return Client(self)
 
     @functools.cached_property
     def async_client(self) -> AsyncClient:
         """Return the client for asyncio."""
-        from actorq.client.client.async_client import AsyncClient
+        from actorq.client.async_client import AsyncClient
 
         return AsyncClient(self)
 

@@ -14,8 +14,8 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from actorq.actor.context import Batch, Job
 from actorq.actor.places import kind_behind
-from actorq.args.codec.codec import ArgsCodec
-from actorq.args.codec.types import hints_of
+from actorq.args.codec import ArgsCodec
+from actorq.args.types import hints_of
 from actorq.errors import ConfigError
 
 Shape = Literal["batch", "job", "class", "job_class"]

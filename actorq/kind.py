@@ -16,9 +16,9 @@ import msgspec
 
 from actorq.actor.places import kind_behind
 from actorq.actor.shape import is_async
-from actorq.args.codec.codec import ArgsCodec
-from actorq.args.codec.types import OPTIONS
-from actorq.client.client.options import Options, TextOf
+from actorq.args.codec import ArgsCodec
+from actorq.args.types import OPTIONS
+from actorq.client.options import Options, TextOf
 from actorq.core.job.policy import CONCURRENCY, Arrays, KindPolicy, Nan
 from actorq.declared import (
     Origin,
@@ -37,7 +37,7 @@ from actorq.errors import ConfigError
 
 if TYPE_CHECKING:
     from actorq.app import App
-    from actorq.client.client.handle import JobHandle
+    from actorq.client.handle import JobHandle
 
 CALLS = ("enqueue", "enqueue_many", "enqueue_async", "enqueue_many_async")
 """What a decorated name can do, whatever it was before."""

@@ -17,9 +17,9 @@ from actorq.actor.adapters import Adapter, adapter_of
 from actorq.actor.places import kind_behind
 from actorq.actor.run import run_batch
 from actorq.app import App
-from actorq.args.codec.codec import ArgsCodec
-from actorq.client.client.client import driver_connection, explained
-from actorq.client.client.handle import loaded
+from actorq.args.codec import ArgsCodec
+from actorq.client.client import driver_connection, explained
+from actorq.client.handle import loaded
 from actorq.core.job.model import ErrorInfo, Verdict
 from actorq.core.job.outcome import (
     Cancel,
@@ -38,7 +38,7 @@ from actorq.errors import ActorqError, ConfigError
 from actorq.kind import Kind
 from actorq.pipe.page import Page
 from actorq.pipe.wire import BatchFailed, HandedBack, Work
-from actorq.store.enqueue.enqueue import enqueue
+from actorq.store.enqueue import enqueue
 
 if TYPE_CHECKING:
     from actorq.supervisor.options import RunSettings

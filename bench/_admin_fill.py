@@ -7,12 +7,12 @@ from bench import _harness as h
 CHUNK = 250_000
 ARGS = "json_build_object('n', n, 's', repeat('x', 60))"
 WAITING = """
-INSERT INTO actorq.client.handle (queue, kind, args, run_at, created_at)
+INSERT INTO actorq.job (queue, kind, args, run_at, created_at)
 SELECT 'default', 'bench.w' || n % 4, {args}, {run_at}, now() - interval '40 days'
 FROM generate_series(1, {n}) n
 """
 FINAL = """
-INSERT INTO actorq.client.handle (
+INSERT INTO actorq.job (
     queue, kind, args, created_at, run_at, state, attempt, n_failed, attempted_at, finalized_at
 )
 SELECT 'default', 'bench.w' || n % 4, {args}, t.at, t.at, '{state}', 1, {n_failed}, t.at, t.at
@@ -21,7 +21,7 @@ FROM generate_series(1, {n}) n, (SELECT now() - interval '{age}') t (at)
 FAILURES = """
 INSERT INTO actorq.failure (job, attempt, lane, final, cause, type, message, traceback)
 SELECT j.id, 1, l.id, true, 'error', 'ValueError', 'no luck', repeat('a line of traceback. ', 20)
-FROM actorq.client.handle j JOIN actorq.lane l USING (queue, kind)
+FROM actorq.job j JOIN actorq.lane l USING (queue, kind)
 WHERE j.state = 'failed'
 """
 
@@ -42,7 +42,7 @@ def fill(dsn: str, waiting: int, dead: int, done: int) -> None:
             size = str(min(CHUNK, n - start))
             h.run(dsn, text.replace("{args}", ARGS).replace("{n}", size))
     h.run(dsn, FAILURES)
-    h.run(dsn, "VACUUM (ANALYZE) actorq.client.handle, actorq.ready, actorq.failure")
+    h.run(dsn, "VACUUM (ANALYZE) actorq.job, actorq.ready, actorq.failure")
     h.say(f"{waiting:,} wait, {dead:,} are dead, {done:,} completed")
 
 

@@ -159,7 +159,7 @@ def checkpoint(dsn: str) -> None:
 
 def analyze(dsn: str) -> None:
     """Do what autovacuum does within a minute."""
-    run(dsn, "VACUUM (ANALYZE) actorq.client.handle, actorq.ready")
+    run(dsn, "VACUUM (ANALYZE) actorq.job, actorq.ready")
 
 
 def wal(dsn: str) -> int:

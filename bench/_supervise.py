@@ -22,7 +22,7 @@ from actorq.core import event
 from actorq.core.job.model import Settlement
 from actorq.core.store_values import Ask, ClaimReply, SettleReply
 from actorq.events import Events
-from actorq.store.queue.queue import queue
+from actorq.store.queue import queue
 from actorq.supervisor.engine import Engine
 from actorq.supervisor.options import RunOptions
 from bench import _machine

@@ -12,11 +12,11 @@ from typing import Any
 from bench import _harness as h
 
 INSERT = """
-INSERT INTO actorq.client.handle (kind, args)
+INSERT INTO actorq.job (kind, args)
 SELECT '{kind}', json_build_object('n', n, 'kills', n = ANY ('{{{killers}}}'::int[]))
 FROM generate_series(1, {jobs}) n
 """
-CHARGED = "SELECT count(*) FROM actorq.client.handle WHERE n_failed + n_crashed > 0"
+CHARGED = "SELECT count(*) FROM actorq.job WHERE n_failed + n_crashed > 0"
 
 
 def fill(dsn: str, kind: str, jobs: int, killers: Sequence[int] = ()) -> None:

@@ -20,7 +20,7 @@ import msgspec
 from actorq.core.event import Event
 from actorq.core.store_values import Ask, ClaimReply, NodeInfo
 from actorq.events import Events
-from actorq.store.queue.queue import queue
+from actorq.store.queue import queue
 from actorq.supervisor import identity
 from actorq.supervisor.engine import Engine
 from actorq.supervisor.options import RunOptions

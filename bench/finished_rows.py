@@ -7,7 +7,7 @@ from bench import _runs
 
 CHUNK = 1_000_000
 INSERT = """
-INSERT INTO actorq.client.handle (kind, args, state, attempt, attempted_at, finalized_at)
+INSERT INTO actorq.job (kind, args, state, attempt, attempted_at, finalized_at)
 SELECT 'bench.noop', json_build_object('n', n, 's', repeat('x', 80)), 'completed', 1, now(), now()
 FROM generate_series(1, {n}) n
 """

@@ -17,8 +17,8 @@ from psycopg import pq
 
 from actorq.core.job.model import Settlement
 from actorq.core.store_values import Ask, NodeInfo
-from actorq.store.queue.queue import claims, settles
-from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.queue import claims, settles
+from actorq.store.queue.queue import QueueStore
 from actorq.store.session.connection import Session
 from bench import _harness as h
 from bench import _runs
@@ -120,7 +120,7 @@ def once(host: h.Server, dsn: str, jobs: int, batch: int) -> dict[str, float]:
     after = host.cpu_s()
     claimer.close()
     settler.close()
-    left = h.run(dsn, "SELECT count(*) FROM actorq.client.handle WHERE state <> 'completed'")[0]
+    left = h.run(dsn, "SELECT count(*) FROM actorq.job WHERE state <> 'completed'")[0]
     if left:
         raise RuntimeError(f"{left} jobs were not completed: the floor was not the real thing")
     return {"jobs_per_s": jobs / wall_s, **_runs.server_us(jobs, before, after)}

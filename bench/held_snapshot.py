@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 
 from actorq.core.store_values import NodeInfo
-from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.queue.queue import QueueStore
 from bench import _harness as h
 from bench import _runs
 from bench._handlers import app, noop

@@ -13,7 +13,7 @@ from bench import _runs
 
 FLOOD = 10
 INSERT = """
-INSERT INTO actorq.client.handle (kind, args)
+INSERT INTO actorq.job (kind, args)
 SELECT 'bench.kind_' || k, json_build_object('n', n, 's', repeat('x', 80))
 FROM generate_series(1, {most}) n, generate_series(0, {kinds} - 1) k
 WHERE n <= CASE WHEN k = 0 THEN {most} ELSE {each} END

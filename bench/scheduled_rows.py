@@ -6,7 +6,7 @@ from bench import _harness as h
 from bench import _runs
 
 INSERT = """
-INSERT INTO actorq.client.handle (kind, args, priority, run_at)
+INSERT INTO actorq.job (kind, args, priority, run_at)
 SELECT 'bench.noop', json_build_object('n', n, 's', repeat('x', 80)), n % 10,
     now() + interval '1 day' + n * interval '1 second'
 FROM generate_series(1, {n}) n

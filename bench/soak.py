@@ -19,7 +19,7 @@ QUESTION = """
 SELECT
     (SELECT count(*) FROM actorq.queued) AS waiting,
     (SELECT n_dead_tup FROM pg_stat_user_tables WHERE relid = 'actorq.ready'::regclass),
-    (SELECT n_dead_tup FROM pg_stat_user_tables WHERE relid = 'actorq.client.handle'::regclass),
+    (SELECT n_dead_tup FROM pg_stat_user_tables WHERE relid = 'actorq.job'::regclass),
     pg_table_size('actorq.ready'), pg_indexes_size('actorq.ready'),
     pg_table_size('actorq.lease') + pg_indexes_size('actorq.lease'),
     pg_table_size('actorq.settled') + pg_indexes_size('actorq.settled')

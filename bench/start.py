@@ -32,8 +32,8 @@ app = actorq.App()
 def first(x: int) -> int:
     return x
 """
-INSERT = "INSERT INTO actorq.client.handle (kind, args) VALUES ('first', '{\"x\": 1}')"
-DONE = "SELECT count(*) FROM actorq.client.handle WHERE state = 'completed'"
+INSERT = "INSERT INTO actorq.job (kind, args) VALUES ('first', '{\"x\": 1}')"
+DONE = "SELECT count(*) FROM actorq.job WHERE state = 'completed'"
 LOOK_S = 0.002
 LIMIT_S = 60.0
 

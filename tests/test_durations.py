@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import actorq
 from actorq import testing
-from actorq.client.client.options import Options
+from actorq.client.options import Options
 from actorq.core.job.policy import KindPolicy
 from actorq.core.job.retry import delay_s
 from actorq.durations import UNITS_S, check_duration, seconds_of

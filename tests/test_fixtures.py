@@ -23,7 +23,7 @@ def test_each_test_gets_a_migrated_database_of_its_own(dsn: str, n: int) -> None
     assert dbname(dsn) not in seen
     seen.add(dbname(dsn))
     with psycopg.connect(dsn) as conn:
-        assert conn.execute("SELECT count(*) FROM actorq.client.handle").fetchone() == (0,)
+        assert conn.execute("SELECT count(*) FROM actorq.job").fetchone() == (0,)
         conn.execute("CREATE TABLE public.mine ()")
 
 

@@ -23,7 +23,7 @@ from actorq.actor.places import outermost
 from actorq.actor.results import Results
 from actorq.actor.returned import settle
 from actorq.actor.shape import is_async
-from actorq.args.codec.codec import ArgsCodec
+from actorq.args.codec import ArgsCodec
 from actorq.core.job.model import Verdict
 from actorq.core.job.outcome import HandBack, said_by
 from actorq.core.job.policy import CONCURRENCY

@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 
 from actorq.actor.texts import summary
-from actorq.args.codec import arrays as arrays_
-from actorq.args.codec import foreign
-from actorq.args.codec.json_value import Fitting, Unfit
-from actorq.args.codec.where import place_of
+from actorq.args import arrays as arrays_
+from actorq.args import foreign
+from actorq.args.json_value import Fitting, Unfit
+from actorq.args.where import place_of
 from actorq.core.job.model import ErrorInfo
 from actorq.core.job.outcome import Outcome
 from actorq.core.job.policy import Arrays, Nan

@@ -15,7 +15,7 @@ from actorq.actor.outbox import Outbox, Post, checked_delay, said_error
 from actorq.actor.owner import leave_if_forked
 from actorq.actor.results import ResultRefused
 from actorq.actor.texts import describe, ends, head
-from actorq.args.codec.codec import ArgsCodec
+from actorq.args.codec import ArgsCodec
 from actorq.core.job.model import ErrorInfo, Verdict
 from actorq.core.job.outcome import Outcome, RestartActor, RestKind, said_by
 from actorq.pipe.page import BEGUN, PASSED, Page

@@ -14,7 +14,7 @@ import re
 import struct
 from typing import Any
 
-from actorq.args.codec import foreign
+from actorq.args import foreign
 
 DTYPE = re.compile(
     r"[<>|](?:b1|[iu][1248]|f[248]|c(?:8|16)|[Mm]8\[[0-9]{0,4}(?:[YMWDhms]|ms|us|ns)\])"

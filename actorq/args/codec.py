@@ -19,9 +19,9 @@ from typing import Any
 
 import msgspec
 
-from actorq.args.codec import arrays, foreign
-from actorq.args.codec.json_value import BYTES, MAX_DEPTH, Fitting, Unfit, with_bytes
-from actorq.args.codec.types import (
+from actorq.args import arrays, foreign
+from actorq.args.json_value import BYTES, MAX_DEPTH, Fitting, Unfit, with_bytes
+from actorq.args.types import (
     dec_hook,
     parameters_struct,
     schema_hook,
@@ -29,7 +29,7 @@ from actorq.args.codec.types import (
     traits_of,
     without_prose,
 )
-from actorq.args.codec.where import place_of
+from actorq.args.where import place_of
 from actorq.core.job.model import ErrorInfo
 from actorq.core.job.policy import Nan
 from actorq.errors import ArgsInvalid, ArgsTooLarge

@@ -18,7 +18,7 @@ from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
-from actorq.args.codec import moments, tables
+from actorq.args import moments, tables
 
 Form = Callable[[Any], Any]
 

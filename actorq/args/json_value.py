@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from actorq.args.codec.where import shown
+from actorq.args.where import shown
 from actorq.core.job.policy import Nan
 from actorq.errors import ArgsTooLarge
 

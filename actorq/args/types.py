@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from actorq.args.codec import arrays, foreign
+from actorq.args import arrays, foreign
 from actorq.errors import ConfigError
 
 OPTIONS = frozenset(

@@ -11,9 +11,9 @@ from actorq.cli.progress import Progress
 from actorq.core.job.states import PRUNED_BY_DEFAULT
 from actorq.english import count
 from actorq.errors import ConfigError
-from actorq.store.admin.run import change
-from actorq.store.admin.run import prune as admin_prune
-from actorq.store.queue.queue import cancel as store_cancel
+from actorq.store.admin import change
+from actorq.store.admin import prune as admin_prune
+from actorq.store.queue import cancel as store_cancel
 
 DEFAULT_LIMIT = 1000
 

@@ -20,7 +20,7 @@ SCHEMA = "actorq"
 @contextmanager
 def database(args: Namespace) -> Iterator[tuple[Session, str]]:
     """Yield a connection to a database whose schema is right, and the schema's name."""
-    from actorq.store.admin.run.run import connect_admin
+    from actorq.store.admin.run import connect_admin
     from actorq.store.schema.migrate import check
 
     with location(args) as (dsn, schema), connect_admin(dsn, schema) as conn:

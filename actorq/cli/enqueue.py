@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgspec
 
 from actorq.app import App
-from actorq.args.codec.codec import ArgsCodec
+from actorq.args.codec import ArgsCodec
 from actorq.cli import OK
 from actorq.cli.database import location
 from actorq.cli.load import load_app
 from actorq.cli.output import print_json
-from actorq.client.client.client import Client
-from actorq.client.client.options import Options
+from actorq.client.client import Client
+from actorq.client.options import Options
 from actorq.core.job.policy import KindPolicy
 from actorq.english import count
 from actorq.errors import ArgsInvalid, ConfigError, EnqueueError, UnknownKind
 from actorq.kind import Kind
 
 if TYPE_CHECKING:
-    from actorq.client.client.handle import JobHandle
+    from actorq.client.handle import JobHandle
 
 NONE = "none of the jobs is enqueued"
 

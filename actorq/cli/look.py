@@ -21,10 +21,10 @@ from actorq.cli.progress import Progress
 from actorq.english import count
 from actorq.errors import ConfigError
 from actorq.escape import escape
-from actorq.store.admin.run import jobs as admin_jobs
-from actorq.store.admin.run import status as admin_status
-from actorq.store.admin.run.jobs import History, JobRow
-from actorq.store.admin.run.status import WAITING
+from actorq.store.admin import jobs as admin_jobs
+from actorq.store.admin import status as admin_status
+from actorq.store.admin.jobs import History, JobRow
+from actorq.store.admin.status import WAITING
 
 DEFAULT_LIMIT = 50
 

@@ -11,9 +11,9 @@ from actorq.cli.progress import Progress
 from actorq.english import count
 from actorq.errors import ConfigError
 from actorq.escape import escape
-from actorq.store.admin.run import doctor as admin_doctor
-from actorq.store.admin.run.checks import Check, worst
-from actorq.store.admin.run.run import connect_admin
+from actorq.store.admin import doctor as admin_doctor
+from actorq.store.admin.checks import Check, worst
+from actorq.store.admin.run import connect_admin
 from actorq.store.schema.migrate import is_renamed, restore_names, sql_text
 from actorq.store.schema.migrate import migrate as apply_migrations
 

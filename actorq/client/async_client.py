@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from actorq.client.client.client import around, driver_connection, explained, if_lost, many, one
-from actorq.client.client.handle import JobHandle
-from actorq.client.client.options import Options
+from actorq.client.client import around, driver_connection, explained, if_lost, many, one
+from actorq.client.handle import JobHandle
+from actorq.client.options import Options
 from actorq.errors import ConfigError
-from actorq.store.enqueue.enqueue.enqueue import Steps, run_async
+from actorq.store.enqueue.enqueue import Steps, run_async
 
 if TYPE_CHECKING:
     from actorq.app import App

@@ -1,6 +1,6 @@
 """The client: sends jobs to the database on a connection of its own or on the caller's.
 
-What is sent stands in `store.enqueue.enqueue`; here it is decided what to send, and on what. Nothing here
+What is sent stands in `store.enqueue`; here it is decided what to send, and on what. Nothing here
 imports a database driver before the first call.
 """
 
@@ -11,18 +11,18 @@ import inspect
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from actorq.client.client.handle import JobHandle
-from actorq.client.client.options import Options, checked_key, checked_unique_key
+from actorq.client.handle import JobHandle
+from actorq.client.options import Options, checked_key, checked_unique_key
 from actorq.errors import ActorqError, ConfigError, EnqueueError, SchemaMismatch, StoreUnavailable
 from actorq.loading import refuse_while_loading
-from actorq.store.enqueue.enqueue import enqueue
-from actorq.store.enqueue.enqueue.copy_data import Item, NewJob, Shared
-from actorq.store.enqueue.enqueue.enqueue import Steps, Transaction
+from actorq.store.enqueue import enqueue
+from actorq.store.enqueue.copy_data import Item, NewJob, Shared
+from actorq.store.enqueue.enqueue import Steps, Transaction
 
 if TYPE_CHECKING:
     from actorq.app import App
     from actorq.kind import Kind
-    from actorq.store.enqueue.enqueue.idle import IdleConnections
+    from actorq.store.enqueue.idle import IdleConnections
 
 T = TypeVar("T")
 
@@ -96,7 +96,7 @@ class Client:
     @property
     def connections(self) -> IdleConnections:
         """Return the idle connections to what the app calls its database now."""
-        from actorq.store.enqueue.enqueue.idle import IdleConnections
+        from actorq.store.enqueue.idle import IdleConnections
 
         app, made = self._app, self._connections
         dsn = app.dsn()

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
 
-from actorq.args.codec import arrays
-from actorq.args.codec.types import dec_hook, short
+from actorq.args import arrays
+from actorq.args.types import dec_hook, short
 from actorq.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -19,11 +19,11 @@ SELECT count(*) FILTER (WHERE state = 'completed'),
        coalesce(extract(epoch FROM max(finalized_at) - min(attempted_at)), 0)::float8,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY took),
        percentile_cont(0.99) WITHIN GROUP (ORDER BY took)
-  FROM actorq.client.handle, extract(epoch FROM finalized_at - created_at) AS took
+  FROM actorq.job, extract(epoch FROM finalized_at - created_at) AS took
  WHERE kind = %s
 """
 RESULTS = """
-SELECT result.value FROM actorq.client.handle LEFT JOIN actorq.result ON result.job = job.id
+SELECT result.value FROM actorq.job LEFT JOIN actorq.result ON result.job = job.id
  WHERE kind = %s ORDER BY job.id
 """
 

@@ -1,7 +1,7 @@
 """The supervisor: one loop that feeds inputs to the plan and carries out its effects.
 
 This thread owns all state. Claimer, settler, heart, listener and pipes only do I/O and post
-what they have found; whatever is to be decided is decided in `actorq.core.plan.plan`.
+what they have found; whatever is to be decided is decided in `actorq.core.plan`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from actorq.config import Place
 from actorq.core import event
-from actorq.core.plan.plan import draining, plan
-from actorq.core.plan.plan import effects as e
-from actorq.core.plan.plan import inputs as i
-from actorq.core.plan.plan.view import Settings, View
+from actorq.core.plan import draining, plan
+from actorq.core.plan import effects as e
+from actorq.core.plan import inputs as i
+from actorq.core.plan.view import Settings, View
 from actorq.errors import SchemaMismatch, StoreError, StoreUnavailable
 from actorq.events import Events
 from actorq.pipe.memory import keep_buffers

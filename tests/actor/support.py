@@ -8,7 +8,7 @@ import msgspec
 
 from actorq.actor.adapters import adapter_of
 from actorq.actor.run import run_batch
-from actorq.args.codec.codec import ArgsCodec
+from actorq.args.codec import ArgsCodec
 from actorq.core.job.model import Verdict
 from actorq.core.job.policy import KindPolicy
 from actorq.kind import Kind

@@ -9,7 +9,7 @@ import pytest
 
 from actorq.actor.adapters import adapter_of
 from actorq.actor.run import run_batch
-from actorq.args.codec.codec import ArgsCodec
+from actorq.args.codec import ArgsCodec
 from actorq.core.job.policy import CONCURRENCY
 from actorq.pipe.page import Page
 from actorq.pipe.wire import BatchFailed, Outcomes

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import actorq.core.job.outcome as o
-from actorq.args.codec.codec import ArgsCodec
+from actorq.args.codec import ArgsCodec
 from actorq.core.job.model import Counts, ErrorInfo
 from actorq.pipe.page import Page
 from actorq.pipe.wire import BatchFailed, Outcomes

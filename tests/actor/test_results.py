@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from actorq.actor.results import ResultRefused, Results
-from actorq.client.client.handle import loaded
+from actorq.client.handle import loaded
 from tests.actor.support import kind_of, run
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from actorq.args.codec.codec import ArgsCodec
+from actorq.args.codec import ArgsCodec
 from actorq.core.job.model import ErrorInfo
 from actorq.errors import ArgsInvalid
 

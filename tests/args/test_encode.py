@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from actorq.args.codec.codec import ArgsCodec
+from actorq.args.codec import ArgsCodec
 from actorq.errors import ArgsInvalid, ArgsTooLarge, ConfigError
 
 ANY = ArgsCodec()

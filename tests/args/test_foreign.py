@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actorq.actor.results import Results
-from actorq.args.codec.codec import ArgsCodec
-from actorq.args.codec.foreign import plain, rows_of
-from actorq.client.client.handle import loaded
+from actorq.args.codec import ArgsCodec
+from actorq.args.foreign import plain, rows_of
+from actorq.client.handle import loaded
 from actorq.errors import ArgsInvalid, ConfigError
 
 ANY = ArgsCodec()
@@ -34,8 +34,8 @@ def arrived(value: Any, type_: Any = None) -> Any:
 def test_no_library_is_imported_that_the_caller_has_not() -> None:
     code = (
         "import sys, datetime\n"
-        "from actorq.args.codec.codec import ArgsCodec\nfrom actorq.actor.results import Results\n"
-        "from actorq.client.client.handle import loaded\nfrom pathlib import Path\n"
+        "from actorq.args.codec import ArgsCodec\nfrom actorq.actor.results import Results\n"
+        "from actorq.client.handle import loaded\nfrom pathlib import Path\n"
         "c = ArgsCodec(dict[str, Path]); c.decode(c.encode({'a': Path('b')}))\n"
         "ArgsCodec(nan='null').encode([float('nan'), b'x'])\n"
         "loaded(Results().one([Path('b'), {'a': float('nan')}]).decode())\n"
@@ -52,7 +52,7 @@ def test_packed_arrays_are_lists_for_a_reader_without_numpy() -> None:
     text = "[" + ",".join(Results().one(array).decode() for array in arrays) + "]"  # type: ignore[union-attr]
     code = (
         "import sys, json; sys.modules['numpy'] = None\n"
-        "from actorq.client.client.handle import loaded\n"
+        "from actorq.client.handle import loaded\n"
         "print(json.dumps(loaded(sys.stdin.read())))"
     )
     done = subprocess.run(

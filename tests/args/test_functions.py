@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from actorq.args.codec.codec import ArgsCodec
-from actorq.args.codec.types import OPTIONS
+from actorq.args.codec import ArgsCodec
+from actorq.args.types import OPTIONS
 from actorq.errors import ArgsInvalid, ConfigError
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actorq.args.codec.codec import ArgsCodec
+from actorq.args.codec import ArgsCodec
 from actorq.core.job.model import ErrorInfo
 from actorq.errors import ArgsInvalid, ArgsTooLarge, EnqueueError
 

@@ -23,8 +23,8 @@ import pydantic
 import pytest
 
 from actorq.actor.results import ResultRefused, Results
-from actorq.args.codec.codec import ArgsCodec
-from actorq.client.client.handle import loaded
+from actorq.args.codec import ArgsCodec
+from actorq.client.handle import loaded
 from actorq.errors import ArgsInvalid, EnqueueError
 
 PAGE = (Path(__file__).parents[2] / "actorq/docs/values.md").read_text("utf-8")

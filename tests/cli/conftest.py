@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from actorq.store.admin.run.run import connect_admin
+from actorq.store.admin.run import connect_admin
 from actorq.store.session.connection import Session
 from tests.support.shell import Shell
 

@@ -30,7 +30,7 @@ def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def stored(conn: Session) -> list[tuple[object, ...]]:
-    rows = conn.execute("SELECT queue, kind, priority, args::text FROM actorq.client.handle ORDER BY id")
+    rows = conn.execute("SELECT queue, kind, priority, args::text FROM actorq.job ORDER BY id")
     return rows.fetchall()
 
 
@@ -117,7 +117,7 @@ def test_a_delay_is_given_as_people_say_it(
     actorq: Shell, conn: Session, delay: str, seconds: float
 ) -> None:
     assert actorq("enqueue", "any", "1", "--delay", delay).code == 0
-    rows = conn.execute("SELECT extract(epoch FROM run_at - created_at) FROM actorq.client.handle")
+    rows = conn.execute("SELECT extract(epoch FROM run_at - created_at) FROM actorq.job")
     assert abs(float(rows.fetchall()[0][0]) - seconds) < 0.1
 
 

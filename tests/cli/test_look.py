@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from actorq.store.admin.run import status as admin_status
+from actorq.store.admin import status as admin_status
 from actorq.store.session.connection import Session
 from tests.support.rows import NODE, claim, finish, insert, register
 from tests.support.shell import Shell

@@ -117,7 +117,7 @@ def test_a_stop_in_the_middle_of_the_work_leaves_nothing_claimed_or_charged(
     dsn: str, conn: Session, code: Path, n_signals: int
 ) -> None:
     insert(conn, 10_000, kind="double", args='{"x": 1}')
-    completed = "SELECT FROM actorq.client.handle WHERE state = 'completed' LIMIT 1"
+    completed = "SELECT FROM actorq.job WHERE state = 'completed' LIMIT 1"
     with running(dsn, code) as process:
         wait_until(lambda: conn.execute(completed).fetchall())
         for _ in range(n_signals):
@@ -126,7 +126,7 @@ def test_a_stop_in_the_middle_of_the_work_leaves_nothing_claimed_or_charged(
         assert process.returncode in (0, 1)[:n_signals], log.decode()  # 1: a batch was killed
     for table in ("lease", "node", "hunger"):
         assert conn.execute(f"SELECT * FROM actorq.{table}".encode()).fetchall() == []
-    pending = "SELECT count(*), sum(attempt) FROM actorq.client.handle WHERE state = 'pending'"
+    pending = "SELECT count(*), sum(attempt) FROM actorq.job WHERE state = 'pending'"
     ((n, charged),) = conn.execute(pending).fetchall()
     assert n > 0, "all was done before the signal came"
     assert charged == 0

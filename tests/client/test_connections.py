@@ -18,8 +18,8 @@ from psycopg import conninfo
 from actorq import App
 from actorq.errors import ConfigError, RowRefused, SchemaMismatch, StoreError, StoreUnavailable
 from actorq.kind import Kind
-from actorq.store.enqueue.enqueue import enqueue, idle
-from actorq.store.enqueue.enqueue.idle import MAX_IDLE
+from actorq.store.enqueue import enqueue, idle
+from actorq.store.enqueue.idle import MAX_IDLE
 from tests.support.shell import ROOT
 from tests.support.wait import wait_until
 
@@ -65,7 +65,7 @@ def test_a_connection_cut_in_the_middle_is_said_to_leave_doubt(
 
     with pytest.raises(StoreUnavailable, match="may or may not have been enqueued"):
         kind.enqueue_many(source())  # type: ignore[arg-type]
-    assert db.execute("SELECT count(*) FROM actorq.client.handle").fetchall() == [(0,)]
+    assert db.execute("SELECT count(*) FROM actorq.job").fetchall() == [(0,)]
     assert kind.enqueue({}).state() == "ready"
 
 
@@ -95,7 +95,7 @@ def test_threads_do_not_share_a_connection_at_once(kind: Kind, db: psycopg.Conne
 
     with ThreadPoolExecutor(20) as pool:
         list(pool.map(call, range(20)))
-    assert db.execute("SELECT count(*) FROM actorq.client.handle").fetchall() == [(200,)]
+    assert db.execute("SELECT count(*) FROM actorq.job").fetchall() == [(200,)]
     wait_until(lambda: len(pids(db)) <= MAX_IDLE, what="surplus connections to close")
 
 
@@ -124,7 +124,7 @@ def test_a_forked_child_has_connections_of_its_own(kind: Kind, db: psycopg.Conne
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert before <= pids(db), "the child ended the parent's session"
     kind.enqueue({})
-    assert db.execute("SELECT count(*) FROM actorq.client.handle").fetchall() == [(6,)]
+    assert db.execute("SELECT count(*) FROM actorq.job").fetchall() == [(6,)]
 
 
 def pids_of_child(kind: Kind) -> set[int]:
@@ -238,7 +238,7 @@ def test_a_database_without_the_schema_says_migrate(empty_dsn: str) -> None:
 def test_an_errors_traceback_shows_the_users_line_and_no_more_of_the_drivers_than_its_words(
     empty_dsn: str, kind: Kind, db: psycopg.Connection
 ) -> None:
-    db.execute("ALTER TABLE actorq.client.handle ADD CONSTRAINT even CHECK (priority % 2 = 0)")
+    db.execute("ALTER TABLE actorq.job ADD CONSTRAINT even CHECK (priority % 2 = 0)")
     with App(empty_dsn) as app:
         for call in (lambda: app.kind("k").enqueue(1), lambda: kind.enqueue({}, priority=1)):
             with pytest.raises(StoreError) as caught:
@@ -276,7 +276,7 @@ def test_a_process_whose_poll_is_taken_away_enqueues(dsn: str) -> None:
 def test_what_the_database_refuses_is_said_to_be_refused(
     kind: Kind, db: psycopg.Connection
 ) -> None:
-    db.execute("ALTER TABLE actorq.client.handle ADD CONSTRAINT even CHECK (priority % 2 = 0)")
+    db.execute("ALTER TABLE actorq.job ADD CONSTRAINT even CHECK (priority % 2 = 0)")
     with pytest.raises(RowRefused, match="even"):
         kind.enqueue({}, priority=1)
     with pytest.raises(RowRefused, match="even"):

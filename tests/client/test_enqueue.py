@@ -15,7 +15,7 @@ import pytest
 
 import actorq
 from actorq import App
-from actorq.client.client.options import Options
+from actorq.client.options import Options
 from actorq.errors import ArgsInvalid, ArgsTooLarge, EnqueueError, UnknownKind
 
 UTC = dt.UTC
@@ -30,7 +30,7 @@ TEXTS = ["", "é😀", 'tab\tquote"back\\slash\nline', "{}$1 %s :x", r"\N", r"\.
 
 
 def row(db: psycopg.Connection, id_: int, columns: str) -> tuple[Any, ...]:
-    found = db.execute(f"SELECT {columns} FROM actorq.client.handle WHERE id = {id_}").fetchone()
+    found = db.execute(f"SELECT {columns} FROM actorq.job WHERE id = {id_}").fetchone()
     assert found is not None
     return found
 
@@ -202,12 +202,12 @@ def test_the_handle_reads_what_became_of_the_job(app: App, db: psycopg.Connectio
     job = app.kind("embed").enqueue({})
     db.execute("DELETE FROM actorq.ready")
     db.execute(
-        f"UPDATE actorq.client.handle SET state = 'completed', finalized_at = now() WHERE id = {job.id}"
+        f"UPDATE actorq.job SET state = 'completed', finalized_at = now() WHERE id = {job.id}"
     )
     db.execute(f"INSERT INTO actorq.result VALUES ({job.id}, '{{\"a\": [1.5, null]}}')")
     assert job.state() == "completed"
     assert app.job(job.id).result() == {"a": [1.5, None]}
-    db.execute(f"DELETE FROM actorq.client.handle WHERE id = {job.id}")
+    db.execute(f"DELETE FROM actorq.job WHERE id = {job.id}")
     assert job.state() is None
 
 

@@ -40,7 +40,7 @@ def test_any_number(embed: Kind, db: psycopg.Connection, n: int, return_ids: boo
     if not return_ids:
         assert got == n
         return
-    rows = db.execute("SELECT id, args ->> 'path' FROM actorq.client.handle").fetchall()
+    rows = db.execute("SELECT id, args ->> 'path' FROM actorq.job").fetchall()
     assert dict(rows) == {id_: str(i) for i, id_ in enumerate(got)}
 
 
@@ -69,10 +69,10 @@ def test_rows_are_those_of_single_jobs(
         "queue, kind, key, priority, max_attempts, tags::text, args::text, state, attempt,"
         " round(extract(epoch FROM run_at - created_at))"
     )
-    rows = db.execute(f"SELECT {columns} FROM actorq.client.handle ORDER BY id").fetchall()
+    rows = db.execute(f"SELECT {columns} FROM actorq.job ORDER BY id").fetchall()
     assert rows[: len(docs)] == rows[len(docs) :]
     assert db.execute(
-        "SELECT count(*) FROM actorq.queued r JOIN actorq.client.handle j USING (id, run_at, priority)"
+        "SELECT count(*) FROM actorq.queued r JOIN actorq.job j USING (id, run_at, priority)"
     ).fetchone() == (2 * len(docs),)
 
 
@@ -130,7 +130,7 @@ def after_inserts(db: psycopg.Connection, what: LiteralString) -> None:
         " AS $$ BEGIN " + what + "; RETURN NULL; END $$"
     )
     db.execute(
-        "CREATE TRIGGER slow AFTER INSERT ON actorq.client.handle"
+        "CREATE TRIGGER slow AFTER INSERT ON actorq.job"
         " FOR EACH STATEMENT EXECUTE FUNCTION public.slow()"
     )
 
@@ -160,7 +160,7 @@ def test_what_the_server_says_in_the_end_is_heard_while_more_is_made(
     with pytest.raises(RowRefused, match="not today"):
         embed.enqueue_many(Doc(str(n)) for n in numbers)
     assert next(numbers) < 30_000
-    db.execute("DROP TRIGGER slow ON actorq.client.handle")
+    db.execute("DROP TRIGGER slow ON actorq.job")
     assert embed.enqueue(Doc("a")).state() == "ready"
     assert count(db) == 1
 
@@ -189,7 +189,7 @@ def test_wrong_options(embed: Kind, db: psycopg.Connection, options: Any, said: 
 
 def test_untyped_lists_and_tuples_are_args_as_they_are(app: App, db: psycopg.Connection) -> None:
     app.kind("any").enqueue_many([[1, 2], (3,), "x", None])
-    rows = db.execute("SELECT args FROM actorq.client.handle ORDER BY id").fetchall()
+    rows = db.execute("SELECT args FROM actorq.job ORDER BY id").fetchall()
     assert rows == [([1, 2],), ([3],), ("x",), (None,)]
 
 
@@ -210,5 +210,5 @@ def test_nan_in_one_of_many_becomes_what_its_kind_says(
     app: App, db: psycopg.Connection, nan: Any, text: str, options: Any
 ) -> None:
     app.kind("free", nan=nan).enqueue_many(NAN, **options)
-    rows = db.execute("SELECT args::text FROM actorq.client.handle ORDER BY id").fetchall()
+    rows = db.execute("SELECT args::text FROM actorq.job ORDER BY id").fetchall()
     assert rows == [('{"a":1.5}',), (text,), ('{"a":null}',)]

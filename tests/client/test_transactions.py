@@ -15,10 +15,10 @@ import pytest
 from psycopg.rows import dict_row
 
 from actorq import App, embedded
-from actorq.client.client.client import driver_connection
+from actorq.client.client import driver_connection
 from actorq.errors import ArgsInvalid, ConfigError, SchemaMismatch, StoreError, StoreUnavailable
 from actorq.kind import Kind
-from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.queue.queue import QueueStore
 from actorq.store.schema.migrate import migrate
 from actorq.store.session.faults import LockTimeout
 from tests.support.server import own_server
@@ -109,7 +109,7 @@ def test_the_callers_settings_do_not_matter(
     kind.enqueue({"a": 'é\\"'}, conn=conn, unique_key="é")
     conn.commit()
     rows = db.execute(
-        "SELECT DISTINCT args ->> 'a', run_at - created_at < interval '61 min' FROM actorq.client.handle"
+        "SELECT DISTINCT args ->> 'a', run_at - created_at < interval '61 min' FROM actorq.job"
     ).fetchall()
     assert rows == [('é\\"', True)]
 
@@ -131,17 +131,17 @@ def test_an_instant_does_not_go_by_the_callers_style(
     kind.enqueue_many([1, 2], conn=conn, run_at=at)
     kind.enqueue(1, conn=conn, run_at=at)
     kind.enqueue(1, conn=conn, run_at=at, unique_key="u")
-    assert db.execute("SELECT count(*) FROM actorq.client.handle").fetchall() == [(0,)]
+    assert db.execute("SELECT count(*) FROM actorq.job").fetchall() == [(0,)]
     conn.commit()
-    found = db.execute("SELECT DISTINCT run_at AT TIME ZONE 'UTC' FROM actorq.client.handle").fetchall()
+    found = db.execute("SELECT DISTINCT run_at AT TIME ZONE 'UTC' FROM actorq.job").fetchall()
     assert found == [(at.replace(tzinfo=None),)]
-    db.execute("DELETE FROM actorq.ready; ALTER TABLE actorq.client.handle DISABLE TRIGGER job_kept")
-    db.execute("DELETE FROM actorq.client.handle")
+    db.execute("DELETE FROM actorq.ready; ALTER TABLE actorq.job DISABLE TRIGGER job_kept")
+    db.execute("DELETE FROM actorq.job")
     for delay_s in (0.5, 3600, 90 * 365 * 86_400):
         kind.enqueue_many([1], conn=conn, return_ids=True, delay_s=delay_s)
     conn.commit()
     rows = db.execute(
-        "SELECT round(extract(epoch FROM run_at - created_at)::numeric, 1)::float8 FROM actorq.client.handle"
+        "SELECT round(extract(epoch FROM run_at - created_at)::numeric, 1)::float8 FROM actorq.job"
         " ORDER BY id"
     ).fetchall()
     assert [round(found) for (found,) in rows] == [0, 3600, 90 * 365 * 86_400]

@@ -13,8 +13,8 @@ import pytest
 from actorq import App
 from actorq.errors import StoreError
 from actorq.kind import Kind
-from actorq.store.admin.run import change
-from actorq.store.admin.run.run import connect_admin
+from actorq.store.admin import change
+from actorq.store.admin.run import connect_admin
 from tests.support.wait import wait_until
 
 
@@ -25,7 +25,7 @@ def kind(app: App) -> Kind:
 
 def finish(db: psycopg.Connection, id_: int, state: str = "completed") -> None:
     db.execute(f"DELETE FROM actorq.ready WHERE id = {id_}")
-    db.execute(f"UPDATE actorq.client.handle SET state = '{state}', finalized_at = now() WHERE id = {id_}")
+    db.execute(f"UPDATE actorq.job SET state = '{state}', finalized_at = now() WHERE id = {id_}")
 
 
 def started(call: Callable[[], Any]) -> Future[Any]:
@@ -66,11 +66,11 @@ def test_a_final_job_frees_its_key(kind: Kind, db: psycopg.Connection, state: st
 def test_a_pruned_job_frees_its_key(kind: Kind, db: psycopg.Connection) -> None:
     first = kind.enqueue({}, unique_key="a")
     finish(db, first.id)
-    db.execute(f"DELETE FROM actorq.client.handle WHERE id = {first.id}")
+    db.execute(f"DELETE FROM actorq.job WHERE id = {first.id}")
     assert kind.enqueue({}, unique_key="a").is_new
     second = kind.enqueue_many(["a", "b"], unique_key=str, return_ids=True)
     finish(db, second[1])
-    db.execute(f"DELETE FROM actorq.client.handle WHERE id = {second[1]}")
+    db.execute(f"DELETE FROM actorq.job WHERE id = {second[1]}")
     assert kind.enqueue_many(["a", "b"], unique_key=str) == 1
 
 
@@ -82,10 +82,10 @@ def test_many(kind: Kind, db: psycopg.Connection) -> None:
     assert ids[3] == held
     assert len(set(ids)) == 5
     assert kind.enqueue_many(items, unique_key=str) == 0
-    rows = db.execute("SELECT id, args #>> '{}', key, tags FROM actorq.client.handle WHERE id <> %s", [held])
+    rows = db.execute("SELECT id, args #>> '{}', key, tags FROM actorq.job WHERE id <> %s", [held])
     assert {row[0]: row[1] for row in rows} == {ids[i]: f"x{i}" for i in (0, 1, 2, 4)}
     rows = db.execute(
-        "SELECT DISTINCT key = upper(args #>> '{}') FROM actorq.client.handle WHERE tags <> '{}'"
+        "SELECT DISTINCT key = upper(args #>> '{}') FROM actorq.job WHERE tags <> '{}'"
     )
     assert rows.fetchall() == [(True,)]
 
@@ -94,7 +94,7 @@ def test_more_than_one_statement_takes(kind: Kind, db: psycopg.Connection) -> No
     names = [f"é{i}" for i in range(6000)]
     assert kind.enqueue_many(names[::2], unique_key=str) == 3000
     assert kind.enqueue_many(names, unique_key=str) == 3000
-    rows = db.execute("SELECT count(*), count(DISTINCT args::text) FROM actorq.client.handle").fetchall()
+    rows = db.execute("SELECT count(*), count(DISTINCT args::text) FROM actorq.job").fetchall()
     assert rows == [(6000, 6000)]
 
 
@@ -173,7 +173,7 @@ def test_calls_with_the_same_keys_never_deadlock(
     with ThreadPoolExecutor(4) as pool:
         made = list(pool.map(call, range(4)))
     assert sum(made) == 300
-    assert db.execute("SELECT count(*) FROM actorq.client.handle").fetchall() == [(300,)]
+    assert db.execute("SELECT count(*) FROM actorq.job").fetchall() == [(300,)]
 
 
 def test_keys_are_taken_in_one_order_whatever_order_they_come_in(
@@ -202,7 +202,7 @@ def test_a_racing_crowd_makes_one_job(kind: Kind, db: psycopg.Connection) -> Non
     with ThreadPoolExecutor(6) as pool:
         found = list(pool.map(call, range(6)))
     assert all(ids == found[0] for ids in found)
-    assert db.execute("SELECT count(*) FROM actorq.client.handle").fetchall() == [(50,)]
+    assert db.execute("SELECT count(*) FROM actorq.job").fetchall() == [(50,)]
 
 
 def test_opposite_keys_in_two_open_transactions_deadlock_and_say_so(

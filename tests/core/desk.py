@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 
 from actorq.core.job.model import ClaimedBatch, Counts, ErrorInfo, Row, Settlement
 from actorq.core.job.policy import KindPolicy
-from actorq.core.plan.plan import effects as e
-from actorq.core.plan.plan import inputs as i
-from actorq.core.plan.plan import plan
-from actorq.core.plan.plan.view import Settings, View
+from actorq.core.plan import effects as e
+from actorq.core.plan import inputs as i
+from actorq.core.plan import plan
+from actorq.core.plan.view import Settings, View
 from actorq.core.store_values import ClaimReply, Due
 
 ERROR = ErrorInfo("ValueError", "no")

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actorq.core.blame.blame.blame import blame
+from actorq.core.blame.blame import blame
 
 positions = st.sets(st.integers(0, 300), max_size=60).map(sorted)
 

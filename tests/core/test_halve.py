@@ -8,7 +8,7 @@ from math import ceil, log2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actorq.core.blame.blame.halve import culprits
+from actorq.core.blame.halve import culprits
 
 
 class Judge:

@@ -6,11 +6,11 @@ import pytest
 
 from actorq.core import event
 from actorq.core.job.policy import KindPolicy
-from actorq.core.plan.plan import actors as plan_actors
-from actorq.core.plan.plan import effects as e
-from actorq.core.plan.plan import inputs as i
-from actorq.core.plan.plan import plan
-from actorq.core.plan.plan.view import LEAVE_S, Settings
+from actorq.core.plan import actors as plan_actors
+from actorq.core.plan import effects as e
+from actorq.core.plan import inputs as i
+from actorq.core.plan import plan
+from actorq.core.plan.view import LEAVE_S, Settings
 from actorq.core.store_values import Due
 from tests.core.desk import DEAD, ERROR, Desk
 

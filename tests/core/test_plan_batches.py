@@ -6,9 +6,9 @@ import pytest
 
 from actorq.core.job.model import Counts, Verdict
 from actorq.core.job.policy import KindPolicy
-from actorq.core.plan.plan import effects as e
-from actorq.core.plan.plan import inputs as i
-from actorq.core.plan.plan.batches import open_bits
+from actorq.core.plan import effects as e
+from actorq.core.plan import inputs as i
+from actorq.core.plan.batches import open_bits
 from tests.core.desk import ERROR, Desk
 
 

@@ -7,10 +7,10 @@ import pytest
 from actorq.core import event
 from actorq.core.job.model import ErrorInfo, Verdict
 from actorq.core.job.policy import KindPolicy
-from actorq.core.plan.plan import draining as plan_drain
-from actorq.core.plan.plan import effects as e
-from actorq.core.plan.plan import inputs as i
-from actorq.core.plan.plan.draining import CHECK_S, REST_TRIES, START_TRIES
+from actorq.core.plan import draining as plan_drain
+from actorq.core.plan import effects as e
+from actorq.core.plan import inputs as i
+from actorq.core.plan.draining import CHECK_S, REST_TRIES, START_TRIES
 from actorq.core.store_values import ClaimReply, Due, Left
 from tests.core.desk import DEAD, ERROR, Desk
 

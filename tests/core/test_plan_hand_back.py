@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from actorq.core import event
 from actorq.core.job.policy import KindPolicy
-from actorq.core.plan.plan import effects as e
-from actorq.core.plan.plan import inputs as i
-from actorq.core.plan.plan.handing_back import MAX_RESTARTS
+from actorq.core.plan import effects as e
+from actorq.core.plan import inputs as i
+from actorq.core.plan.handing_back import MAX_RESTARTS
 from actorq.core.store_values import Due
 from tests.core.desk import DEAD, ERROR, Desk
 

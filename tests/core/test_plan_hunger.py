@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from actorq.core.plan.plan import effects as e
-from actorq.core.plan.plan import inputs as i
-from actorq.core.plan.plan import plan
-from actorq.core.plan.plan.hunger import (
+from actorq.core.plan import effects as e
+from actorq.core.plan import inputs as i
+from actorq.core.plan import plan
+from actorq.core.plan.hunger import (
     FLOOD_LOOK_S,
     FLOOD_PER_S,
     FLOOD_WINDOW_S,
     HUNGER_S,
     LONGEST_WAIT_S,
 )
-from actorq.core.plan.plan.view import Question
+from actorq.core.plan.view import Question
 from tests.core.desk import Desk
 
 FLOOD = int(FLOOD_PER_S * FLOOD_WINDOW_S) + 1

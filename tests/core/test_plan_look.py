@@ -6,11 +6,11 @@ import pytest
 
 from actorq.core.job.model import ClaimedBatch
 from actorq.core.job.policy import KindPolicy
-from actorq.core.plan.plan import effects as e
-from actorq.core.plan.plan import inputs as i
-from actorq.core.plan.plan import plan
-from actorq.core.plan.plan.looking import QUIET_DUE_S, UNWRITTEN_JOBS
-from actorq.core.plan.plan.view import Question
+from actorq.core.plan import effects as e
+from actorq.core.plan import inputs as i
+from actorq.core.plan import plan
+from actorq.core.plan.looking import QUIET_DUE_S, UNWRITTEN_JOBS
+from actorq.core.plan.view import Question
 from actorq.core.store_values import ClaimReply, Due
 from tests.core.desk import Desk
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actorq.core.blame.blame.cost import Cost
-from actorq.core.blame.blame.quarantine import (
+from actorq.core.blame.cost import Cost
+from actorq.core.blame.quarantine import (
     GROUPS,
     GROW_AFTER,
     LONGEST_REST_S,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from actorq.core import event
 from actorq.core.job.model import Row, Settlement, Verdict
-from actorq.core.plan.plan import inputs as i
-from actorq.core.plan.plan.tally import TELL_S, Tally
+from actorq.core.plan import inputs as i
+from actorq.core.plan.tally import TELL_S, Tally
 from tests.core.desk import ERROR, Desk
 
 

@@ -24,7 +24,7 @@ CREATE FUNCTION public.log_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     FROM after n JOIN before o USING (id) WHERE n.state <> o.state;
     RETURN NULL;
 END $$;
-CREATE TRIGGER log_change AFTER UPDATE ON actorq.client.handle
+CREATE TRIGGER log_change AFTER UPDATE ON actorq.job
     REFERENCING OLD TABLE AS before NEW TABLE AS after
     FOR EACH STATEMENT EXECUTE FUNCTION public.log_change();
 """

@@ -30,7 +30,7 @@ def insert(dsn: str, *args: str) -> None:
     """Enqueue jobs with these args, as JSON texts."""
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute(
-            "INSERT INTO actorq.client.handle (kind, args)"
+            "INSERT INTO actorq.job (kind, args)"
             " SELECT 'vector', t::json FROM unnest(%s::text[]) t",
             [list(args)],
         )
@@ -39,7 +39,7 @@ def insert(dsn: str, *args: str) -> None:
 def charged(supervisors: Supervisors) -> list[tuple[str, int, int, int]]:
     """Return state and counters of the jobs that were charged anything but a completion."""
     return supervisors.rows(
-        "SELECT args->>'n', attempt, n_failed, n_crashed FROM actorq.client.handle"
+        "SELECT args->>'n', attempt, n_failed, n_crashed FROM actorq.job"
         " WHERE n_failed + n_crashed + n_lost > 0"
     )
 
@@ -47,7 +47,7 @@ def charged(supervisors: Supervisors) -> list[tuple[str, int, int, int]]:
 def uncharged(supervisors: Supervisors) -> int:
     """Count the jobs that were completed, and for which nothing else was ever counted."""
     [(n,)] = supervisors.rows(
-        "SELECT count(*) FROM actorq.client.handle"
+        "SELECT count(*) FROM actorq.job"
         " WHERE state = 'completed' AND attempt = 1 AND n_failed + n_crashed + n_lost = 0"
     )
     return int(n)

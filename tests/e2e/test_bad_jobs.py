@@ -194,11 +194,11 @@ def test_a_handler_that_attacks_its_files_cannot_break_the_protocol(
 def test_jobs_of_a_kind_that_nobody_serves_wait_and_harm_nobody(supervisors: Supervisors) -> None:
     supervisors.write(VECTOR.format(trouble="pass"))
     insert(supervisors.dsn, *numbers(5))
-    supervisors.rows("INSERT INTO actorq.client.handle (kind) VALUES ('unknown') RETURNING id")
+    supervisors.rows("INSERT INTO actorq.job (kind) VALUES ('unknown') RETURNING id")
     supervisors.start()
     supervisors.wait_for(completed=5, pending=1)
     with pytest.raises(psycopg.errors.RestrictViolation, match="is pending and cannot be deleted"):
-        supervisors.rows("DELETE FROM actorq.client.handle WHERE kind = 'unknown' RETURNING id")
+        supervisors.rows("DELETE FROM actorq.job WHERE kind = 'unknown' RETURNING id")
 
 
 def test_a_kind_with_another_args_type_is_reported(supervisors: Supervisors) -> None:
@@ -242,7 +242,7 @@ def test_a_service_that_is_down_is_nobodys_fault_and_the_kind_rests(
     wait_until(lambda: "kind vector rests" in supervisors.logs())
     (supervisors.directory / "up").touch()
     supervisors.wait_for(completed=64)
-    assert supervisors.rows("SELECT max(n_failed) < 9 FROM actorq.client.handle") == [(True,)]
+    assert supervisors.rows("SELECT max(n_failed) < 9 FROM actorq.job") == [(True,)]
 
 
 def test_memory_that_adds_up_blames_nobody_and_makes_batches_smaller(

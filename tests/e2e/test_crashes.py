@@ -51,7 +51,7 @@ KILLING_ITS_SUPERVISOR = """
 def history(supervisors: Supervisors) -> list[tuple[str, str, bool]]:
     """Return number, cause and finality of each failed attempt, each told to be a SIGSEGV."""
     return supervisors.rows(
-        "SELECT args->>'n', cause, final FROM actorq.failure f JOIN actorq.client.handle j ON j.id = f.job"
+        "SELECT args->>'n', cause, final FROM actorq.failure f JOIN actorq.job j ON j.id = f.job"
         " WHERE type = 'ActorDied' AND message LIKE '%%SIGSEGV%%' ORDER BY f.id",
     )
 
@@ -94,8 +94,8 @@ def test_the_search_for_a_killer_goes_on_when_its_supervisor_is_killed(
     assert sizes[0] == 32
     assert max(sizes[1:]) < 32, "the second supervisor knows that they are bad"
     assert len(sizes) <= 2 + math.log2(32) + BUDGET - 1
-    paid = supervisors.rows("SELECT args->>'n', state::text FROM actorq.client.handle WHERE n_crashed > 0")
+    paid = supervisors.rows("SELECT args->>'n', state::text FROM actorq.job WHERE n_crashed > 0")
     assert paid == [("7", "failed")]
-    rest = "SELECT count(*) FROM actorq.client.handle WHERE n_failed + n_crashed = 0 AND attempt = 1 + n_lost"
+    rest = "SELECT count(*) FROM actorq.job WHERE n_failed + n_crashed = 0 AND attempt = 1 + n_lost"
     assert supervisors.rows(rest) == [(31,)]
     stop_all(supervisors)

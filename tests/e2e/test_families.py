@@ -92,7 +92,7 @@ def test_a_stop_that_reaches_every_process_charges_nobody(supervisors, sign) -> 
     for process in [psutil.Process(first.pid), *actors_of(first)]:
         process.send_signal(sign)
     assert first.wait(30) == 0
-    counted = "SELECT state::text, n_failed, n_crashed, n_lost FROM actorq.client.handle"
+    counted = "SELECT state::text, n_failed, n_crashed, n_lost FROM actorq.job"
     assert supervisors.rows(counted) == [("pending", 0, 0, 0)]
     supervisors.start("--drain")
     supervisors.wait_for(completed=1)

@@ -37,7 +37,7 @@ def insert(dsn: str, kind: str, n: int, args: str = "{}") -> None:
     """Enqueue by plain SQL, as any program in any language can."""
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute(
-            "INSERT INTO actorq.client.handle (kind, args) SELECT %s, %s::json FROM generate_series(1, %s)",
+            "INSERT INTO actorq.job (kind, args) SELECT %s, %s::json FROM generate_series(1, %s)",
             (kind, args, n),
         )
 
@@ -60,7 +60,7 @@ def test_a_killed_supervisor_loses_nothing_and_settles_nothing_twice(
     supervisors.start()
     supervisors.wait_for(completed=30_000)
     assert settled_once(supervisors)
-    again = supervisors.rows("SELECT count(*) FROM actorq.client.handle WHERE n_lost > 0")[0][0]
+    again = supervisors.rows("SELECT count(*) FROM actorq.job WHERE n_lost > 0")[0][0]
     assert again <= 5 * 500
 
 
@@ -83,7 +83,7 @@ def test_a_stop_lets_the_running_batch_finish_and_charges_nobody(supervisors: Su
     assert supervisors.stop(supervisor) == 0
     states = supervisors.states()
     assert 1 <= states["completed"] < 40
-    assert not supervisors.rows("SELECT 1 FROM actorq.client.handle WHERE state = 'pending' AND attempt > 0")
+    assert not supervisors.rows("SELECT 1 FROM actorq.job WHERE state = 'pending' AND attempt > 0")
     assert not supervisors.rows("SELECT 1 FROM actorq.lease")
     assert not supervisors.rows("SELECT 1 FROM actorq.node")
     assert supervisors.rows("SELECT count(*) FROM actorq.queued") == [(states["pending"],)]
@@ -97,7 +97,7 @@ def test_a_second_signal_kills_what_runs_and_charges_nobody(supervisors: Supervi
     supervisor.send_signal(signal.SIGTERM)
     wait_until(lambda: "draining" in supervisors.logs())
     assert supervisors.stop(supervisor) == 1
-    rows = supervisors.rows("SELECT state::text, attempt, n_crashed FROM actorq.client.handle")
+    rows = supervisors.rows("SELECT state::text, attempt, n_crashed FROM actorq.job")
     assert rows == [("pending", 0, 0)]
     assert supervisors.rows("SELECT count(*) FROM actorq.queued") == [(1,)]
 
@@ -120,7 +120,7 @@ def test_a_delayed_job_is_started_without_a_new_enqueue(supervisors: Supervisors
     supervisors.start()
     supervisors.python("import handlers; handlers.slow.enqueue(s=0, delay_s=1)")
     supervisors.wait_for(completed=1)
-    waited = supervisors.rows("SELECT attempted_at >= run_at FROM actorq.client.handle")
+    waited = supervisors.rows("SELECT attempted_at >= run_at FROM actorq.job")
     assert waited == [(True,)]
 
 
@@ -131,7 +131,7 @@ def test_several_supervisors_share_one_database(supervisors: Supervisors) -> Non
     for _ in range(20):
         insert(supervisors.dsn, "noop", 500)
     supervisors.wait_for(completed=10_000)
-    assert supervisors.rows("SELECT count(*) FROM actorq.client.handle WHERE attempt <> 1") == [(0,)]
+    assert supervisors.rows("SELECT count(*) FROM actorq.job WHERE attempt <> 1") == [(0,)]
 
 
 def test_every_connection_can_be_cut_at_any_time(supervisors: Supervisors) -> None:
@@ -207,7 +207,7 @@ def test_a_kind_that_cannot_start_burns_no_attempt_and_harms_no_other(
     supervisors.start()
     supervisors.wait_for(completed=5, pending=5)
     wait_until(lambda: "no model here" in supervisors.logs())
-    assert not supervisors.rows("SELECT 1 FROM actorq.client.handle WHERE state = 'pending' AND attempt > 0")
+    assert not supervisors.rows("SELECT 1 FROM actorq.job WHERE state = 'pending' AND attempt > 0")
     (supervisors.directory / "fixed").touch()
     supervisors.wait_for(completed=10)
 
@@ -239,9 +239,9 @@ def test_a_job_that_was_changed_by_hand_under_its_lease_runs_again(
     insert(supervisors.dsn, "slow", 1, '{"s": 0.5}')
     supervisors.start()
     wait_until(lambda: "begun" in supervisors.logs())
-    supervisors.rows("UPDATE actorq.client.handle SET attempt = 7 RETURNING id")
+    supervisors.rows("UPDATE actorq.job SET attempt = 7 RETURNING id")
     supervisors.wait_for(completed=1)
-    assert supervisors.rows("SELECT attempt FROM actorq.client.handle") == [(8,)]
+    assert supervisors.rows("SELECT attempt FROM actorq.job") == [(8,)]
     assert "outcomes refused by job rows that had changed" in supervisors.logs()
 
 
@@ -283,7 +283,7 @@ def test_a_script_that_enqueues_without_a_guard_does_so_once_and_is_told(
     )
     assert "a job was enqueued while an actor loads" in ran.stderr
     assert "if __name__ == '__main__':" in ran.stderr
-    assert supervisors.rows("SELECT count(*) FROM actorq.client.handle") == [(2 if "many" in call else 1,)]
+    assert supervisors.rows("SELECT count(*) FROM actorq.job") == [(2 if "many" in call else 1,)]
 
 
 def test_setup_may_enqueue(supervisors: Supervisors) -> None:

@@ -115,7 +115,7 @@ def test_outcomes_that_are_raised_are_written(supervisors: Supervisors) -> None:
     supervisors.wait_for(completed=2, failed=3, cancelled=1)
     rows = supervisors.rows(
         "SELECT args->>'n', f.type, f.message, count(*) FROM actorq.failure f"
-        " JOIN actorq.client.handle j ON j.id = f.job GROUP BY 1, 2, 3 ORDER BY 1"
+        " JOIN actorq.job j ON j.id = f.job GROUP BY 1, 2, 3 ORDER BY 1"
     )
     assert rows == [
         ("1", "Fail", "deep inside", 1),
@@ -199,7 +199,7 @@ def test_jobs_that_run_at_once_are_written_as_they_end(supervisors: Supervisors)
     supervisors.start()
 
     def all_but_one() -> bool:
-        [(n,)] = supervisors.rows("SELECT count(*) FROM actorq.client.handle WHERE state = 'completed'")
+        [(n,)] = supervisors.rows("SELECT count(*) FROM actorq.job WHERE state = 'completed'")
         return bool(n == 63)
 
     wait_until(all_but_one, what="all but the one that waits to be completed")

@@ -42,5 +42,5 @@ def test_a_stopped_supervisor_loses_its_jobs_and_starts_over(supervisors: Superv
     assert not supervisors.rows("SELECT 1 FROM actorq.node WHERE id = %s", node)
     wait.unlink()
     supervisors.wait_for(completed=1)
-    assert supervisors.rows("SELECT attempt, n_lost FROM actorq.client.handle") == [(2, 1)]
+    assert supervisors.rows("SELECT attempt, n_lost FROM actorq.job") == [(2, 1)]
     assert supervisors.rows("SELECT old, new FROM public.change") == [("pending", "completed")]

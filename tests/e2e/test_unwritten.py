@@ -17,7 +17,7 @@ NEVER = """
 CREATE FUNCTION public.never() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     RAISE unique_violation USING MESSAGE = 'duplicate key value violates "failure_pkey"';
 END $$;
-CREATE TRIGGER never BEFORE UPDATE ON actorq.client.handle FOR EACH ROW EXECUTE FUNCTION public.never();
+CREATE TRIGGER never BEFORE UPDATE ON actorq.job FOR EACH ROW EXECUTE FUNCTION public.never();
 """
 FULL = NEVER.replace("unique_violation", "disk_full")
 FORBIDDEN = NEVER.replace("unique_violation", "insufficient_privilege")
@@ -47,7 +47,7 @@ def test_what_cannot_be_written_is_said_once_and_a_stop_ends_within_the_grace_ti
     assert "3 OUTCOMES WERE NOT WRITTEN" in last
     assert "duplicate key" in last
     assert supervisors.states() == {"pending": 3}
-    do(supervisors, "DROP TRIGGER never ON actorq.client.handle")
+    do(supervisors, "DROP TRIGGER never ON actorq.job")
     assert supervisors.start("--drain").wait(60) == 0, supervisors.logs()
     assert supervisors.states() == {"completed": 3}
 
@@ -63,7 +63,7 @@ def test_what_the_role_may_not_write_ends_the_supervisor_within_the_grace_time(
     assert supervisor.wait(30) in (1, 3)
     assert time.monotonic() - begun < 2 * GRACE_S + 10
     assert "3 OUTCOMES WERE NOT WRITTEN" in supervisors.logs()
-    do(supervisors, "DROP TRIGGER never ON actorq.client.handle")
+    do(supervisors, "DROP TRIGGER never ON actorq.job")
 
 
 def test_jobs_that_somebody_has_locked_are_said_to_be(supervisors: Supervisors) -> None:
@@ -83,7 +83,7 @@ def test_jobs_that_somebody_has_locked_are_said_to_be(supervisors: Supervisors) 
     supervisor = supervisors.start("--grace", f"{GRACE_S}s")
     wait_until((supervisors.directory / "begun").exists)
     with psycopg.connect(supervisors.dsn) as conn:
-        conn.execute("SELECT FROM actorq.client.handle FOR UPDATE")
+        conn.execute("SELECT FROM actorq.job FOR UPDATE")
         (supervisors.directory / "locked").touch()
         wait_until(lambda: "another transaction holds a lock" in supervisors.logs(), 10)
     assert supervisors.stop(supervisor) == 0

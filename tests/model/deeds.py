@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from actorq.core.job.model import ClaimedBatch, Counts, Settlement
 from actorq.core.job.states import PRUNABLE
 from actorq.core.store_values import Ask, ClaimReply, ReadyPosition
-from actorq.store.admin.run import change, prune
-from actorq.store.queue.queue.cancel import cancel
+from actorq.store.admin import change, prune
+from actorq.store.queue.cancel import cancel
 from actorq.store.session.faults import LockTimeout
 from tests.model.queue import ALONE_AFTER, HOUR, LOST_BUDGET, Fate, Job, Name, Part, Queue, Span
 from tests.model.world import KINDS, World, settlement
@@ -90,7 +90,7 @@ class Deeds:
         ids, span = self.clocked(lambda: many(items, priority=priority, return_ids=with_ids))
         if not with_ids:
             assert ids == n
-            text = "SELECT id FROM actorq.client.handle WHERE id > %s AND (args->>'n')::int >= %s ORDER BY id"
+            text = "SELECT id FROM actorq.job WHERE id > %s AND (args->>'n')::int >= %s ORDER BY id"
             ids = [row[0] for row in self.world.conn.execute(text, [last, items[0]["n"]])]
         self._came(kind, ids, items[0]["n"], span, priority=priority)
 
@@ -308,7 +308,7 @@ class Deeds:
 
     def _tamper(self, id_: int) -> None:
         """Change a job by hand, so that its outcome finds another attempt."""
-        self.world.conn.execute("UPDATE actorq.client.handle SET attempt = attempt + 1 WHERE id = %s", [id_])
+        self.world.conn.execute("UPDATE actorq.job SET attempt = attempt + 1 WHERE id = %s", [id_])
         self.queue.jobs[id_].attempt += 1
 
     def do_lock(self, draw: Draw) -> None:

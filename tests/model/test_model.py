@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from actorq.store.queue.queue import claims
+from actorq.store.queue import claims
 from tests.model.machine import Machine
 from tests.model.world import World
 

@@ -16,8 +16,8 @@ from actorq.core.job.model import ClaimedBatch, Counts, ErrorInfo, Row, Settleme
 from actorq.core.job.policy import KindPolicy
 from actorq.core.store_values import NodeInfo, SettleReply
 from actorq.errors import RowRefused
-from actorq.store.admin.run import doctor
-from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.admin import doctor
+from actorq.store.queue.queue import QueueStore
 from actorq.store.session.faults import LockTimeout
 from tests.model.queue import CRASH_BUDGET, HOUR, MAX_ATTEMPTS, Fate, Job, Lease, Part, Queue
 
@@ -102,7 +102,7 @@ class World:
 
     def lock(self, ids: Iterable[int]) -> None:
         """Hold a lock on jobs as a user's transaction does, until `unlock`."""
-        text = "SELECT FROM actorq.client.handle WHERE id = ANY (%s) ORDER BY id FOR UPDATE"
+        text = "SELECT FROM actorq.job WHERE id = ANY (%s) ORDER BY id FOR UPDATE"
         self.user.execute(text, [sorted(ids)])
 
     def unlock(self) -> None:

@@ -12,7 +12,7 @@ from unittest.mock import Mock
 import msgspec
 import pytest
 
-from actorq.args.codec.codec import ArgsCodec
+from actorq.args.codec import ArgsCodec
 from actorq.core.job.policy import KindPolicy
 from actorq.errors import ConfigError
 from actorq.kind import Kind
@@ -26,7 +26,7 @@ ROOT = os.getcwd()
 
 SCRIPT = """
     import sys
-    from actorq.args.codec.codec import ArgsCodec
+    from actorq.args.codec import ArgsCodec
     from actorq.core.job.policy import KindPolicy
     from actorq.kind import Kind
     from tests.process.support import troupe
@@ -239,7 +239,7 @@ def test_a_kind_without_a_handler_is_refused():
 def test_a_module_that_fails_at_import_says_so(actors, tmp_path, monkeypatch):
     (tmp_path / "fragile_handlers.py").write_text(
         "import os\n"
-        "from actorq.args.codec.codec import ArgsCodec\n"
+        "from actorq.args.codec import ArgsCodec\n"
         "from actorq.core.job.policy import KindPolicy\n"
         "from actorq.kind import Kind\n"
         "if 'ACTORQ_SLOT' in os.environ: raise OSError('no such model')\n"

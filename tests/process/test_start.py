@@ -16,7 +16,7 @@ from tests.process.support import work
 
 MODULE = """
 import os, sys, time
-from actorq.args.codec.codec import ArgsCodec
+from actorq.args.codec import ArgsCodec
 from actorq.core.job.policy import KindPolicy
 from actorq.kind import Kind
 {trouble}

@@ -91,7 +91,7 @@ def test_what_no_supervisor_could_bear_is_refused_by_the_tables_themselves(
 ) -> None:
     with pytest.raises(psycopg.DatabaseError):
         put(db, **{column: value})
-    assert db.execute("SELECT count(*) FROM actorq.client.handle").fetchone() == (0,)
+    assert db.execute("SELECT count(*) FROM actorq.job").fetchone() == (0,)
 
 
 @pytest.mark.parametrize(
@@ -164,14 +164,14 @@ OTHER_TABLES: dict[str, LiteralString] = {
         SELECT id, 9223372036854775807 FROM actorq.node ON CONFLICT DO NOTHING""",
     "another fingerprint": "UPDATE actorq.kind SET fingerprint = repeat('x', 100000)",
     "a column, a trigger and a policy of the owner's": """
-        ALTER TABLE actorq.client.handle ADD COLUMN IF NOT EXISTS mine text NOT NULL DEFAULT 'x';
+        ALTER TABLE actorq.job ADD COLUMN IF NOT EXISTS mine text NOT NULL DEFAULT 'x';
         CREATE OR REPLACE FUNCTION public.mine() RETURNS trigger LANGUAGE plpgsql
             AS 'BEGIN NEW.mine := clock_timestamp()::text; RETURN NEW; END';
-        CREATE OR REPLACE TRIGGER mine BEFORE UPDATE ON actorq.client.handle
+        CREATE OR REPLACE TRIGGER mine BEFORE UPDATE ON actorq.job
             FOR EACH ROW EXECUTE FUNCTION public.mine();
-        ALTER TABLE actorq.client.handle ENABLE ROW LEVEL SECURITY""",
+        ALTER TABLE actorq.job ENABLE ROW LEVEL SECURITY""",
     "five thousand jobs of one instant": """
-        INSERT INTO actorq.client.handle (kind, args) SELECT 'victim', '1' FROM generate_series(1, 5000)""",
+        INSERT INTO actorq.job (kind, args) SELECT 'victim', '1' FROM generate_series(1, 5000)""",
 }
 
 
@@ -200,9 +200,9 @@ def test_a_job_whose_row_is_taken_away_while_it_waits_or_runs_is_missed_by_nobod
     victim: Victim,
 ) -> None:
     with victim.conn.transaction():
-        victim.conn.execute("ALTER TABLE actorq.client.handle DISABLE TRIGGER job_kept")
-        victim.conn.execute("DELETE FROM actorq.client.handle WHERE id = %s", [victim.put()])
-        victim.conn.execute("ALTER TABLE actorq.client.handle ENABLE TRIGGER job_kept")
+        victim.conn.execute("ALTER TABLE actorq.job DISABLE TRIGGER job_kept")
+        victim.conn.execute("DELETE FROM actorq.job WHERE id = %s", [victim.put()])
+        victim.conn.execute("ALTER TABLE actorq.job ENABLE TRIGGER job_kept")
     victim.stir()
 
 
@@ -230,7 +230,7 @@ def test_more_args_than_one_claim_can_bring_are_claimed_in_parts(victim: Victim)
     )
     try:
         victim.conn.execute(
-            "INSERT INTO actorq.client.handle (kind, args) SELECT 'victim', '1' FROM generate_series(1, 30)"
+            "INSERT INTO actorq.job (kind, args) SELECT 'victim', '1' FROM generate_series(1, 30)"
         )
         victim.stir()
         assert "batches of kind victim limited to 3 jobs" in victim.supervisors.logs()

@@ -10,10 +10,10 @@ import pytest
 from psycopg import conninfo, sql
 
 from actorq import App
-from actorq.store.admin.run import change, prune, status
-from actorq.store.admin.run import jobs as admin_jobs
-from actorq.store.admin.run.run import connect_admin
-from actorq.store.queue.queue.cancel import cancel
+from actorq.store.admin import change, prune, status
+from actorq.store.admin import jobs as admin_jobs
+from actorq.store.admin.run import connect_admin
+from actorq.store.queue.cancel import cancel
 from actorq.store.schema.migrate import migrate
 from tests.store.kit import Kit, done
 from tests.support.server import dbname
@@ -52,7 +52,7 @@ def attacker(dsn: str, db: psycopg.Connection) -> Iterator[Attacker]:
     name = sql.Identifier(role)
     db.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
     db.execute(sql.SQL("GRANT USAGE ON SCHEMA actorq TO {}").format(name))
-    db.execute(sql.SQL("GRANT INSERT (kind, args, queue) ON actorq.client.handle TO {}").format(name))
+    db.execute(sql.SQL("GRANT INSERT (kind, args, queue) ON actorq.job TO {}").format(name))
     db.execute(sql.SQL("GRANT ALL ON SCHEMA public TO {}").format(name))  # as before version 15
     grant = "GRANT TEMPORARY, CREATE ON DATABASE {} TO {}"
     db.execute(sql.SQL(grant).format(sql.Identifier(dbname(dsn)), name))
@@ -93,8 +93,8 @@ def test_the_trigger_of_an_insert_uses_nothing_that_its_caller_has_planted(
     for name in TABLES:
         conn.execute(f"CREATE TEMP TABLE {name} (id bigint, queue text, kind text)".encode())
     conn.execute(f"SET search_path = {path}".encode())
-    conn.execute("INSERT INTO actorq.client.handle (kind) VALUES ('k')")
-    conn.execute("INSERT INTO actorq.client.handle (kind, queue) VALUES ('k', 'q'), ('new', 'q')")
+    conn.execute("INSERT INTO actorq.job (kind) VALUES ('k')")
+    conn.execute("INSERT INTO actorq.job (kind, queue) VALUES ('k', 'q'), ('new', 'q')")
     kit = Kit(dsn)
     try:
         kit.check_places()
@@ -145,26 +145,26 @@ def test_no_statement_of_ours_uses_what_others_have_planted(attacker: Attacker, 
 @pytest.mark.parametrize(
     "statement",
     [
-        "SELECT args FROM actorq.client.handle",
+        "SELECT args FROM actorq.job",
         "SELECT * FROM actorq.jobs",
         "SELECT * FROM actorq.result",
         "SELECT * FROM actorq.failure",
-        "UPDATE actorq.client.handle SET args = '1'",
-        "DELETE FROM actorq.client.handle",
+        "UPDATE actorq.job SET args = '1'",
+        "DELETE FROM actorq.job",
         "INSERT INTO actorq.ready (id, run_at, lane, priority) VALUES (1, now(), 1, 5)",
-        "INSERT INTO actorq.client.handle (kind, attempt) VALUES ('k', 1)",
+        "INSERT INTO actorq.job (kind, attempt) VALUES ('k', 1)",
         "INSERT INTO actorq.lease (node, n, lane, suspect, jobs)"
         " VALUES (gen_random_uuid(), 1, 1, 0, '{1}')",
         "DELETE FROM actorq.node",
         "SELECT actorq.job_inserted()",
         "CREATE TABLE actorq.mine ()",
-        "ALTER TABLE actorq.client.handle DISABLE TRIGGER ALL",
-        "CREATE TRIGGER mine AFTER INSERT ON actorq.client.handle EXECUTE FUNCTION actorq.job_inserted()",
+        "ALTER TABLE actorq.job DISABLE TRIGGER ALL",
+        "CREATE TRIGGER mine AFTER INSERT ON actorq.job EXECUTE FUNCTION actorq.job_inserted()",
     ],
 )
 def test_a_role_that_may_only_enqueue_can_do_nothing_else(
     attacker: Attacker, statement: str
 ) -> None:
-    attacker.conn.execute("INSERT INTO actorq.client.handle (kind, args) VALUES ('k', '1')")
+    attacker.conn.execute("INSERT INTO actorq.job (kind, args) VALUES ('k', '1')")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         attacker.conn.execute(statement.encode())

@@ -105,7 +105,7 @@ def test_no_log_line_event_or_listing_shows_a_password_or_args(tmp_path: Path, d
         supervisors.write(HANDLERS)
         for args in JOBS + MISFITS:
             supervisors.rows(
-                "INSERT INTO actorq.client.handle (kind, args) VALUES ('k', %s) RETURNING id", args
+                "INSERT INTO actorq.job (kind, args) VALUES ('k', %s) RETURNING id", args
             )
         process = supervisors.start("--log-level", "debug")
         wait_until(lambda: actors_of(process))

@@ -45,13 +45,13 @@ class Victim:
 
     def is_state(self, job: int, state: str) -> bool:
         """Tell whether a job is in this state now."""
-        return self.rows("SELECT state::text FROM actorq.client.handle WHERE id = %s", job) == [(state,)]
+        return self.rows("SELECT state::text FROM actorq.job WHERE id = %s", job) == [(state,)]
 
     def ends(self, job: int, state: str, deadline_s: float = 20) -> None:
         """Wait until a job is in its final state."""
 
         def reached() -> bool:
-            ((found,),) = self.rows("SELECT state::text FROM actorq.client.handle WHERE id = %s", job)
+            ((found,),) = self.rows("SELECT state::text FROM actorq.job WHERE id = %s", job)
             assert found == state, f"{found}; log: {self.supervisors.logs()[-4000:]}"
             return True
 
@@ -61,7 +61,7 @@ class Victim:
         """Wait until everything that waits has been done."""
 
         def done() -> bool:
-            ((left,),) = self.rows("SELECT count(*) FROM actorq.client.handle WHERE state = 'pending'")
+            ((left,),) = self.rows("SELECT count(*) FROM actorq.job WHERE state = 'pending'")
             assert left == 0, f"{left} are left; log: {self.supervisors.logs()[-4000:]}"
             return True
 
@@ -86,7 +86,7 @@ def put(conn: psycopg.Connection, **columns: Any) -> int:
     columns = {"kind": "victim", **columns}
     names, marks = ", ".join(columns), ", ".join(["%s"] * len(columns))
     row = conn.execute(
-        f"INSERT INTO actorq.client.handle ({names}) VALUES ({marks}) RETURNING id".encode(),
+        f"INSERT INTO actorq.job ({names}) VALUES ({marks}) RETURNING id".encode(),
         list(columns.values()),
     ).fetchone()
     assert row is not None

@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from actorq.core.job.model import ClaimedBatch, ErrorInfo, Verdict
-from actorq.core.plan.plan import inputs as i
+from actorq.core.plan import inputs as i
 
 if TYPE_CHECKING:
     from tests.sim.scenario import KindPlan

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 from actorq.core import event
 from actorq.core.lanes.frontier import COST_FACTOR, UNBOUNDED_EVERY_S
-from actorq.core.plan.plan import draining, looking
-from actorq.core.plan.plan import effects as e
-from actorq.core.plan.plan import inputs as i
-from actorq.core.plan.plan.draining import CHECK_S, REST_TRIES, START_TRIES
-from actorq.core.plan.plan.handing_back import MAX_RESTARTS
-from actorq.core.plan.plan.looking import (
+from actorq.core.plan import draining, looking
+from actorq.core.plan import effects as e
+from actorq.core.plan import inputs as i
+from actorq.core.plan.draining import CHECK_S, REST_TRIES, START_TRIES
+from actorq.core.plan.handing_back import MAX_RESTARTS
+from actorq.core.plan.looking import (
     CLAIMS_IN_FLIGHT,
     QUIET_DUE_S,
     UNWRITTEN_BATCHES,
     UNWRITTEN_JOBS,
 )
-from actorq.core.plan.plan.view import PIPE_DEPTH, KindState
+from actorq.core.plan.view import PIPE_DEPTH, KindState
 from tests.sim.scenario import CHARGED, Scenario
 from tests.sim.table import READY, Violation
 

@@ -12,10 +12,10 @@ import msgspec
 
 from actorq.core import event
 from actorq.core.job.model import Settlement
-from actorq.core.plan.plan import effects as e
-from actorq.core.plan.plan import inputs as i
-from actorq.core.plan.plan import plan
-from actorq.core.plan.plan.view import Settings, View
+from actorq.core.plan import effects as e
+from actorq.core.plan import inputs as i
+from actorq.core.plan import plan
+from actorq.core.plan.view import Settings, View
 from actorq.core.store_values import ReadyPosition
 from tests.sim.actors import Actor
 from tests.sim.properties import Watch

@@ -9,7 +9,7 @@ from bisect import insort
 from typing import Any
 
 from actorq.core.job.model import ClaimedBatch, Counts, Row, Settlement
-from actorq.core.plan.plan.effects import Claim
+from actorq.core.plan.effects import Claim
 from actorq.core.store_values import ClaimReply, Due, DueAsk, Left
 from tests.support.done import pairs
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from actorq.core.blame.blame import blame
-from actorq.core.blame.blame.quarantine import Quarantine, Take
+from actorq.core.blame import blame
+from actorq.core.blame.quarantine import Quarantine, Take
 from actorq.core.job import settle
 from actorq.core.lanes.frontier import Frontier
-from actorq.core.plan.plan import actors as plan_actors
-from actorq.core.plan.plan import (
+from actorq.core.plan import actors as plan_actors
+from actorq.core.plan import (
     batches,
     blaming,
     draining,
@@ -23,10 +23,10 @@ from actorq.core.plan.plan import (
     stopping,
     telling,
 )
-from actorq.core.plan.plan import effects as e
-from actorq.core.plan.plan import inputs as i
-from actorq.core.plan.plan.tally import Tally
-from actorq.core.plan.plan.view import ActorState, BatchState, Lane, View
+from actorq.core.plan import effects as e
+from actorq.core.plan import inputs as i
+from actorq.core.plan.tally import Tally
+from actorq.core.plan.view import ActorState, BatchState, Lane, View
 from tests.sim.run import Report, run
 from tests.sim.scenario import Scenario, draw
 

@@ -6,8 +6,8 @@ from heapq import heappop, heappush
 from random import Random
 from typing import Any
 
-from actorq.core.plan.plan import actors as plan_actors
-from actorq.core.plan.plan import inputs as i
+from actorq.core.plan import actors as plan_actors
+from actorq.core.plan import inputs as i
 from tests.sim.scenario import JobPlan, Scenario
 from tests.sim.supervisor import Supervisor
 from tests.sim.table import Job, Table

@@ -12,7 +12,7 @@ import psycopg
 
 from actorq.core.job.model import ClaimedBatch, ErrorInfo, Row, Settlement
 from actorq.core.store_values import Ask, ClaimReply, NodeInfo
-from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.queue.queue import QueueStore
 from tests.support.done import by_attempt
 from tests.support.wait import wait_until
 
@@ -54,7 +54,7 @@ class Kit:
         names = "".join(f", {name}" for name in columns)
         places = "".join(", %s" for _ in columns)
         rows = self.conn.execute(
-            f"INSERT INTO actorq.client.handle (kind, args{names})"
+            f"INSERT INTO actorq.job (kind, args{names})"
             f" SELECT 'k', %s::json{places} FROM generate_series(1, %s) RETURNING id".encode(),
             [args, *columns.values(), n],
         )
@@ -89,7 +89,7 @@ class Kit:
         """Assert that every pending job is ready or leased, exactly once, and no other job is."""
         wrong = self.rows(
             """
-            SELECT j.id, j.state, count(p.id) FROM actorq.client.handle j
+            SELECT j.id, j.state, count(p.id) FROM actorq.job j
             LEFT JOIN (
                 SELECT id FROM actorq.queued
                 UNION ALL
@@ -101,7 +101,7 @@ class Kit:
         )
         assert wrong == []
         moved = self.rows(
-            "SELECT r.id FROM actorq.queued r JOIN actorq.client.handle j ON j.id = r.id"
+            "SELECT r.id FROM actorq.queued r JOIN actorq.job j ON j.id = r.id"
             " WHERE (j.run_at, j.priority) <> (r.run_at, r.priority)"
         )
         assert moved == []

@@ -11,11 +11,11 @@ import pytest
 
 from actorq.core.job.states import STATES
 from actorq.errors import ConfigError
-from actorq.store.admin.run import change as admin_change
-from actorq.store.admin.run import jobs, status
-from actorq.store.admin.run import prune as admin_prune
-from actorq.store.admin.run.run import connect_admin
-from actorq.store.queue.queue.cancel import cancel
+from actorq.store.admin import change as admin_change
+from actorq.store.admin import jobs, status
+from actorq.store.admin import prune as admin_prune
+from actorq.store.admin.run import connect_admin
+from actorq.store.queue.cancel import cancel
 from actorq.store.session.connection import Session
 from tests.support.rows import NODE, claim, finish, insert, ready_ids, register, states
 from tests.support.wait import wait_until
@@ -71,7 +71,7 @@ def test_status_counts_dead_jobs_and_not_their_failures(conn: Session) -> None:
     ids = insert(conn, 3)
     finish(conn, ids, "failed")
     finish(conn, ids[:1], "failed")
-    conn.execute("UPDATE actorq.client.handle SET state = 'completed' WHERE id = %s", [ids[2]])
+    conn.execute("UPDATE actorq.job SET state = 'completed' WHERE id = %s", [ids[2]])
     assert one_lane(conn).n_dead == 2
     assert jobs.job_ids(conn, state="failed") == ids[1::-1]
 
@@ -108,7 +108,7 @@ def test_what_is_counted_on_a_share_of_the_pages_is_scaled() -> None:
 def test_status_never_tells_what_was_stored_before_a_prune(conn: Session, analysed: bool) -> None:
     finish(conn, insert(conn, 5000))
     if analysed:
-        conn.execute("ANALYZE actorq.client.handle")
+        conn.execute("ANALYZE actorq.job")
     assert status.status(conn).n_stored == 5000
     assert pruned(conn) == 5000
     assert status.status(conn).n_stored == 0
@@ -139,7 +139,7 @@ def every_state(conn: Session) -> dict[str, int]:
     for state in ("completed", "failed", "cancelled"):
         ids[state] = insert(conn)[0]
         finish(conn, [ids[state]], state)
-    conn.execute("UPDATE actorq.client.handle SET attempt = 1 WHERE id = %s", [ids["retrying"]])
+    conn.execute("UPDATE actorq.job SET attempt = 1 WHERE id = %s", [ids["retrying"]])
     conn.execute("UPDATE actorq.ready SET again = true WHERE id = %s", [ids["retrying"]])
     conn.execute("UPDATE actorq.ready SET suspect = 3 WHERE id = %s", [ids["suspect"]])
     claim(conn, [ids["running"]])
@@ -220,7 +220,7 @@ def test_retry_gives_a_new_life_but_never_an_old_attempt_number(conn: Session) -
     row = conn.execute(
         "SELECT j.state::text, j.attempt, j.n_failed, j.finalized_at, j.run_at = r.run_at, "
         "j.run_at > '2020-01-02', r.priority, r.suspect "
-        "FROM actorq.client.handle j JOIN actorq.ready r USING (id)"
+        "FROM actorq.job j JOIN actorq.ready r USING (id)"
     ).fetchone()
     assert row == ("pending", 1, 0, None, True, True, 2, 0)
     assert conn.execute("SELECT final FROM actorq.failure").fetchall() == [(False,)]
@@ -291,7 +291,7 @@ def test_prune_deletes_finished_jobs_with_all_that_belongs_to_them(conn: Session
     ids = insert(conn, 6)
     finish(conn, ids[:2])
     finish(conn, ids[2:4], "failed")
-    conn.execute("INSERT INTO actorq.result SELECT id, '1' FROM actorq.client.handle")
+    conn.execute("INSERT INTO actorq.result SELECT id, '1' FROM actorq.job")
     assert pruned(conn, states=["completed", "failed"]) == 4
     for table in ("job", "result"):
         assert count(conn, table) == 2
@@ -393,10 +393,10 @@ def test_a_place_where_something_has_ended_is_looked_at_again(
 
 def test_a_place_of_new_jobs_or_kept_ones_is_not_remembered(conn: Session) -> None:
     finish(conn, insert(conn, 3))
-    conn.execute("CREATE TABLE public.photo (job bigint REFERENCES actorq.client.handle)")
-    conn.execute("INSERT INTO public.photo SELECT id FROM actorq.client.handle LIMIT 1")
+    conn.execute("CREATE TABLE public.photo (job bigint REFERENCES actorq.job)")
+    conn.execute("INSERT INTO public.photo SELECT id FROM actorq.job LIMIT 1")
     assert pruned(conn) == 2
-    conn.execute("UPDATE actorq.client.handle SET created_at = '2020-01-01'")
+    conn.execute("UPDATE actorq.job SET created_at = '2020-01-01'")
     assert pruned(conn) == 0
     conn.execute("DELETE FROM public.photo")
     insert(conn, 1)

@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from actorq.store.admin.run.jobs import LAST
-from actorq.store.admin.run.run import connect_admin, planned, run
+from actorq.store.admin.jobs import LAST
+from actorq.store.admin.run import connect_admin, planned, run
 from actorq.store.session.connection import Session
 from actorq.store.session.statements import statement
 from tests.support.rows import insert
@@ -58,7 +58,7 @@ def filled(server: str, template: str) -> Iterator[Session]:
 def fill(conn: Session) -> None:
     for state in ("pending", "failed", "completed"):
         conn.execute(
-            "INSERT INTO actorq.client.handle (kind, state, attempt, args, run_at, finalized_at)"
+            "INSERT INTO actorq.job (kind, state, attempt, args, run_at, finalized_at)"
             " SELECT 'k' || n %% %s, %s, 1, to_json(repeat('x', 100)),"
             " now() - n * interval '1 ms', now() FROM generate_series(1, %s) n",
             [KINDS, state, N],
@@ -67,7 +67,7 @@ def fill(conn: Session) -> None:
     conn.execute(
         "INSERT INTO actorq.failure (job, attempt, lane, final, cause, type, message, traceback)"
         " SELECT j.id, 1, l.id, true, 'error', 'ValueError', 'no', repeat('x', 100)"
-        " FROM actorq.client.handle j JOIN actorq.lane l USING (queue, kind) WHERE j.state = 'failed'"
+        " FROM actorq.job j JOIN actorq.lane l USING (queue, kind) WHERE j.state = 'failed'"
     )
 
 
@@ -88,7 +88,7 @@ def test_what_is_looked_for_is_found_without_reading_whole_tables(
     filled: Session, analysed: bool
 ) -> None:
     if analysed:
-        filled.execute("ANALYZE actorq.client.handle, actorq.ready, actorq.failure")
+        filled.execute("ANALYZE actorq.job, actorq.ready, actorq.failure")
     touched = {}
     for what, (name, params, most) in CALLS.items():
         plan = explained(filled, name, params)

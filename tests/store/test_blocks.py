@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from actorq.store.admin.run import doctor
-from actorq.store.queue.queue.cancel import cancel
-from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.admin import doctor
+from actorq.store.queue.cancel import cancel
+from actorq.store.queue.queue import QueueStore
 from tests.store.kit import Kit, beside
 from tests.support.rows import ready_ids
 
@@ -33,7 +33,7 @@ def test_jobs_of_one_statement_share_rows(kit: Kit) -> None:
 def test_a_block_is_in_order_whatever_the_plan(kit: Kit, kind: str, plan: str) -> None:
     """What a claim leaves of it must not lie before the place where the claim has ended."""
     kit.conn.execute(f"SET enable_{plan} = off".encode())
-    insert = "INSERT INTO actorq.client.handle (kind) SELECT %s FROM generate_series(1, 2000) RETURNING id"
+    insert = "INSERT INTO actorq.job (kind) SELECT %s FROM generate_series(1, 2000) RETURNING id"
     ids = [job for (job,) in kit.rows(insert, kind)]
     assert [job for block in blocks(kit) for job in block] == ids
     kit.lane = kit.store.lanes([("default", kind)])["default", kind]
@@ -48,7 +48,7 @@ def test_a_block_is_in_order_whatever_the_plan(kit: Kit, kind: str, plan: str) -
 
 def test_jobs_that_differ_do_not(kit: Kit) -> None:
     kit.conn.execute(
-        "INSERT INTO actorq.client.handle (kind, priority, run_at)"
+        "INSERT INTO actorq.job (kind, priority, run_at)"
         " SELECT 'k', n / 10 % 2, timestamptz '2020-01-01' + n / 20 * interval '1 s'"
         " FROM generate_series(0, 59) n"
     )
@@ -198,7 +198,7 @@ def twice_in_one(kit: Kit, job: int) -> None:
 
 
 def stale(kit: Kit, job: int) -> None:
-    kit.conn.execute("UPDATE actorq.client.handle SET state = 'completed' WHERE id = %s", [job])
+    kit.conn.execute("UPDATE actorq.job SET state = 'completed' WHERE id = %s", [job])
 
 
 def both(kit: Kit, job: int) -> None:
@@ -211,7 +211,7 @@ def both(kit: Kit, job: int) -> None:
 
 def misplaced(kit: Kit, job: int) -> None:
     kit.conn.execute("SET actorq.own = 'on'")
-    kit.conn.execute("UPDATE actorq.client.handle SET priority = 1 WHERE id = %s", [job])
+    kit.conn.execute("UPDATE actorq.job SET priority = 1 WHERE id = %s", [job])
 
 
 def in_no_window(kit: Kit, job: int) -> None:

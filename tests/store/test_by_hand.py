@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from actorq.store.admin.run import change, prune
-from actorq.store.admin.run.run import connect_admin
+from actorq.store.admin import change, prune
+from actorq.store.admin.run import connect_admin
 from actorq.store.session.connection import Session
 from tests.support.rows import finish, insert, ready_ids, states
 from tests.support.shell import Shell
@@ -40,9 +40,9 @@ def with_all(conn: Session, n: int = 3) -> list[int]:
     """Make dead letters with failures, results and unique keys."""
     ids = insert(conn, n)
     finish(conn, ids, "failed")
-    conn.execute("INSERT INTO actorq.result SELECT id, '1' FROM actorq.client.handle")
-    conn.execute("UPDATE actorq.client.handle SET unique_key = 'k' || id WHERE id = ANY (%s)", [ids])
-    conn.execute("INSERT INTO actorq.unique_key SELECT kind, unique_key, id FROM actorq.client.handle")
+    conn.execute("INSERT INTO actorq.result SELECT id, '1' FROM actorq.job")
+    conn.execute("UPDATE actorq.job SET unique_key = 'k' || id WHERE id = ANY (%s)", [ids])
+    conn.execute("INSERT INTO actorq.unique_key SELECT kind, unique_key, id FROM actorq.job")
     return ids
 
 
@@ -53,7 +53,7 @@ def test_a_state_cannot_be_updated_and_the_command_is_named(
     ids = insert(conn, 2)
     finish(conn, ids[:1], "failed")
     with pytest.raises(errors.RestrictViolation, match="state of a job cannot be updated") as no:
-        person.execute("UPDATE actorq.client.handle SET state = %s", [state])
+        person.execute("UPDATE actorq.job SET state = %s", [state])
     assert "actorq retry" in str(no.value.diag.message_hint)
     assert states(conn, ids) == ["failed", "ready"]
 
@@ -62,7 +62,7 @@ def test_a_deleted_job_takes_its_results_failures_and_key_along(
     conn: Session, person: psycopg.Connection
 ) -> None:
     ids = with_all(conn)
-    person.execute("DELETE FROM actorq.client.handle WHERE id = ANY (%s)", [ids[:2]])
+    person.execute("DELETE FROM actorq.job WHERE id = ANY (%s)", [ids[:2]])
     assert left(conn) == {
         "job": 1, "ready": 0, "lease": 0, "result": 1, "failure": 1, "unique_key": 1,
     }  # fmt: skip
@@ -74,7 +74,7 @@ def test_a_key_that_another_job_has_taken_over_stays(
     ids = with_all(conn, 1)
     (holder,) = insert(conn, unique_key=f"k{ids[0]}")
     conn.execute("UPDATE actorq.unique_key SET job = %s", [holder])
-    person.execute("DELETE FROM actorq.client.handle WHERE id = %s", [ids[0]])
+    person.execute("DELETE FROM actorq.job WHERE id = %s", [ids[0]])
     assert left(conn)["unique_key"] == 1
 
 
@@ -84,7 +84,7 @@ def test_a_truncate_leaves_nothing_of_any_job(
 ) -> None:
     with_all(conn)
     insert(conn, 5)
-    person.execute(f"TRUNCATE actorq.client.handle {restart}".encode())
+    person.execute(f"TRUNCATE actorq.job {restart}".encode())
     assert set(left(conn).values()) == {0}
     (job,) = insert(conn)
     assert ready_ids(conn) == [job]
@@ -95,8 +95,8 @@ def test_jobs_that_others_refer_to_are_kept_and_the_rest_is_pruned(
 ) -> None:
     ids = insert(conn, 6)
     finish(conn, ids)
-    person.execute("CREATE TABLE photo (job bigint REFERENCES actorq.client.handle, name text)")
-    person.execute("CREATE TABLE note (job bigint REFERENCES actorq.client.handle ON DELETE SET NULL)")
+    person.execute("CREATE TABLE photo (job bigint REFERENCES actorq.job, name text)")
+    person.execute("CREATE TABLE note (job bigint REFERENCES actorq.job ON DELETE SET NULL)")
     person.execute("INSERT INTO photo VALUES (%s), (%s)", [ids[1], ids[4]])
     person.execute("INSERT INTO note VALUES (%s)", [ids[0]])
     (part,) = prune.prune(conn)

@@ -12,7 +12,7 @@ import pytest
 from actorq.core.job.model import Counts, Row
 from actorq.core.store_values import Ask, DueAsk
 from actorq.errors import RowRefused
-from actorq.store.queue.queue import claims
+from actorq.store.queue import claims
 from actorq.store.session.calls import Calls
 from actorq.store.session.faults import BrokenLease, LockTimeout
 from tests.store.kit import ERROR, Kit, beside, done, part
@@ -53,9 +53,9 @@ def test_args_and_counters_come_in_the_order_of_the_claim(kit: Kit, gone: bool) 
         kit.enqueue(1, args, priority=priority)[0]
         for args, priority in (('"é"', 9), ("[1,2]", 5), ('{"a":1}', 0), ("3", 0))
     ]
-    kit.conn.execute("UPDATE actorq.client.handle SET n_lost = 2, attempt = 2 WHERE id = %s", [early])
+    kit.conn.execute("UPDATE actorq.job SET n_lost = 2, attempt = 2 WHERE id = %s", [early])
     if gone:
-        kit.conn.execute("UPDATE actorq.client.handle SET state = 'cancelled' WHERE id = %s", [second])
+        kit.conn.execute("UPDATE actorq.job SET state = 'cancelled' WHERE id = %s", [second])
     claimed = kit.claim(1)
     batch = claimed.batch
     assert batch is not None
@@ -74,7 +74,7 @@ def test_a_batch_is_the_same_in_however_many_rows_it_comes(
     monkeypatch.setattr(claims, "PART_JOBS", size)
     ids = [kit.enqueue(1, f"{k}", priority=p)[0] for k, p in enumerate([3, 1, 2, 0, 3, 1, 2])]
     order = [3, 1, 5, 2, 6, 0, 4]
-    kit.conn.execute("UPDATE actorq.client.handle SET attempt = 1 WHERE id = ANY (%s)", [ids[1::3]])
+    kit.conn.execute("UPDATE actorq.job SET attempt = 1 WHERE id = ANY (%s)", [ids[1::3]])
     batch = kit.batch(1)
     assert batch.ids == [ids[k] for k in order]
     assert b",".join(batch.args) == ",".join(map(str, order)).encode()
@@ -86,7 +86,7 @@ def test_a_batch_is_the_same_in_however_many_rows_it_comes(
 
 def test_a_claim_of_jobs_that_are_all_final_leaves_no_lease(kit: Kit) -> None:
     kit.enqueue(3)
-    kit.conn.execute("UPDATE actorq.client.handle SET state = 'cancelled'")
+    kit.conn.execute("UPDATE actorq.job SET state = 'cancelled'")
     claimed = kit.claim(1)
     assert (claimed.batch, claimed.n_taken) == (None, 3)
     assert kit.one("SELECT count(*) FROM actorq.lease") == 0
@@ -98,7 +98,7 @@ def test_a_lease_that_is_gone_before_its_jobs_are_known_is_noticed(
     kit: Kit, monkeypatch: pytest.MonkeyPatch, all_: bool
 ) -> None:
     ids = kit.enqueue(2)
-    final = "UPDATE actorq.client.handle SET state = 'cancelled' WHERE id = ANY (%s)"
+    final = "UPDATE actorq.job SET state = 'cancelled' WHERE id = ANY (%s)"
     kit.conn.execute(final, [ids if all_ else ids[:1]])
     direct = Calls.direct
 
@@ -116,7 +116,7 @@ def test_a_claim_that_somebody_keeps_from_mending_its_lease_goes_back(
     kit: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = kit.enqueue(100)
-    kit.conn.execute("UPDATE actorq.client.handle SET state = 'cancelled' WHERE id = %s", ids[:1])
+    kit.conn.execute("UPDATE actorq.job SET state = 'cancelled' WHERE id = %s", ids[:1])
     monkeypatch.setattr(claims.Turns, "way", lambda *_: "alone")
     row = Calls.row
 
@@ -140,9 +140,9 @@ def test_jobs_that_are_gone_are_left_out_of_every_row(
     monkeypatch.setattr(claims, "PART_JOBS", 2)
     monkeypatch.setattr(claims.Turns, "way", lambda *_: way)
     ids = [kit.enqueue(1, f"{k}")[0] for k in range(8)]
-    kit.conn.execute("UPDATE actorq.client.handle SET attempt = 1 WHERE id = ANY (%s)", [ids[3:7:3]])
+    kit.conn.execute("UPDATE actorq.job SET attempt = 1 WHERE id = ANY (%s)", [ids[3:7:3]])
     gone = [ids[0], ids[1], ids[2], ids[5], ids[7]]
-    kit.conn.execute("UPDATE actorq.client.handle SET state = 'cancelled' WHERE id = ANY (%s)", [gone])
+    kit.conn.execute("UPDATE actorq.job SET state = 'cancelled' WHERE id = ANY (%s)", [gone])
     claimed = kit.claim(1)
     batch = claimed.batch
     assert batch is not None
@@ -190,8 +190,8 @@ def test_only_jobs_that_are_not_fresh_have_notes(kit: Kit) -> None:
 
 def test_scheduled_jobs_other_lanes_and_suspects_are_left_alone(kit: Kit) -> None:
     kit.enqueue(1, run_at=datetime.now(UTC) + timedelta(hours=1))
-    kit.conn.execute("INSERT INTO actorq.client.handle (kind) VALUES ('other')")
-    kit.conn.execute("INSERT INTO actorq.client.handle (kind, queue) VALUES ('k', 'other')")
+    kit.conn.execute("INSERT INTO actorq.job (kind) VALUES ('other')")
+    kit.conn.execute("INSERT INTO actorq.job (kind, queue) VALUES ('k', 'other')")
     kit.conn.execute("UPDATE actorq.ready SET suspect = 3 WHERE id = %s", kit.enqueue(1))
     assert kit.claim(1).n_taken == 0
     assert kit.claim(1, suspect=3).n_taken == 1
@@ -212,7 +212,7 @@ def test_a_claim_says_where_each_priority_ended(kit: Kit) -> None:
     # Each three are one block, known by its first job.
     assert {p: job for p, (_, job) in claimed.last.items()} == {2: ids[0], 5: ids[3], 7: ids[6]}
     us = kit.one(
-        "SELECT (extract(epoch FROM run_at) * 1e6)::int8 FROM actorq.client.handle WHERE id = %s",
+        "SELECT (extract(epoch FROM run_at) * 1e6)::int8 FROM actorq.job WHERE id = %s",
         ids[7],
     )
     assert claimed.last[7][0] == us
@@ -245,9 +245,9 @@ def test_enough_jobs_are_taken_at_once_however_young(kit: Kit) -> None:
 
 def test_a_job_that_is_gone_or_final_is_taken_but_not_leased(kit: Kit) -> None:
     gone, final, good = kit.enqueue(3)
-    kit.conn.execute("ALTER TABLE actorq.client.handle DISABLE TRIGGER USER")
-    kit.conn.execute("DELETE FROM actorq.client.handle WHERE id = %s", [gone])
-    kit.conn.execute("UPDATE actorq.client.handle SET state = 'completed' WHERE id = %s", [final])
+    kit.conn.execute("ALTER TABLE actorq.job DISABLE TRIGGER USER")
+    kit.conn.execute("DELETE FROM actorq.job WHERE id = %s", [gone])
+    kit.conn.execute("UPDATE actorq.job SET state = 'completed' WHERE id = %s", [final])
     claimed = kit.claim(1)
     assert claimed.n_taken == 3
     assert claimed.batch is not None
@@ -257,8 +257,8 @@ def test_a_job_that_is_gone_or_final_is_taken_but_not_leased(kit: Kit) -> None:
 
 def test_if_all_are_gone_no_lease_stays_behind(kit: Kit) -> None:
     kit.enqueue(2)
-    kit.conn.execute("ALTER TABLE actorq.client.handle DISABLE TRIGGER USER")
-    kit.conn.execute("DELETE FROM actorq.client.handle")
+    kit.conn.execute("ALTER TABLE actorq.job DISABLE TRIGGER USER")
+    kit.conn.execute("DELETE FROM actorq.job")
     claimed = kit.claim(1)
     assert (claimed.n_taken, claimed.batch) == (2, None)
     assert kit.one("SELECT count(*) FROM actorq.lease") == 0
@@ -280,7 +280,7 @@ def test_two_claims_at_once_share_the_jobs_without_waiting(kit: Kit) -> None:
 
 
 def test_no_planner_setting_makes_a_claim_take_more_than_its_limit(kit: Kit) -> None:
-    kit.conn.execute("ANALYZE actorq.ready, actorq.client.handle")
+    kit.conn.execute("ANALYZE actorq.ready, actorq.job")
     kit.enqueue(700)
     singly(kit.conn)
     kit.enqueue(700)
@@ -332,7 +332,7 @@ def test_giving_back_charges_nothing_and_keeps_the_place(kit: Kit) -> None:
     kit.batch(1)
     kit.store.give_back(kit.node, 1, 0)
     assert kit.rows("SELECT id, run_at, lane, priority FROM actorq.queued ORDER BY id") == before
-    assert kit.one("SELECT max(attempt) FROM actorq.client.handle") == 0
+    assert kit.one("SELECT max(attempt) FROM actorq.job") == 0
 
 
 def test_due_says_what_is_there_what_comes_and_who_is_suspect(kit: Kit) -> None:

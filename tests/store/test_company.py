@@ -10,7 +10,7 @@ import pytest
 
 from actorq import embedded
 from actorq.core.store_values import DueAsk
-from actorq.store.queue.queue.cancel import cancel
+from actorq.store.queue.cancel import cancel
 from actorq.store.schema.migrate import migrate
 from actorq.store.session.faults import LockTimeout
 from tests.store.kit import Kit, done
@@ -56,7 +56,7 @@ def test_a_listener_that_hangs_stops_no_enqueue_and_no_cancel(short_of_notificat
 
 def test_rows_that_refer_to_a_job_are_no_obstacle(kit: Kit) -> None:
     ids = kit.enqueue(2)
-    kit.conn.execute("CREATE TABLE public.mine (job bigint REFERENCES actorq.client.handle)")
+    kit.conn.execute("CREATE TABLE public.mine (job bigint REFERENCES actorq.job)")
     with kit.conn.transaction():
         kit.conn.execute("INSERT INTO public.mine SELECT unnest(%s::bigint[])", [ids])
         batch = kit.batch(1)
@@ -71,7 +71,7 @@ def test_a_table_that_somebody_has_locked_stops_no_heart(kit: Kit) -> None:
     kit.store.leave(kit.node)
     other = kit.register()
     with kit.conn.transaction():
-        kit.conn.execute("LOCK TABLE actorq.client.handle")
+        kit.conn.execute("LOCK TABLE actorq.job")
         assert kit.store.beat(other) == []
         assert [node.id for node in kit.store.nodes()] == [other]
         with pytest.raises(LockTimeout):
@@ -97,6 +97,6 @@ def test_the_longest_names_are_woken_and_found(kit: Kit) -> None:
     (lane,) = kit.store.lanes([(NAME, NAME)]).values()
     kit.store.listen()
     kit.store.hunger(kit.node, {lane}, set())
-    kit.conn.execute("INSERT INTO actorq.client.handle (queue, kind) VALUES (%s, %s)", [NAME, NAME])
+    kit.conn.execute("INSERT INTO actorq.job (queue, kind) VALUES (%s, %s)", [NAME, NAME])
     assert kit.store.notifications(10) == [f"{lane} {kit.node}"]
     assert [due.due for due in kit.store.due([DueAsk(lane)])] == [True]

@@ -11,11 +11,11 @@ import pytest
 
 import actorq
 from actorq.core.job.model import Row
-from actorq.store.admin.run import checks as admin_checks
-from actorq.store.admin.run import doctor, jobs, ranges
-from actorq.store.admin.run.checks import Check
-from actorq.store.admin.run.doctor import diagnose, repair, strays
-from actorq.store.admin.run.run import connect_admin
+from actorq.store.admin import checks as admin_checks
+from actorq.store.admin import doctor, jobs, ranges
+from actorq.store.admin.checks import Check
+from actorq.store.admin.doctor import diagnose, repair, strays
+from actorq.store.admin.run import connect_admin
 from actorq.store.session.connection import Session
 from actorq.store.session.faults import OnHold
 from tests.store.kit import ERROR, Kit, part
@@ -76,11 +76,11 @@ def double(conn: Session, job: int) -> None:
 
 
 def end(conn: Session, job: int) -> None:
-    conn.execute("UPDATE actorq.client.handle SET state = 'completed' WHERE id = %s", [job])
+    conn.execute("UPDATE actorq.job SET state = 'completed' WHERE id = %s", [job])
 
 
 def misplace(conn: Session, job: int) -> None:
-    conn.execute("UPDATE actorq.client.handle SET priority = 1 WHERE id = %s", [job])
+    conn.execute("UPDATE actorq.job SET priority = 1 WHERE id = %s", [job])
 
 
 @pytest.mark.parametrize(
@@ -164,14 +164,14 @@ def unfit(conn: Session) -> dict[int, str]:
     finish(conn, [elsewhere, unmarked, fine, gone], "failed")
     conn.execute("UPDATE actorq.failure SET final = false WHERE job = %s", [unmarked])
     finish(conn, [marked], "failed")
-    conn.execute("UPDATE actorq.client.handle SET state = 'completed' WHERE id = %s", [marked])
+    conn.execute("UPDATE actorq.job SET state = 'completed' WHERE id = %s", [marked])
     conn.execute("UPDATE actorq.failure SET lane = 77 WHERE job = %s", [elsewhere])
     conn.execute("DELETE FROM actorq.ready")
-    conn.execute("UPDATE actorq.client.handle SET state = 'failed' WHERE id = %s", [silent])
-    conn.execute("INSERT INTO actorq.result SELECT id, '1' FROM actorq.client.handle WHERE id = %s", [gone])
+    conn.execute("UPDATE actorq.job SET state = 'failed' WHERE id = %s", [silent])
+    conn.execute("INSERT INTO actorq.result SELECT id, '1' FROM actorq.job WHERE id = %s", [gone])
     with conn.transaction():
         conn.execute("SET LOCAL session_replication_role = replica")
-        conn.execute("DELETE FROM actorq.client.handle WHERE id = %s", [gone])
+        conn.execute("DELETE FROM actorq.job WHERE id = %s", [gone])
     return {
         marked: "marked", elsewhere: "elsewhere", unmarked: "unmarked", silent: "unmarked",
         gone: "orphan",
@@ -187,17 +187,17 @@ def test_failures_and_results_that_do_not_fit_are_found_and_mended(conn: Session
     assert repair(conn) == doctor.Repaired(0, 0, n_matched=len(wrong))
     assert found(conn, "belongings").level == "ok"
     dead = sorted(jobs.job_ids(conn, state="failed"))
-    failed = conn.execute("SELECT id FROM actorq.client.handle WHERE state = 'failed' ORDER BY id")
+    failed = conn.execute("SELECT id FROM actorq.job WHERE state = 'failed' ORDER BY id")
     assert dead == [row[0] for row in failed]
     assert conn.execute("SELECT count(*) FROM actorq.result").fetchone() == (0,)
 
 
 def test_foreign_keys_to_jobs_are_named(conn: Session) -> None:
-    conn.execute("CREATE TABLE public.note (job bigint REFERENCES actorq.client.handle ON DELETE CASCADE)")
+    conn.execute("CREATE TABLE public.note (job bigint REFERENCES actorq.job ON DELETE CASCADE)")
     check = found(conn, "references")
     assert (check.level, "note_job_fkey of public.note" in check.text) == ("warn", True)
     assert "prune keeps" not in check.text
-    conn.execute("CREATE TABLE public.photo (job bigint REFERENCES actorq.client.handle)")
+    conn.execute("CREATE TABLE public.photo (job bigint REFERENCES actorq.job)")
     assert "prune keeps" in found(conn, "references").text
 
 
@@ -248,7 +248,7 @@ def test_a_job_settled_out_of_its_lease_is_no_stray(conn: Session) -> None:
 
 
 def test_a_sequence_behind_the_jobs_is_found_and_moved(conn: Session) -> None:
-    conn.execute("INSERT INTO actorq.client.handle (id, kind) VALUES (1000, 'embed')")
+    conn.execute("INSERT INTO actorq.job (id, kind) VALUES (1000, 'embed')")
     assert found(conn, "ids").level == "bad"
     repair(conn)
     assert found(conn, "ids").level == "ok"
@@ -285,10 +285,10 @@ def test_every_sequence_is_looked_after_and_what_it_stops_is_told(kit: Kit) -> N
 
 
 def test_a_disabled_or_missing_trigger_is_bad(conn: Session) -> None:
-    conn.execute("ALTER TABLE actorq.client.handle DISABLE TRIGGER job_inserted")
+    conn.execute("ALTER TABLE actorq.job DISABLE TRIGGER job_inserted")
     assert found(conn, "triggers").level == "bad"
     assert "job_inserted" in found(conn, "triggers").text
-    conn.execute("DROP TRIGGER job_inserted ON actorq.client.handle")
+    conn.execute("DROP TRIGGER job_inserted ON actorq.job")
     assert "missing" in found(conn, "triggers").text
 
 

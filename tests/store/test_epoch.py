@@ -9,7 +9,7 @@ import pytest
 
 from actorq.core.store_values import DueAsk
 from actorq.errors import StoreUnavailable
-from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.queue.queue import QueueStore
 from actorq.store.session.connection import connect
 from actorq.store.session.epoch import Epoch
 from actorq.store.session.faults import OnHold, remedy

@@ -13,7 +13,7 @@ from psycopg import conninfo, sql
 from actorq import App
 from actorq.core.store_values import Ask, NodeInfo
 from actorq.errors import StoreError
-from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.queue.queue import QueueStore
 from actorq.store.schema.migrate import migrate, sql_text
 from actorq.store.session.faults import Forbidden
 from tests.store.kit import done
@@ -73,7 +73,7 @@ def test_an_enqueuer_can_enqueue_in_every_way_and_ask_what_became_of_it(
 def test_an_enqueuer_cannot_read_args_or_take_jobs(role: As, own: psycopg.Connection) -> None:
     insert(own)
     with psycopg.connect(role("enqueuer"), autocommit=True) as conn:
-        for text in ("SELECT args FROM actorq.client.handle", "DELETE FROM actorq.ready"):
+        for text in ("SELECT args FROM actorq.job", "DELETE FROM actorq.ready"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 conn.execute(text.encode())
 
@@ -117,7 +117,7 @@ def test_an_operator_can_retry_cancel_prune_and_repair(
     assert actorq("cancel", waiting).code == 0
     assert actorq("prune", "--state", "completed").out == "1 job deleted\n"
     own.execute("DELETE FROM actorq.ready")
-    own.execute("INSERT INTO actorq.client.handle (id, kind) VALUES (1000, 'new')")
+    own.execute("INSERT INTO actorq.job (id, kind) VALUES (1000, 'new')")
     ran = actorq("doctor", "--repair")
     assert (ran.code, "repaired: 1 row added" in ran.out) == (0, True), ran.out + ran.err
 

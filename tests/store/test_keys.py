@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from actorq.store.admin.run import change
-from actorq.store.admin.run.run import connect_admin
+from actorq.store.admin import change
+from actorq.store.admin.run import connect_admin
 from tests.store.kit import Kit, beside, done
 from tests.support.rows import finish
 
@@ -11,8 +11,8 @@ from tests.support.rows import finish
 def keyed(kit: Kit, n: int) -> list[int]:
     """Make jobs with the unique keys k0, k1, …"""
     ids = kit.enqueue(n)
-    kit.conn.execute("UPDATE actorq.client.handle SET unique_key = 'k' || id - %s", [ids[0]])
-    kit.conn.execute("INSERT INTO actorq.unique_key SELECT kind, unique_key, id FROM actorq.client.handle")
+    kit.conn.execute("UPDATE actorq.job SET unique_key = 'k' || id - %s", [ids[0]])
+    kit.conn.execute("INSERT INTO actorq.unique_key SELECT kind, unique_key, id FROM actorq.job")
     return ids
 
 

@@ -7,7 +7,7 @@ import pytest
 from actorq.core.job.model import FRESH
 from actorq.core.job.settle import returned
 from actorq.core.store_values import Left
-from actorq.store.queue.queue import claims
+from actorq.store.queue import claims
 from tests.store.kit import Kit, done
 
 
@@ -24,7 +24,7 @@ def test_due_and_later_jobs_are_counted_whatever_rows_they_share(kit: Kit) -> No
     kit.enqueue(300)
     kit.enqueue(3, priority=1)
     kit.conn.execute(
-        "INSERT INTO actorq.client.handle (kind, args, run_at)"
+        "INSERT INTO actorq.job (kind, args, run_at)"
         " SELECT 'k', '{}', now() + n * interval '1 hour' FROM generate_series(1, 4) n"
     )
     found = left(kit)
@@ -52,7 +52,7 @@ def test_jobs_under_leases_are_counted_and_nobodys_leases_are_told(kit: Kit) -> 
 
 
 def test_another_lanes_jobs_are_not_counted(kit: Kit) -> None:
-    kit.conn.execute("INSERT INTO actorq.client.handle (kind, args) VALUES ('other', '{}')")
+    kit.conn.execute("INSERT INTO actorq.job (kind, args) VALUES ('other', '{}')")
     assert left(kit) == Left(kit.lane)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from actorq.core.store_values import Ask
 from actorq.errors import ConfigError, SchemaMismatch, StoreUnavailable
-from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.queue.queue import QueueStore
 from actorq.store.schema import migrate as module
 from actorq.store.schema.migrate import Migration, check, migrate, migrations, sql_text
 from actorq.store.session.connection import connect

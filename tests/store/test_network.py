@@ -11,8 +11,8 @@ import actorq
 from actorq.core.job.model import Settlement
 from actorq.core.store_values import Ask
 from actorq.errors import StoreUnavailable
-from actorq.store.queue.queue.claims import MANY
-from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.queue.claims import MANY
+from actorq.store.queue.queue import QueueStore
 from actorq.store.session.connection import Session
 from tests.store.kit import Kit
 from tests.support.network import Network

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from actorq.core.store_values import DueAsk, ReadyPosition
-from actorq.store.queue.queue import claims
-from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.queue import claims
+from actorq.store.queue.queue import QueueStore
 from actorq.store.session.statements import statement
 from tests.store.kit import Kit, done
 
@@ -84,7 +84,7 @@ def check_plan(top: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", CALLS)
 def test_plans_made_on_empty_tables_look_up_by_index(kit: Kit, name: str) -> None:
-    kit.conn.execute("ANALYZE actorq.client.handle, actorq.ready, actorq.lease")
+    kit.conn.execute("ANALYZE actorq.job, actorq.ready, actorq.lease")
     prepare(kit.store, name)
     check_plan(plan(kit.store, name))
 
@@ -103,7 +103,7 @@ def filled(kit: Kit) -> Kit:
 def test_plans_stay_when_the_tables_fill_before_and_after_they_are_analysed(filled: Kit) -> None:
     for analyse in (False, True):
         if analyse:
-            filled.conn.execute("ANALYZE actorq.client.handle, actorq.ready")
+            filled.conn.execute("ANALYZE actorq.job, actorq.ready")
         store = filled.open()
         for name in CALLS:
             prepare(store, name)

@@ -10,10 +10,10 @@ import pytest
 
 import actorq
 from actorq.errors import ConfigError, StoreUnavailable
-from actorq.store.admin.run import change, doctor, prune, status
-from actorq.store.admin.run.run import connect_admin
-from actorq.store.queue.queue import cancel
-from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.admin import change, doctor, prune, status
+from actorq.store.admin.run import connect_admin
+from actorq.store.queue import cancel
+from actorq.store.queue.queue import QueueStore
 from actorq.store.schema.migrate import migrate
 from actorq.store.session.connection import connect
 from tests.store.kit import Kit
@@ -64,7 +64,7 @@ def enqueue_all_ways_pooled(dsn: str) -> None:
 
 def administer(dsn: str) -> None:
     with connect_admin(dsn, "actorq") as conn:
-        waiting = "SELECT id FROM actorq.client.handle WHERE state = 'pending' ORDER BY id LIMIT 4"
+        waiting = "SELECT id FROM actorq.job WHERE state = 'pending' ORDER BY id LIMIT 4"
         ids = [row[0] for row in conn.execute(waiting)]
         assert cancel.cancel(conn, ids).cancelled == ids
         assert change.retry(conn, ids).taken == ids
@@ -100,7 +100,7 @@ def test_no_command_leaves_a_setting_behind(
     before = remains(shared)
     command(shared)
     assert remains(shared) == before
-    guarded = "UPDATE actorq.client.handle SET priority = 1"
+    guarded = "UPDATE actorq.job SET priority = 1"
     with (
         psycopg.connect(shared, autocommit=True) as conn,
         pytest.raises(psycopg.errors.RestrictViolation),
@@ -110,7 +110,7 @@ def test_no_command_leaves_a_setting_behind(
 
 def test_what_a_command_needs_holds_for_its_transaction(shared: str, kit: Kit) -> None:
     kit.enqueue(1)
-    kit.conn.execute("BEGIN; LOCK TABLE actorq.client.handle")
+    kit.conn.execute("BEGIN; LOCK TABLE actorq.job")
     with connect(shared, name="test", session=False, lock_timeout_s=0.05) as conn:
         assert conn.pooling == "transaction"
         with pytest.raises(Exception, match="lock timeout"):

@@ -11,7 +11,7 @@ import pytest
 import actorq
 from actorq.core.job.model import Row
 from actorq.core.store_values import Ask, NodeInfo
-from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.queue.queue import QueueStore
 from actorq.store.session.connection import connect
 from tests.store.kit import ERROR, part
 

@@ -10,9 +10,9 @@ import pytest
 
 from actorq.core.job.model import Row
 from actorq.core.store_values import Ask
-from actorq.store.queue.queue.cancel import cancel
-from actorq.store.queue.queue.claims import MANY
-from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.queue.cancel import cancel
+from actorq.store.queue.claims import MANY
+from actorq.store.queue.queue import QueueStore
 from tests.store.kit import ERROR, Kit, beside, done, part
 
 Op = Callable[["Scene", QueueStore], object]
@@ -28,7 +28,7 @@ class Scene:
             CREATE TABLE public.ended (job bigint, state actorq.job_state);
             CREATE FUNCTION public.note_end() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN INSERT INTO public.ended VALUES (NEW.id, NEW.state); RETURN NULL; END $$;
-            CREATE TRIGGER note_end AFTER UPDATE OF state ON actorq.client.handle FOR EACH ROW
+            CREATE TRIGGER note_end AFTER UPDATE OF state ON actorq.job FOR EACH ROW
             WHEN (NEW.state <> 'pending') EXECUTE FUNCTION public.note_end();
             """
         )

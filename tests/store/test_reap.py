@@ -7,7 +7,7 @@ import pytest
 from actorq.core.job.model import Row
 from actorq.core.store_values import Ask, NodeInfo
 from actorq.errors import RowRefused
-from actorq.store.queue.queue.cancel import cancel
+from actorq.store.queue.cancel import cancel
 from tests.store.kit import ERROR, Kit, beside, done, part, pid
 
 
@@ -59,7 +59,7 @@ def test_the_jobs_of_a_dead_node_are_ready_again_and_charged_a_loss(kit: Kit) ->
     reaped = kit.store.reap(10, 3, 2)
     assert (reaped.leases, reaped.returned, reaped.lanes) == (1, 3, [kit.lane])
     kit.check_places()
-    assert kit.rows("SELECT DISTINCT attempt, n_lost, n_failed FROM actorq.client.handle") == [(1, 1, 0)]
+    assert kit.rows("SELECT DISTINCT attempt, n_lost, n_failed FROM actorq.job") == [(1, 1, 0)]
     assert kit.batch(2).ids == ids
 
 
@@ -87,7 +87,7 @@ def test_a_job_that_came_back_by_itself_does_not_come_back_twice(
         kit.store.leave(kit.node)
         assert kit.store.reap(10, 3, 2).returned == 2
     kit.check_places()
-    n_lost = kit.rows("SELECT n_lost FROM actorq.client.handle ORDER BY id")
+    n_lost = kit.rows("SELECT n_lost FROM actorq.job ORDER BY id")
     assert n_lost == ([(0,)] * 3 if given_back else [(1,), (0,), (1,)])
 
 
@@ -164,7 +164,7 @@ def test_a_users_lock_keeps_one_lease_from_being_reaped_and_no_other(kit: Kit) -
         kit.batch(n, 1)
     kit.store.leave(kit.node)
     kit.conn.execute("BEGIN")
-    kit.conn.execute("SELECT FROM actorq.client.handle WHERE id = %s FOR UPDATE", [ids[0]])
+    kit.conn.execute("SELECT FROM actorq.job WHERE id = %s FOR UPDATE", [ids[0]])
     assert kit.store.reap(10, 3, 2).returned == 2
     kit.conn.execute("COMMIT")
     kit.check_places()
@@ -180,7 +180,7 @@ def test_a_lock_on_a_job_that_a_lease_no_longer_holds_keeps_nobody(kit: Kit) -> 
     assert kit.batch(2).ids == [ids[0], ids[3]]
     kit.store.leave(kit.node)
     with kit.conn.transaction():
-        kit.conn.execute("SELECT FROM actorq.client.handle WHERE id = ANY (%s) FOR UPDATE", [ids[:2]])
+        kit.conn.execute("SELECT FROM actorq.job WHERE id = ANY (%s) FOR UPDATE", [ids[:2]])
         assert kit.store.reap(10, 3, 2).returned == 1
     kit.check_places()
     assert kit.store.reap(10, 3, 2).returned == 2

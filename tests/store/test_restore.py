@@ -10,7 +10,7 @@ import pytest
 
 from actorq.core.job.model import Row
 from actorq.core.store_values import Ask
-from actorq.store.admin.run.doctor import diagnose, repair, strays
+from actorq.store.admin.doctor import diagnose, repair, strays
 from actorq.store.schema.migrate import migrate
 from actorq.store.session.faults import BrokenLease
 from tests.store.kit import ERROR, Kit, done, part
@@ -33,7 +33,7 @@ def old(kit: Kit) -> Kit:
     kit.conn.execute("TRUNCATE actorq.lane RESTART IDENTITY")
     for n, kind in enumerate(KINDS, 1):
         kit.conn.execute(
-            "INSERT INTO actorq.client.handle (kind, args) SELECT %s, to_json(n)"
+            "INSERT INTO actorq.job (kind, args) SELECT %s, to_json(n)"
             " FROM generate_series(1, 10) n",
             [kind],
         )
@@ -70,7 +70,7 @@ def run_all(kit: Kit) -> None:
         if seen.id != node:
             kit.store.bury(seen.id, seen.beat_at)
     kit.store.reap(100, 10, 10)
-    kinds = dict(kit.rows("SELECT id, kind FROM actorq.client.handle"))
+    kinds = dict(kit.rows("SELECT id, kind FROM actorq.job"))
     lease = 0
     for _ in range(5):
         for lane, kind in kit.rows("SELECT id, kind FROM actorq.lane"):
@@ -87,7 +87,7 @@ def run_all(kit: Kit) -> None:
 
 
 def pending(kit: Kit) -> int:
-    return int(kit.one("SELECT count(*) FROM actorq.client.handle WHERE state = 'pending'"))
+    return int(kit.one("SELECT count(*) FROM actorq.job WHERE state = 'pending'"))
 
 
 def check(kit: Kit) -> None:
@@ -95,7 +95,7 @@ def check(kit: Kit) -> None:
     repair(kit.conn)
     assert strays(kit.conn) == {}
     assert [c for c in diagnose(kit.conn) if c.level == "bad"] == []
-    kit.conn.execute("INSERT INTO actorq.client.handle (kind) SELECT unnest(%s::text[])", [[*KINDS, "new"]])
+    kit.conn.execute("INSERT INTO actorq.job (kind) SELECT unnest(%s::text[])", [[*KINDS, "new"]])
     run_all(kit)
     assert pending(kit) == 0
     assert kit.one("SELECT count(*) FROM actorq.failure WHERE final") == len(KINDS)
@@ -208,7 +208,7 @@ def test_what_stands_in_ready_already_is_not_put_there_again(kit: Kit) -> None:
     kit.batch(1)
     kit.conn.execute(
         "INSERT INTO actorq.ready (id, run_at, lane, priority)"
-        " SELECT id, run_at, %s, priority FROM actorq.client.handle",
+        " SELECT id, run_at, %s, priority FROM actorq.job",
         [kit.lane],
     )
     kit.store.leave(kit.node)

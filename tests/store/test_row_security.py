@@ -11,9 +11,9 @@ from psycopg import conninfo
 
 import actorq
 from actorq.errors import StoreError
-from actorq.store.admin.run.doctor import diagnose
-from actorq.store.admin.run.run import connect_admin
-from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.admin.doctor import diagnose
+from actorq.store.admin.run import connect_admin
+from actorq.store.queue.queue import QueueStore
 from actorq.store.session.faults import Forbidden
 from tests.store.kit import Kit
 
@@ -21,9 +21,9 @@ GRANTS = """
     GRANT USAGE ON SCHEMA actorq TO {role};
     GRANT ALL ON ALL TABLES IN SCHEMA actorq TO {role};
     GRANT ALL ON ALL SEQUENCES IN SCHEMA actorq TO {role};
-    CREATE POLICY mine ON actorq.client.handle TO {role} USING (queue = 'mine') WITH CHECK (true);
+    CREATE POLICY mine ON actorq.job TO {role} USING (queue = 'mine') WITH CHECK (true);
 """
-ON = "ALTER TABLE actorq.client.handle ENABLE ROW LEVEL SECURITY"
+ON = "ALTER TABLE actorq.job ENABLE ROW LEVEL SECURITY"
 
 
 @pytest.fixture
@@ -54,10 +54,10 @@ def test_an_owner_from_whom_rows_are_hidden_enqueues_new_kinds_all_the_same(
         )
         + f"ALTER FUNCTION actorq.job_inserted OWNER TO {role};"
         f"ALTER FUNCTION actorq.lane_needed OWNER TO {role};"
-        f"{ON}; ALTER TABLE actorq.client.handle FORCE ROW LEVEL SECURITY"
+        f"{ON}; ALTER TABLE actorq.job FORCE ROW LEVEL SECURITY"
     )
     with psycopg.connect(theirs) as conn:
-        conn.execute("INSERT INTO actorq.client.handle (kind, queue) VALUES ('new', 'mine'), ('new', 'my')")
+        conn.execute("INSERT INTO actorq.job (kind, queue) VALUES ('new', 'mine'), ('new', 'my')")
     kit.check_places()
     kit.conn.execute(f"REASSIGN OWNED BY {role} TO CURRENT_USER".encode())
 
@@ -101,4 +101,4 @@ def test_a_unique_key_is_not_taken_from_a_job_that_is_hidden(kit: Kit, theirs: s
         with pytest.raises(StoreError, match="row-level security"):
             kind.enqueue(1)  # RETURNING its id needs to see it
     with psycopg.connect(theirs) as conn:
-        conn.execute("INSERT INTO actorq.client.handle (kind) VALUES ('k')")
+        conn.execute("INSERT INTO actorq.job (kind) VALUES ('k')")

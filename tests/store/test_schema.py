@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from actorq.store.admin.run.doctor import strays
-from actorq.store.queue.queue.cancel import cancel
+from actorq.store.admin.doctor import strays
+from actorq.store.queue.cancel import cancel
 from tests.store.kit import Kit, beside, done, pid
 
 LATER = datetime.now(UTC) + timedelta(hours=1)
@@ -17,12 +17,12 @@ LATER = datetime.now(UTC) + timedelta(hours=1)
 
 def test_an_insert_makes_the_lane_and_the_job_ready(kit: Kit) -> None:
     kit.conn.execute(
-        "INSERT INTO actorq.client.handle (queue, kind, priority, key, args)"
+        "INSERT INTO actorq.job (queue, kind, priority, key, args)"
         " VALUES ('q', 'new', 2, 'x', '[1, 2]'), ('q', 'new', 3, '', '1')"
     )
     rows = kit.rows(
         "SELECT l.queue, l.kind, r.priority, r.suspect, r.run_at = j.run_at"
-        " FROM actorq.ready r JOIN actorq.client.handle j ON j.id = r.id JOIN actorq.lane l ON l.id = r.lane"
+        " FROM actorq.ready r JOIN actorq.job j ON j.id = r.id JOIN actorq.lane l ON l.id = r.lane"
         " ORDER BY r.id"
     )
     assert rows == [("q", "new", 2, 0, True), ("q", "new", 3, 0, True)]
@@ -30,7 +30,7 @@ def test_an_insert_makes_the_lane_and_the_job_ready(kit: Kit) -> None:
 
 def test_one_insert_may_go_into_many_lanes_known_and_new(kit: Kit) -> None:
     kit.conn.execute(
-        "INSERT INTO actorq.client.handle (queue, kind, state) VALUES"
+        "INSERT INTO actorq.job (queue, kind, state) VALUES"
         " ('default', 'k', 'pending'), ('new', 'k', 'pending'),"
         " ('new', 'k', 'failed'), ('new', 'l', 'pending')"
     )
@@ -43,7 +43,7 @@ def test_one_insert_may_go_into_many_lanes_known_and_new(kit: Kit) -> None:
 
 
 def test_an_insert_of_nothing_is_no_error(kit: Kit) -> None:
-    kit.conn.execute("INSERT INTO actorq.client.handle (kind) SELECT 'k' WHERE false")
+    kit.conn.execute("INSERT INTO actorq.job (kind) SELECT 'k' WHERE false")
     assert kit.claim(1).n_taken == 0
 
 
@@ -54,11 +54,11 @@ def test_a_snapshot_that_cannot_see_the_lane_is_an_error_and_never_a_lost_job(ki
     kit.store.lanes([("new", "k")])
     for values in ("('new', 'k')", "('new', 'k'), ('default', 'k')"):
         old.execute("SAVEPOINT s")
-        old.execute(f"INSERT INTO actorq.client.handle (queue, kind) VALUES {values}".encode())
+        old.execute(f"INSERT INTO actorq.job (queue, kind) VALUES {values}".encode())
         with pytest.raises(errors.SerializationFailure):
             old.execute("SET CONSTRAINTS ALL IMMEDIATE")
         old.execute("ROLLBACK TO SAVEPOINT s")
-    old.execute("INSERT INTO actorq.client.handle (queue, kind) VALUES ('new', 'k')")
+    old.execute("INSERT INTO actorq.job (queue, kind) VALUES ('new', 'k')")
     with pytest.raises(errors.SerializationFailure):
         old.execute("COMMIT")
     kit.check_places()
@@ -68,11 +68,11 @@ def test_a_snapshot_that_cannot_see_the_lane_is_an_error_and_never_a_lost_job(ki
 def test_copy_and_insert_from_select_make_jobs_ready(kit: Kit) -> None:
     with (
         kit.conn.cursor() as cursor,
-        cursor.copy("COPY actorq.client.handle (kind, args) FROM STDIN") as c,
+        cursor.copy("COPY actorq.job (kind, args) FROM STDIN") as c,
     ):
         for n in range(100):
             c.write_row(("k", str(n)))
-    kit.conn.execute("INSERT INTO actorq.client.handle (kind, args) SELECT kind, args FROM actorq.client.handle")
+    kit.conn.execute("INSERT INTO actorq.job (kind, args) SELECT kind, args FROM actorq.job")
     assert kit.claim(1).n_taken == 200
     kit.check_places()
 
@@ -90,7 +90,7 @@ def test_a_rolled_back_insert_leaves_nothing(kit: Kit) -> None:
 
 
 def test_two_sessions_may_make_the_same_lane_at_once(kit: Kit) -> None:
-    insert = "INSERT INTO actorq.client.handle (queue, kind) VALUES ('new', 'k')"
+    insert = "INSERT INTO actorq.job (queue, kind) VALUES ('new', 'k')"
     first, second = kit.open(), kit.open(lock_timeout_s=10)
     first._session.execute("BEGIN")
     first._session.execute(insert)
@@ -106,12 +106,12 @@ def test_two_sessions_may_make_the_same_lane_at_once(kit: Kit) -> None:
 def test_a_first_enqueue_in_an_open_transaction_is_in_nobodys_way(kit: Kit) -> None:
     """Neither in that of another enqueue, nor of a supervisor, in whatever order lanes come."""
     first, second = kit.open()._session, kit.open()._session
-    insert = "INSERT INTO actorq.client.handle (queue, kind) VALUES (%s, %s), (%s, %s)"
+    insert = "INSERT INTO actorq.job (queue, kind) VALUES (%s, %s), (%s, %s)"
     for session, kinds in ((first, "ab"), (second, "ba")):
         session.execute("BEGIN")
         for kind in kinds:
             session.execute(insert, ["new", kind, "default", "k"])
-    kit.conn.execute("INSERT INTO actorq.client.handle (queue, kind) VALUES ('new', 'a')")
+    kit.conn.execute("INSERT INTO actorq.job (queue, kind) VALUES ('new', 'a')")
     lanes = kit.store.lanes([("new", "a"), ("new", "b"), ("new", "c")])
     assert len(lanes) == 3
     kit.conn.execute("INSERT INTO actorq.hunger SELECT id, %s FROM actorq.lane", [kit.node])
@@ -129,13 +129,13 @@ def test_many_jobs_of_new_kinds_in_one_transaction_go_where_they_belong(kit: Kit
     with kit.conn.transaction():
         for kind in ("a", "b", "a"):
             kit.conn.execute(
-                "INSERT INTO actorq.client.handle (kind, priority)"
+                "INSERT INTO actorq.job (kind, priority)"
                 " SELECT CASE WHEN n %% 3 = 0 THEN 'c' ELSE %s END, n %% 2"
                 " FROM generate_series(1, 1000) n",
                 [kind],
             )
         with kit.conn.transaction(force_rollback=True):
-            kit.conn.execute("INSERT INTO actorq.client.handle (kind) VALUES ('never')")
+            kit.conn.execute("INSERT INTO actorq.job (kind) VALUES ('never')")
     kit.check_places()
     assert strays(kit.conn) == {}
     assert kit.rows(
@@ -147,7 +147,7 @@ def test_many_jobs_of_new_kinds_in_one_transaction_go_where_they_belong(kit: Kit
 
 def test_a_name_that_no_kind_can_have_is_refused_at_once(kit: Kit) -> None:
     with kit.conn.transaction(), pytest.raises(errors.CheckViolation), kit.conn.transaction():
-        kit.conn.execute("INSERT INTO actorq.client.handle (kind) VALUES ('no kind')")
+        kit.conn.execute("INSERT INTO actorq.job (kind) VALUES ('no kind')")
 
 
 @pytest.mark.parametrize(
@@ -166,21 +166,21 @@ def test_what_says_where_a_job_stands_cannot_be_updated(kit: Kit, column: str) -
     kit.enqueue(1)
     kit.conn.execute("SET actorq.own = off")
     with pytest.raises(errors.RestrictViolation, match="cannot be updated"):
-        kit.conn.execute(f"UPDATE actorq.client.handle SET {column}".encode())
+        kit.conn.execute(f"UPDATE actorq.job SET {column}".encode())
 
 
 def test_args_may_be_corrected_while_the_job_waits(kit: Kit) -> None:
     kit.enqueue(1)
-    kit.conn.execute("UPDATE actorq.client.handle SET args = '[1]'")
+    kit.conn.execute("UPDATE actorq.job SET args = '[1]'")
     assert kit.batch(1).args == [b"[1]"]
 
 
 def test_a_pending_job_cannot_be_deleted_and_a_final_one_can(kit: Kit) -> None:
     kit.enqueue(1)
     with pytest.raises(errors.RestrictViolation, match="is pending and cannot be deleted"):
-        kit.conn.execute("DELETE FROM actorq.client.handle")
+        kit.conn.execute("DELETE FROM actorq.job")
     kit.store.settle(kit.node, 1, [done(kit.batch(1))])
-    kit.conn.execute("DELETE FROM actorq.client.handle")
+    kit.conn.execute("DELETE FROM actorq.job")
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_a_pending_job_cannot_be_deleted_and_a_final_one_can(kit: Kit) -> None:
 def test_values_out_of_range_are_refused(kit: Kit, column: str, value: object) -> None:
     with pytest.raises(psycopg.DatabaseError):
         kit.enqueue(1, **{column: value})
-    assert kit.one("SELECT count(*) FROM actorq.client.handle") == 0
+    assert kit.one("SELECT count(*) FROM actorq.job") == 0
 
 
 @pytest.mark.parametrize("text", ["", "{", "nan", "[1,]"])
@@ -227,7 +227,7 @@ def test_an_insert_notifies_only_where_somebody_is_hungry(kit: Kit) -> None:
     assert kit.store.notifications(0) == []
     kit.store.hunger(kit.node, {kit.lane}, set())
     kit.enqueue(5)
-    kit.conn.execute("INSERT INTO actorq.client.handle (kind) VALUES ('other')")
+    kit.conn.execute("INSERT INTO actorq.job (kind) VALUES ('other')")
     kit.enqueue(1, run_at=LATER)
     assert kit.store.notifications(5) == [f"{kit.lane} {kit.node}"]
     kit.store.hunger(kit.node, set(), {kit.lane})
@@ -278,9 +278,9 @@ def test_who_may_only_insert_can_enqueue(kit: Kit) -> None:
     role = "actorq_test_" + kit.one("SELECT current_database()")[-8:]
     kit.conn.execute(f"CREATE ROLE {role}".encode())
     kit.conn.execute(f"GRANT USAGE ON SCHEMA actorq TO {role}".encode())
-    kit.conn.execute(f"GRANT INSERT ON actorq.client.handle TO {role}".encode())
+    kit.conn.execute(f"GRANT INSERT ON actorq.job TO {role}".encode())
     kit.conn.execute(f"SET ROLE {role}".encode())
-    kit.conn.execute("INSERT INTO actorq.client.handle (kind) VALUES ('k')")
+    kit.conn.execute("INSERT INTO actorq.job (kind) VALUES ('k')")
     with pytest.raises(errors.InsufficientPrivilege):
         kit.conn.execute("SELECT FROM actorq.ready")
     kit.conn.execute("RESET ROLE")
@@ -313,7 +313,7 @@ def test_cancelling_a_running_job_tells_its_node_and_it_ends_when_given_back(kit
 def test_a_cancel_gives_up_on_a_job_that_stays_locked(kit: Kit) -> None:
     ids = kit.enqueue(2)
     kit.conn.execute("BEGIN")
-    kit.conn.execute("SELECT FROM actorq.client.handle WHERE id = %s FOR UPDATE", [ids[0]])
+    kit.conn.execute("SELECT FROM actorq.job WHERE id = %s FOR UPDATE", [ids[0]])
     found = cancel(kit.open(lock_timeout_s=0.05)._session, ids)
     kit.conn.execute("COMMIT")
     assert (found.cancelled, found.busy) == (ids[1:], ids[:1])

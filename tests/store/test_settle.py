@@ -8,13 +8,13 @@ import pytest
 
 from actorq.core.job.model import ErrorInfo, Row, Settlement
 from actorq.errors import InternalError, RowRefused
-from actorq.store.queue.queue.cancel import cancel
+from actorq.store.queue.cancel import cancel
 from actorq.store.session.faults import LockTimeout
 from tests.store.kit import ERROR, Kit, done, part
 
 
 def job(kit: Kit, n: int, columns: str) -> tuple[object, ...]:
-    (row,) = kit.rows(f"SELECT {columns} FROM actorq.client.handle WHERE id = %s", n)
+    (row,) = kit.rows(f"SELECT {columns} FROM actorq.job WHERE id = %s", n)
     return row
 
 
@@ -199,7 +199,7 @@ def test_one_lock_of_a_user_stops_one_job_only(kit: Kit) -> None:
     ids = kit.enqueue(20)
     batches = [kit.batch(1, 10), kit.batch(2, 10)]
     kit.conn.execute("BEGIN")
-    kit.conn.execute("UPDATE actorq.client.handle SET args = '1' WHERE id = %s", [ids[3]])
+    kit.conn.execute("UPDATE actorq.job SET args = '1' WHERE id = %s", [ids[3]])
     everything = [done(batch) for batch in batches]
     with pytest.raises(LockTimeout):
         kit.store.settle(kit.node, 1, everything)
@@ -220,7 +220,7 @@ def test_a_locked_job_stays_open_only_under_the_lease_that_it_has_now(kit: Kit) 
     kit.store.settle(kit.node, 1, [part(batch, [Row(first, 0, "pending")])])
     assert kit.batch(2).ids == [first]
     with kit.conn.transaction():
-        kit.conn.execute("SELECT FROM actorq.client.handle WHERE id = %s FOR UPDATE", [first])
+        kit.conn.execute("SELECT FROM actorq.job WHERE id = %s FOR UPDATE", [first])
         both = [Settlement(1, 1, {0: [second, third]}, []), Settlement(2, 0, {0: [first]}, [])]
         settled = kit.store.settle_around_locks(kit.node, 2, both)
     assert (settled.kept, settled.seqs) == ([first], {2: 1})
@@ -232,7 +232,7 @@ def test_a_lock_on_one_job_and_a_refused_result_of_another_stop_no_third(kit: Ki
     ids = kit.enqueue(9)
     kit.batch(1)
     with kit.conn.transaction():
-        kit.conn.execute("SELECT FROM actorq.client.handle WHERE id = %s FOR UPDATE", [ids[3]])
+        kit.conn.execute("SELECT FROM actorq.job WHERE id = %s FOR UPDATE", [ids[3]])
         rows = [Row(n, 0, "completed", result=b"{" if n == ids[5] else b"1") for n in ids]
         settled = kit.store.settle_around_locks(kit.node, 1, [Settlement(1, 0, {}, rows)])
     assert (settled.kept, settled.refused, settled.missing) == ([ids[3]], [ids[5]], [])
@@ -245,8 +245,8 @@ def test_a_lock_on_one_job_and_a_refused_result_of_another_stop_no_third(kit: Ki
 def test_a_job_that_is_gone_is_missing_and_not_kept_for_ever(kit: Kit) -> None:
     ids = kit.enqueue(2)
     batch = kit.batch(1)
-    kit.conn.execute("ALTER TABLE actorq.client.handle DISABLE TRIGGER USER")
-    kit.conn.execute("DELETE FROM actorq.client.handle WHERE id = %s", [ids[0]])
+    kit.conn.execute("ALTER TABLE actorq.job DISABLE TRIGGER USER")
+    kit.conn.execute("DELETE FROM actorq.job WHERE id = %s", [ids[0]])
     settled = kit.store.settle_around_locks(kit.node, 1, [done(batch)])
     assert (settled.kept, settled.missing) == ([], [ids[0]])
 
@@ -273,7 +273,7 @@ def test_a_rule_of_the_users_own_that_fires_at_commit_is_found_as_well(kit: Kit)
         """
         CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN RAISE EXCEPTION 'never' USING ERRCODE = 'check_violation'; END $$;
-        CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON actorq.client.handle
+        CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON actorq.job
         DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
         WHEN (NEW.id = 4 AND NEW.state = 'completed') EXECUTE FUNCTION public.refuse()
         """
@@ -291,7 +291,7 @@ def test_settles_with_opposite_orders_never_deadlock(kit: Kit) -> None:
     batch, other, third = (kit.batch(n, 20) for n in (1, 2, 3))
     assert sorted(batch.ids + other.ids + third.ids) == ids
     kit.enqueue(5000)  # of a few rows all would be read, in order, and none looked for
-    kit.conn.execute("ANALYZE actorq.client.handle")
+    kit.conn.execute("ANALYZE actorq.job")
     backwards = Settlement(1, 0, {0: batch.ids[::-1]}, [])
     mixed = Settlement(
         2,
@@ -305,7 +305,7 @@ def test_settles_with_opposite_orders_never_deadlock(kit: Kit) -> None:
         """
         CREATE FUNCTION public.see() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN INSERT INTO public.seen (job) VALUES (NEW.id); RETURN NEW; END $$;
-        CREATE TRIGGER see BEFORE UPDATE ON actorq.client.handle
+        CREATE TRIGGER see BEFORE UPDATE ON actorq.job
         FOR EACH ROW EXECUTE FUNCTION public.see()
         """
     )

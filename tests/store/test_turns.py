@@ -9,9 +9,9 @@ import pytest
 
 from actorq.core.job.model import Counts
 from actorq.core.store_values import Ask
-from actorq.store.queue.queue import claims
-from actorq.store.queue.queue.claims import MANY, SOME, Turns
-from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.queue import claims
+from actorq.store.queue.claims import MANY, SOME, Turns
+from actorq.store.queue.queue import QueueStore
 from actorq.store.session.faults import BrokenLease
 from tests.store.kit import Kit, Second, beside, pid
 from tests.support.rows import singly
@@ -104,7 +104,7 @@ def test_the_next_one_has_its_turn_while_the_jobs_are_still_read(
 
 def test_jobs_come_in_the_order_of_the_claim(busy: Kit) -> None:
     late, early = busy.enqueue(1, '"é"', priority=9), busy.enqueue(1, "[1,2]", priority=0)
-    busy.conn.execute("UPDATE actorq.client.handle SET n_lost = 2 WHERE id = %s", late)
+    busy.conn.execute("UPDATE actorq.job SET n_lost = 2 WHERE id = %s", late)
     batch = busy.batch(2)
     assert batch.ids == early + late
     assert b",".join(batch.args) == '[1,2],"é"'.encode()
@@ -115,8 +115,8 @@ def test_jobs_come_in_the_order_of_the_claim(busy: Kit) -> None:
 @pytest.mark.parametrize("all_", [False, True])
 def test_beside_a_job_that_is_gone_the_others_go_back(shared: Kit, all_: bool) -> None:
     gone, *others = shared.enqueue(3)
-    shared.conn.execute("ALTER TABLE actorq.client.handle DISABLE TRIGGER USER")
-    shared.conn.execute("DELETE FROM actorq.client.handle WHERE id = ANY (%s)", [[gone, *others * all_]])
+    shared.conn.execute("ALTER TABLE actorq.job DISABLE TRIGGER USER")
+    shared.conn.execute("DELETE FROM actorq.job WHERE id = ANY (%s)", [[gone, *others * all_]])
     with pytest.raises(BrokenLease, match="goes back"):
         shared.claim(2)
     assert shared.store.give_back(shared.node, 2)
@@ -234,7 +234,7 @@ def test_the_turn_of_one_lane_is_not_that_of_another(busy: Kit) -> None:
     second, node = busy.open(), busy.register()
     for n in (1, 2):
         busy.conn.execute(
-            "INSERT INTO actorq.client.handle (kind) SELECT 'other' FROM generate_series(1, %s)",
+            "INSERT INTO actorq.job (kind) SELECT 'other' FROM generate_series(1, %s)",
             [MANY],
         )
         singly(busy.conn)

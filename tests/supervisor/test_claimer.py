@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from actorq.core import event
-from actorq.core.plan.plan import effects as e
-from actorq.core.plan.plan import inputs as i
+from actorq.core.plan import effects as e
+from actorq.core.plan import inputs as i
 from actorq.core.store_values import ClaimReply
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
 from actorq.supervisor.threads import claimer

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from actorq.core import event
-from actorq.core.plan.plan import inputs as i
+from actorq.core.plan import inputs as i
 from actorq.core.store_values import ClaimReply
 from actorq.errors import StoreUnavailable
 from actorq.supervisor.options import RunOptions

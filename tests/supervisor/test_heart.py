@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from actorq.core import event
-from actorq.core.plan.plan import inputs as i
+from actorq.core.plan import inputs as i
 from actorq.core.store_values import NodeInfo, NodeSeen, Reaped
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
-from actorq.store.queue.queue.queue import Key, QueueStore
+from actorq.store.queue.queue import Key, QueueStore
 from actorq.store.session.faults import Contended, Forbidden, LockTimeout, TooSlow, translated
 from actorq.supervisor.ends import Fatal
 from actorq.supervisor.threads import heart

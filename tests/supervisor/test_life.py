@@ -22,7 +22,7 @@ from tests.support.wait import wait_until
 FULL = """
     CREATE FUNCTION public.trouble() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN RAISE 'No space left on device' USING ERRCODE = 'disk_full'; END $$;
-    CREATE TRIGGER trouble BEFORE UPDATE ON actorq.client.handle EXECUTE FUNCTION public.trouble()
+    CREATE TRIGGER trouble BEFORE UPDATE ON actorq.job EXECUTE FUNCTION public.trouble()
 """
 CURE = "DROP FUNCTION public.trouble() CASCADE"
 NODE = "SELECT id, beat_at FROM actorq.node"
@@ -42,7 +42,7 @@ def test_the_heart_beats_while_everything_else_is_stuck(
     """The engine hangs in somebody's listener, the outcomes behind somebody's lock."""
     running.wait_until_told(event.ActorReady)
     with direct.transaction():
-        direct.execute("LOCK TABLE actorq.client.handle, actorq.ready IN ACCESS EXCLUSIVE MODE")
+        direct.execute("LOCK TABLE actorq.job, actorq.ready IN ACCESS EXCLUSIVE MODE")
         running.heard.clear()
         running.app.events.emit(event.ConnectionLost("nobody", "so that somebody is told"))
         seen = set(direct.execute(NODE).fetchall())
@@ -71,7 +71,7 @@ def test_a_supervisor_waits_at_its_start_for_who_makes_its_lane(
         " AND wait_event_type = 'Lock' AND datname = current_database()"
     )
     with psycopg.connect(dsn) as slow:
-        slow.execute("INSERT INTO actorq.client.handle (kind) VALUES ('nothing')")
+        slow.execute("INSERT INTO actorq.job (kind) VALUES ('nothing')")
         slow.execute("SET CONSTRAINTS ALL IMMEDIATE")
         made: list[Running] = []
         starting = threading.Thread(target=lambda: made.append(Running(dsn)))
@@ -149,3 +149,19 @@ def test_a_supervisor_that_cannot_take_its_row_away_says_so(
     monkeypatch.setattr(start, "open_store", refusing)
     running.stop()
     assert event.ConnectionLost("leave", "away") in running.told
+
+
+def test_a_dead_actor_leaves_no_open_file_behind(running: Running) -> None:
+    """Its page was one: nothing but a search for cycles, which hardly ever comes, freed it."""
+    me = psutil.Process()
+    running.wait_until_told(event.ActorReady, 2)
+    before = me.num_fds()
+    gc.disable()
+    try:
+        for n in range(3, 6):
+            family = me.children(recursive=True)
+            next(p for p in family if p.name().startswith("actorq nothing")).kill()
+            running.wait_until_told(event.ActorReady, n)
+        wait_until(lambda: me.num_fds() <= before, what="open files to fall back")
+    finally:
+        gc.enable()

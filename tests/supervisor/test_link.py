@@ -8,7 +8,7 @@ import pytest
 
 from actorq.core import event
 from actorq.errors import StoreUnavailable
-from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.queue.queue import QueueStore
 from actorq.supervisor.threads import store_thread
 
 

@@ -15,7 +15,7 @@ NOTE_ENDS = """
     CREATE TABLE public.ended (job bigint);
     CREATE FUNCTION public.note_end() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN INSERT INTO public.ended VALUES (NEW.id); RETURN NULL; END $$;
-    CREATE TRIGGER note_end AFTER UPDATE OF state ON actorq.client.handle FOR EACH ROW
+    CREATE TRIGGER note_end AFTER UPDATE OF state ON actorq.job FOR EACH ROW
     WHEN (NEW.state <> 'pending') EXECUTE FUNCTION public.note_end();
 """
 
@@ -39,11 +39,11 @@ def test_answers_that_got_lost_cost_neither_a_job_nor_the_ttl(
             for who in ("claimer", "settler", "client"):
                 network.order(do="cut_after", who=who)
             wait_until(lambda n=n: enqueued(kind, f"{n}"), what="the enqueue to be answered")
-        text = "SELECT count(*) FROM actorq.client.handle WHERE state = 'pending'"
+        text = "SELECT count(*) FROM actorq.job WHERE state = 'pending'"
         wait_until(lambda: direct.execute(text).fetchall() == [(0,)], 30)
         (n_jobs, n_ended, n_lost) = direct.execute(
-            "SELECT (SELECT count(*) FROM actorq.client.handle WHERE attempt = 1),"
-            " (SELECT count(*) FROM public.ended), (SELECT sum(n_lost) FROM actorq.client.handle)"
+            "SELECT (SELECT count(*) FROM actorq.job WHERE attempt = 1),"
+            " (SELECT count(*) FROM public.ended), (SELECT sum(n_lost) FROM actorq.job)"
         ).fetchall()[0]
         keys = direct.execute("SELECT count(*) FROM actorq.unique_key").fetchall()[0][0]
         assert n_jobs == n_ended >= keys == 9

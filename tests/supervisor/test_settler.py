@@ -11,10 +11,10 @@ import pytest
 
 from actorq.core import event
 from actorq.core.job.model import Settlement
-from actorq.core.plan.plan import inputs as i
+from actorq.core.plan import inputs as i
 from actorq.core.store_values import SettleReply
 from actorq.errors import StoreUnavailable
-from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.queue.queue import QueueStore
 from actorq.store.session.faults import TooSlow
 from actorq.supervisor.threads.settlers import Settlers
 from tests.store.kit import Kit, done, part
@@ -47,7 +47,7 @@ def test_jobs_that_were_locked_while_an_answer_got_lost_are_settled_later(
     posted: list[Any] = []
     settler = Settlers(kit.node, lambda name: Forgetful.connect(kit.dsn, name=name), posted.append)
     with psycopg.connect(kit.dsn) as user:
-        user.execute("SELECT FROM actorq.client.handle WHERE id = %s FOR UPDATE", [ids[1]])
+        user.execute("SELECT FROM actorq.job WHERE id = %s FOR UPDATE", [ids[1]])
         sent = done(batch)
         if not whole:
             sent = part(batch, [])
@@ -177,7 +177,7 @@ def test_one_outcome_that_the_database_refuses_fails_its_job_alone(kit: Kit) -> 
         f"""
         CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN RAISE EXCEPTION 'not this one'; END $$;
-        CREATE TRIGGER refuse BEFORE UPDATE ON actorq.client.handle FOR EACH ROW
+        CREATE TRIGGER refuse BEFORE UPDATE ON actorq.job FOR EACH ROW
         WHEN (NEW.id = {ids[1]} AND NEW.state = 'completed') EXECUTE FUNCTION public.refuse()
         """.encode()
     )
@@ -216,7 +216,7 @@ def test_a_repair_that_takes_too_long_is_tried_again_by_itself(
     monkeypatch.setattr("actorq.supervisor.threads.settler.MEND_WAIT_S", 0.05)
     ids = kit.enqueue(3)
     batch = kit.batch(1)
-    kit.conn.execute("UPDATE actorq.client.handle SET attempt = 7 WHERE id = %s", [ids[1]])
+    kit.conn.execute("UPDATE actorq.job SET attempt = 7 WHERE id = %s", [ids[1]])
     posted: list[Any] = []
     settler = Settlers(kit.node, lambda name: Slow.connect(kit.dsn, name=name), posted.append)
     settler.order(done(batch))

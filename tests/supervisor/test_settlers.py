@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from actorq.core import event
-from actorq.core.plan.plan import inputs as i
+from actorq.core.plan import inputs as i
 from actorq.errors import StoreUnavailable
-from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.queue.queue import QueueStore
 from actorq.supervisor.threads.orders import Orders
 from actorq.supervisor.threads.settler import Settler
 from actorq.supervisor.threads.settlers import SecondSettler, Settlers
@@ -47,7 +47,7 @@ class Writing:
         self.settlers.join(10)
         told = [s.lease for p in self.posted if isinstance(p, i.Settled) for s in p.settlements]
         assert sorted(told) == self.ordered
-        assert self.kit.one("SELECT count(*) FROM actorq.client.handle WHERE attempt <> 1") == 0
+        assert self.kit.one("SELECT count(*) FROM actorq.job WHERE attempt <> 1") == 0
         self.kit.check_places()
 
     def who(self) -> set[int]:

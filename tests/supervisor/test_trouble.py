@@ -9,15 +9,15 @@ import pytest
 
 from actorq.core import event
 from actorq.core.job.model import Settlement
-from actorq.core.plan.plan import inputs as i
-from actorq.store.queue.queue.queue import QueueStore
+from actorq.core.plan import inputs as i
+from actorq.store.queue.queue import QueueStore
 from actorq.supervisor.threads.settlers import Settlers
 from tests.store.kit import Kit, Second, done
 from tests.support.wait import wait_until
 
 RAISE = """
     CREATE FUNCTION public.trouble() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {} END $$;
-    CREATE TRIGGER trouble BEFORE UPDATE ON actorq.client.handle FOR EACH {} EXECUTE FUNCTION public.trouble()
+    CREATE TRIGGER trouble BEFORE UPDATE ON actorq.job FOR EACH {} EXECUTE FUNCTION public.trouble()
 """
 FULL = "RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full';"
 SLOW = "PERFORM pg_sleep(0.02); RETURN NEW;"
@@ -37,7 +37,7 @@ class Writing:
             CREATE TABLE public.ended (job bigint);
             CREATE FUNCTION public.note_end() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN INSERT INTO public.ended VALUES (NEW.id); RETURN NULL; END $$;
-            CREATE TRIGGER note_end AFTER UPDATE OF state ON actorq.client.handle FOR EACH ROW
+            CREATE TRIGGER note_end AFTER UPDATE OF state ON actorq.job FOR EACH ROW
             WHEN (NEW.state <> 'pending') EXECUTE FUNCTION public.note_end();
             """
         )
@@ -68,7 +68,7 @@ class Writing:
     def wait_for_all(self, *leases: int) -> None:
         """Wait until the leases are done with, and see that each job has ended once."""
         wait_until(lambda: self.written() == list(leases))
-        ids = [n for (n,) in self.kit.rows("SELECT id FROM actorq.client.handle ORDER BY id")]
+        ids = [n for (n,) in self.kit.rows("SELECT id FROM actorq.job ORDER BY id")]
         assert [n for (n,) in self.kit.rows("SELECT job FROM public.ended ORDER BY 1")] == ids
         self.kit.check_places()
 
@@ -90,11 +90,11 @@ def read_only(kit: Kit) -> Callable[[], object]:
 
 def disk_full(kit: Kit) -> Callable[[], object]:
     kit.conn.execute(RAISE.format(FULL, "STATEMENT").encode())
-    return lambda: kit.conn.execute("DROP TRIGGER trouble ON actorq.client.handle")
+    return lambda: kit.conn.execute("DROP TRIGGER trouble ON actorq.job")
 
 
 def locked(kit: Kit) -> Callable[[], object]:
-    kit.conn.execute("BEGIN; LOCK TABLE actorq.client.handle")
+    kit.conn.execute("BEGIN; LOCK TABLE actorq.job")
     return lambda: kit.conn.execute("COMMIT")
 
 
@@ -119,7 +119,7 @@ def test_the_victim_of_a_deadlock_tries_again(kit: Kit) -> None:
     batch = kit.batch(1)
     name = kit.conn.info.dbname
     kit.conn.execute(f"ALTER DATABASE {name} SET deadlock_timeout = '700ms'".encode())
-    lock = "SELECT FROM actorq.client.handle WHERE id = %s FOR UPDATE"
+    lock = "SELECT FROM actorq.job WHERE id = %s FOR UPDATE"
     other = kit.open(lock_timeout_s=15)
     other._session.execute("SET deadlock_timeout = '1min'; BEGIN")
     other._session.execute(lock, [ids[1]])
@@ -158,5 +158,5 @@ def test_a_job_that_can_neither_complete_nor_fail_keeps_nobody_else(
     others = [n for n in ids if n % 5]
     wait_until(lambda: [n for n, s in kit.states().items() if s == "completed"] == others)
     assert not writing.written()
-    kit.conn.execute("DROP TRIGGER trouble ON actorq.client.handle")
+    kit.conn.execute("DROP TRIGGER trouble ON actorq.job")
     writing.wait_for_all(1)

@@ -11,12 +11,12 @@ NODE = uuid.UUID(int=1)
 
 
 def insert(conn: psycopg.Connection[Any], n: int = 1, **columns: Any) -> list[int]:
-    """Insert `n` equal jobs into actorq.client.handle and return their ids."""
+    """Insert `n` equal jobs into actorq.job and return their ids."""
     columns = {"kind": "embed", **columns}
     names = ", ".join(columns)
     marks = ", ".join(f"%({name})s" for name in columns)
     rows = conn.execute(
-        f"INSERT INTO actorq.client.handle ({names}) SELECT {marks} FROM generate_series(1, {n}) "  # type: ignore[arg-type]
+        f"INSERT INTO actorq.job ({names}) SELECT {marks} FROM generate_series(1, {n}) "  # type: ignore[arg-type]
         "RETURNING id",
         columns,
     )
@@ -62,7 +62,7 @@ def finish(
     singly(conn)
     conn.execute("DELETE FROM actorq.ready WHERE id = ANY(%s)", [ids])
     conn.execute(
-        "UPDATE actorq.client.handle SET state = %(state)s::actorq.job_state, "
+        "UPDATE actorq.job SET state = %(state)s::actorq.job_state, "
         "attempt = attempt + 1, n_failed = 1, "
         "finalized_at = clock_timestamp() - %(age)s * interval '1 second', "
         "created_at = created_at - %(age)s * interval '1 second' WHERE id = ANY(%(ids)s)",
@@ -73,7 +73,7 @@ def finish(
             "INSERT INTO actorq.failure"
             " (job, attempt, lane, final, cause, type, message, traceback)"
             " SELECT j.id, j.attempt, l.id, true, 'error', 'ValueError', 'no', 'Traceback …'"
-            " FROM actorq.client.handle j JOIN actorq.lane l USING (queue, kind) WHERE j.id = ANY(%s)",
+            " FROM actorq.job j JOIN actorq.lane l USING (queue, kind) WHERE j.id = ANY(%s)",
             [ids],
         )
 

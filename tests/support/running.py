@@ -71,7 +71,7 @@ class Supervisors:
 
     def states(self) -> dict[str, int]:
         """Count the jobs by state."""
-        counted = self.rows("SELECT state::text, count(*) FROM actorq.client.handle GROUP BY 1")
+        counted = self.rows("SELECT state::text, count(*) FROM actorq.job GROUP BY 1")
         return Counter(dict(counted))
 
     def wait_for(self, deadline_s: float = 60, **states: int) -> None:

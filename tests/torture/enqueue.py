@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 
 import actorq
-from actorq.store.queue.queue.cancel import cancel
+from actorq.store.queue.cancel import cancel
 from actorq.store.session.faults import LockTimeout
 from tests.torture import leash
 from tests.torture.handlers import DIRECTORY, WORK, Stream, app, each, whole

@@ -275,17 +275,17 @@ class Nemesis:
     def _lock_rows(self) -> None:
         where = "id IN (SELECT unnest(jobs[3:5]) FROM actorq.lease UNION SELECT id FROM some)"
         text = (
-            "WITH some AS (SELECT id FROM actorq.client.handle WHERE state = 'pending' ORDER BY random()"
-            f" LIMIT 20) SELECT FROM actorq.client.handle WHERE {where} FOR UPDATE SKIP LOCKED"
+            "WITH some AS (SELECT id FROM actorq.job WHERE state = 'pending' ORDER BY random()"
+            f" LIMIT 20) SELECT FROM actorq.job WHERE {where} FOR UPDATE SKIP LOCKED"
         )
         self._hold("lock_rows", self.random.uniform(0.3, 2.0), text)
 
     def _lock_table(self) -> None:
         s = self.random.uniform(0.5, 1.5)
-        self._hold("lock_table", s, "LOCK TABLE actorq.client.handle IN ACCESS EXCLUSIVE MODE")
+        self._hold("lock_table", s, "LOCK TABLE actorq.job IN ACCESS EXCLUSIVE MODE")
 
     def _snapshot(self) -> None:
-        self._hold("snapshot", self._span_s / 4, "SELECT count(*) FROM actorq.client.handle")
+        self._hold("snapshot", self._span_s / 4, "SELECT count(*) FROM actorq.job")
 
     def _read_only(self) -> None:
         """Make the server refuse to write, as one that has just become a replica does."""

@@ -206,7 +206,7 @@ class Torture:
 
 
 def _pending(conn: psycopg.Connection[Any]) -> int:
-    row = conn.execute("SELECT count(*) FROM actorq.client.handle WHERE state = 'pending'").fetchone()
+    row = conn.execute("SELECT count(*) FROM actorq.job WHERE state = 'pending'").fetchone()
     return int((row or [0])[0])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 
 from actorq.cli.load import load_app
@@ -19,6 +20,8 @@ from tests.torture.history import Writer
 def main() -> int:
     """Serve until told to stop; the times come as arguments `name=seconds`."""
     leash.hold()
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)  # a run in the background would have us ignore them
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     log = Writer(DIRECTORY, "supervisor")
     log.write("pid", os.getpid())

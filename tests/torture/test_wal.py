@@ -5,8 +5,8 @@ from __future__ import annotations
 from tests.torture.wal import parse, transactions
 
 JOB = (
-    "table actorq.client.handle: INSERT: id[bigint]:7 run_at[actorq.instant]:'2026-01-01 10:00:00+00'"
-    " kind[text]:'it''s' tags[text[]]:null args[actorq.args.codec]:'{\"n\": 3}'"
+    "table actorq.job: INSERT: id[bigint]:7 run_at[actorq.instant]:'2026-01-01 10:00:00+00'"
+    " kind[text]:'it''s' tags[text[]]:null args[actorq.args]:'{\"n\": 3}'"
     " state[actorq.job_state]:'pending' attempt[integer]:0"
 )
 

@@ -5,7 +5,7 @@ the culprit is searched; the rest is set free as soon as nothing speaks against 
 
     a group is          next claim of it             if that passes      if that fails
     bad, n jobs         half of it, or all of it     the rest is bad     what ran is bad, the
-                        one by one (core.blame.blame.cost)                           rest is set free
+                        one by one (core.blame.cost)                           rest is set free
     bad, one job        that one                     …                   it is the culprit
     to be asked         one job (the kind is in      the kind works:     it speaks against the
                         doubt)                       search on           kind, or for itself
@@ -44,7 +44,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from actorq.core.blame.blame.cost import Cost
+from actorq.core.blame.cost import Cost
 from actorq.core.job.model import ErrorInfo
 
 ALIKE = 3

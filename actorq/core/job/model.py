@@ -84,7 +84,7 @@ class Verdict(msgspec.Struct, frozen=True, array_like=True):
 class Row(msgspec.Struct, frozen=True):
     """Say what one job's row becomes.
 
-    It is built by the constructors in core.job.settle; and by store.queue.queue.settles, for a job whose
+    It is built by the constructors in core.job.settle; and by store.queue.settles, for a job whose
     outcome the database refuses.
 
     With state "pending" the job returns to `ready`: after `retry_in_s` seconds, or at its

@@ -1,7 +1,7 @@
 """The rules from a verdict to what a job's row becomes.
 
 The constructors below name the only legal combinations. One other place builds a `Row`:
-store.queue.queue.settles fails a job whose outcome the database refuses.
+store.queue.settles fails a job whose outcome the database refuses.
 """
 
 from __future__ import annotations

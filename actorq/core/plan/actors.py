@@ -1,4 +1,4 @@
-"""The life of actors: started, ready, too slow, dead. Part of `actorq.core.plan.plan`."""
+"""The life of actors: started, ready, too slow, dead. Part of `actorq.core.plan`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import math
 
 from actorq.core import event
 from actorq.core.job.model import ErrorInfo
-from actorq.core.plan.plan import batches as plan_batches
-from actorq.core.plan.plan import blaming, looking
-from actorq.core.plan.plan import inputs as i
-from actorq.core.plan.plan.effects import KillActor, Spawn
-from actorq.core.plan.plan.view import LEAVE_S, ActorState, BatchState, KindState, Slot, View
+from actorq.core.plan import batches as plan_batches
+from actorq.core.plan import blaming, looking
+from actorq.core.plan import inputs as i
+from actorq.core.plan.effects import KillActor, Spawn
+from actorq.core.plan.view import LEAVE_S, ActorState, BatchState, KindState, Slot, View
 from actorq.core.restart import renewal_delay_s, restart_delay_s
 
 

@@ -1,4 +1,4 @@
-"""The way of a batch: claimed, sent, answered, written. Part of `actorq.core.plan.plan`.
+"""The way of a batch: claimed, sent, answered, written. Part of `actorq.core.plan`.
 
 where it is          what moves it on                          where to
 claims in flight     Claimed                                   spare
@@ -24,9 +24,9 @@ from actorq.core import event
 from actorq.core.job import settle
 from actorq.core.job.model import ClaimedBatch, Cut, ErrorInfo, Row, Settlement
 from actorq.core.lanes import fair
-from actorq.core.plan.plan import inputs as i
-from actorq.core.plan.plan import learning, looking
-from actorq.core.plan.plan.effects import (
+from actorq.core.plan import inputs as i
+from actorq.core.plan import learning, looking
+from actorq.core.plan.effects import (
     CancelJob,
     Claim,
     KillActor,
@@ -35,8 +35,8 @@ from actorq.core.plan.plan.effects import (
     Settle,
     StopActor,
 )
-from actorq.core.plan.plan.hunger import look_soon
-from actorq.core.plan.plan.view import PIPE_DEPTH, ActorState, BatchState, KindState, Lane, View
+from actorq.core.plan.hunger import look_soon
+from actorq.core.plan.view import PIPE_DEPTH, ActorState, BatchState, KindState, Lane, View
 
 HELD_S = 0.005
 """The least wait after a claim that `min_batch` held back: jobs that have waited long enough and

@@ -1,7 +1,7 @@
 """Who pays for a batch that raised or died: what blame and quarantine say, put into rows.
 
-Part of `actorq.core.plan.plan`. The states of a kind and of its suspects stand in
-`actorq.core.blame.blame.quarantine`.
+Part of `actorq.core.plan`. The states of a kind and of its suspects stand in
+`actorq.core.blame.quarantine`.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from actorq.core import event
-from actorq.core.blame.blame.blame import Blame, blame
-from actorq.core.blame.blame.quarantine import ALIKE, Waiting, likeness
+from actorq.core.blame.blame import Blame, blame
+from actorq.core.blame.quarantine import ALIKE, Waiting, likeness
 from actorq.core.job import settle
 from actorq.core.job.model import ErrorInfo, Row
-from actorq.core.plan.plan import inputs as i
-from actorq.core.plan.plan import learning
-from actorq.core.plan.plan.batches import answering, finish, give_back, is_excused
-from actorq.core.plan.plan.view import ActorState, BatchState, KindState, View
+from actorq.core.plan import inputs as i
+from actorq.core.plan import learning
+from actorq.core.plan.batches import answering, finish, give_back, is_excused
+from actorq.core.plan.view import ActorState, BatchState, KindState, View
 
 MOST_WAITING = 2 * ALIKE
 """Verdicts that may wait at once: so many jobs that fail, each in its own way, pay for it."""

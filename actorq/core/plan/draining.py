@@ -1,4 +1,4 @@
-"""Draining: when nothing is left to wait for, and what is left then. Part of `actorq.core.plan.plan`.
+"""Draining: when nothing is left to wait for, and what is left then. Part of `actorq.core.plan`.
 
 A drain waits for what is due. It does not wait for a kind that cannot start after three tries,
 nor for one that rests for the third time; what is due of these is left. Until all is final, a
@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 
 from actorq.core import event
-from actorq.core.plan.plan import inputs as i
-from actorq.core.plan.plan.effects import AskLeft
-from actorq.core.plan.plan.tally import total
-from actorq.core.plan.plan.view import KindState, Lane, View
+from actorq.core.plan import inputs as i
+from actorq.core.plan.effects import AskLeft
+from actorq.core.plan.tally import total
+from actorq.core.plan.view import KindState, Lane, View
 from actorq.core.store_values import Left
 
 CHECK_S = 0.01

@@ -1,4 +1,4 @@
-"""Batches that a handler hands back: for a fresh process, or for a rest. Part of core.plan.plan."""
+"""Batches that a handler hands back: for a fresh process, or for a rest. Part of core.plan."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from actorq.core import event
 from actorq.core.job.model import ErrorInfo
-from actorq.core.plan.plan import actors, batches, blaming
-from actorq.core.plan.plan import inputs as i
-from actorq.core.plan.plan.view import ActorState, BatchState, KindState, View
+from actorq.core.plan import actors, batches, blaming
+from actorq.core.plan import inputs as i
+from actorq.core.plan.view import ActorState, BatchState, KindState, View
 
 MAX_RESTARTS = 3
 """How often a job may have its process replaced before that is taken for a failure of its own."""

@@ -1,4 +1,4 @@
-"""When to be notified of new jobs. Part of `actorq.core.plan.plan`.
+"""When to be notified of new jobs. Part of `actorq.core.plan`.
 
 A notification wakes a supervisor within a millisecond, and costs every transaction that sends one a
 lock of the whole server. So a lane asks for them (it is *hungry*) while it has nothing to do, and
@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 
-from actorq.core.plan.plan.effects import Hunger
-from actorq.core.plan.plan.view import Lane, View
+from actorq.core.plan.effects import Hunger
+from actorq.core.plan.view import Lane, View
 
 HUNGER_S = 1.0
 """A hunger flag is raised at most once a second, or its own dead rows would slow every insert."""

@@ -1,10 +1,10 @@
-"""What is learned from batches that pass, and who is set free by that. Part of `core.plan.plan`."""
+"""What is learned from batches that pass, and who is set free by that. Part of `core.plan`."""
 
 from __future__ import annotations
 
 from actorq.core import event
 from actorq.core.job import settle
-from actorq.core.plan.plan.view import ActorState, BatchState, KindState, View
+from actorq.core.plan.view import ActorState, BatchState, KindState, View
 
 
 def works(view: View, actor: ActorState, held: BatchState, now: float) -> None:

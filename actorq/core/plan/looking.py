@@ -1,4 +1,4 @@
-"""When to look for work, and where: claims, the due query, hunger. Part of `actorq.core.plan.plan`."""
+"""When to look for work, and where: claims, the due query, hunger. Part of `actorq.core.plan`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from heapq import heappop
 from msgspec.structs import replace
 
 from actorq.core import event
-from actorq.core.blame.blame.quarantine import UNRELATED, Take
+from actorq.core.blame.quarantine import UNRELATED, Take
 from actorq.core.lanes import fair
-from actorq.core.plan.plan import draining
-from actorq.core.plan.plan import inputs as i
-from actorq.core.plan.plan.effects import AskDue, Claim, GiveBack
-from actorq.core.plan.plan.hunger import declare_hunger, look_soon
-from actorq.core.plan.plan.view import PIPE_DEPTH, KindState, Lane, Question, View
+from actorq.core.plan import draining
+from actorq.core.plan import inputs as i
+from actorq.core.plan.effects import AskDue, Claim, GiveBack
+from actorq.core.plan.hunger import declare_hunger, look_soon
+from actorq.core.plan.view import PIPE_DEPTH, KindState, Lane, Question, View
 from actorq.core.store_values import DueAsk, ReadyPosition
 
 CLAIMS_IN_FLIGHT = 2

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from actorq.core.job.policy import KindPolicy
-from actorq.core.plan.plan import (
+from actorq.core.plan import (
     actors,
     batches,
     blaming,
@@ -23,9 +23,9 @@ from actorq.core.plan.plan import (
     tally,
     telling,
 )
-from actorq.core.plan.plan import inputs as i
-from actorq.core.plan.plan.effects import Effect
-from actorq.core.plan.plan.view import KindState, Lane, Settings, Slot, View
+from actorq.core.plan import inputs as i
+from actorq.core.plan.effects import Effect
+from actorq.core.plan.view import KindState, Lane, Settings, Slot, View
 
 HANDLERS: dict[type[i.Input], Callable[[View, Any, float], None]] = {
     i.Tick: actors.tick,

@@ -1,4 +1,4 @@
-"""Stopping, in named phases. Part of `actorq.core.plan.plan`.
+"""Stopping, in named phases. Part of `actorq.core.plan`.
 
 draining   nothing is claimed; what no actor has begun goes back uncharged; running batches
            have until the grace time
@@ -14,10 +14,10 @@ from __future__ import annotations
 import math
 
 from actorq.core import event
-from actorq.core.plan.plan import batches, draining
-from actorq.core.plan.plan import inputs as i
-from actorq.core.plan.plan.effects import Finish, KillActor, StopActor
-from actorq.core.plan.plan.view import LEAVE_S, View
+from actorq.core.plan import batches, draining
+from actorq.core.plan import inputs as i
+from actorq.core.plan.effects import Finish, KillActor, StopActor
+from actorq.core.plan.view import LEAVE_S, View
 
 
 def asked(view: View, input_: i.StopAsked, now: float) -> None:

@@ -1,4 +1,4 @@
-"""How many jobs came to which outcome, and the lines that say so. Part of `actorq.core.plan.plan`."""
+"""How many jobs came to which outcome, and the lines that say so. Part of `actorq.core.plan`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from actorq.core import event
 
 if TYPE_CHECKING:
     from actorq.core.job.model import Settlement
-    from actorq.core.plan.plan.view import View
+    from actorq.core.plan.view import View
 
 TELL_S = 60.0
 """How often a supervisor says how many jobs it has run."""

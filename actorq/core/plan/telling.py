@@ -1,15 +1,15 @@
 """What others tell of the leases held here: the database's list, and cancels of jobs under them.
 
-Part of `actorq.core.plan.plan`.
+Part of `actorq.core.plan`.
 """
 
 from __future__ import annotations
 
 from actorq.core import event
-from actorq.core.plan.plan import inputs as i
-from actorq.core.plan.plan.batches import lost
-from actorq.core.plan.plan.effects import CancelJob, GiveBack
-from actorq.core.plan.plan.view import View
+from actorq.core.plan import inputs as i
+from actorq.core.plan.batches import lost
+from actorq.core.plan.effects import CancelJob, GiveBack
+from actorq.core.plan.view import View
 
 RELEASED_S = 60.0
 """A heartbeat may have been asked before a lease ended that it still lists."""

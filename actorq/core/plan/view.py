@@ -1,6 +1,6 @@
 """All that a supervisor knows: one tree of plain state, owned by one thread.
 
-Only `actorq.core.plan.plan.plan*` changes it, one input at a time.
+Only `actorq.core.plan.plan*` changes it, one input at a time.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
 
-from actorq.core.blame.blame.quarantine import GROUPS, Quarantine, group_number
+from actorq.core.blame.quarantine import GROUPS, Quarantine, group_number
 from actorq.core.event import Event
 from actorq.core.job.model import FRESH, ClaimedBatch, Counts, Cut, Row
 from actorq.core.job.policy import KindPolicy
 from actorq.core.lanes.frontier import Frontier
-from actorq.core.plan.plan.effects import Claim, Effect, Emit
-from actorq.core.plan.plan.tally import Tally
+from actorq.core.plan.effects import Claim, Effect, Emit
+from actorq.core.plan.tally import Tally
 from actorq.core.store_values import Left
 
 Phase = Literal["running", "draining", "killing", "leaving", "finished"]
@@ -66,7 +66,7 @@ class BatchState:
     recalled: bool = False
     one_by_one: bool = False  # its actor runs each job in a call of its own
     sent_at: float = 0.0
-    verdict_waits: bool = False  # on the one job that failed alone; see core.blame.blame.quarantine
+    verdict_waits: bool = False  # on the one job that failed alone; see core.blame.quarantine
     cancels: list[int] = field(default_factory=list)  # positions somebody wants cancelled
 
     def counts(self, position: int) -> Counts:

@@ -12,8 +12,8 @@ import msgspec
 
 from actorq.core.job.states import RETRIABLE
 from actorq.errors import ConfigError
-from actorq.store.admin.run.jobs import LAST, search
-from actorq.store.admin.run.run import Conn, run
+from actorq.store.admin.jobs import LAST, search
+from actorq.store.admin.run import Conn, run
 from actorq.store.session.connection import unit
 from actorq.store.session.faults import translated
 

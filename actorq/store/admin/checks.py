@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from actorq.english import count
-from actorq.store.admin.run.ranges import UNMATCHED
+from actorq.store.admin.ranges import UNMATCHED
 from actorq.store.session.connection import Pooling, transport_risk
 
 Level = Literal["ok", "warn", "bad"]

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import psycopg
 
-from actorq.store.admin.run.checks import (
+from actorq.store.admin.checks import (
     FACT_CHECKS,
     Check,
     check_astray,
@@ -28,7 +28,7 @@ from actorq.store.admin.run.checks import (
     check_unmatched,
     check_unserved,
 )
-from actorq.store.admin.run.ranges import (
+from actorq.store.admin.ranges import (
     MAX_FOUND,
     REPAIR_CHUNK,
     Tell,
@@ -37,7 +37,7 @@ from actorq.store.admin.run.ranges import (
     unmatched,
     untold,
 )
-from actorq.store.admin.run.run import Conn, run
+from actorq.store.admin.run import Conn, run
 from actorq.store.session.connection import (
     Pooling,
     Session,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from actorq.core.job.states import WAITING
-from actorq.store.admin.run.run import Conn, run, structs
+from actorq.store.admin.run import Conn, run, structs
 
 LAST = 2**63 - 1
 STORED = ("completed", "cancelled")

@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 
 from actorq.core.job.states import PRUNABLE, PRUNED_BY_DEFAULT
-from actorq.store.admin.run.change import check_states
-from actorq.store.admin.run.jobs import LAST
-from actorq.store.admin.run.run import Conn, run
+from actorq.store.admin.change import check_states
+from actorq.store.admin.jobs import LAST
+from actorq.store.admin.run import Conn, run
 
 STRETCH = 10_000
 ENDS = ("completed_s", "cancelled_s", "failed_s")

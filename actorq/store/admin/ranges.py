@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from actorq.store.admin.run.jobs import LAST
-from actorq.store.admin.run.run import Conn, run
+from actorq.store.admin.jobs import LAST
+from actorq.store.admin.run import Conn, run
 from actorq.store.session.faults import translated
 
 RANGE = 500_000

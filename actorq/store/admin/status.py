@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from actorq.store.admin.run.run import Conn, run, structs
+from actorq.store.admin.run import Conn, run, structs
 
 EXACT_PAGES = 4000
 """Of 8 kB: that is some 100,000 jobs, or 500,000 that wait in rows of their own."""

@@ -17,7 +17,7 @@ from selectors import EVENT_READ, DefaultSelector
 from typing import Any, NamedTuple, TypeVar
 
 from actorq.errors import StoreError
-from actorq.store.enqueue.enqueue.copy_data import (
+from actorq.store.enqueue.copy_data import (
     PIECE_BYTES,
     PIECE_ROWS,
     Ahead,

@@ -17,8 +17,8 @@ from actorq.core.store_values import (
     Reaped,
     SettleReply,
 )
-from actorq.store.admin.run.doctor import repair_jobs
-from actorq.store.queue.queue import claims, settles
+from actorq.store.admin.doctor import repair_jobs
+from actorq.store.queue import claims, settles
 from actorq.store.schema.migrate import check
 from actorq.store.session.calls import Calls, array, text_array
 from actorq.store.session.connection import Session, connect

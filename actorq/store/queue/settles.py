@@ -7,7 +7,7 @@ from math import isfinite
 
 import msgspec
 
-from actorq.core.blame.blame.halve import culprits
+from actorq.core.blame.halve import culprits
 from actorq.core.job.model import ErrorInfo, Row, Settlement
 from actorq.core.job.retry import MAX_DELAY_S
 from actorq.core.store_values import SettleReply

@@ -185,6 +185,7 @@ class Pool:
         try:
             self._bring_up(actor, kind)
         except OSError as error:
+            actor.page.close()
             actor.page = Page.private(actor.page.capacity)
             self._pipes.stillborn(actor, ExitInfo(problem=f"it could not be started: {error}"))
             return actor

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from actorq.config import Place
 from actorq.core.job.model import Cut
-from actorq.core.plan.plan import effects as e
-from actorq.core.plan.plan import inputs as i
+from actorq.core.plan import effects as e
+from actorq.core.plan import inputs as i
 from actorq.pipe import wire
 from actorq.supervisor.local.pipes import ActorDied, ActorSaid, Pipes
 from actorq.supervisor.local.pool import ActorProcess, Pool
@@ -79,6 +79,8 @@ class Stage:
         deadline = time.monotonic() + CLOSE_S
         self._pipes.close(deadline)
         self._pool.close()
+        for seat in self._by_number.values():
+            seat.actor.page.close()
 
     def perform(self, effect: e.Effect) -> None:
         """Carry out an effect."""
@@ -170,5 +172,6 @@ class Stage:
         if seat is None:
             return None
         del self._by_number[seat.number]
+        seat.actor.page.close()
         taken = seat.leases.get(said.taken, 0)
         return i.ActorDied(seat.number, said.exit.error(), taken, said.begun)

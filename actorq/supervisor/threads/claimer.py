@@ -7,8 +7,8 @@ from collections import deque
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from actorq.core.plan.plan import effects as e
-from actorq.core.plan.plan import inputs as i
+from actorq.core.plan import effects as e
+from actorq.core.plan import inputs as i
 from actorq.core.store_values import Ask, ReadyPosition
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
 from actorq.store.session.faults import Forbidden, TooSlow
@@ -16,7 +16,7 @@ from actorq.supervisor.ends import Fatal
 from actorq.supervisor.threads.store_thread import Open, Post, Stopping, StoreThread
 
 if TYPE_CHECKING:
-    from actorq.store.queue.queue.queue import QueueStore
+    from actorq.store.queue.queue import QueueStore
 
 Order = e.Claim | e.AskDue | e.AskLeft | e.GiveBack | e.Hunger
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from actorq.core import event
 from actorq.core.liveness import Watch
-from actorq.core.plan.plan import inputs as i
+from actorq.core.plan import inputs as i
 from actorq.core.store_values import NodeInfo
 from actorq.errors import StoreError, StoreUnavailable
 from actorq.store.session.faults import Contended, Forbidden, TooSlow
@@ -21,7 +21,7 @@ from actorq.supervisor.identity import start_of
 from actorq.supervisor.threads.store_thread import Open, Post, Stopping, StoreThread
 
 if TYPE_CHECKING:
-    from actorq.store.queue.queue.queue import QueueStore
+    from actorq.store.queue.queue import QueueStore
 
 BEATS_PER_TTL = 5
 WATCH_S = 0.5

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from actorq.core.plan.plan import inputs as i
+from actorq.core.plan import inputs as i
 from actorq.supervisor.threads.store_thread import Open, Post, Stopping, StoreThread
 
 if TYPE_CHECKING:
-    from actorq.store.queue.queue.queue import QueueStore
+    from actorq.store.queue.queue import QueueStore
 
 WAIT_S = 0.5
 

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 from actorq.core import event
 from actorq.core.job.model import Settlement
-from actorq.core.plan.plan import inputs as i
+from actorq.core.plan import inputs as i
 from actorq.core.store_values import SettleReply
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
-from actorq.store.queue.queue.settles import some_of
+from actorq.store.queue.settles import some_of
 from actorq.store.session.faults import Contended, Forbidden, LockTimeout, OnHold, TooSlow
 from actorq.supervisor.ends import Fatal
 from actorq.supervisor.threads.orders import Orders
 from actorq.supervisor.threads.store_thread import Open, Post, Stopping, StoreThread
 
 if TYPE_CHECKING:
-    from actorq.store.queue.queue.queue import QueueStore
+    from actorq.store.queue.queue import QueueStore
 
 MAX_ROWS = 1000
 """Cost per row grows with the statement: 1,000 rows wrote 100–153 k jobs/s, 20,000 rows 48 k; an

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from actorq.core.store_values import NodeInfo
-from actorq.store.queue.queue.queue import QueueStore
+from actorq.store.queue.queue import QueueStore
 from actorq.store.session.epoch import Epoch
 from actorq.supervisor.threads.claimer import Claimer
 from actorq.supervisor.threads.heart import Heart, patience_s

@@ -18,7 +18,7 @@ from actorq.store.session.faults import Forbidden
 from actorq.supervisor.ends import Fatal
 
 if TYPE_CHECKING:
-    from actorq.store.queue.queue.queue import QueueStore
+    from actorq.store.queue.queue import QueueStore
 
 Post = Callable[[object], None]
 Open = Callable[[str], "QueueStore"]
