@@ -1,5 +1,8 @@
--- Read a lease of one's own with the jobs that are still open under it. $1 node, $2 lease, $3 how
--- many jobs to a row, of which there are four at most.
+-- Read a lease of one's own with the jobs that are still open under it.
+-- Parameters:
+--   node       uuid  whose lease it is
+--   lease      int8  its number
+--   part_jobs  int4  how many jobs to a row, of which there are four at most
 -- Returns: lane, suspect, seq, whether it was settled in part; and for so many of its jobs a row:
 -- where they stand among all; their order, if that of those that are pending, by id, is not the
 -- same; these, lengths of args, args with a comma between, counters of those not fresh.
@@ -16,13 +19,13 @@ WITH held AS MATERIALIZED (
         (SELECT a.queue FROM {schema}.lane a WHERE a.id = l.lane) AS queue,
         (SELECT a.kind FROM {schema}.lane a WHERE a.id = l.lane) AS kind
     FROM {schema}.lease l
-    WHERE l.node = $1::uuid AND l.n = $2::int8
+    WHERE l.node = :node::uuid AND l.n = :lease::int8
 )
 SELECT held.lane, held.suspect, held.seq, held.opened,
     k, CASE WHEN part.ids <> got.ids OR got.ids IS NULL THEN part.ids END AS jobs,
     got.ids, got.lens, got.args, got.notes
 FROM held,
-    LATERAL (SELECT greatest($3::int4, (cardinality(held.ids) + 3) / 4) AS n) size,
+    LATERAL (SELECT greatest(:part_jobs::int4, (cardinality(held.ids) + 3) / 4) AS n) size,
     generate_series(0, greatest(cardinality(held.ids) - 1, 0), size.n) k,
     LATERAL (SELECT held.ids[k + 1 : k + size.n] AS ids OFFSET 0) part,
     LATERAL (
