@@ -107,7 +107,7 @@ PLANTS = (
     )),
     Plant("reap whatever state a job has", "tests/store/test_reap.py", (
         _sql("reap", "WHERE j.id = s.id AND j.state = 'pending'", "WHERE j.id = s.id"),
-        _sql("reap", "WHERE l.open IS NULL OR get_bit(l.open, u.k - 1) = 1\n", ""),
+        _sql("reap", "{schema}.open_jobs(l.jobs, l.open) u", "unnest(l.jobs) u (id)"),
     )),
     Plant("a beat revives a dead node", "tests/store/test_reap.py", (
         _sql("node_beat", "UPDATE {schema}.node SET beat_at = clock_timestamp() WHERE id ="

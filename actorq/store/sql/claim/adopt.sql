@@ -12,10 +12,9 @@ WITH held AS MATERIALIZED (
     -- One that was never settled in part is read as it stands, a quarter of the cost, but once:
     -- without [:] its pieces would each be cut out of what is stored apart.
     SELECT l.lane, l.suspect, l.seq, l.open IS NOT NULL AS opened,
-        CASE WHEN l.open IS NULL THEN l.jobs[:] ELSE ARRAY(
-            SELECT u.id FROM unnest(l.jobs) WITH ORDINALITY u (id, k)
-            WHERE get_bit(l.open, u.k - 1) = 1
-        ) END AS ids,
+        CASE WHEN l.open IS NULL THEN l.jobs[:]
+            ELSE ARRAY(SELECT u.id FROM {schema}.open_jobs(l.jobs, l.open) u ORDER BY u.k)
+        END AS ids,
         (SELECT a.queue FROM {schema}.lane a WHERE a.id = l.lane) AS queue,
         (SELECT a.kind FROM {schema}.lane a WHERE a.id = l.lane) AS kind
     FROM {schema}.lease l

@@ -19,8 +19,7 @@ WITH gone AS MATERIALIZED (
         finalized_at = CASE WHEN j.cancel_at IS NOT NULL THEN statement_timestamp() END
     FROM (
         SELECT u.id, g.suspect
-        FROM gone g, unnest(g.jobs) WITH ORDINALITY u (id, k)
-        WHERE g.open IS NULL OR get_bit(g.open, u.k - 1) = 1
+        FROM gone g, {schema}.open_jobs(g.jobs, g.open) u
         ORDER BY u.id
     ) s
     WHERE j.id = s.id AND j.state = 'pending'

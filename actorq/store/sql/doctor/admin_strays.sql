@@ -11,11 +11,10 @@
 WITH waiting AS MATERIALIZED (
     SELECT q.id, q.run_at, q.lane, q.priority, q.block
     FROM {schema}.queued q
-    WHERE q.block >> 7 BETWEEN :first::int8 >> 7 AND :last::int8 >> 7
+    WHERE {schema}.block_of(q.block)
+        BETWEEN {schema}.block_of(:first::int8) AND {schema}.block_of(:last::int8)
 ), leased AS MATERIALIZED (
-    SELECT DISTINCT u.id
-    FROM {schema}.lease l, unnest(l.jobs) WITH ORDINALITY u (id, k)
-    WHERE l.open IS NULL OR get_bit(l.open, u.k - 1) = 1
+    SELECT DISTINCT l.id FROM {schema}.leased l
 ), lost AS (
     SELECT j.id, 'lost' AS what
     FROM {schema}.job j
@@ -35,7 +34,7 @@ WITH waiting AS MATERIALIZED (
     LEFT JOIN leased l ON l.id = w.id
     WHERE j.id IS NULL OR j.state <> 'pending' OR l.id IS NOT NULL
        OR w.lane IS DISTINCT FROM a.id OR w.priority <> j.priority OR w.run_at <> j.run_at
-       OR w.id < w.block OR w.id >> 7 <> w.block >> 7
+       OR w.id < w.block OR {schema}.block_of(w.id) <> {schema}.block_of(w.block)
 ), twice AS (
     SELECT w.id, 'twice' AS what FROM waiting w GROUP BY w.id HAVING count(*) > 1
 )

@@ -36,7 +36,7 @@ WITH RECURSIVE place AS MATERIALIZED (
         -- OFFSET: or a planner that takes `ready` for small would walk through all of the group.
         SELECT r.ctid AS place FROM {schema}.ready r
         WHERE r.lane = p.lane AND r.suspect = c.suspect AND r.priority = p.priority
-          AND r.run_at = p.run_at AND r.id BETWEEN p.id >> 7 << 7 AND p.id
+          AND r.run_at = p.run_at AND r.id BETWEEN {schema}.block_of(p.id) AND p.id
           AND p.id = ANY (coalesce(r.jobs, ARRAY[r.id]))
         OFFSET 0
     ) r

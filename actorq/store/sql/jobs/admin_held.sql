@@ -4,7 +4,6 @@
 -- Locks: none. Index: node_pkey; every lease is read.
 SELECT l.node::text AS node, l.n AS lease, n.host, n.pid,
     extract(epoch FROM clock_timestamp() - l.claimed_at)::float8 AS held_s
-FROM {schema}.lease l
-LEFT JOIN {schema}.node n ON n.id = l.node,
-    unnest(l.jobs) WITH ORDINALITY u (id, k)
-WHERE u.id = :id::int8 AND (l.open IS NULL OR get_bit(l.open, u.k - 1) = 1);
+FROM {schema}.leased l
+LEFT JOIN {schema}.node n ON n.id = l.node
+WHERE l.id = :id::int8;

@@ -5,12 +5,11 @@
 --   kind    text  only of this kind, or NULL
 --   queue   text  only of this queue, or NULL
 -- Locks: none. Index: lane_pkey; every lease is read.
-SELECT u.id
-FROM {schema}.lease l
-JOIN {schema}.lane a ON a.id = l.lane,
-    unnest(l.jobs) WITH ORDINALITY u (id, k)
-WHERE u.id < :before::int8 AND (l.open IS NULL OR get_bit(l.open, u.k - 1) = 1)
+SELECT l.id
+FROM {schema}.leased l
+JOIN {schema}.lane a ON a.id = l.lane
+WHERE l.id < :before::int8
   AND (:kind::text IS NULL OR a.kind = :kind::text)
   AND (:queue::text IS NULL OR a.queue = :queue::text)
-ORDER BY u.id DESC
+ORDER BY l.id DESC
 LIMIT :limit::int8;

@@ -23,9 +23,9 @@ WITH asked AS MATERIALIZED (
     WHERE (:kind::text IS NULL OR a.kind = :kind::text)
       AND (:queue::text IS NULL OR a.queue = :queue::text)
 ), bound AS MATERIALIZED (
-    SELECT CASE WHEN count(*) = :limit::int8 + 128 THEN min(s.place) << 7 ELSE 0 END AS id
+    SELECT CASE WHEN count(*) = :limit::int8 + 128 THEN min(s.block) ELSE 0 END AS id
     FROM (
-        SELECT r.id >> 7 AS place
+        SELECT {schema}.block_of(r.id) AS block
         FROM {schema}.ready r TABLESAMPLE SYSTEM (1)
         WHERE r.id < :before::int8
           AND r.run_at > (SELECT k.after FROM asked k) AND r.run_at <= (SELECT k.until FROM asked k)
@@ -45,7 +45,7 @@ WITH asked AS MATERIALIZED (
       AND ((SELECT k.again IS NULL FROM asked k) OR r.again = (SELECT k.again FROM asked k))
       AND ((SELECT NOT k.suspect FROM asked k) OR r.suspect <> 0)
       AND ((SELECT k.every_lane FROM asked k) OR r.lane IN (SELECT l.id FROM lanes l))
-    ORDER BY r.id >> 7 DESC
+    ORDER BY {schema}.block_of(r.id) DESC
     LIMIT :limit::int8 + 128
 )
 SELECT DISTINCT u.id

@@ -50,7 +50,7 @@ WITH dead AS MATERIALIZED (
     SELECT min(t.id), t.run_at, t.lane, t.priority, t.again,
         CASE WHEN count(*) > 1 THEN array_agg(t.id ORDER BY t.id) END
     FROM there t
-    GROUP BY t.run_at, t.lane, t.priority, t.again, t.id >> 7
+    GROUP BY t.run_at, t.lane, t.priority, t.again, {schema}.block_of(t.id)
     ORDER BY 1
     RETURNING lane
 ), cleared AS (

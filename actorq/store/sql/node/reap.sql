@@ -34,8 +34,7 @@ WITH lost AS MATERIALIZED (
             THEN statement_timestamp() END
     FROM (
         SELECT u.id, l.suspect, l.claimed_at
-        FROM lost l, unnest(l.jobs) WITH ORDINALITY u (id, k)
-        WHERE l.open IS NULL OR get_bit(l.open, u.k - 1) = 1
+        FROM lost l, {schema}.open_jobs(l.jobs, l.open) u
         ORDER BY u.id
     ) s
     WHERE j.id = s.id AND j.state = 'pending'

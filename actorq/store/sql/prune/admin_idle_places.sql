@@ -25,9 +25,7 @@ WITH marked AS MATERIALIZED (
         FROM {schema}.ready r
         WHERE EXISTS (SELECT FROM marked m WHERE NOT m.sure)
         UNION ALL
-        SELECT u.id >> 16, 1
-        FROM {schema}.lease l, unnest(l.jobs) WITH ORDINALITY u (id, k)
-        WHERE l.open IS NULL OR get_bit(l.open, u.k - 1) = 1
+        SELECT l.id >> 16, 1 FROM {schema}.leased l
     ) s
     GROUP BY s.place
 )

@@ -7,9 +7,7 @@
 -- Locks: the rows of ready that it deletes. Index: job_pkey, lane_queue_kind_key; all of lease and
 -- ready is read.
 WITH leased AS MATERIALIZED (
-    SELECT DISTINCT u.id
-    FROM {schema}.lease l, unnest(l.jobs) WITH ORDINALITY u (id, k)
-    WHERE u.id = ANY(:ids::int8[]) AND (l.open IS NULL OR get_bit(l.open, u.k - 1) = 1)
+    SELECT DISTINCT l.id FROM {schema}.leased l WHERE l.id = ANY(:ids::int8[])
 ), due AS MATERIALIZED (
     SELECT j.id, j.run_at, a.id AS lane, j.priority, j.attempt
     FROM {schema}.job j
@@ -27,7 +25,7 @@ WITH leased AS MATERIALIZED (
     FROM held h
     JOIN due d ON d.id = h.id AND d.lane = h.lane
         AND d.priority = h.priority AND d.run_at = h.run_at
-    WHERE h.id >= h.block AND h.id >> 7 = h.block >> 7
+    WHERE h.id >= h.block AND {schema}.block_of(h.id) = {schema}.block_of(h.block)
     ORDER BY h.id, h.suspect, h.place, h.k
 ), wrong AS MATERIALIZED (
     SELECT h.place, count(*) AS n
@@ -58,7 +56,7 @@ WITH leased AS MATERIALIZED (
           SELECT FROM held h
           WHERE h.id = d.id AND NOT EXISTS (SELECT FROM removed r WHERE r.place = h.place)
       )
-    GROUP BY d.lane, d.run_at, d.priority, d.id >> 7
+    GROUP BY d.lane, d.run_at, d.priority, {schema}.block_of(d.id)
     RETURNING coalesce(cardinality(jobs), 1) AS n
 )
 SELECT (SELECT coalesce(sum(n), 0) FROM removed)::int8 AS n_removed,
