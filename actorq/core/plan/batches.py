@@ -22,8 +22,8 @@ from heapq import heappush
 
 from actorq.core import event
 from actorq.core.job import settle
-from actorq.core.job.model import ClaimedBatch, Cut, ErrorInfo, Row, Settlement
-from actorq.core.lanes import fair
+from actorq.core.job.model import Cut, ErrorInfo, Row, Settlement
+from actorq.core.lanes.lane import Lane
 from actorq.core.plan import inputs as i
 from actorq.core.plan import learning, looking
 from actorq.core.plan.effects import (
@@ -35,18 +35,10 @@ from actorq.core.plan.effects import (
     Settle,
     StopActor,
 )
-from actorq.core.plan.hunger import look_soon
-from actorq.core.plan.view import PIPE_DEPTH, ActorState, BatchState, KindState, Lane, View
-
-HELD_S = 0.005
-"""The least wait after a claim that `min_batch` held back: jobs that have waited long enough and
-are still not taken are locked by somebody."""
+from actorq.core.plan.view import PIPE_DEPTH, ActorState, BatchState, KindState, View
 
 SOON_S = 0.05
 """A job that returns to run this soon may lie behind claims that began while it was written."""
-
-MEAN_WEIGHT = 0.2
-"""How fast the mean bytes per job follow the last batch: five batches, roughly."""
 
 
 def claimed(view: View, input_: i.Claimed, now: float) -> None:
@@ -55,7 +47,7 @@ def claimed(view: View, input_: i.Claimed, now: float) -> None:
     lane, reply = view.lanes[input_.lane], input_.reply
     kind = view.kinds[lane.kind]
     kind.n_claiming -= 1
-    lane.n_claiming -= 1
+    lane.answered(None if reply.batch is None else reply.batch.n)
     early = view.early.pop(input_.lease, [])
     _look_again(view, lane, claim, input_, now)
     if reply.batch is None:
@@ -65,8 +57,8 @@ def claimed(view: View, input_: i.Claimed, now: float) -> None:
     held.one_by_one = claim.one_by_one
     view.held[reply.batch.lease] = held
     kind.n_unwritten += reply.batch.n
-    _measure(lane, reply.batch)
-    fair.charge(lane, reply.batch.n, lane.weight)
+    if reply.batch.ids:
+        lane.measure(reply.batch.lens)
     view.emit(event.BatchClaimed(lane.queue, lane.kind, input_.lease, reply.batch.n, cut))
     if not reply.batch.ids:
         held.finished = True
@@ -82,29 +74,19 @@ def claimed(view: View, input_: i.Claimed, now: float) -> None:
 def _look_again(view: View, lane: Lane, claim: Claim, input_: i.Claimed, now: float) -> None:
     """Decide when this lane is worth another claim."""
     reply = input_.reply
-    short, unbounded = reply.n_taken < claim.limit, not claim.frontier
-    if claim.suspect:
-        if short:
-            view.kinds[lane.kind].quarantine.came_short(claim.suspect, reply.n_taken)
-        elif claim.suspect not in lane.suspects:
-            lane.suspects.append(claim.suspect)
-        return
-    lane.frontier.claimed(reply.last, short, unbounded, input_.took_s, now)
-    if reply.n_taken:
-        lane.came_at = now
-    if lane.behind:
-        lane.frontier.wanted = True
-    if reply.oldest_s is not None:
-        lane.gathers = True
-        lane.look_at = min(lane.look_at, now + max(claim.linger_s - reply.oldest_s, HELD_S))
-    elif not short:
-        lane.look_at = now
-    elif unbounded:
-        lane.empty = not lane.stirred
+    if not claim.suspect:
+        lane.looked(
+            reply,
+            now,
+            limit=claim.limit,
+            linger_s=claim.linger_s,
+            took_s=input_.took_s,
+            unbounded=not claim.frontier,
+        )
+    elif reply.n_taken < claim.limit:
+        view.kinds[lane.kind].quarantine.came_short(claim.suspect, reply.n_taken)
     else:
-        lane.look_at = min(lane.look_at, lane.frontier.allowed_at())
-    if short:
-        lane.look_at = min(lane.look_at, look_soon(lane, now))
+        lane.suspect([claim.suspect])
 
 
 def _cut(view: View, kind: KindState, claim: Claim, n: int) -> Cut:
@@ -118,13 +100,6 @@ def _cut(view: View, kind: KindState, claim: Claim, n: int) -> Cut:
     if n >= kind.policy.min_batch:
         return "idle"
     return "flush" if claim.min_n == 1 or view.phase != "running" else "linger"
-
-
-def _measure(lane: Lane, batch: ClaimedBatch) -> None:
-    if batch.ids:
-        mean = sum(batch.lens) / batch.n + 1  # a comma
-        lane.mean_bytes += (MEAN_WEIGHT if lane.measured else 1.0) * (mean - lane.mean_bytes)
-        lane.mean_bytes, lane.measured = max(lane.mean_bytes, mean / 2), True
 
 
 def dispatch(view: View, now: float) -> None:
@@ -378,14 +353,14 @@ def _came_back(view: View, lane: Lane, row: Row, now: float) -> None:
             at = now + max(row.retry_in_s, view.settings.poll_s)
             heappush(view.returns, at)
             view.due_at = min(view.due_at, at)
-        elif row.suspect not in lane.suspects:
-            lane.suspects.append(row.suspect)
+        else:
+            lane.suspect([row.suspect])
         view.outdate(lane)
         return
     if wait_s < SOON_S:
         view.stir(lane)
-        lane.frontier.wanted = True
-    looking.later(lane, now + wait_s)
+        lane.want()
+    lane.later(now + wait_s)
 
 
 def recall(view: View, actor: ActorState, held: BatchState) -> None:

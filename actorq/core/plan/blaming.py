@@ -237,8 +237,9 @@ def _decide(view: View, kind: KindState, now: float) -> None:
 
 def _others(view: View, kind: KindState, now: float) -> bool:
     """Tell whether there is anybody else to be asked."""
-    lanes = [view.lanes[id_] for id_ in kind.lanes]
-    return view.astir(kind) or any(o.look_at <= now or o.frontier.wanted for o in lanes)
+    if view.astir(kind) or view.agenda.of_kind(kind.name).wanted:
+        return True
+    return view.agenda.is_due(kind.name, now)
 
 
 def _is_proven(view: View, kind: KindState, waiting: Waiting) -> bool:

@@ -16,7 +16,8 @@ from actorq.core.blame.quarantine import GROUPS, Quarantine, group_number
 from actorq.core.event import Event
 from actorq.core.job.model import FRESH, ClaimedBatch, Counts, Cut, Row
 from actorq.core.job.policy import KindPolicy
-from actorq.core.lanes.frontier import Frontier
+from actorq.core.lanes.agenda import Agenda
+from actorq.core.lanes.lane import Lane
 from actorq.core.plan.effects import Claim, Effect, Emit
 from actorq.core.plan.tally import Tally
 from actorq.core.store_values import Left
@@ -131,62 +132,11 @@ class Slot:
 
 
 @dataclass(slots=True)
-class Lane:
-    """Follow one (queue, kind) pair: what is known of its part of `ready`.
-
-    flag            means                 set by                       cleared by
-    stirred         something may have    a wake-up, a due answer, a   a claim of fresh jobs that
-                    come since then       lost claim, a quick retry    is sent (not one ahead); a
-                                                                       look that found nothing
-    behind          … behind the          the same; by a due answer    the same
-                    frontier              only if that looked there
-    empty           nothing is due        such a look, if nothing      whatever sets `stirred`
-                                          has stirred meanwhile
-    frontier.wanted look from the head    what sets `stirred`, but a   an unbounded look, by claim
-                    as soon as allowed    due answer; `behind` at a    or due query
-                                          claim's answer; a bounded
-                                          claim that came back short
-    View.checked    the due query has     its answer, asked when       a claim that is sent, `stir`,
-                    found nothing at all  nothing was claimed or held  a suspect that returns
-
-    A look that found nothing is one from the head: an unbounded claim that was short, or the due
-    query. `empty` of all lanes and `View.checked` together end a drain.
-    """
-
-    id: int
-    queue: str
-    kind: str
-    weight: float
-    frontier: Frontier = field(default_factory=Frontier)
-    n_claiming: int = 0
-    look_at: float = 0.0  # when a claim is worth its while; inf: nothing known to be there
-    gathers: bool = False  # … is later than now, so that others may join what is there
-    flush: bool = False  # the next claim takes what is there, however few
-    next_at: float = math.inf  # when the next delayed job that is known of is due
-    stirred: bool = False  # something may have come since the last claim was sent
-    behind: bool = False  # … and stand behind the frontier
-    empty: bool = False  # an unbounded look found nothing due, and nothing came since
-    suspects: deque[int] = field(default_factory=deque)  # quarantine groups waiting
-    suspect_turn: bool = True  # quarantine and fresh batches take turns
-    mean_bytes: float = 4096.0  # of args per job, moving; until measured, a cautious guess
-    measured: bool = False
-    pass_: float = 0.0
-    hungry: bool = False
-    hunger_at: float = -math.inf  # when that was last changed
-    flooded: bool = False  # … because notifications came too fast
-    hunger_wait_s: float = 0.0  # how long it stays off then
-    came_at: float = -math.inf  # when a claim last brought something
-    n_woken: int = 0  # notifications in the present window
-    window_at: float = -math.inf  # when that began
-
-
-@dataclass(slots=True)
 class KindState:
     """Follow one kind: its actors, and the batches that wait for one."""
 
     policy: KindPolicy
     slots: list[Slot]
-    lanes: list[int]
     spare: deque[BatchState] = field(default_factory=deque)
     available: bool | None = None  # None: starting; False: its actors cannot start
     n_unwritten: int = 0  # jobs claimed and not yet settled
@@ -224,6 +174,7 @@ class View:
     settings: Settings
     kinds: dict[str, KindState]
     lanes: dict[int, Lane]
+    agenda: Agenda[Lane]
     random: Random
     phase: Phase = "running"
     stop_at: float = math.inf  # when the phase ends at the latest
@@ -271,8 +222,7 @@ class View:
 
     def stir(self, lane: Lane, *, behind: bool = True) -> None:
         """Note that something may be due in a lane, whatever was known or asked before."""
-        lane.stirred, lane.empty = True, False
-        lane.behind = lane.behind or behind
+        lane.stir(behind=behind)
         self.outdate(lane)
 
     def outdate(self, lane: Lane) -> None:
@@ -290,7 +240,8 @@ class View:
 
     def astir(self, kind: KindState) -> bool:
         """Tell whether anything of a kind is under way, or waits in quarantine."""
-        if any(self.lanes[id_].suspects or self.lanes[id_].n_claiming for id_ in kind.lanes):
+        suspected = any(lane.kind == kind.name for lane in self.agenda.suspected.values())
+        if suspected or kind.n_claiming:
             return True
         return any(held.kind == kind.name and not held.idle for held in self.held.values())
 
