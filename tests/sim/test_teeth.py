@@ -10,6 +10,8 @@ import pytest
 
 from actorq.core.blame import blame
 from actorq.core.blame.quarantine import Quarantine, Take
+from actorq.core.fleet.actor import ActorState
+from actorq.core.fleet.batch import BatchState
 from actorq.core.job import settle
 from actorq.core.lanes.frontier import Frontier
 from actorq.core.lanes.lane import Lane
@@ -27,7 +29,7 @@ from actorq.core.plan import (
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
 from actorq.core.plan.tally import Tally
-from actorq.core.plan.view import ActorState, BatchState, View
+from actorq.core.plan.view import View
 from tests.sim.run import Report, run
 from tests.sim.scenario import Scenario, draw
 

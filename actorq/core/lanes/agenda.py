@@ -78,6 +78,10 @@ class KindLanes(Generic[L]):
     delayed: dict[int, L] = field(default_factory=dict)  # a job is known that becomes due later
     quiet: dict[int, L] = field(default_factory=dict)  # had nothing to do, are not hungry yet
 
+    def asked(self, no: int) -> None:
+        """Note that a quiet lane is hungry now, or not quiet: it is listed when it is again."""
+        del self.quiet[no]
+
 
 class Agenda(Generic[L]):
     """All lanes of one supervisor: which are due, and when the next will be.
@@ -108,7 +112,7 @@ class Agenda(Generic[L]):
         self.of_kind(lane.kind).n += 1
         return len(self.lanes) - 1
 
-    def look_at(self, at: float, no: int) -> None:
+    def schedule(self, at: float, no: int) -> None:
         """Remember when a lane is to be looked into."""
         self._timed.push(at, no)
 
@@ -144,6 +148,12 @@ class Agenda(Generic[L]):
         """Tell whether some lane has nothing to do: it is not due, and is not being claimed."""
         self.advance(now)
         return len(self.lanes) > self.n_due + self.n_claiming
+
+    def take_flooding(self) -> list[L]:
+        """Return the lanes that too many notifications came for since this was last asked."""
+        flooding = list(self.flooding.values())
+        self.flooding.clear()
+        return flooding
 
     def _is_waiting(self, at: float, no: int) -> bool:
         lane = self.lanes[no]

@@ -257,7 +257,7 @@ class Lane:
         self.agenda.n_due -= self.is_due
         self.is_due = False
         if not self.n_claiming and self.look_at < math.inf:
-            self.agenda.look_at(self.look_at, self.no)
+            self.agenda.schedule(self.look_at, self.no)
 
     def _rests(self) -> None:
         if not self.appetite.hungry:

@@ -25,8 +25,7 @@ def declare_hunger(view: View, now: float) -> None:
 
 
 def _flooded(view: View) -> list[Lane]:
-    flooding, view.agenda.flooding = view.agenda.flooding, {}
-    return [lane for lane in flooding.values() if lane.appetite.hungry]
+    return [lane for lane in view.agenda.take_flooding() if lane.appetite.hungry]
 
 
 def _idle(view: View, now: float) -> list[Lane]:
@@ -40,5 +39,5 @@ def _idle(view: View, now: float) -> list[Lane]:
             if wants:
                 found.append(lane)
             if wants or wants is None:
-                del lanes.quiet[no]
+                lanes.asked(no)
     return found

@@ -170,7 +170,7 @@ def _claim(view: View, lane: Lane, take: Take, now: float, after: int = 0) -> No
             view.ask_soon(view.settings.poll_s, now)  # the next delayed one is not known yet
         view.level = lane.fresh_sent(view.level, slack, now, ahead=bool(after))
     view.outdate(lane)
-    kind.n_claiming += 1
+    kind.claim_sent()
     view.claims[lease] = (claim, now)
     view.do(claim)
 
@@ -201,7 +201,7 @@ def claim_lost(view: View, input_: i.ClaimLost, now: float) -> None:
     view.stir(lane)
     lane.want()
     lane.look_by(now + view.settings.poll_s)
-    view.kinds[lane.kind].n_claiming -= 1
+    view.kinds[lane.kind].claim_ended()
     view.do(GiveBack(input_.lease))
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
+from actorq.core.fleet.actor import Slot
 from actorq.core.job.policy import KindPolicy
 from actorq.core.lanes.agenda import Agenda
 from actorq.core.lanes.lane import Lane
@@ -27,7 +28,7 @@ from actorq.core.plan import (
 )
 from actorq.core.plan import inputs as i
 from actorq.core.plan.effects import Effect
-from actorq.core.plan.view import KindState, Settings, Slot, View
+from actorq.core.plan.view import KindState, Settings, View
 
 HANDLERS: dict[type[i.Input], Callable[[View, Any, float], None]] = {
     i.Tick: actors.tick,
