@@ -20,7 +20,7 @@ ROOMS = [
     {"errors", "durations", "english", "logs"},
     {"core.event", "core.restart", "core.job"},
     {"core.store_values", "core.blame"},
-    {"core.lanes", "core.liveness"},
+    {"core.lanes", "core.liveness", "core.fleet"},
     {"core.plan"},
     {"config", "escape", "loading", "args"},
     {"pipe"},
