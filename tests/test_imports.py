@@ -22,6 +22,7 @@ ROOMS = [
     {"core.store_values", "core.blame"},
     {"core.lanes", "core.liveness", "core.fleet"},
     {"core.plan"},
+    {"core.claiming", "core.writing"},
     {"config", "escape", "loading", "args"},
     {"pipe"},
     {"store.session", "actor", "embedded", "events"},
