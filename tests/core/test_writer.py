@@ -95,3 +95,26 @@ def test_two_leases_of_one_job_never_stand_in_one_statement() -> None:
     assert writer.begin()
     assert [s.lease for s in writer.sent] == [1]
     assert writer.has_at_hand(0.0)
+
+
+def sent_anew() -> Writer:
+    """Return a writer that has sent two batches again, for the first answer was lost."""
+    writer = sending(batch(1, 1), batch(2, 2))
+    assert not writer.is_written(writer.no - 1)
+    return writer
+
+
+def test_what_is_sent_anew_waits_once_for_the_statement_before_it() -> None:
+    """That one carries both halves: a half under the same number would be lost."""
+    writer = sent_anew()
+    for _ in range(2):
+        assert not writer.failed("slow", "it takes too long")
+        sizes = [s.lease for s in writer.sent]
+    assert sizes == [1], "halved at the second time"
+
+
+def test_what_was_sent_anew_may_have_left_jobs_open_in_any_way_of_before() -> None:
+    assert sending(batch(1, 1)).doubtful() == []
+    writer = sent_anew()
+    assert writer.doubtful() == [1, 2]
+    assert settled(writer.found([], 1.0)).applied == {1, 2}

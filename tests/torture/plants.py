@@ -154,8 +154,7 @@ PLANTS = (
          "        if written is None:"),
     )),
     Plant("what was locked is forgotten with the answer", "tests/supervisor/test_settler.py", (
-        (_WRITER, "return [s.lease for s in self.sent] if self.way.may_keep else []",
-         "return []"),
+        (_WRITER, "if self.way.may_keep or self._is_anew else []", "if False else []"),
     )),
     Plant("an unknown lease is not given back", "tests/core/test_plan_batches.py", (
         ("core/plan/telling.py", "            view.do(GiveBack(lease))\n", ""),

@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from actorq.core import event
 from actorq.core.job.model import Settlement
 from actorq.core.plan import inputs as i
@@ -62,6 +64,8 @@ class Writer:
         self.sent: list[Settlement] = []  # commit not known
         self.strays: list[int] = []  # jobs that are in neither `ready` nor a lease
         self.held_up = ""  # why outcomes are not written, if they are not
+        self._is_anew = False  # sent before, by a statement that may still be running
+        self._is_patient = False  # … and this one waits for it, once for as long as it may
         self._max_rows = max_rows
         self._gathered: list[Settlement] = []  # for the next statement
         self._n_gathered = 0
@@ -127,7 +131,7 @@ class Writer:
         self.sent, self._gathered, self._n_gathered = self._gathered, [], 0
         if self.sent:
             self.no += N_SETTLERS
-            self.way = WHOLE
+            self.way, self._is_anew, self._is_patient = WHOLE, False, False
         return bool(self.sent)
 
     def hand_over(self) -> Settlement | None:
@@ -140,8 +144,12 @@ class Writer:
         """Choose how to send it after a failure; return why that must wait, empty if at once.
 
         What takes too long is halved: by batches, of which the second half is sent later, and a
-        single batch by its jobs.
+        single batch by its jobs. Not at the first time after a lost answer: it may have waited
+        for the one before, which carries both halves.
         """
+        if fault == "slow" and self._is_patient:
+            self._is_patient = False
+            return ""
         if fault == "slow" and self.way.how in ("whole", "refused") and len(self.sent) > 1:
             half = len(self.sent) // 2
             self._later = self.sent[half:] + self._later
@@ -173,13 +181,16 @@ class Writer:
         If it had not, it is sent anew; None means that this node is dead.
         """
         if written is None or written < self.no:
-            self.way = WHOLE
+            self.way, self._is_anew, self._is_patient = WHOLE, True, True
             return False
         return True
 
     def doubtful(self) -> list[int]:
-        """Return the leases under which jobs may still be open, though the statement committed."""
-        return [s.lease for s in self.sent] if self.way.may_keep else []
+        """Return the leases under which jobs may still be open, though the statement committed.
+
+        It was sent in this way, or, if it was sent anew, nobody knows in which.
+        """
+        return [s.lease for s in self.sent] if self.way.may_keep or self._is_anew else []
 
     def found(self, open_: Sequence[int], now: float) -> list[Said]:
         """Take in a lost answer: all is written but the jobs that are still open."""

@@ -215,8 +215,12 @@ def _values(size: int, first: int) -> str:
     )
 
 
-def _settled(sent: Sequence[Settlement], ks: Sequence[int], ids: list[int] | None) -> SettleReply:
+def _settled(
+    sent: Sequence[Settlement], ks: Sequence[int], ids: list[int] | None, is_repeated: bool
+) -> SettleReply:
     """Return what was written: these jobs of these leases; None are all that were sent."""
+    if is_repeated:
+        return SettleReply(set(), is_repeated=True)
     matched = [sent[k - 1] for k in ks]
     seqs = {s.lease: s.seq + 1 for s in matched if not s.closes}
     settled = SettleReply({s.lease for s in matched}, seqs=seqs)

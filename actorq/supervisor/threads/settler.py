@@ -119,7 +119,13 @@ class Settler(StoreThread):
             except StoreError as exc:
                 self._failed(exc)
             else:
-                self._say(self._writer.written(reply, time.monotonic()))
+                self._take_in(store, reply)
+
+    def _take_in(self, store: QueueStore, reply: SettleReply) -> None:
+        if reply.is_repeated:  # the statement whose answer was lost has committed after all
+            self._find(store)
+        else:
+            self._say(self._writer.written(reply, time.monotonic()))
 
     def _failed(self, exc: StoreError) -> None:
         """Send it in another way, or after a while."""
@@ -150,9 +156,14 @@ class Settler(StoreThread):
     def _resolve(self, store: QueueStore) -> None:
         """Find out whether the statement whose reply was lost had committed."""
         writer = self._writer
-        if not writer.is_written(store.settle_no(self._node, writer.no)):
+        if writer.is_written(store.settle_no(self._node, writer.no)):
+            self._find(store)
+        else:
             self._write(store)
-            return
+
+    def _find(self, store: QueueStore) -> None:
+        """Find out what a statement has left open that is known to have committed."""
+        writer = self._writer
         open_ = [store.open_jobs(self._node, lease) for lease in writer.doubtful()]
         self._say(writer.found([job for jobs in open_ for job in jobs], time.monotonic()))
 
