@@ -9,7 +9,9 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import shutil
 import sys
+import textwrap
 from argparse import Namespace
 from pathlib import Path
 
@@ -22,13 +24,23 @@ MAX_COLUMNS = 100
 """Longer lines of prose are tiring to read, however wide the terminal."""
 
 ROOMS = {
-    "": "using actorq",
-    "reference": "looking things up",
-    "operating": "operating it",
-    "coming_from": "coming from another queue",
-    "internals": "how it works, and how it is changed",
+    "": (
+        "using actorq",
+        *("start", "words", "handlers", "batches", "outcomes", "enqueueing", "values", "results"),
+        *("failures", "testing", "performance", "operations"),
+    ),
+    "operating": ("operating it", "running", "processes", "database"),
+    "reference": ("looking things up", "settings", "commands", "events", "python"),
+    "coming_from": (
+        "coming from another queue",
+        *("celery", "rq", "procrastinate", "river", "oban"),
+    ),
+    "internals": (
+        "how it works, and how it is changed",
+        *("architecture", "data_model", "claim", "settle", "states", "invariants", "contributing"),
+    ),
 }
-"""The folders of pages in the order of the list, each with its heading there."""
+"""The folders of pages: for each its heading in the list, and its topics in reading order."""
 
 _COMMENT = re.compile(r"^<!--.*?-->\n", re.M | re.S)
 _LINK = re.compile(r"\[([^\]]+)\]\((?:[\w./]*/)?(\w+)\.md(?:#[\w-]*)?\)", re.S)
@@ -53,10 +65,9 @@ def show(args: Namespace) -> int:
 
 def topics() -> dict[str, Path]:
     """Return the file of each topic, in the order in which they are listed."""
-    order = {room: i for i, room in enumerate(ROOMS)}
-    files = {path: _room(path) for path in DOCS.rglob("*.md")}
-    known = [path for path, room in files.items() if room in order]
-    return {path.stem: path for path in sorted(known, key=lambda p: (order[files[p]], p.stem))}
+    return {
+        topic: DOCS / room / f"{topic}.md" for room, (_, *names) in ROOMS.items() for topic in names
+    }
 
 
 def title(text: str) -> str:
@@ -64,9 +75,10 @@ def title(text: str) -> str:
     return text.partition("\n")[0].removeprefix("# ")
 
 
-def _room(path: Path) -> str:
-    parent = path.relative_to(DOCS).parent.as_posix()
-    return "" if parent == "." else parent
+def about(text: str) -> str:
+    """Return the first sentence of a page below its title: what the page says."""
+    sentence = _LINK.sub(r"\1", text.split("\n\n")[1]).replace("`", "")
+    return re.split(r"(?<=[.:;])\s", _flat(sentence))[0].rstrip(".:;")
 
 
 def _page(topic: str) -> Path:
@@ -82,19 +94,21 @@ def _page(topic: str) -> Path:
 
 
 def _list(as_json: bool) -> None:
-    pages = topics()
-    titles = {topic: title(path.read_text("utf-8")) for topic, path in pages.items()}
+    texts = {topic: path.read_text("utf-8") for topic, path in topics().items()}
     if as_json:
-        for topic, of in titles.items():
-            print_json({"topic": topic, "title": of, "room": _room(pages[topic])})
+        for topic, text in texts.items():
+            print_json({"topic": topic, "title": title(text), "about": about(text)})
         return
-    width = max(map(len, titles))
-    for room, heading in ROOMS.items():
-        print(f"{heading}:" if not room else f"\n{heading}:")
-        for topic, path in pages.items():
-            if _room(path) == room:
-                print(f"  {topic.ljust(width)}  {titles[topic]}")
-    print("\nactorq docs TOPIC shows a page.")
+    columns, indent = max(map(len, texts)) + 2, " " * 2
+    width = min(shutil.get_terminal_size().columns, MAX_COLUMNS)
+    for heading, *names in ROOMS.values():
+        print(f"{heading}:")
+        for topic in names:
+            first = f"{indent}{topic.ljust(columns)}"
+            print(textwrap.fill(about(texts[topic]), width, initial_indent=first,
+                                subsequent_indent=" " * len(first)))  # fmt: skip
+        print()
+    print("actorq docs TOPIC shows a page.")
 
 
 def _render(text: str) -> None:

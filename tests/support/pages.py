@@ -6,7 +6,9 @@ A page keeps what is made between two lines, `<!-- made by scripts/docs: NAME --
 
 from __future__ import annotations
 
+import ast
 import inspect
+import itertools
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +20,7 @@ from actorq import events, pytest_plugin, testing
 from actorq.core import event
 from actorq.core.job import settle
 from actorq.core.job.model import Counts, ErrorInfo, Row, Verdict
+from actorq.core.job.outcome import Said
 from actorq.core.job.policy import KindPolicy
 from actorq.core.plan import batches
 
@@ -101,14 +104,20 @@ def _listed(things: list[Any]) -> str:
 def _entry(thing: Any) -> str:
     if isinstance(thing, type):
         members = [f"- `{signature}`: {_indented(about)}" for signature, about in _members(thing)]
-        head = f"### `{thing.__name__}{_parameters(thing, drop=0)}`\n\n{_doc(thing)}"
+        made_with = _parameters(thing, drop=0) if _is_made_by_users(thing) else ""
+        head = f"### `{thing.__name__}{made_with}`\n\n{_doc(thing)}"
         return "\n".join([head, *([""] if members else []), *members])
     thing = getattr(thing, "_get_wrapped_function", lambda: thing)()
     return f"### `{_called(thing, thing.__name__)}`\n\n{_doc(thing)}"
 
 
+def _is_made_by_users(cls: type) -> bool:
+    return cls is actorq.App or issubclass(cls, Said)
+
+
 def _members(cls: type) -> Iterator[tuple[str, str]]:
     """Yield what a class adds to its parents: methods and properties with a docstring."""
+    yield from _attributes(cls)
     for name, member in vars(cls).items():
         if name.startswith("_"):
             continue
@@ -120,6 +129,14 @@ def _members(cls: type) -> Iterator[tuple[str, str]]:
             yield _called(member, name), _doc(member)
         elif hasattr(member, "func") and getattr(member.func, "__doc__", None):
             yield name, _doc(member.func)
+
+
+def _attributes(cls: type) -> Iterator[tuple[str, str]]:
+    """Yield the attributes of a class that a text stands below."""
+    body = ast.parse(inspect.getsource(cls)).body[0].body  # type: ignore[attr-defined]
+    for attribute, text in itertools.pairwise(body):
+        if isinstance(attribute, ast.AnnAssign) and isinstance(text, ast.Expr):
+            yield ast.unparse(attribute.target), str(ast.literal_eval(text.value))
 
 
 def _called(function: Any, name: str) -> str:
