@@ -192,6 +192,16 @@ def test_every_link_leads_somewhere(page: str) -> None:
             assert anchor in anchors(target.read_text("utf-8")), link
 
 
+def test_every_file_that_is_named_is_there() -> None:
+    named = {
+        (page, path)
+        for page, text in TEXTS.items()
+        for path in re.findall(r"`((?:actorq|bench|scripts|tests)/[\w./-]+)`", text)
+    }
+    assert named
+    assert [each for each in named if not (ROOT / each[1]).exists()] == []
+
+
 def test_every_topic_that_is_named_has_a_page_and_the_readme_names_all() -> None:
     from actorq.cli.docs import topics
 
