@@ -31,6 +31,7 @@ NOT_RUN = "<!-- not run here"
 EMPTY = "<!-- begins with an empty database -->"
 FILE = re.compile(r"# (\w+\.py)\n")
 DEADLINE_S = 50
+TEXT_COLUMNS = 76  # of 80, less what stands around a block
 
 
 class Block(NamedTuple):
@@ -114,7 +115,9 @@ def run(block: Block, dsn: str, directory: Path) -> None:
         with psycopg.connect(dsn) as conn:
             conn.execute(block.body.encode())
     elif block.language == "text":
+        wide = [line for line in block.body.splitlines() if len(line) > TEXT_COLUMNS]
         assert block.body.strip()
+        assert not wide, "a terminal of 80 columns would wrap this"
     elif block.file:
         compile(block.body, block.file, "exec")
     else:
