@@ -6,7 +6,7 @@ claims in flight     Claimed                                   spare
 spare                an actor has room: Send                   a pipe
                      no actor will start soon; a stop          finished: all returned
 a pipe               Outcomes(last)                            finished
-                     BatchFailed; death of the actor, begun    finished: blamed
+                     HandlerFailed; death of the actor, begun  finished: blamed
                      HandedBack                                finished: all returned
                      death, not begun                          spare; in a stop: finished
                      Returned, to a retiring actor's slot      spare
