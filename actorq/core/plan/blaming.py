@@ -238,7 +238,7 @@ def _others(view: View, kind: KindState, now: float) -> bool:
     """Tell whether there is anybody else to be asked."""
     if view.astir(kind) or view.agenda.of_kind(kind.name).wanted:
         return True
-    return view.agenda.is_due(kind.name, now)
+    return view.agenda.is_due(kind.name)
 
 
 def _is_proven(view: View, kind: KindState, waiting: Waiting) -> bool:
