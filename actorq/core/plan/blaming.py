@@ -83,11 +83,7 @@ def charge(
     if verdict.suspects:
         _suspect(view, failure, verdict.suspects)
     for p in verdict.charged:
-        if begun and p > 0:  # one after the other: those before it have passed
-            learning.works(view, actor, held, now)
-        if batch.n > 1 and begun and not held.one_by_one:
-            failure.kind.quarantine.cost.marked()
-        _speak_against(view, failure, p)
+        _hear(view, failure, p, begun)
     if not held.verdict_waits:
         give_back(view, held, now)
     elif held.rows or held.done:
@@ -178,6 +174,16 @@ def _suspect(view: View, failure: Failure, positions: tuple[int, ...]) -> None:
         failure.actor.failed(failure.like, 0, failure.at)
     quarantine.put(number, len(positions), failure.error)
     _back(held, positions, number)
+
+
+def _hear(view: View, failure: Failure, position: int, begun: list[int]) -> None:
+    """Learn from a job that failed alone, and how that is known, before it is spoken against."""
+    held = failure.held
+    if begun and position > 0:  # one after the other: those before it have passed
+        learning.works(view, failure.actor, held, failure.at)
+    if held.batch.n > 1 and begun and not held.one_by_one:
+        failure.kind.quarantine.cost.marked()
+    _speak_against(view, failure, position)
 
 
 def _speak_against(view: View, failure: Failure, position: int) -> None:
