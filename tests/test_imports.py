@@ -30,6 +30,7 @@ ROOMS = [
     {"store.admin"},
     {"store.queue"},
     {"supervisor.ends", "supervisor.identity", "supervisor.retries", "supervisor.surroundings"},
+    {"supervisor.duties"},
     {"supervisor.local", "supervisor.threads"},
     {"declared", "kind", "client", "app", "supervisor", "testing", "pytest_plugin"},
     {"", "cli", "demo", "__main__"},
