@@ -32,8 +32,8 @@ def failing(s: Settlement, bad: Set[int], error: ErrorInfo) -> Settlement:
     failed = [(job, attempt) for attempt, jobs in s.done.items() for job in jobs if job in bad]
     failed += [(r.id, r.attempt) for r in s.rows if r.id in bad]
     rest = only(s, set(s.ids) - bad)
-    rest.rows += [Row(job, attempt, "failed", "failed", error=error) for job, attempt in failed]
-    return rest
+    rows = [Row(job, attempt, "failed", "failed", error=error) for job, attempt in failed]
+    return replace(rest, rows=rest.rows + rows)
 
 
 def without(s: Settlement, kept: Set[int], jobs: Sequence[int]) -> Settlement:
@@ -49,9 +49,7 @@ def without(s: Settlement, kept: Set[int], jobs: Sequence[int]) -> Settlement:
     bits = bytearray((s.open_bits or b"") if not s.closes else b"").ljust(size, b"\0")
     for k in places:
         bits[k >> 3] |= 1 << (k & 7)
-    rest = only(s, set(s.ids) - kept)
-    rest.closes, rest.open_bits = False, bytes(bits)
-    return rest
+    return replace(only(s, set(s.ids) - kept), closes=False, open_bits=bytes(bits))
 
 
 def keeping(
@@ -59,5 +57,5 @@ def keeping(
 ) -> SettleReply:
     """Say in a reply which jobs are kept: those of the leases that are still what is believed."""
     kept = {*kept, *reply.kept}
-    reply.kept = [job for s in sent if s.lease in leased for job in s.ids if job in kept]
-    return reply
+    still = [job for s in sent if s.lease in leased for job in s.ids if job in kept]
+    return replace(reply, kept=still)

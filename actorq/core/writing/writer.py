@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from actorq.core import event
 from actorq.core.job.model import Settlement
 from actorq.core.plan import inputs as i
@@ -220,7 +222,7 @@ class Writer:
         rest = only(sent, kept)
         if not rest.done and not rest.rows:
             return False
-        rest.seq = reply.seqs.get(sent.lease, sent.seq + 1)
+        rest = replace(rest, seq=reply.seqs.get(sent.lease, sent.seq + 1))
         self._whole.setdefault(sent.lease, sent)
         if not self._kept and sent is self._whole[sent.lease]:
             self._kept_since = now

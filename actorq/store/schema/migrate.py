@@ -19,7 +19,7 @@ from actorq.store.session.faults import translated
 from actorq.store.session.statements import quoted
 
 LOCK_TIMEOUT_S = 30.0
-_FUNCTION = re.compile(r"^CREATE FUNCTION .*?\$\$;$", re.M | re.S)
+_FUNCTION = re.compile(r"^CREATE FUNCTION [^;]*?\$\$.*?\$\$;$", re.M | re.S)
 
 
 class Migration(NamedTuple):
