@@ -36,6 +36,7 @@ ROOMS = [
         "supervisor.retries",
         "supervisor.surroundings",
     },
+    {"supervisor.duties"},
     {"supervisor.local", "supervisor.threads"},
     {"declared", "kind", "client", "app", "supervisor", "testing", "pytest_plugin"},
     {"", "cli", "demo", "__main__"},

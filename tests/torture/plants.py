@@ -131,6 +131,17 @@ PLANTS = (
         (_HEART, "except (StoreUnavailable, Forbidden):", "except StoreError:"),
         (_THREAD, "except (SchemaMismatch, Forbidden):", "except LookupError:"),
     )),
+    Plant("a slow duty holds up the beats", "tests/supervisor/test_heart.py", (
+        (_HEART, "            self._beat_if_due(store)\n"
+         "            self._run_if_due(store, duty)\n",
+         "            self._run_if_due(store, duty)\n"),
+    )),
+    Plant("what a slow settle leaves for later is dropped", _SIM, (
+        (_WRITER, "            self._later = self.sent[half:] + self._later\n", ""),
+    )),
+    Plant("what somebody has locked is dropped", _SIM, (
+        (_WRITER, "        self._kept.append((now + KEPT_WAIT_S, rest))\n", ""),
+    )),
     # ---- answers that are lost ------------------------------------------------------------
     Plant("outcomes are dropped before the commit is known", _CUT, (
         (_SETTLER, "            self._resolve(store)\n",

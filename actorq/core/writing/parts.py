@@ -49,8 +49,7 @@ def without(s: Settlement, kept: Set[int], jobs: Sequence[int]) -> Settlement:
     bits = bytearray((s.open_bits or b"") if not s.closes else b"").ljust(size, b"\0")
     for k in places:
         bits[k >> 3] |= 1 << (k & 7)
-    rest = only(s, set(s.ids) - kept)
-    return replace(rest, closes=False, open_bits=bytes(bits))
+    return replace(only(s, set(s.ids) - kept), closes=False, open_bits=bytes(bits))
 
 
 def keeping(
@@ -58,5 +57,5 @@ def keeping(
 ) -> SettleReply:
     """Say in a reply which jobs are kept: those of the leases that are still what is believed."""
     kept = {*kept, *reply.kept}
-    found = [job for s in sent if s.lease in leased for job in s.ids if job in kept]
-    return replace(reply, kept=found)
+    still = [job for s in sent if s.lease in leased for job in s.ids if job in kept]
+    return replace(reply, kept=still)

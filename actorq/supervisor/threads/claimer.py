@@ -12,8 +12,8 @@ from actorq.core.plan import inputs as i
 from actorq.core.store_values import Ask
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
 from actorq.store.session.faults import Forbidden, TooSlow
-from actorq.supervisor.ends import Fatal
-from actorq.supervisor.threads.store_thread import Open, Post, Stopping, StoreThread
+from actorq.supervisor.ends import Fatal, Stopping
+from actorq.supervisor.threads.store_thread import Open, Post, StoreThread
 
 if TYPE_CHECKING:
     from actorq.store.queue.queue import QueueStore

@@ -16,9 +16,9 @@ from actorq.core.writing.ways import Fault
 from actorq.core.writing.writer import HOLD_WAIT_S, Said, Writer
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
 from actorq.store.session.faults import Contended, Forbidden, LockTimeout, OnHold, TooSlow
-from actorq.supervisor.ends import Fatal
+from actorq.supervisor.ends import Fatal, Stopping
 from actorq.supervisor.threads.orders import Orders
-from actorq.supervisor.threads.store_thread import Open, Post, Stopping, StoreThread
+from actorq.supervisor.threads.store_thread import Open, Post, StoreThread
 
 if TYPE_CHECKING:
     from actorq.store.queue.queue import QueueStore
