@@ -106,7 +106,7 @@ class Heart(StoreThread):
             self._sweep(store, now)
 
     def _beat(self, store: QueueStore, now: float) -> None:
-        leases = store.beat(self._me.id)
+        leases = store.beat()
         if leases is None:
             self.post(Disowned())
             raise Stopping

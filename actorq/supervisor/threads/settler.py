@@ -55,11 +55,8 @@ LOCKED = "another transaction holds a lock on these jobs"
 class Settler(StoreThread):
     """Write settlements, in the order they came, each exactly once."""
 
-    def __init__(
-        self, node: str, open_: Open, post: Post, orders: Orders, first_no: int = 1
-    ) -> None:
+    def __init__(self, open_: Open, post: Post, orders: Orders, first_no: int = 1) -> None:
         super().__init__("settler" if first_no == 1 else f"settler {first_no}", open_, post)
-        self._node = node
         self._orders = orders
         self._taker = first_no - 1
         self._later: list[Settlement] = []  # taken, but did not fit any more
@@ -181,7 +178,7 @@ class Settler(StoreThread):
 
     def _send(self, store: QueueStore) -> SettleReply:
         """Send what is pending in the cheapest way that the database accepts."""
-        sent = self._node, self._no, self._pending
+        sent = self._no, self._pending
         self._around = False
         try:
             return self._send_whole(store)
@@ -198,7 +195,7 @@ class Settler(StoreThread):
 
     def _send_whole(self, store: QueueStore) -> SettleReply:
         """Send what is pending to a database that may refuse some, but holds nothing locked."""
-        sent = self._node, self._no, self._pending
+        sent = self._no, self._pending
         try:
             return store.settle(*sent)
         except RowRefused as exc:
@@ -212,16 +209,16 @@ class Settler(StoreThread):
         while n > 1:
             n //= 2
             with suppress(TooSlow):
-                return store.settle_first(self._node, self._no, self._pending, n)
+                return store.settle_first(self._no, self._pending, n)
         raise TooSlow("the outcome of a single job takes too long to write")
 
     def _resolve(self, store: QueueStore) -> None:
         """Find out whether the statement whose reply was lost had committed."""
-        written = store.settle_no(self._node, self._no)
+        written = store.settle_no(self._no)
         if written is None or written < self._no:
             self._write(store)
             return
-        open_ = [store.open_jobs(self._node, s.lease) for s in self._pending if self._around]
+        open_ = [store.open_jobs(s.lease) for s in self._pending if self._around]
         kept = [job for jobs in open_ for job in jobs]
         self._report(SettleReply({s.lease for s in self._pending}, kept=kept))
 
