@@ -20,7 +20,8 @@ from typing import Any
 from actorq.cli.load import load_app
 from actorq.core import event
 from actorq.core.job.model import Settlement
-from actorq.core.store_values import Ask, ClaimReply, SettleReply
+from actorq.core.plan.effects import Claim
+from actorq.core.store_values import ClaimReply, SettleReply
 from actorq.events import Events
 from actorq.store.queue import queue
 from actorq.supervisor.engine import Engine
@@ -49,17 +50,17 @@ CALLS = Calls()
 class TimedStore(queue.QueueStore):
     """Time the two statements that a drain consists of."""
 
-    def claim(self, ask: Ask) -> ClaimReply:
+    def claim(self, ask: Claim) -> ClaimReply:
         """Claim."""
         begun = time.monotonic()
         claimed = super().claim(ask)
         CALLS.claims.append((begun, time.monotonic() - begun, claimed.n_taken))
         return claimed
 
-    def settle(self, node: str, settle_no: int, settlements: Sequence[Settlement]) -> SettleReply:
+    def settle(self, settle_no: int, settlements: Sequence[Settlement]) -> SettleReply:
         """Settle."""
         begun = time.monotonic()
-        settled = super().settle(node, settle_no, settlements)
+        settled = super().settle(settle_no, settlements)
         n = sum(s.n for s in settlements)
         CALLS.settles.append((begun, time.monotonic() - begun, n))
         return settled

@@ -18,7 +18,8 @@ from typing import Any
 import msgspec
 
 from actorq.core.event import Event
-from actorq.core.store_values import Ask, ClaimReply, NodeInfo
+from actorq.core.plan.effects import Claim
+from actorq.core.store_values import ClaimReply, NodeInfo
 from actorq.events import Events
 from actorq.store.queue import queue
 from actorq.supervisor import identity
@@ -38,7 +39,7 @@ def tell(what: str, **fields: Any) -> None:
 class TellingStore(queue.QueueStore):
     """Tell of each claim when its answer is there."""
 
-    def claim(self, ask: Ask) -> ClaimReply:
+    def claim(self, ask: Claim) -> ClaimReply:
         """Claim."""
         claimed = super().claim(ask)
         if claimed.batch:

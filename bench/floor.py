@@ -16,7 +16,8 @@ import psycopg
 from psycopg import pq
 
 from actorq.core.job.model import Settlement
-from actorq.core.store_values import Ask, NodeInfo
+from actorq.core.plan.effects import Claim
+from actorq.core.store_values import NodeInfo
 from actorq.store.queue import claims, settles
 from actorq.store.queue.queue import QueueStore
 from actorq.store.session.connection import Session
@@ -48,8 +49,8 @@ class Recorder:
 class Sender:
     """Send statements over a connection like a supervisor's, as libpq itself does."""
 
-    def __init__(self, dsn: str) -> None:
-        self._store = QueueStore.connect(dsn, name="bench floor")
+    def __init__(self, dsn: str, node: str) -> None:
+        self._store = QueueStore.connect(dsn, name="bench floor", node=node)
         self._pgconn = self._session.pgconn
         self._names: dict[str, bytes] = {}
 
@@ -89,8 +90,8 @@ def compose(dsn: str, node: str, batch: int) -> tuple[list[Sent], list[Sent], in
     batches = [rows[start : start + batch] for start in range(0, len(rows), batch)]
     for lease, jobs in enumerate(batches, 1):
         behind = {5: batches[lease - 2][-1][:2]} if lease > 1 else {}
-        ask = Ask(jobs[0][2], batch, node, lease, frontier=behind)
-        sent: list[Any] = [param.encode() for param in claims.parameters(ask)]
+        ask = Claim(jobs[0][2], lease, batch, frontier=behind)
+        sent: list[Any] = [param.encode() for param in claims.parameters(node, ask)]
         claimed.append((claims.text("actorq", claims.SKIPPING), sent))
     leases = [
         Settlement(lease, 0, {0: [job for _, job, _ in jobs]}, [])
@@ -109,7 +110,7 @@ def once(host: h.Server, dsn: str, jobs: int, batch: int) -> dict[str, float]:
     _runs.fill(dsn, jobs)
     h.analyze(dsn)
     node = str(uuid.uuid4())
-    claimer, settler = Sender(dsn), Sender(dsn)
+    claimer, settler = Sender(dsn, node), Sender(dsn, node)
     claimer._store.register(NodeInfo(node, "bench", 0))
     claimed, settled, per_settle = compose(dsn, node, batch)
     for sender, all_ in ((claimer, claimed), (settler, settled)):

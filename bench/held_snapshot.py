@@ -68,14 +68,14 @@ def _insert_s(n: int) -> float:
 
 def _change_hunger(dsn: str) -> None:
     """Change a lane's hunger as often as in an hour."""
-    store = QueueStore.connect(dsn, name="bench hunger")
     node = str(uuid.uuid4())
+    store = QueueStore.connect(dsn, name="bench hunger", node=node)
     store.register(NodeInfo(node, "bench", 0))
     lanes = set(store.lanes([(noop.queue, noop.name)]).values())
     for _ in range(HUNGER_CHANGES // 2):
-        store.hunger(node, lanes, set())
-        store.hunger(node, set(), lanes)
-    store.leave(node)
+        store.hunger(lanes, set())
+        store.hunger(set(), lanes)
+    store.leave()
     store.close()
 
 

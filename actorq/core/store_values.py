@@ -46,24 +46,6 @@ class NodeSeen(msgspec.Struct, frozen=True):
     guardian_start: str | None = None
 
 
-class Ask(msgspec.Struct, frozen=True):
-    """Ask for at most `limit` due jobs of one lane and quarantine group.
-
-    `frontier` says per priority behind which position to look; a priority that it does not
-    name is looked at from its very beginning. With `min_n` > 1 nothing is taken while fewer
-    are due and the oldest of them has waited less than `linger_s`.
-    """
-
-    lane: int
-    limit: int
-    node: str
-    lease: int
-    suspect: int = 0
-    frontier: dict[int, ReadyPosition] = {}
-    min_n: int = 1
-    linger_s: float = 0.0
-
-
 class ClaimReply(msgspec.Struct):
     """Say what a claim took.
 

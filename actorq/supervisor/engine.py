@@ -146,7 +146,7 @@ class _Life:
 
         options = self._options
         self._links = Links(options, self._node, self._inbox.put)
-        store = open_store(options, "actorq start", lock_timeout_s=START_LOCK_S)
+        store = open_store(options, self._node.id, "actorq start", lock_timeout_s=START_LOCK_S)
         try:
             pairs = [(q, kind.name) for kind in options.kinds for q in options.queues_of(kind)]
             lanes = store.lanes(pairs)
@@ -301,11 +301,11 @@ class _Life:
         from actorq.supervisor.threads.start import open_store
 
         try:
-            store = open_store(self._options, "actorq leave")
+            store = open_store(self._options, self._node.id, "actorq leave")
             try:
                 for lease in self._view.claims:
-                    store.give_back(self._node.id, lease)
-                store.leave(self._node.id)
+                    store.give_back(lease)
+                store.leave()
             finally:
                 store.close()
         except StoreError as exc:

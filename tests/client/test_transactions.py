@@ -21,6 +21,7 @@ from actorq.kind import Kind
 from actorq.store.queue.queue import QueueStore
 from actorq.store.schema.migrate import migrate
 from actorq.store.session.faults import LockTimeout
+from tests.store.kit import NOBODY
 from tests.support.server import own_server
 
 
@@ -204,7 +205,7 @@ def test_an_enqueue_may_leave_out_the_hint_that_keeps_a_transaction_from_being_p
                         db.execute("PREPARE TRANSACTION 'a'")
             db.execute("PREPARE TRANSACTION 'a'")
             assert n_jobs(db) == 1
-            store = QueueStore.connect(server.dsn)
+            store = QueueStore.connect(server.dsn, node=NOBODY)
             with pytest.raises(LockTimeout, match=r"of these kinds .*: new\. .*pg_prepared_xacts"):
                 store.lanes([("default", "new")])
             store.close()

@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 
 from actorq.core.job.model import ClaimedBatch, Counts, Settlement
 from actorq.core.job.states import PRUNABLE
-from actorq.core.store_values import Ask, ClaimReply, ReadyPosition
+from actorq.core.plan.effects import Claim
+from actorq.core.store_values import ClaimReply, ReadyPosition
 from actorq.store.admin import change, prune
 from actorq.store.queue.cancel import cancel
 from actorq.store.session.faults import LockTimeout
 from tests.model.queue import ALONE_AFTER, HOUR, LOST_BUDGET, Fate, Job, Name, Part, Queue, Span
 from tests.model.world import KINDS, World, settlement
+from tests.store.kit import as_node
 
 Draw = Any  # of hypothesis: a strategy in, a value out
 
@@ -118,11 +120,11 @@ class Deeds:
         frontier = self.frontiers.get((kind, suspect), {}) if onwards else {}
         self.leases[node] += 1
         lease = self.leases[node]
-        ask = Ask(
-            self.world.lanes[kind], limit, node, lease, suspect,
+        ask = Claim(
+            self.world.lanes[kind], lease, limit, suspect,
             frontier=frontier, min_n=min_n, linger_s=LONG_LINGER_S,
         )  # fmt: skip
-        claimed, (before, _) = self.clocked(lambda: self.world.store.claim(ask))
+        claimed, (before, _) = self.clocked(lambda: as_node(self.world.store, node).claim(ask))
         due = self.queue.due(kind, suspect, before, frontier)
         oldest_s = (before - min((job.run_at for job in due), default=before)) / 1e6
         held = min_n > 1 and len(due) < min_n and oldest_s < LONG_LINGER_S
@@ -159,10 +161,11 @@ class Deeds:
         name = draw(st.sampled_from(sorted(self.queue.leases)))
         lease = self.queue.leases[name]
         seq = draw(st.sampled_from([lease.seq, None, lease.seq - 1]))
+        store = as_node(self.world.store, name[0])
         if lease.open & self.queue.locked and seq in (None, lease.seq):
-            _times_out(lambda: self.world.store.give_back(*name, seq))
+            _times_out(lambda: store.give_back(name[1], seq))
         else:
-            assert self.world.store.give_back(*name, seq) == self.queue.give_back(name, seq)
+            assert store.give_back(name[1], seq) == self.queue.give_back(name, seq)
 
     def do_look(self, draw: Draw) -> None:
         """Ask for a node's leases, and for the batch of a claim whose reply was lost."""
@@ -170,9 +173,10 @@ class Deeds:
             return
         name = draw(st.sampled_from(sorted(self.batches)))
         held = sorted(n for node, n in self.queue.leases if node == name[0])
-        assert self.world.store.beat(name[0]) == (held if name[0] in self.queue.alive else None)
-        batch, lease = self.world.store.adopt(*name), self.queue.leases.get(name)
-        assert self.world.store.open_jobs(*name) == _in_order(lease)
+        store = as_node(self.world.store, name[0])
+        assert store.beat() == (held if name[0] in self.queue.alive else None)
+        batch, lease = store.adopt(name[1]), self.queue.leases.get(name)
+        assert store.open_jobs(name[1]) == _in_order(lease)
         if lease is None or lease.touched:
             assert batch is None
         else:
@@ -213,7 +217,7 @@ class Deeds:
             case "tamper" if victim and victim not in self.queue.locked:
                 self._tamper(victim)
             case "death" if parts[0].node in self.queue.alive:
-                self.world.store.leave(parts[0].node)
+                as_node(self.world.store, parts[0].node).leave()
                 self.queue.alive.remove(parts[0].node)
                 self.register()
                 self.reap(3)
@@ -242,7 +246,9 @@ class Deeds:
         assert set(settled.refused) == said.refused
         if node in self.queue.alive:
             self.settles[node] = no
-        assert self.world.store.settle_no(node, no) == (no if node in self.queue.alive else None)
+        assert as_node(self.world.store, node).settle_no(no) == (
+            no if node in self.queue.alive else None
+        )
         if said.missing:
             if said.missing & self.queue.locked:
                 self.unlock()
@@ -265,7 +271,7 @@ class Deeds:
         node = draw(st.sampled_from(sorted(self.queue.alive)))
         seen = next(seen for seen in self.world.store.nodes() if seen.id == node)
         if what == "late":
-            self.world.store.beat(node)
+            as_node(self.world.store, node).beat()
         assert self.world.store.bury(node, seen.beat_at) == (what == "dead")
         if what == "dead":
             self.queue.alive.remove(node)

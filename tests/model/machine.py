@@ -5,10 +5,12 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from actorq.core.store_values import Ask, DueAsk
+from actorq.core.plan.effects import Claim
+from actorq.core.store_values import DueAsk
 from tests.model.deeds import Deeds
 from tests.model.queue import Fate, Part
 from tests.model.world import KINDS, World, settlement
+from tests.store.kit import as_node
 
 DEEDS = [
     *["work"] * 6, *["settle"] * 4, *["enqueue"] * 3, *["claim"] * 3, *["manage"] * 3,
@@ -56,7 +58,7 @@ class Machine(Deeds, RuleBasedStateMachine):
         """Let everybody die, and run what is left to its end: nothing may be lost."""
         self.unlock()
         for node in sorted(self.queue.alive):
-            self.world.store.leave(node)
+            as_node(self.world.store, node).leave()
         self.queue.alive.clear()
         while self.queue.orphans():
             self.reap(100)
@@ -73,7 +75,9 @@ class Machine(Deeds, RuleBasedStateMachine):
         """Claim and complete everything in one group of a kind."""
         self.leases[node] += 1
         lease = self.leases[node]
-        claimed = self.world.store.claim(Ask(self.world.lanes[kind], 1000, node, lease, group))
+        claimed = as_node(self.world.store, node).claim(
+            Claim(self.world.lanes[kind], lease, 1000, group)
+        )
         jobs = self.queue.due(kind, group, self.world.now())
         self.check_claimed(claimed, jobs)
         assert claimed.batch is not None

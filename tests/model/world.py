@@ -20,6 +20,7 @@ from actorq.store.admin import doctor
 from actorq.store.queue.queue import QueueStore
 from actorq.store.session.faults import LockTimeout
 from tests.model.queue import CRASH_BUDGET, HOUR, MAX_ATTEMPTS, Fate, Job, Lease, Part, Queue
+from tests.store.kit import NOBODY, as_node
 
 KINDS = ("a", "b")
 LOCK_TIMEOUT_S = 0.01
@@ -63,7 +64,9 @@ class World:
     """Hold the connections of supervisors, clients, an administrator and an observer."""
 
     def __init__(self, dsn: str) -> None:
-        self.store = QueueStore.connect(dsn, name="model", lock_timeout_s=LOCK_TIMEOUT_S)
+        self.store = QueueStore.connect(
+            dsn, name="model", node=NOBODY, lock_timeout_s=LOCK_TIMEOUT_S
+        )
         self.app = actorq.App(dsn)
         self.kinds = {name: self.app.kind(name) for name in KINDS}
         self.conn = psycopg.connect(dsn, autocommit=True)
@@ -117,12 +120,13 @@ class World:
 
     def settle(self, node: str, no: int, sent: list[Settlement]) -> SettleReply:
         """Write outcomes in the cheapest way that the database accepts."""
+        store = as_node(self.store, node)
         with suppress(LockTimeout):
             try:
-                return self.store.settle(node, no, sent)
+                return store.settle(no, sent)
             except RowRefused as refused:
-                return self.store.settle_refused(node, no, sent, str(refused))
-        return self.store.settle_around_locks(node, no, sent)
+                return store.settle_refused(no, sent, str(refused))
+        return store.settle_around_locks(no, sent)
 
     def compare(self, queue: Queue, now: int) -> None:
         """Assert that the database holds what the model holds, and nothing else."""

@@ -126,8 +126,8 @@ def test_no_statement_of_ours_uses_what_others_have_planted(attacker: Attacker, 
     try:
         kit.store.due([])
         batch = kit.batch(1, 2)
-        kit.store.beat(kit.node)
-        kit.store.settle(kit.node, 1, [done(batch)])
+        kit.store.beat()
+        kit.store.settle(1, [done(batch)])
         kit.batch(2, 2)
         (node,) = kit.store.nodes()
         assert kit.store.bury(node.id, node.beat_at)

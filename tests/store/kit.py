@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -11,10 +12,14 @@ from typing import Any
 import psycopg
 
 from actorq.core.job.model import ClaimedBatch, ErrorInfo, Row, Settlement
-from actorq.core.store_values import Ask, ClaimReply, NodeInfo
+from actorq.core.plan.effects import Claim
+from actorq.core.store_values import ClaimReply, NodeInfo
 from actorq.store.queue.queue import QueueStore
 from tests.support.done import by_attempt
 from tests.support.wait import wait_until
+
+NOBODY = str(uuid.UUID(int=0))
+"""The node of a store that needs none."""
 
 ERROR = ErrorInfo("ValueError", "no", "Traceback …")
 
@@ -27,13 +32,14 @@ class Kit:
         self.conn = psycopg.connect(dsn, autocommit=True)
         self.conn.execute("SET actorq.own = 'on'")  # tests bring jobs into any state by hand
         self._stores: list[QueueStore] = []
+        self.node = str(uuid.uuid4())
         self.store = self.open()
-        self.node = self.register()
+        self.store.register(NodeInfo(self.node, "host", 1))
         self.lane = self.store.lanes([("default", "k")])["default", "k"]
 
-    def open(self, **timeouts: Any) -> QueueStore:
-        """Return a store of its own connection, closed with the kit."""
-        store = QueueStore.connect(self.dsn, name="test", **timeouts)
+    def open(self, **settings: Any) -> QueueStore:
+        """Return a store of its own connection, the kit's node's, closed with the kit."""
+        store = QueueStore.connect(self.dsn, name="test", **{"node": self.node, **settings})
         self._stores.append(store)
         return store
 
@@ -44,10 +50,15 @@ class Kit:
         self.conn.close()
 
     def register(self) -> str:
-        """Register a node and return its id."""
+        """Register another node and return its id."""
         node = str(uuid.uuid4())
         self.store.register(NodeInfo(node, "host", 1))
         return node
+
+    def renew(self) -> None:
+        """Go on as another node, like a supervisor that starts after this one."""
+        self.node = self.register()
+        self.store = as_node(self.store, self.node)
 
     def enqueue(self, n: int, args: str = "{}", **columns: Any) -> list[int]:
         """Insert n jobs of kind k and return their ids."""
@@ -60,11 +71,12 @@ class Kit:
         )
         return [row[0] for row in rows]
 
-    def claim(self, n: int, limit: int = 1000, **ask: Any) -> ClaimReply:
-        """Claim jobs of the lane under lease n of the kit's node."""
-        return self.store.claim(
-            Ask(**{"lane": self.lane, "limit": limit, "node": self.node, "lease": n, **ask})
-        )
+    def claim(
+        self, n: int, limit: int = 1000, *, node: str | None = None, **ask: Any
+    ) -> ClaimReply:
+        """Claim jobs of the lane under lease n of the kit's node, or of another."""
+        store = as_node(self.store, node or self.node)
+        return store.claim(Claim(**{"lane": self.lane, "limit": limit, "lease": n, **ask}))
 
     def batch(self, n: int, limit: int = 1000, **ask: Any) -> ClaimedBatch:
         """Claim jobs that are certainly there."""
@@ -152,6 +164,13 @@ class Second(threading.Thread):
         if self.error:
             raise self.error
         return self.value
+
+
+def as_node(store: QueueStore, node: str) -> QueueStore:
+    """Return a store that speaks for another node over the same connection."""
+    other = copy.copy(store)
+    other._node = node
+    return other
 
 
 def pid(store: QueueStore) -> int:

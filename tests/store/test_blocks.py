@@ -9,7 +9,7 @@ import pytest
 from actorq.store.admin import doctor
 from actorq.store.queue.cancel import cancel
 from actorq.store.queue.queue import QueueStore
-from tests.store.kit import Kit, beside
+from tests.store.kit import Kit, as_node, beside
 from tests.support.rows import ready_ids
 
 BLOCKS = "SELECT coalesce(jobs, ARRAY[id]) FROM actorq.ready ORDER BY run_at, id"
@@ -166,7 +166,7 @@ def test_who_is_hungry_hears_of_what_a_claim_leaves_of_a_block(
 ) -> None:
     """Its own claim may have met the block while it was locked, and found nothing."""
     kit.enqueue(5)
-    kit.store.hunger(kit.register() if hungry else kit.node, {kit.lane}, set())
+    as_node(kit.store, kit.register() if hungry else kit.node).hunger({kit.lane}, set())
     listener = kit.open()
     listener.listen()
     kit.batch(1, limit)
@@ -243,6 +243,6 @@ def test_one_stray_in_a_block_is_mended_and_costs_the_others_nothing(
 def test_a_batch_that_is_given_back_comes_back_job_by_job(kit: Kit) -> None:
     ids = kit.enqueue(4)
     kit.batch(1)
-    assert kit.store.give_back(kit.node, 1, 0)
+    assert kit.store.give_back(1, 0)
     assert blocks(kit) == [[job] for job in ids]
     assert kit.batch(2).ids == ids

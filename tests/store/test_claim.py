@@ -11,7 +11,8 @@ import pytest
 
 from actorq.core.job.model import Counts, Row
 from actorq.core.lanes.turns import LockMode, Turns
-from actorq.core.store_values import Ask, DueAsk
+from actorq.core.plan.effects import Claim
+from actorq.core.store_values import DueAsk
 from actorq.errors import RowRefused
 from actorq.store.queue import claims
 from actorq.store.session.calls import Calls
@@ -81,8 +82,8 @@ def test_a_batch_is_the_same_in_however_many_rows_it_comes(
     assert b",".join(batch.args) == ",".join(map(str, order)).encode()
     assert batch.lens == [1] * 7
     assert batch.notes == {1: Counts(attempt=1), 6: Counts(attempt=1)}
-    assert kit.store.adopt(kit.node, 1) == batch
-    assert kit.store.open_jobs(kit.node, 1) == batch.ids
+    assert kit.store.adopt(1) == batch
+    assert kit.store.open_jobs(1) == batch.ids
 
 
 def test_a_claim_of_jobs_that_are_all_final_leaves_no_lease(kit: Kit) -> None:
@@ -121,15 +122,15 @@ def test_a_claim_that_somebody_keeps_from_mending_its_lease_goes_back(
     monkeypatch.setattr(Turns, "way", lambda *_: "alone")
     row = Calls.row
 
-    def locked(calls: Calls, name: str, *params: str) -> Any:
+    def locked(calls: Calls, name: str, **params: str) -> Any:
         if name == "lease_trim":
             raise LockTimeout("somebody holds it")
-        return row(calls, name, *params)
+        return row(calls, name, **params)
 
     monkeypatch.setattr(Calls, "row", locked)
     with pytest.raises(BrokenLease, match="somebody holds it"):
         kit.claim(1)
-    assert kit.store.give_back(kit.node, 1)
+    assert kit.store.give_back(1)
     kit.check_places()
     assert kit.batch(2).ids == ids[1:]
 
@@ -150,10 +151,10 @@ def test_jobs_that_are_gone_are_left_out_of_every_row(
     assert (claimed.n_taken, batch.ids) == (8, [ids[3], ids[4], ids[6]])
     assert (b",".join(batch.args), batch.lens) == (b"3,4,6", [1, 1, 1])
     assert batch.notes == {0: Counts(attempt=1), 2: Counts(attempt=1)}
-    adopted = kit.store.adopt(kit.node, 1)
+    adopted = kit.store.adopt(1)
     assert adopted is not None
     assert (adopted.ids, adopted.notes) == (batch.ids, batch.notes)
-    assert kit.store.settle(kit.node, 1, [done(batch)]).leases == {1}
+    assert kit.store.settle(1, [done(batch)]).leases == {1}
     kit.check_places()
 
 
@@ -164,7 +165,7 @@ def test_a_claim_that_takes_a_job_twice_goes_back(kit: Kit) -> None:
     )
     with pytest.raises(BrokenLease, match="twice"):
         kit.claim(1)
-    assert kit.store.give_back(kit.node, 1)
+    assert kit.store.give_back(1)
     assert kit.batch(2).ids == [job]
 
 
@@ -175,7 +176,7 @@ def test_a_claim_of_more_than_anybody_can_hold_goes_back(
     kit.enqueue(4, '"1234"')
     with pytest.raises(RowRefused, match="24 bytes of args"):
         kit.claim(1)
-    assert kit.store.give_back(kit.node, 1)
+    assert kit.store.give_back(1)
     assert kit.claim(2, 1).n_taken == 1
 
 
@@ -184,7 +185,7 @@ def test_only_jobs_that_are_not_fresh_have_notes(kit: Kit) -> None:
     batch = kit.batch(1)
     assert batch.notes == {1: Counts(max_attempts=9)}
     row = Row(c, 0, "pending", "crashed", retry_in_s=0.0)
-    kit.store.settle(kit.node, 1, [part(batch, [row])])
+    kit.store.settle(1, [part(batch, [row])])
     assert kit.batch(2).notes == {0: Counts(attempt=1, n_crashed=1)}
     assert {a, b, c} == set(batch.ids)
 
@@ -201,7 +202,7 @@ def test_scheduled_jobs_other_lanes_and_suspects_are_left_alone(kit: Kit) -> Non
 def test_a_claim_of_nothing_makes_no_lease(kit: Kit) -> None:
     claimed = kit.claim(1)
     assert (claimed.batch, claimed.n_taken, claimed.last) == (None, 0, {})
-    assert kit.store.beat(kit.node) == []
+    assert kit.store.beat() == []
 
 
 def test_a_claim_says_where_each_priority_ended(kit: Kit) -> None:
@@ -270,7 +271,7 @@ def test_two_claims_at_once_share_the_jobs_without_waiting(kit: Kit) -> None:
     singly(kit.conn)
     first, second = kit.open(), kit.open()
     first._session.execute("BEGIN")
-    ask = Ask(kit.lane, 6, kit.node, 1)
+    ask = Claim(kit.lane, 1, 6)
     mine = first.claim(ask)
     call = lambda: second.claim(msgspec.structs.replace(ask, lease=2))  # noqa: E731
     with beside(kit, first, second, call) as thread:
@@ -290,7 +291,7 @@ def test_no_planner_setting_makes_a_claim_take_more_than_its_limit(kit: Kit) -> 
         for name, value in zip(PLANNER, switches, strict=True):
             store._session.execute(f"SET enable_{name} = {value}".encode())
         store._session.execute("DISCARD PLANS")
-        claimed = store.claim(Ask(kit.lane, 10, kit.node, n))
+        claimed = store.claim(Claim(kit.lane, n, 10))
         assert claimed.batch is not None
         assert claimed.n_taken == claimed.batch.n == len(set(claimed.batch.ids)) == 10
         assert claimed.n_rows <= 10
@@ -311,18 +312,18 @@ def test_a_claim_whose_reply_was_lost_is_adopted_with_the_same_jobs(kit: Kit) ->
     kit.enqueue(2)
     kit.enqueue(1, max_attempts=2)
     claimed = kit.batch(7)
-    assert kit.store.beat(kit.node) == [7]
-    assert kit.store.adopt(kit.node, 7) == claimed
-    assert kit.store.adopt(kit.node, 8) is None
+    assert kit.store.beat() == [7]
+    assert kit.store.adopt(7) == claimed
+    assert kit.store.adopt(8) is None
 
 
 def test_a_lease_settled_in_part_is_given_back_and_not_adopted(kit: Kit) -> None:
     ids = kit.enqueue(3)
     batch = kit.batch(1)
-    kit.store.settle(kit.node, 1, [part(batch, [Row(ids[0], 0, "failed", "failed", error=ERROR)])])
-    assert kit.store.adopt(kit.node, 1) is None
-    assert not kit.store.give_back(kit.node, 1, 0)
-    assert kit.store.give_back(kit.node, 1)  # whatever its seq: its node knows it no more
+    kit.store.settle(1, [part(batch, [Row(ids[0], 0, "failed", "failed", error=ERROR)])])
+    assert kit.store.adopt(1) is None
+    assert not kit.store.give_back(1, 0)
+    assert kit.store.give_back(1)  # whatever its seq: its node knows it no more
     kit.check_places()
     assert kit.batch(2).ids == ids[1:]
 
@@ -331,7 +332,7 @@ def test_giving_back_charges_nothing_and_keeps_the_place(kit: Kit) -> None:
     kit.enqueue(3)
     before = kit.rows("SELECT id, run_at, lane, priority FROM actorq.queued ORDER BY id")
     kit.batch(1)
-    kit.store.give_back(kit.node, 1, 0)
+    kit.store.give_back(1, 0)
     assert kit.rows("SELECT id, run_at, lane, priority FROM actorq.queued ORDER BY id") == before
     assert kit.one("SELECT max(attempt) FROM actorq.job") == 0
 
@@ -377,9 +378,9 @@ def test_the_types_of_what_is_sent_never_change(kit: Kit) -> None:
         kit.enqueue(3)
         frontier = {5: (0, 0)} if n % 2 else {}
         batch = kit.batch(big, 3 - n % 2, frontier=frontier)
-        kit.store.settle(kit.node, big, [done(batch)])
+        kit.store.settle(big, [done(batch)])
         kit.store.due([DueAsk(kit.lane, frontier)])
-        kit.store.beat(kit.node)
+        kit.store.beat()
     session = kit.store._session
     rows = session.execute("SELECT statement FROM pg_prepared_statements").fetchall()
     texts = [text for (text,) in rows]

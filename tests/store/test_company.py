@@ -13,7 +13,7 @@ from actorq.core.store_values import DueAsk
 from actorq.store.queue.cancel import cancel
 from actorq.store.schema.migrate import migrate
 from actorq.store.session.faults import LockTimeout
-from tests.store.kit import Kit, done
+from tests.store.kit import Kit, as_node, done
 from tests.support.server import HOMES, MAJOR
 
 NAME = "n" * 128
@@ -47,7 +47,7 @@ def _fill(kit: Kit) -> None:
 
 def test_a_listener_that_hangs_stops_no_enqueue_and_no_cancel(short_of_notifications: Kit) -> None:
     kit = short_of_notifications
-    kit.store.hunger(kit.node, {kit.lane}, set())
+    kit.store.hunger({kit.lane}, set())
     ids = kit.enqueue(2)
     kit.batch(1, 1)
     found = cancel(kit.conn, ids)
@@ -61,18 +61,18 @@ def test_rows_that_refer_to_a_job_are_no_obstacle(kit: Kit) -> None:
         kit.conn.execute("INSERT INTO public.mine SELECT unnest(%s::bigint[])", [ids])
         batch = kit.batch(1)
         assert batch.ids == ids
-        assert kit.store.settle(kit.node, 1, [done(batch)]).missing == []
+        assert kit.store.settle(1, [done(batch)]).missing == []
     assert set(kit.states().values()) == {"completed"}
 
 
 def test_a_table_that_somebody_has_locked_stops_no_heart(kit: Kit) -> None:
     kit.enqueue(1)
     kit.batch(1)
-    kit.store.leave(kit.node)
+    kit.store.leave()
     other = kit.register()
     with kit.conn.transaction():
         kit.conn.execute("LOCK TABLE actorq.job")
-        assert kit.store.beat(other) == []
+        assert as_node(kit.store, other).beat() == []
         assert [node.id for node in kit.store.nodes()] == [other]
         with pytest.raises(LockTimeout):
             kit.store.reap(10, 3, 2)
@@ -81,9 +81,9 @@ def test_a_table_that_somebody_has_locked_stops_no_heart(kit: Kit) -> None:
 
 def test_a_beat_touches_no_index(kit: Kit) -> None:
     for _ in range(40):
-        kit.store.beat(kit.node)
+        kit.store.beat()
     kit.store._session.execute("SELECT pg_stat_force_next_flush()")
-    kit.store.beat(kit.node)
+    kit.store.beat()
     kit.store.close()
     ((n_updated, n_hot),) = kit.rows(
         "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables"
@@ -96,7 +96,7 @@ def test_a_beat_touches_no_index(kit: Kit) -> None:
 def test_the_longest_names_are_woken_and_found(kit: Kit) -> None:
     (lane,) = kit.store.lanes([(NAME, NAME)]).values()
     kit.store.listen()
-    kit.store.hunger(kit.node, {lane}, set())
+    kit.store.hunger({lane}, set())
     kit.conn.execute("INSERT INTO actorq.job (queue, kind) VALUES (%s, %s)", [NAME, NAME])
     assert kit.store.notifications(10) == [f"{lane} {kit.node}"]
     assert [due.due for due in kit.store.due([DueAsk(lane)])] == [True]

@@ -13,7 +13,7 @@ from actorq import embedded
 from actorq.errors import StoreUnavailable
 from actorq.store.schema.migrate import migrate
 from actorq.store.session.faults import remedy
-from tests.store.kit import Kit, done
+from tests.store.kit import Kit, as_node, done
 from tests.support.server import HOMES
 from tests.support.wait import wait_until
 
@@ -49,14 +49,14 @@ def test_a_forgotten_claim_returns_its_jobs_and_its_outcomes_are_void(
     assert lost.ids == ids
     crash(crashing)
     with pytest.raises(StoreUnavailable) as caught:
-        kit.store.beat(kit.node)
+        kit.store.beat()
     assert remedy(caught.value) == "reconnect"
     kit.close()
     after = Kit(crashing.dsn)
     after.check_places()
     assert after.one("SELECT count(*) FROM actorq.lease") == 0, "the claim was on disk already"
     assert after.claim(1).n_taken == len(ids)
-    assert after.store.settle(kit.node, 1, [done(lost)]).leases == set()
+    assert as_node(after.store, kit.node).settle(1, [done(lost)]).leases == set()
     assert set(after.states().values()) == {"running"}
     after.check_places()
     after.close()
@@ -65,12 +65,12 @@ def test_a_forgotten_claim_returns_its_jobs_and_its_outcomes_are_void(
 def test_an_outcome_that_was_acknowledged_is_still_there(crashing: embedded.Server) -> None:
     kit = Kit(crashing.dsn)
     ids = kit.enqueue(4)
-    settled = kit.store.settle(kit.node, 1, [done(kit.batch(1))])
+    settled = kit.store.settle(1, [done(kit.batch(1))])
     assert settled.leases == {1}
     kit.close()
     crash(crashing)
     after = Kit(crashing.dsn)
     assert after.states() == dict.fromkeys(ids, "completed")
-    assert after.store.settle_no(kit.node, 1) == 1
+    assert as_node(after.store, kit.node).settle_no(1) == 1
     after.check_places()
     after.close()

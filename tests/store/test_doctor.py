@@ -260,7 +260,7 @@ def test_every_sequence_is_looked_after_and_what_it_stops_is_told(kit: Kit) -> N
     kit.enqueue(2)
     batch = kit.batch(1)
     failed = [Row(job, 0, "failed", "failed", error=ERROR) for job in batch.ids]
-    kit.store.settle(kit.node, 1, [part(batch, failed[:1])])
+    kit.store.settle(1, [part(batch, failed[:1])])
     for table in ("job", "lane", "failure"):
         kit.conn.execute(f"ALTER TABLE actorq.{table} ALTER id RESTART WITH 1".encode())
     with connect_admin(kit.dsn, "actorq") as conn:
@@ -268,7 +268,7 @@ def test_every_sequence_is_looked_after_and_what_it_stops_is_told(kit: Kit) -> N
     rest = part(batch, failed[1:])
     rest.seq = 1
     for call in (
-        lambda: kit.store.settle(kit.node, 3, [rest]),
+        lambda: kit.store.settle(3, [rest]),
         lambda: kit.store.lanes([("default", "new")]),
     ):
         with pytest.raises(OnHold, match=r"_pkey.* actorq doctor --repair"):
@@ -278,7 +278,7 @@ def test_every_sequence_is_looked_after_and_what_it_stops_is_told(kit: Kit) -> N
     with connect_admin(kit.dsn, "actorq") as conn:
         repair(conn)
         assert found(conn, "ids").level == "ok"
-    assert kit.store.settle(kit.node, 3, [rest]).leases == {1}
+    assert kit.store.settle(3, [rest]).leases == {1}
     assert len(kit.store.lanes([("default", "new"), ("default", "k")])) == 2
     with actorq.App(kit.dsn) as app:
         assert app.kind("newer").enqueue(1).state() == "ready"

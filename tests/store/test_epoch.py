@@ -35,19 +35,19 @@ def test_what_one_connection_learns_all_others_go_by(kit: Kit, how: str) -> None
     turn(one)
     if how == "claim":
         with pytest.raises(OnHold):
-            one.beat(kit.node)
+            one.beat()
     else:
         one.nodes()
     calls: dict[str, Callable[[], object]] = {
         "due": lambda: other.due([DueAsk(kit.lane)]),
         "listener": lambda: other.notifications(0),
-        "direct": lambda: other.settle(kit.node, 1, [done(batch)]),
+        "direct": lambda: other.settle(1, [done(batch)]),
     }
     with pytest.raises(StoreUnavailable, match="read-only") as caught:
-        calls.get(how, lambda: other.beat(kit.node))()
+        calls.get(how, lambda: other.beat())()
     assert remedy(caught.value) == "reconnect"
     assert not other.alive
-    assert kit.open(epoch=epoch).beat(kit.node) == [7]
+    assert kit.open(epoch=epoch).beat() == [7]
 
 
 def test_a_refused_write_says_it_where_the_server_does_not(kit: Kit) -> None:
@@ -55,7 +55,7 @@ def test_a_refused_write_says_it_where_the_server_does_not(kit: Kit) -> None:
     one, other = kit.open(epoch=epoch), kit.open(epoch=epoch)
     one._session.execute("BEGIN READ ONLY")
     with pytest.raises(OnHold):
-        one.beat(kit.node)
+        one.beat()
     assert epoch.n == 1
     assert other._session.is_outdated
     third = kit.open(epoch=epoch)._session
@@ -69,27 +69,27 @@ def test_a_transaction_that_is_open_may_still_end(kit: Kit) -> None:
     epoch = Epoch()
     one, other = kit.open(epoch=epoch), kit.open(epoch=epoch)
     with other._session.transaction():
-        assert other.beat(kit.node) == []
+        assert other.beat() == []
         turn(one)
         one.nodes()
-        assert other.beat(kit.node) == []
+        assert other.beat() == []
     with pytest.raises(StoreUnavailable):
-        other.beat(kit.node)
+        other.beat()
 
 
 def test_while_no_server_takes_writes_nobody_runs_about(kit: Kit) -> None:
     """Else each that tries would send all others on, twice a second for as long as it lasts."""
     epoch = Epoch()
     fenced = psycopg.conninfo.make_conninfo(kit.dsn, options="-c default_transaction_read_only=on")
-    stores = [QueueStore.connect(fenced, epoch=epoch) for _ in range(3)]
+    stores = [QueueStore.connect(fenced, epoch=epoch, node=kit.node) for _ in range(3)]
     before = [pid(store) for store in stores]
     for store in stores:
         with pytest.raises(OnHold):
-            store.beat(kit.node)
+            store.beat()
         store.nodes()
     assert epoch.n == 0
     assert [pid(store) for store in stores] == before
-    assert kit.open(epoch=epoch).beat(kit.node) == []
+    assert kit.open(epoch=epoch).beat() == []
     for store in stores:
         with pytest.raises(StoreUnavailable, match="connecting anew"):
             store.nodes()

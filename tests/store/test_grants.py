@@ -11,7 +11,8 @@ import pytest
 from psycopg import conninfo, sql
 
 from actorq import App
-from actorq.core.store_values import Ask, NodeInfo
+from actorq.core.plan.effects import Claim
+from actorq.core.store_values import NodeInfo
 from actorq.errors import StoreError
 from actorq.store.queue.queue import QueueStore
 from actorq.store.schema.migrate import migrate, sql_text
@@ -81,27 +82,27 @@ def test_an_enqueuer_cannot_read_args_or_take_jobs(role: As, own: psycopg.Connec
 def test_a_worker_can_do_all_that_a_supervisor_does(role: As, own: psycopg.Connection) -> None:
     insert(own, 5, kind="k", unique_key="x")
     own.execute("INSERT INTO actorq.unique_key VALUES ('k', 'x', 1)")
-    store = QueueStore.connect(role("worker"))
     node = str(uuid.uuid4())
+    store = QueueStore.connect(role("worker"), node=node)
     try:
         store.register(NodeInfo(node, "here", 1))
         lane = store.lanes([("default", "k"), ("new", "k")])["default", "k"]
         assert store.remember_kind("k", "1") is None
         assert store.remember_kind("k", "2") == "1"
         store.listen()
-        store.hunger(node, {lane}, set())
-        store.hunger(node, set(), {lane})
-        batch = store.claim(Ask(lane, 2, node, 1)).batch
+        store.hunger({lane}, set())
+        store.hunger(set(), {lane})
+        batch = store.claim(Claim(lane, 1, 2)).batch
         assert batch is not None
-        store.settle(node, 1, [done(batch)])
-        assert store.claim(Ask(lane, 2, node, 2)).batch is not None
-        assert store.give_back(node, 2, 0)
-        assert store.beat(node) == []
+        store.settle(1, [done(batch)])
+        assert store.claim(Claim(lane, 2, 2)).batch is not None
+        assert store.give_back(2, 0)
+        assert store.beat() == []
         assert store.reap(10, 2, 2).leases == 0
         assert store.sweep_keys(("", ""), 10) == (None, 1)
         store.vacuum_ready()
         store.mend([3])
-        store.leave(node)
+        store.leave()
     finally:
         store.close()
 

@@ -42,7 +42,7 @@ def test_a_key_whose_job_is_running_stays(kit: Kit) -> None:
     keyed(kit, 2)
     batch = kit.batch(1)
     assert kit.store.sweep_keys(("", ""), 9) == (None, 0)
-    kit.store.settle(kit.node, 1, [done(batch)])
+    kit.store.settle(1, [done(batch)])
     assert kit.store.sweep_keys(("", ""), 9) == (None, 2)
 
 

@@ -8,7 +8,7 @@ from actorq.core.job.model import FRESH
 from actorq.core.job.settle import returned
 from actorq.core.store_values import Left
 from actorq.store.queue import claims
-from tests.store.kit import Kit, done
+from tests.store.kit import Kit, as_node, done
 
 
 def left(kit: Kit) -> Left:
@@ -37,7 +37,7 @@ def test_suspects_are_counted_like_others(kit: Kit) -> None:
     batch = kit.batch(1)
     sent = done(batch)
     sent.done, sent.rows = {}, [returned(id_, FRESH, 7) for id_ in batch.ids]
-    kit.store.settle(kit.node, 1, [sent])
+    kit.store.settle(1, [sent])
     assert left(kit).n_due == 4
 
 
@@ -47,7 +47,7 @@ def test_jobs_under_leases_are_counted_and_nobodys_leases_are_told(kit: Kit) -> 
     other = kit.register()
     kit.claim(1, 3, node=other)
     assert left(kit) == Left(kit.lane, n_due=1, n_held=9)
-    kit.store.leave(other)
+    as_node(kit.store, other).leave()
     assert left(kit) == Left(kit.lane, n_due=1, n_held=9, orphaned=True)
 
 

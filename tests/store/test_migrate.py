@@ -7,14 +7,14 @@ import threading
 import psycopg
 import pytest
 
-from actorq.core.store_values import Ask
+from actorq.core.plan.effects import Claim
 from actorq.errors import ConfigError, SchemaMismatch, StoreUnavailable
 from actorq.store.queue.queue import QueueStore
 from actorq.store.schema import migrate as module
 from actorq.store.schema.migrate import Migration, check, migrate, migrations, sql_text
 from actorq.store.session.connection import connect
 from actorq.store.session.faults import LockTimeout, remedy
-from tests.store.kit import Kit
+from tests.store.kit import NOBODY, Kit
 from tests.support.wait import wait_until
 
 NAMES = [migration.name for migration in migrations()]
@@ -108,11 +108,16 @@ def test_a_migration_that_fails_leaves_nothing_behind(
     assert structure(dsn) == before
 
 
+def connected(dsn: str, schema: str = "actorq") -> QueueStore:
+    """Connect as a supervisor does."""
+    return QueueStore.connect(dsn, schema, node=NOBODY)
+
+
 def test_a_missing_schema_is_an_error_that_names_the_command(empty_dsn: str) -> None:
     with pytest.raises(SchemaMismatch, match=r"no actorq schema 'actorq'; run: actorq migrate$"):
-        QueueStore.connect(empty_dsn)
+        connected(empty_dsn)
     with pytest.raises(SchemaMismatch, match="run: actorq migrate --schema other"):
-        QueueStore.connect(empty_dsn, "other")
+        connected(empty_dsn, "other")
 
 
 def test_an_old_schema_is_an_error_that_names_the_command(
@@ -120,26 +125,26 @@ def test_an_old_schema_is_an_error_that_names_the_command(
 ) -> None:
     add_two(monkeypatch)
     with pytest.raises(SchemaMismatch, match="too old: version 1, needed 2; run: actorq migrate"):
-        QueueStore.connect(dsn)
+        connected(dsn)
 
 
 def test_a_new_schema_is_an_error_and_is_not_touched(dsn: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute("INSERT INTO actorq.migration VALUES (99, 'x')")
-    for call in (migrate, QueueStore.connect):
+    for call in (migrate, connected):
         with pytest.raises(SchemaMismatch, match="too new: version 99, this actorq knows 1"):
             call(dsn)
 
 
 def test_schemas_live_side_by_side(dsn: str, kit: Kit) -> None:
     migrate(dsn, "other_1")
-    store = QueueStore.connect(dsn, "other_1")
+    store = QueueStore.connect(dsn, "other_1", node=kit.node)
     lane = store.lanes([("default", "k")])["default", "k"]
     kit.conn.execute("INSERT INTO other_1.job (kind) VALUES ('k')")
     assert kit.claim(1).n_taken == 0
-    assert store.claim(Ask(lane, 10, kit.node, 1)).n_taken == 1
+    assert store.claim(Claim(lane, 1, 10)).n_taken == 1
     store.listen()
-    kit.store.hunger(kit.node, {kit.lane}, set())
+    kit.store.hunger({kit.lane}, set())
     kit.enqueue(1)
     assert store.notifications(0) == []
     store.close()
@@ -180,7 +185,7 @@ def test_a_call_that_gets_no_answer_ends_at_its_deadline(kit: Kit) -> None:
     kit.conn.execute("BEGIN")
     kit.conn.execute("LOCK TABLE actorq.node")
     with pytest.raises(StoreUnavailable, match=r"no answer from the database within 0\.2 s"):
-        store.beat(kit.node)
+        store.beat()
     assert not store.alive
 
 
@@ -188,7 +193,7 @@ def test_a_connection_that_is_ended_is_told_from_a_statement_that_is(kit: Kit) -
     store = kit.open()
     kit.rows("SELECT pg_terminate_backend(%s)", store._session.info.backend_pid)
     with pytest.raises(StoreUnavailable) as caught:
-        store.beat(kit.node)
+        store.beat()
     assert remedy(caught.value) == "reconnect"
     assert not store.alive
 
@@ -199,6 +204,6 @@ def test_a_session_that_the_server_ended_for_doing_nothing_is_a_lost_connection(
     store._session.execute("SET idle_in_transaction_session_timeout = '1ms'; BEGIN")
     wait_until(lambda: not kit.rows("SELECT FROM pg_stat_activity WHERE pid = %s", pid))
     with pytest.raises(StoreUnavailable) as caught:
-        store.beat(kit.node)
+        store.beat()
     assert remedy(caught.value) == "reconnect"
     assert not store.alive

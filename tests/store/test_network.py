@@ -9,7 +9,7 @@ import pytest
 
 import actorq
 from actorq.core.job.model import Settlement
-from actorq.core.store_values import Ask
+from actorq.core.plan.effects import Claim
 from actorq.errors import StoreUnavailable
 from actorq.store.queue.claims import MANY
 from actorq.store.queue.queue import QueueStore
@@ -19,15 +19,15 @@ from tests.support.network import Network
 
 
 def beats(store: QueueStore, kit: Kit) -> object:
-    return store.beat(kit.node)
+    return store.beat()
 
 
 def settles(store: QueueStore, kit: Kit) -> object:
-    return store.settle(kit.node, 1, [Settlement(1, 0, {0: [1]}, [])])
+    return store.settle(1, [Settlement(1, 0, {0: [1]}, [])])
 
 
 def claims(store: QueueStore, kit: Kit) -> object:
-    return store.claim(Ask(kit.lane, 10, kit.node, 1))
+    return store.claim(Claim(kit.lane, 1, 10))
 
 
 def claims_in_turn(store: QueueStore, kit: Kit) -> object:
@@ -42,7 +42,7 @@ def claims_in_turn(store: QueueStore, kit: Kit) -> object:
 def test_a_supervisors_calls_end(
     kit: Kit, network: Network, call: Callable[[QueueStore, Kit], object], prepared: bool
 ) -> None:
-    store = QueueStore.connect(network.dsn, name="test", deadline_s=2.0)
+    store = QueueStore.connect(network.dsn, name="test", node=kit.node, deadline_s=2.0)
     if prepared:
         call(store, kit)
     store._session.deadline_s = 0.2

@@ -155,7 +155,7 @@ def test_many_executions_read_only_what_they_take(filled: Kit) -> None:
         frontier = claimed.last
         n_taken += claimed.n_taken
         kit.store.due([DueAsk(kit.lane, frontier)])
-        kit.store.settle(kit.node, n, [done(claimed.batch)])
+        kit.store.settle(n, [done(claimed.batch)])
     after = reads(kit)
     assert n_taken == 50 * 200
     for table in ("job", "ready"):
@@ -182,7 +182,7 @@ def test_suspects_are_not_looked_for_among_the_dead(filled: Kit, name: str) -> N
 def reads(kit: Kit) -> dict[str, tuple[int, int]]:
     """Return per table how many rows were read by sequential scans and by index."""
     kit.store._session.execute("SELECT pg_stat_force_next_flush()")
-    kit.store.beat(kit.node)
+    kit.store.beat()
     kit.conn.execute("SELECT pg_stat_clear_snapshot()")
     rows = kit.rows(
         "SELECT relname, seq_tup_read, idx_tup_fetch FROM pg_stat_user_tables"

@@ -16,7 +16,7 @@ from actorq.store.queue import cancel
 from actorq.store.queue.queue import QueueStore
 from actorq.store.schema.migrate import migrate
 from actorq.store.session.connection import connect
-from tests.store.kit import Kit
+from tests.store.kit import NOBODY, Kit
 from tests.support.pooler import pooled
 from tests.support.rows import finish
 
@@ -78,7 +78,7 @@ def administer(dsn: str) -> None:
 
 def refused(dsn: str) -> None:
     with pytest.raises(ConfigError, match="a supervisor needs a direct connection"):
-        QueueStore.connect(dsn)
+        QueueStore.connect(dsn, node=NOBODY)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_pooler_by_transaction_is_told_from_one_by_session(
 @pytest.mark.parametrize("reset", ["DISCARD ALL", ""])
 def test_a_supervisor_works_through_a_pooler_by_session(dsn: str, reset: str) -> None:
     with pooled(dsn, "session", reset=reset) as theirs, actorq.App(dsn) as app:
-        store = QueueStore.connect(theirs)
+        store = QueueStore.connect(theirs, node=NOBODY)
         assert store._session.pooling == "session"
         lane = store.lanes([("default", "k")])["default", "k"]
         store.listen()
@@ -150,7 +150,7 @@ def test_a_pool_that_is_too_small_is_said_to_give_no_second_connection(dsn: str)
         pooled(dsn, "session", size=1) as theirs,
         pytest.raises(StoreUnavailable, match="second connection"),
     ):
-        QueueStore.connect(theirs)
+        QueueStore.connect(theirs, node=NOBODY)
 
 
 def test_without_a_pooler_nothing_is_looked_for(dsn: str) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 import actorq
 from actorq.core.job.model import Row
-from actorq.core.store_values import Ask, NodeInfo
+from actorq.core.plan.effects import Claim
+from actorq.core.store_values import NodeInfo
 from actorq.store.queue.queue import QueueStore
 from actorq.store.session.connection import connect
 from tests.store.kit import ERROR, part
@@ -52,21 +53,21 @@ def _check_settings(dsn: str, presets: dict[str, str]) -> None:
 
 
 def _live(dsn: str) -> None:
-    store = QueueStore.connect(dsn)
+    node = str(uuid.uuid4())
+    store = QueueStore.connect(dsn, node=node)
     with actorq.App(dsn) as app:
         kind = app.kind("k")
         assert kind.enqueue_many([{"n": n} for n in range(9)]) == 9
-        node = str(uuid.uuid4())
         store.register(NodeInfo(node, "host", 1))
         lane = store.lanes([("default", "k")])["default", "k"]
-        batch = store.claim(Ask(lane, 10, node, 1)).batch
+        batch = store.claim(Claim(lane, 1, 10)).batch
         assert batch is not None
         rows = [
             Row(batch.ids[0], 0, "completed", result=b"[null]"),
             Row(batch.ids[1], 0, "pending", "failed", retry_in_s=60.0, error=ERROR),
             Row(batch.ids[2], 0, "pending"),
         ]
-        assert store.settle(node, 1, [part(batch, rows)]).seqs == {1: 1}
+        assert store.settle(1, [part(batch, rows)]).seqs == {1: 1}
         states = [app.job(id_).state() for id_ in batch.ids]
         assert states == ["completed", "retrying", "ready", *["running"] * 6]
         assert app.job(batch.ids[0]).result() == [None]

@@ -9,11 +9,11 @@ from collections.abc import Callable
 import pytest
 
 from actorq.core.job.model import Row
-from actorq.core.store_values import Ask
+from actorq.core.plan.effects import Claim
 from actorq.store.queue.cancel import cancel
 from actorq.store.queue.claims import MANY
 from actorq.store.queue.queue import QueueStore
-from tests.store.kit import ERROR, Kit, beside, done, part
+from tests.store.kit import ERROR, Kit, as_node, beside, done, part
 
 Op = Callable[["Scene", QueueStore], object]
 
@@ -46,7 +46,7 @@ class Scene:
 
 
 def claims(scene: Scene, store: QueueStore) -> object:
-    return store.claim(Ask(scene.kit.lane, 10, scene.other, 1))
+    return as_node(store, scene.other).claim(Claim(scene.kit.lane, 1, 10))
 
 
 def claims_alone(scene: Scene, store: QueueStore) -> object:
@@ -60,24 +60,24 @@ def claims_in_turn(scene: Scene, store: QueueStore) -> object:
 
 
 def settles(scene: Scene, store: QueueStore) -> object:
-    return store.settle(scene.kit.node, 1, [done(scene.batch)])
+    return store.settle(1, [done(scene.batch)])
 
 
 def settles_part(scene: Scene, store: QueueStore) -> object:
-    return store.settle(scene.kit.node, 1, [part(scene.batch, scene.rest())])
+    return store.settle(1, [part(scene.batch, scene.rest())])
 
 
 def settles_around_locks(scene: Scene, store: QueueStore) -> object:
-    return store.settle_around_locks(scene.kit.node, 1, [done(scene.batch)])
+    return store.settle_around_locks(1, [done(scene.batch)])
 
 
 def reaps(scene: Scene, store: QueueStore) -> object:
-    store.leave(scene.kit.node)
+    store.leave()
     return store.reap(10, 2, 2)
 
 
 def beats(scene: Scene, store: QueueStore) -> object:
-    return store.beat(scene.kit.node)
+    return store.beat()
 
 
 def cancels(scene: Scene, store: QueueStore) -> object:
@@ -85,7 +85,7 @@ def cancels(scene: Scene, store: QueueStore) -> object:
 
 
 def gives_back(scene: Scene, store: QueueStore) -> object:
-    return store.give_back(scene.kit.node, 1, 0)
+    return store.give_back(1, 0)
 
 
 OPS: list[Op] = [
@@ -97,14 +97,14 @@ OPS: list[Op] = [
 def finish(scene: Scene) -> None:
     """Let everybody die, and run what is left to its end."""
     kit = scene.kit
-    kit.store.leave(kit.node)
-    kit.store.leave(scene.other)
+    kit.store.leave()
+    as_node(kit.store, scene.other).leave()
     kit.store.reap(10, 9, 9)
-    kit.node = kit.register()
+    kit.renew()
     for n in range(1, 4):
         batch = kit.claim(n).batch
         if batch:
-            assert kit.store.settle(kit.node, n, [done(batch)]).missing == []
+            assert kit.store.settle(n, [done(batch)]).missing == []
 
 
 @pytest.mark.parametrize("ending", ["COMMIT", "ROLLBACK"])

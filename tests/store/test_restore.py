@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from actorq.core.job.model import Row
-from actorq.core.store_values import Ask
+from actorq.core.plan.effects import Claim
 from actorq.store.admin.doctor import diagnose, repair, strays
 from actorq.store.schema.migrate import migrate
 from actorq.store.session.faults import BrokenLease
-from tests.store.kit import ERROR, Kit, done, part
+from tests.store.kit import ERROR, Kit, as_node, done, part
 from tests.support.dump import dump, restore
 
 STATE = ["lane", "ready", "lease", "node", "hunger", "settled", "migration"]
@@ -46,7 +46,7 @@ def old(kit: Kit) -> Kit:
             Row(suspect, 0, "pending", suspect=3),
             Row(gone, 0, "completed", result=b'"r"'),
         ]
-        kit.store.settle(kit.node, n, [part(batch, rows)])
+        kit.store.settle(n, [part(batch, rows)])
     return kit
 
 
@@ -54,7 +54,7 @@ def old(kit: Kit) -> Kit:
 def new(empty_dsn: str) -> Iterator[Kit]:
     migrate(empty_dsn)
     kit = Kit(empty_dsn)
-    kit.store.leave(kit.node)
+    kit.store.leave()
     kit.conn.execute("TRUNCATE actorq.lane RESTART IDENTITY")
     yield kit
     kit.close()
@@ -66,6 +66,7 @@ def run_all(kit: Kit) -> None:
     Nobody is given a job of another kind, and none that is given back gets lost.
     """
     node = kit.register()
+    store = as_node(kit.store, node)
     for seen in kit.store.nodes():
         if seen.id != node:
             kit.store.bury(seen.id, seen.beat_at)
@@ -77,13 +78,13 @@ def run_all(kit: Kit) -> None:
             for suspect in (0, 3):
                 lease += 1
                 try:
-                    batch = kit.store.claim(Ask(lane, 100, node, lease, suspect)).batch
+                    batch = store.claim(Claim(lane, lease, 100, suspect)).batch
                 except BrokenLease:
-                    kit.store.give_back(node, lease)
+                    store.give_back(lease)
                     continue
                 if batch:
                     assert {kinds[job] for job in batch.ids} == {kind}
-                    kit.store.settle(node, lease, [done(batch)])
+                    store.settle(lease, [done(batch)])
 
 
 def pending(kit: Kit) -> int:
@@ -162,7 +163,7 @@ def test_a_lease_in_another_lane_is_mended_while_it_is_held(kit: Kit) -> None:
     assert {c.name: c.level for c in diagnose(kit.conn)}["lanes"] == "bad"
     repair(kit.conn)
     assert kit.one("SELECT lane FROM actorq.lease") == kit.lane
-    assert kit.store.settle(kit.node, 1, [done(batch)]).missing == []
+    assert kit.store.settle(1, [done(batch)]).missing == []
 
 
 @pytest.mark.parametrize("how", ["give back", "reap", "settle", "adopt", "cut"])
@@ -179,15 +180,15 @@ def test_jobs_return_to_their_own_lane_whatever_the_lease_says(kit: Kit, how: st
         kit.conn.execute("UPDATE actorq.lease SET lane = %s", [other])
     if how == "settle":
         rows = [Row(job, 0, "pending") for job in ids]
-        kit.store.settle(kit.node, 1, [part(batch, rows)])
+        kit.store.settle(1, [part(batch, rows)])
     elif how == "reap":
-        kit.store.leave(kit.node)
+        kit.store.leave()
         assert kit.store.reap(10, 10, 10).lanes == [kit.lane]
-        kit.node = kit.register()
+        kit.renew()
     else:
         if how == "adopt":
-            assert kit.store.adopt(kit.node, 1) is None
-        kit.store.give_back(kit.node, 1)
+            assert kit.store.adopt(1) is None
+        kit.store.give_back(1)
     kit.check_places()
     assert strays(kit.conn) == {}
     assert sorted(kit.batch(2).ids) == ids
@@ -197,7 +198,7 @@ def test_what_goes_back_into_a_lane_that_is_gone_makes_it_anew(kit: Kit) -> None
     ids = kit.enqueue(5)
     kit.batch(1)
     kit.conn.execute("DELETE FROM actorq.lane")
-    kit.store.give_back(kit.node, 1)
+    kit.store.give_back(1)
     kit.lane = kit.one("SELECT id FROM actorq.lane")
     assert sorted(kit.batch(2).ids) == ids
 
@@ -211,8 +212,8 @@ def test_what_stands_in_ready_already_is_not_put_there_again(kit: Kit) -> None:
         " SELECT id, run_at, %s, priority FROM actorq.job",
         [kit.lane],
     )
-    kit.store.leave(kit.node)
+    kit.store.leave()
     kit.store.reap(10, 10, 10)
-    kit.node = kit.register()
+    kit.renew()
     kit.check_places()
     assert kit.batch(2).ids == ids

@@ -65,7 +65,7 @@ def test_an_owner_from_whom_rows_are_hidden_enqueues_new_kinds_all_the_same(
 def test_a_claim_that_cannot_see_its_jobs_is_an_error_and_takes_none(kit: Kit, theirs: str) -> None:
     ids = kit.enqueue(5)
     kit.store.close()
-    kit.store = QueueStore.connect(theirs)
+    kit.store = QueueStore.connect(theirs, node=kit.node)
     kit.conn.execute(ON)
     with pytest.raises(Forbidden, match="row-level security"):
         kit.claim(1)
@@ -78,7 +78,7 @@ def test_a_claim_that_cannot_see_its_jobs_is_an_error_and_takes_none(kit: Kit, t
 def test_a_supervisor_says_at_its_start_what_its_role_lacks(kit: Kit, theirs: str) -> None:
     kit.conn.execute(ON)
     with pytest.raises(Forbidden, match=r"hides rows of job from this role: .* BYPASSRLS"):
-        QueueStore.connect(theirs)
+        QueueStore.connect(theirs, node=kit.node)
     kit.open().nodes()  # the owner, from whom nothing is hidden
 
 

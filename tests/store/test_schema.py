@@ -10,7 +10,7 @@ from psycopg import errors
 
 from actorq.store.admin.doctor import strays
 from actorq.store.queue.cancel import cancel
-from tests.store.kit import Kit, beside, done, pid
+from tests.store.kit import Kit, as_node, beside, done, pid
 
 LATER = datetime.now(UTC) + timedelta(hours=1)
 
@@ -179,7 +179,7 @@ def test_a_pending_job_cannot_be_deleted_and_a_final_one_can(kit: Kit) -> None:
     kit.enqueue(1)
     with pytest.raises(errors.RestrictViolation, match="is pending and cannot be deleted"):
         kit.conn.execute("DELETE FROM actorq.job")
-    kit.store.settle(kit.node, 1, [done(kit.batch(1))])
+    kit.store.settle(1, [done(kit.batch(1))])
     kit.conn.execute("DELETE FROM actorq.job")
 
 
@@ -225,12 +225,12 @@ def test_an_insert_notifies_only_where_somebody_is_hungry(kit: Kit) -> None:
     kit.store.listen()
     kit.enqueue(1)
     assert kit.store.notifications(0) == []
-    kit.store.hunger(kit.node, {kit.lane}, set())
+    kit.store.hunger({kit.lane}, set())
     kit.enqueue(5)
     kit.conn.execute("INSERT INTO actorq.job (kind) VALUES ('other')")
     kit.enqueue(1, run_at=LATER)
     assert kit.store.notifications(5) == [f"{kit.lane} {kit.node}"]
-    kit.store.hunger(kit.node, set(), {kit.lane})
+    kit.store.hunger(set(), {kit.lane})
     kit.enqueue(1)
     assert kit.store.notifications(0) == []
 
@@ -239,7 +239,7 @@ def test_an_insert_names_two_of_the_hungry_the_same_in_a_transaction(kit: Kit) -
     kit.store.listen()
     fleet = {kit.register() for _ in range(6)}
     for node in fleet:
-        kit.store.hunger(node, {kit.lane}, set())
+        as_node(kit.store, node).hunger({kit.lane}, set())
     named = set()
     for _ in range(30):
         with kit.conn.transaction():
@@ -256,7 +256,7 @@ def test_an_insert_names_two_of_the_hungry_the_same_in_a_transaction(kit: Kit) -
 @pytest.mark.parametrize(("in_s", "is_told"), [(0.5, True), (5.0, False)])
 def test_what_is_due_within_a_second_is_told_of(kit: Kit, in_s: float, is_told: bool) -> None:
     kit.store.listen()
-    kit.store.hunger(kit.node, {kit.lane}, set())
+    kit.store.hunger({kit.lane}, set())
     kit.enqueue(1, run_at=datetime.now(UTC) + timedelta(seconds=in_s))
     kit.conn.execute("SELECT pg_notify('actorq_' || 'actorq'::regnamespace::oid, 'end')")
     told = kit.store.notifications(5)
@@ -305,7 +305,7 @@ def test_cancelling_a_running_job_tells_its_node_and_it_ends_when_given_back(kit
     kit.batch(3)
     assert cancel(kit.conn, ids[1:]).requested == ids[1:]
     assert kit.store.notifications(5) == [f"cancel {kit.node} 3 {ids[1]}"]
-    assert kit.store.give_back(kit.node, 3, 0)
+    assert kit.store.give_back(3, 0)
     kit.check_places()
     assert [kit.states()[job] for job in ids] == ["ready", "cancelled"]
 

@@ -9,7 +9,7 @@ import pytest
 
 from actorq.core.job.model import Counts
 from actorq.core.lanes.turns import MANY, SOME, Turns
-from actorq.core.store_values import Ask
+from actorq.core.plan.effects import Claim
 from actorq.store.queue import claims
 from actorq.store.queue.queue import QueueStore
 from actorq.store.session.faults import BrokenLease
@@ -53,23 +53,23 @@ def way(kit: Kit) -> str:
     return kit.store._turns.way(kit.lane, time.monotonic())
 
 
-def busy_store(kit: Kit, **timeouts: float) -> tuple[QueueStore, str]:
-    """Return a second store that takes turns, and a node for it."""
+def busy_store(kit: Kit, **timeouts: float) -> QueueStore:
+    """Return a second store that takes turns, of another node."""
     kit.enqueue(MANY)
     singly(kit.conn)
-    store, node = kit.open(**timeouts), kit.register()
-    assert store.claim(Ask(kit.lane, MANY, node, 1)).n_taken == MANY
-    return store, node
+    store = kit.open(node=kit.register(), **timeouts)
+    assert store.claim(Claim(kit.lane, 1, MANY)).n_taken == MANY
+    return store
 
 
 @pytest.mark.parametrize("ending", ["COMMIT", "ROLLBACK"])
 def test_the_second_waits_for_its_turn_and_takes_what_is_left(busy: Kit, ending: str) -> None:
-    second, node = busy_store(busy, lock_timeout_s=10)
+    second = busy_store(busy, lock_timeout_s=10)
     ids = busy.enqueue(30)
     busy.store._session.execute("BEGIN")
     first = busy.batch(2, 20)
     assert first.ids == ids[:20]
-    with beside(busy, busy.store, second, lambda: second.claim(Ask(busy.lane, 20, node, 2))) as b:
+    with beside(busy, busy.store, second, lambda: second.claim(Claim(busy.lane, 2, 20))) as b:
         busy.store._session.execute(ending.encode())
     batch = b.result().batch
     assert batch.ids == (ids[20:] if ending == "COMMIT" else ids[:20])
@@ -81,7 +81,7 @@ def test_the_next_one_has_its_turn_while_the_jobs_are_still_read(
     held = "(SELECT pg_advisory_xact_lock_shared(4711)) w"
     texts = claims.statement
     slow = lambda *name: texts(*name).replace("FROM held,", f"FROM {held}, held,")  # noqa: E731
-    second, node = busy_store(shared)
+    second = busy_store(shared)
     ids = shared.enqueue(30)
     shared.conn.execute("SELECT pg_advisory_lock(4711)")
     monkeypatch.setattr(claims, "statement", slow)
@@ -96,7 +96,7 @@ def test_the_next_one_has_its_turn_while_the_jobs_are_still_read(
         what="the first one to read",
     )
     monkeypatch.setattr(claims, "statement", texts)
-    claimed = second.claim(Ask(shared.lane, 20, node, 2)).batch
+    claimed = second.claim(Claim(shared.lane, 2, 20)).batch
     shared.conn.execute("SELECT pg_advisory_unlock(4711)")
     assert claimed is not None
     assert (first.result().ids, claimed.ids) == (ids[:20], ids[20:])
@@ -119,7 +119,7 @@ def test_beside_a_job_that_is_gone_the_others_go_back(shared: Kit, all_: bool) -
     shared.conn.execute("DELETE FROM actorq.job WHERE id = ANY (%s)", [[gone, *others * all_]])
     with pytest.raises(BrokenLease, match="goes back"):
         shared.claim(2)
-    assert shared.store.give_back(shared.node, 2)
+    assert shared.store.give_back(2)
     shared.check_places()
     assert shared.claim(3).n_taken == (0 if all_ else 2)
 
@@ -139,16 +139,16 @@ def test_a_row_that_somebody_holds_costs_one_timeout_and_no_other_job(busy: Kit)
 
 
 def test_a_turn_that_is_never_given_up_is_not_waited_for_again(busy: Kit) -> None:
-    second, node = busy_store(busy)
+    second = busy_store(busy)
     ids = busy.enqueue(30)
     singly(busy.conn)
     busy.store._session.execute("BEGIN")
     busy.batch(2, 10)
-    claimed = second.claim(Ask(busy.lane, 10, node, 2))
+    claimed = second.claim(Claim(busy.lane, 2, 10))
     assert claimed.batch is not None
     assert claimed.batch.ids == ids[10:20]
     second._session.execute("SET lock_timeout = 0")
-    assert second.claim(Ask(busy.lane, 10, node, 3)).n_taken == 10
+    assert second.claim(Claim(busy.lane, 3, 10)).n_taken == 10
 
 
 @pytest.mark.parametrize(("n_gone", "taken"), [(2, [2, 3, 4]), (5, [5])])
@@ -218,20 +218,20 @@ def test_an_old_libpq_takes_no_turn(busy: Kit, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_claim_after_a_small_one_takes_no_turn(busy: Kit) -> None:
-    second, node = busy.open(), busy.register()
+    second = busy.open(node=busy.register())
     busy.enqueue(1)
-    assert second.claim(Ask(busy.lane, 10, node, 1)).n_taken == 1
+    assert second.claim(Claim(busy.lane, 1, 10)).n_taken == 1
     busy.enqueue(20)
     singly(busy.conn)
     busy.store._session.execute("BEGIN")
     busy.batch(2, 10)
     second._session.execute("SET lock_timeout = 0")
-    assert second.claim(Ask(busy.lane, 100, node, 2)).n_taken == 10
+    assert second.claim(Claim(busy.lane, 2, 100)).n_taken == 10
 
 
 def test_the_turn_of_one_lane_is_not_that_of_another(busy: Kit) -> None:
     (other,) = busy.store.lanes([("default", "other")]).values()
-    second, node = busy.open(), busy.register()
+    second = busy.open(node=busy.register())
     for n in (1, 2):
         busy.conn.execute(
             "INSERT INTO actorq.job (kind) SELECT 'other' FROM generate_series(1, %s)",
@@ -243,7 +243,7 @@ def test_the_turn_of_one_lane_is_not_that_of_another(busy: Kit) -> None:
             busy.store._session.execute("BEGIN")
             busy.batch(2)
             second._session.execute("SET lock_timeout = 0")
-        assert second.claim(Ask(other, 1000, node, n)).n_taken == MANY
+        assert second.claim(Claim(other, n, 1000)).n_taken == MANY
 
 
 def test_in_turn_no_row_is_locked_before_it_is_deleted(busy: Kit) -> None:

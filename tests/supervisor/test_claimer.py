@@ -38,10 +38,10 @@ class Store:
         self._meet("claim")
         return ClaimReply(None, 0, {})
 
-    def give_back(self, _: str, lease: int) -> None:
+    def give_back(self, lease: int) -> None:
         self._meet("give_back", lease)
 
-    def hunger(self, _: str, on: set[int], off: set[int]) -> None:
+    def hunger(self, on: set[int], off: set[int]) -> None:
         self._meet("hunger", on, off)
 
     def close(self) -> None:
@@ -55,7 +55,7 @@ class Claiming:
         self.store = Store({})
         self.posted: list[Any] = []
         open_: Any = lambda _: self.store  # noqa: E731
-        self.claimer = Claimer("me", open_, self.posted.append)
+        self.claimer = Claimer(open_, self.posted.append)
         self.claimer.start()
 
     def order(self, *orders: Order) -> None:

@@ -40,11 +40,11 @@ def test_a_database_that_is_away_delays_the_new_life(
     running.wait_until_told(event.ActorReady)
     open_, refused = start.open_store, []
 
-    def refusing(options: RunOptions, name: str, **timeouts: float) -> Any:
+    def refusing(options: RunOptions, node: str, name: str, **timeouts: float) -> Any:
         if name == "actorq start" and len(refused) < 2:
             refused.append(name)
             raise StoreUnavailable("away")
-        return open_(options, name, **timeouts)
+        return open_(options, node, name, **timeouts)
 
     monkeypatch.setattr(start, "open_store", refusing)
     running.declare_dead()

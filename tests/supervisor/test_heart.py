@@ -38,7 +38,7 @@ class Store:
         if error is not None:
             raise error
 
-    def beat(self, node: str) -> list[int]:
+    def beat(self) -> list[int]:
         self._meet("beat")
         return []
 
@@ -224,7 +224,7 @@ def test_the_next_vacuum_waits_fifty_times_as_long_as_the_last_one_took(
 def test_a_long_statement_is_given_up_by_the_server_and_the_connection_stays(dsn: str) -> None:
     deadline_s, limit_s = heart.patience_s(1.0)
     timeouts = {"deadline_s": deadline_s, "statement_timeout_s": limit_s}
-    store = QueueStore.connect(dsn, name="heart", **timeouts)
+    store = QueueStore.connect(dsn, name="heart", node=ME.id, **timeouts)
     with pytest.raises(TooSlow), translated():
         store._session.execute("SELECT pg_sleep(60)")
     assert store.alive

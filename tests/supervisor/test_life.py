@@ -141,10 +141,10 @@ def test_a_supervisor_that_cannot_take_its_row_away_says_so(
 ) -> None:
     open_ = start.open_store
 
-    def refusing(options: Any, name: str, **timeouts: float) -> Any:
+    def refusing(options: Any, node: str, name: str, **timeouts: float) -> Any:
         if name == "actorq leave":
             raise StoreUnavailable("away")
-        return open_(options, name, **timeouts)
+        return open_(options, node, name, **timeouts)
 
     monkeypatch.setattr(start, "open_store", refusing)
     running.stop()

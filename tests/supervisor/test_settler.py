@@ -17,8 +17,14 @@ from actorq.errors import StoreUnavailable
 from actorq.store.queue.queue import QueueStore
 from actorq.store.session.faults import TooSlow
 from actorq.supervisor.threads.settlers import Settlers
+from actorq.supervisor.threads.store_thread import Open
 from tests.store.kit import Kit, done, part
 from tests.support.wait import wait_until
+
+
+def opening(kit: Kit, kind: type[QueueStore]) -> Open:
+    """Return how a settler connects with a store of this kind."""
+    return lambda name: kind.connect(kit.dsn, name=name, node=kit.node)
 
 
 class Forgetful(QueueStore):
@@ -26,10 +32,8 @@ class Forgetful(QueueStore):
 
     n_lost = 0
 
-    def settle_around_locks(
-        self, node: str, settle_no: int, settlements: Sequence[Settlement]
-    ) -> SettleReply:
-        said = super().settle_around_locks(node, settle_no, settlements)
+    def settle_around_locks(self, settle_no: int, settlements: Sequence[Settlement]) -> SettleReply:
+        said = super().settle_around_locks(settle_no, settlements)
         if Forgetful.n_lost:
             return said
         Forgetful.n_lost += 1
@@ -45,7 +49,7 @@ def test_jobs_that_were_locked_while_an_answer_got_lost_are_settled_later(
     ids = kit.enqueue(4)
     batch = kit.batch(1)
     posted: list[Any] = []
-    settler = Settlers(kit.node, lambda name: Forgetful.connect(kit.dsn, name=name), posted.append)
+    settler = Settlers(opening(kit, Forgetful), posted.append)
     with psycopg.connect(kit.dsn) as user:
         user.execute("SELECT FROM actorq.job WHERE id = %s FOR UPDATE", [ids[1]])
         sent = done(batch)
@@ -72,11 +76,11 @@ def test_outcomes_of_a_job_under_two_leases_are_not_written_together(kit: Kit) -
     """It was taken from the first lease while its outcome waited, and run again."""
     ids = kit.enqueue(3)
     first = kit.batch(1)
-    kit.store.give_back(kit.node, first.lease)
+    kit.store.give_back(first.lease)
     second = kit.batch(2)
     assert first.ids == second.ids == ids
     posted: list[Any] = []
-    settler = Settlers(kit.node, lambda name: QueueStore.connect(kit.dsn, name=name), posted.append)
+    settler = Settlers(opening(kit, QueueStore), posted.append)
     for batch in (first, second):
         settler.order(done(batch))
     settler.start()
@@ -92,15 +96,15 @@ class Counting(QueueStore):
 
     carried: list[int]
 
-    def settle(self, node: str, settle_no: int, settlements: Sequence[Settlement]) -> SettleReply:
+    def settle(self, settle_no: int, settlements: Sequence[Settlement]) -> SettleReply:
         self.carried.append(len(settlements))
-        return super().settle(node, settle_no, settlements)
+        return super().settle(settle_no, settlements)
 
 
 @pytest.fixture
 def counting(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settlers]:
     monkeypatch.setattr(Counting, "carried", [], raising=False)
-    settler = Settlers(kit.node, lambda name: Counting.connect(kit.dsn, name=name), [].append)
+    settler = Settlers(opening(kit, Counting), [].append)
     yield settler
     settler.stop()
     settler.join(10)
@@ -139,11 +143,11 @@ class Cut(QueueStore):
 
     after, n_cut = False, 0
 
-    def settle(self, node: str, settle_no: int, settlements: Sequence[Settlement]) -> SettleReply:
+    def settle(self, settle_no: int, settlements: Sequence[Settlement]) -> SettleReply:
         Cut.n_cut += 1
         if Cut.n_cut == 1 and not Cut.after:
             self.close()
-        said = super().settle(node, settle_no, settlements)
+        said = super().settle(settle_no, settlements)
         if Cut.n_cut == 1:
             self.close()
             raise StoreUnavailable("the answer is lost")
@@ -159,7 +163,7 @@ def test_a_settle_whose_connection_is_lost_is_written_once(
     ids = kit.enqueue(3)
     batch = kit.batch(1)
     posted: list[Any] = []
-    settler = Settlers(kit.node, lambda name: Cut.connect(kit.dsn, name=name), posted.append)
+    settler = Settlers(opening(kit, Cut), posted.append)
     settler.order(done(batch))
     settler.start()
     wait_until(lambda: [p for p in posted if isinstance(p, i.Settled)])
@@ -182,7 +186,7 @@ def test_one_outcome_that_the_database_refuses_fails_its_job_alone(kit: Kit) -> 
         """.encode()
     )
     posted: list[Any] = []
-    settler = Settlers(kit.node, lambda name: QueueStore.connect(kit.dsn, name=name), posted.append)
+    settler = Settlers(opening(kit, QueueStore), posted.append)
     settler.order(done(kit.batch(1)))
     settler.start()
     wait_until(lambda: [p for p in posted if isinstance(p, i.Settled)])
@@ -218,7 +222,7 @@ def test_a_repair_that_takes_too_long_is_tried_again_by_itself(
     batch = kit.batch(1)
     kit.conn.execute("UPDATE actorq.job SET attempt = 7 WHERE id = %s", [ids[1]])
     posted: list[Any] = []
-    settler = Settlers(kit.node, lambda name: Slow.connect(kit.dsn, name=name), posted.append)
+    settler = Settlers(opening(kit, Slow), posted.append)
     settler.order(done(batch))
     settler.start()
     wait_until(lambda: kit.rows("SELECT id FROM actorq.queued") == [(ids[1],)])

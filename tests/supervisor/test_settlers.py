@@ -27,10 +27,10 @@ class Writing:
     def __init__(self, kit: Kit, **more: Any) -> None:
         self.kit = kit
         self.posted: list[Any] = []
-        self.settlers = Settlers(kit.node, self.open, self.posted.append, MAX_ROWS, **more)
+        self.settlers = Settlers(self.open, self.posted.append, MAX_ROWS, **more)
 
     def open(self, name: str) -> QueueStore:
-        return QueueStore.connect(self.kit.dsn, name=name)
+        return QueueStore.connect(self.kit.dsn, name=name, node=self.kit.node)
 
     def order(self, n_batches: int, size: int = MAX_ROWS) -> None:
         """Have jobs written in batches that are ordered at once."""
@@ -132,12 +132,12 @@ def test_the_other_ones_commit_is_not_taken_for_that_of_a_lost_statement(
     mine, others = kit.enqueue(3), kit.enqueue(3)
     batch = kit.batch(1, 3)
     for n, job in enumerate(others, 2):  # the other one is far ahead
-        kit.store.settle(kit.node, 2 * n + 1 - first_no, [done(kit.batch(n, 1))])
+        kit.store.settle(2 * n + 1 - first_no, [done(kit.batch(n, 1))])
         assert kit.states()[job] == "completed"
     posted: list[Any] = []
-    open_ = lambda name: Cut.connect(kit.dsn, name=name)  # noqa: E731
+    open_ = lambda name: Cut.connect(kit.dsn, name=name, node=kit.node)  # noqa: E731
     orders = Orders(MAX_ROWS, 2)
-    settler = Settler(kit.node, open_, posted.append, orders, first_no)
+    settler = Settler(open_, posted.append, orders, first_no)
     orders.put(done(batch))
     settler.start()
     wait_until(lambda: [p for p in posted if isinstance(p, i.Settled)])

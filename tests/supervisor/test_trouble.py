@@ -31,7 +31,7 @@ class Writing:
         self.kit = kit
         self.posted: list[Any] = []
         self._timeouts = timeouts
-        self._settler = Settlers(kit.node, self._open, self.posted.append)
+        self._settler = Settlers(self._open, self.posted.append)
         kit.conn.execute(
             """
             CREATE TABLE public.ended (job bigint);
@@ -43,7 +43,7 @@ class Writing:
         )
 
     def _open(self, name: str) -> QueueStore:
-        return QueueStore.connect(self.kit.dsn, name=name, **self._timeouts)
+        return QueueStore.connect(self.kit.dsn, name=name, node=self.kit.node, **self._timeouts)
 
     def order(self, *settlements: Settlement) -> None:
         """Give outcomes to a settler that has just started."""

@@ -319,7 +319,7 @@ PLANTS = (
         ("client/client.py", '    refuse_while_loading("a job was enqueued")\n', ""),
     )),
     Plant("a supervisor that stops keeps its row", _STOP, (
-        ("supervisor/engine.py", "            store.leave(self._node.id)\n", "            pass\n"),
+        ("supervisor/engine.py", "            store.leave()\n", "            pass\n"),
     )),
     # ---- cancels, refused rows, locks -----------------------------------------------------
     Plant("a cancel is not looked at on the way back", "tests/store/test_settle.py", (

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from actorq.core.job.model import Buffer, ClaimedBatch, Counts
 from actorq.core.lanes.turns import LockMode, Turns
-from actorq.core.store_values import Ask, ClaimReply, Due, DueAsk, Left, ReadyPosition
+from actorq.core.plan.effects import Claim
+from actorq.core.store_values import ClaimReply, Due, DueAsk, Left, ReadyPosition
 from actorq.english import count
 from actorq.errors import InternalError, RowRefused
 from actorq.store.session.calls import Calls, Record, array
@@ -75,54 +76,58 @@ class Part(NamedTuple):
         return self.jobs is None or len(self.jobs) == len(self.ids or ())
 
 
-def claim(calls: Calls, turns: Turns, ask: Ask) -> ClaimReply:
+def claim(calls: Calls, turns: Turns, node: str, ask: Claim) -> ClaimReply:
     """Take due jobs out of `ready` and put them under a lease.
 
     Raises BrokenLease if the jobs taken cannot be run as they are, or RowRefused if they are too
     much at once: then the lease stays, if it is there at all.
     """
-    rows, way = _taken(calls, turns, ask)
+    rows, way = _taken(calls, turns, node, ask)
     told = ClaimHead.of(rows[0])
     turns.brought(ask.lane, told.n_rows)
     try:
-        batch = _read(calls, ask, told) if way == "in turn" else _found(calls, ask, told, rows)
+        batch = (
+            _read(calls, node, ask, told)
+            if way == "in turn"
+            else _found(calls, node, ask, told, rows)
+        )
     except Contended as exc:
         raise BrokenLease(f"the jobs of a claim were not to be had: {exc}") from exc
     last = _positions(told.last, told.ended)
     return ClaimReply(batch, told.n_taken, last, told.n_waiting or 0, told.oldest_s, told.n_rows)
 
 
-def _taken(calls: Calls, turns: Turns, ask: Ask) -> tuple[list[Record], LockMode]:
+def _taken(calls: Calls, turns: Turns, node: str, ask: Claim) -> tuple[list[Record], LockMode]:
     """Claim in the way that pays; return the reply."""
     try:
         if turns.way(ask.lane, monotonic()) == "alone":
-            rows = _sent(calls, ask, alone=True)
+            rows = _sent(calls, node, ask, alone=True)
             told = ClaimHead.of(rows[0])
             if turns.stands(ask.lane, told.is_alone, told.n_taken, monotonic()):
                 return rows, "alone"
         if turns.way(ask.lane, monotonic()) == "in turn":
-            return [_sent_in_turn(calls, ask)], "in turn"
+            return [_sent_in_turn(calls, node, ask)], "in turn"
     except Contended:
         turns.contested(ask.lane, monotonic())
-    return _sent(calls, ask, SKIPPING), "each"
+    return _sent(calls, node, ask, SKIPPING), "each"
 
 
-def _sent(calls: Calls, ask: Ask, lock: str = "", alone: bool = False) -> list[Record]:
+def _sent(calls: Calls, node: str, ask: Claim, lock: str = "", alone: bool = False) -> list[Record]:
     """Send a claim that brings the jobs along."""
     with translated():
-        rows = calls.direct(text(calls.schema, lock), parameters(ask, alone=alone))
+        rows = calls.direct(text(calls.schema, lock), parameters(node, ask, alone=alone))
     if not rows:
         raise InternalError("the claim returned no row")
     return rows
 
 
-def _sent_in_turn(calls: Calls, ask: Ask) -> Record:
+def _sent_in_turn(calls: Calls, node: str, ask: Claim) -> Record:
     """Claim without a lock per row, after the claims whose turn is earlier.
 
     The jobs themselves, which is half of the work, are read when the next one has its turn.
     """
     turn = statement("claim_turn", calls.schema), in_order("claim_turn", {"lane": str(ask.lane)})
-    take = text(calls.schema), parameters(ask, read=False)
+    take = text(calls.schema), parameters(node, ask, read=False)
     with translated():
         row = calls.together(turn, take)
     if row is None:
@@ -130,31 +135,33 @@ def _sent_in_turn(calls: Calls, ask: Ask) -> Record:
     return row
 
 
-def _read(calls: Calls, ask: Ask, told: ClaimHead) -> ClaimedBatch | None:
+def _read(calls: Calls, node: str, ask: Claim, told: ClaimHead) -> ClaimedBatch | None:
     """Return the jobs of a claim that did not bring them along."""
-    batch = adopt(calls, ask.node, ask.lease) if told.n_taken else None
+    batch = adopt(calls, node, ask.lease) if told.n_taken else None
     if told.n_taken and batch is None:
         raise BrokenLease("a claimed job, or the lease, is gone by now: what is left goes back")
     return batch
 
 
-def _found(calls: Calls, ask: Ask, told: ClaimHead, rows: Sequence[Record]) -> ClaimedBatch | None:
+def _found(
+    calls: Calls, node: str, ask: Claim, told: ClaimHead, rows: Sequence[Record]
+) -> ClaimedBatch | None:
     """Return the jobs that a claim brought along; those gone or final leave the lease."""
     parts = Part.of(rows)
     batch = _batch(ask.lease, ask.lane, ask.suspect, parts)
     if batch.n < told.n_taken:
-        _trim(calls, ask, batch.ids, {job for part in parts for job in part.jobs or ()})
+        _trim(calls, node, ask, batch.ids, {job for part in parts for job in part.jobs or ()})
     return batch if batch.n else None
 
 
-def _trim(calls: Calls, ask: Ask, ids: list[int], taken: set[int]) -> None:
+def _trim(calls: Calls, node: str, ask: Claim, ids: list[int], taken: set[int]) -> None:
     """Leave only these of the jobs taken under the lease; raise where others are to run."""
     if calls.rows("pending_jobs", ids=array(sorted(taken.difference(ids)))):
         raise BrokenLease(
             f"a claim took jobs of another kind or queue out of lane {ask.lane}, where a restore "
             "may have put them: each goes back into its own. Look with: actorq doctor"
         )
-    if calls.row("lease_trim", node=ask.node, lease=str(ask.lease), ids=array(ids)) != (1,):
+    if calls.row("lease_trim", node=node, lease=str(ask.lease), ids=array(ids)) != (1,):
         raise BrokenLease("a claimed job, and the lease, are gone by now")
 
 
@@ -163,14 +170,14 @@ def text(schema: str, lock: str = "") -> str:
     return statement("claim", schema).replace("{lock}", lock)
 
 
-def parameters(ask: Ask, read: bool = True, alone: bool = False) -> list[str]:
+def parameters(node: str, ask: Claim, read: bool = True, alone: bool = False) -> list[str]:
     """Return the claim's parameters; without `read` it brings no jobs along."""
     us, ids = _behind(ask.frontier)
     params = {
         "lane": str(ask.lane),
         "suspect": str(ask.suspect),
         "limit": str(ask.limit),
-        "node": ask.node,
+        "node": node,
         "lease": str(ask.lease),
         "behind_us": array(us),
         "behind_id": array(ids),

@@ -7,8 +7,8 @@ from typing import Any
 
 from actorq.core.job.model import ClaimedBatch, Settlement
 from actorq.core.lanes.turns import Turns
+from actorq.core.plan.effects import Claim
 from actorq.core.store_values import (
-    Ask,
     ClaimReply,
     Due,
     DueAsk,
@@ -31,27 +31,31 @@ Key = tuple[str, str]
 
 
 class QueueStore:
-    """Speak with the database over one connection; only one thread may use it.
+    """Speak with the database over one connection, for one node; only one thread may use it.
+
+    A node is named by its uuid. Its leases, its settles and its hunger are meant, unless another
+    node is named.
 
     Every method raises the errors of `store.session.faults`; after StoreUnavailable that is not
     OnHold the connection is gone, and whether the last call was applied is not known.
     """
 
-    def __init__(self, session: Session, schema: str) -> None:
+    def __init__(self, session: Session, schema: str, node: str) -> None:
         self._session = session
         self._calls = Calls(session, schema)
         self._turns = Turns()
         self._schema = schema
+        self._node = node
 
     @classmethod
     def connect(
-        cls, dsn: str, schema: str = "actorq", name: str = "actorq", **timeouts: Any
+        cls, dsn: str, schema: str = "actorq", name: str = "actorq", *, node: str, **timeouts: Any
     ) -> QueueStore:
         """Connect, and make sure that the schema is the one this version expects, and all seen."""
         session = connect(dsn, name=name, schema=schema, **timeouts)
         try:
             check(session, schema)
-            store = cls(session, schema)
+            store = cls(session, schema, node)
             store._check_seen()
             return store
         except BaseException:
@@ -92,9 +96,9 @@ class QueueStore:
             guardian_start=node.guardian_start,
         )
 
-    def beat(self, node: str) -> list[int] | None:
+    def beat(self) -> list[int] | None:
         """Say that the node lives; return its leases, or None if it was declared dead."""
-        alive, leases = self._calls.row("node_beat", node=node)
+        alive, leases = self._calls.row("node_beat", node=self._node)
         return sorted(leases) if alive else None
 
     def nodes(self) -> list[NodeSeen]:
@@ -102,19 +106,19 @@ class QueueStore:
         return [NodeSeen(*row) for row in self._calls.rows("node_list")]
 
     def bury(self, node: str, beat_at: int) -> bool:
-        """Declare a node dead, unless it has beaten since; return whether that was done."""
+        """Declare another node dead, unless it has beaten since; return whether that was done."""
         return bool(self._calls.row("node_bury", node=node, beat_us=str(beat_at))[0])
 
-    def leave(self, node: str) -> None:
+    def leave(self) -> None:
         """Take the node's own row away at a clean exit."""
-        self._calls.row("node_bury", node=node, beat_us=None)
+        self._calls.row("node_bury", node=self._node, beat_us=None)
 
-    def settle_no(self, node: str, like: int) -> int | None:
+    def settle_no(self, like: int) -> int | None:
         """Return the number of the last settle that was applied, None if the node is dead.
 
         Only those count whose number is even or odd like this one: the other settler has others.
         """
-        rows = self._calls.rows("settle_no", node=node, like=str(like))
+        rows = self._calls.rows("settle_no", node=self._node, like=str(like))
         return rows[0][0] if rows else None
 
     # Jobs
@@ -139,9 +143,9 @@ class QueueStore:
         before: str | None = row[0]
         return before
 
-    def claim(self, ask: Ask) -> ClaimReply:
+    def claim(self, ask: Claim) -> ClaimReply:
         """Take due jobs of one lane and put them under a lease."""
-        return claims.claim(self._calls, self._turns, ask)
+        return claims.claim(self._calls, self._turns, self._node, ask)
 
     def due(self, asks: Sequence[DueAsk]) -> list[Due]:
         """Ask for every lane at once what is due and when the next job is."""
@@ -151,47 +155,45 @@ class QueueStore:
         """Count what is not final in some lanes: due, due later, under leases."""
         return claims.left(self._calls, lanes)
 
-    def adopt(self, node: str, n: int) -> ClaimedBatch | None:
+    def adopt(self, n: int) -> ClaimedBatch | None:
         """Return the batch of a claim whose reply was lost; None: it can only be given back."""
-        return claims.adopt(self._calls, node, n)
+        return claims.adopt(self._calls, self._node, n)
 
-    def open_jobs(self, node: str, n: int) -> list[int]:
+    def open_jobs(self, n: int) -> list[int]:
         """Return the jobs that wait for their outcome under a lease; none if it is gone."""
-        return claims.open_jobs(self._calls, node, n)
+        return claims.open_jobs(self._calls, self._node, n)
 
-    def give_back(self, node: str, n: int, seq: int | None = None) -> bool:
+    def give_back(self, n: int, seq: int | None = None) -> bool:
         """Return a leased batch to `ready`, uncharged; return whether the lease matched."""
         fence = None if seq is None else str(seq)
-        return bool(self._calls.row("give_back", node=node, lease=str(n), seq=fence)[0])
+        return bool(self._calls.row("give_back", node=self._node, lease=str(n), seq=fence)[0])
 
-    def settle(self, node: str, settle_no: int, settlements: Sequence[Settlement]) -> SettleReply:
+    def settle(self, settle_no: int, settlements: Sequence[Settlement]) -> SettleReply:
         """Write what became of the jobs of any number of batches, in one statement.
 
         Raises LockTimeout if somebody else holds one of the jobs, RowRefused if the database
         refuses a value; nothing is written then.
         """
-        return settles.settle(self._calls, node, settle_no, settlements)
+        return settles.settle(self._calls, self._node, settle_no, settlements)
 
-    def settle_around_locks(
-        self, node: str, settle_no: int, settlements: Sequence[Settlement]
-    ) -> SettleReply:
+    def settle_around_locks(self, settle_no: int, settlements: Sequence[Settlement]) -> SettleReply:
         """Settle the jobs that nobody else holds a lock on; `kept` stay open under their lease."""
-        return settles.settle_around_locks(self._calls, node, settle_no, settlements)
+        return settles.settle_around_locks(self._calls, self._node, settle_no, settlements)
 
     def settle_first(
-        self, node: str, settle_no: int, settlements: Sequence[Settlement], n: int
+        self, settle_no: int, settlements: Sequence[Settlement], n: int
     ) -> SettleReply:
         """Settle n jobs of what takes too long; `kept`, all others, stay open under their lease."""
-        return settles.settle_first(self._calls, node, settle_no, settlements, n)
+        return settles.settle_first(self._calls, self._node, settle_no, settlements, n)
 
     def settle_refused(
-        self, node: str, settle_no: int, settlements: Sequence[Settlement], reason: str
+        self, settle_no: int, settlements: Sequence[Settlement], reason: str
     ) -> SettleReply:
         """Settle after RowRefused: fail the jobs whose outcome is refused, write all others.
 
         `kept` are jobs that may not even fail: they stay open under their lease.
         """
-        return settles.settle_refused(self._calls, node, settle_no, settlements, reason)
+        return settles.settle_refused(self._calls, self._node, settle_no, settlements, reason)
 
     def mend(self, ids: Sequence[int]) -> int:
         """Put jobs that a settle has missed back into `ready`; return how many had to be."""
@@ -229,12 +231,12 @@ class QueueStore:
 
     # Wake-up
 
-    def hunger(self, node: str, on: set[int], off: set[int]) -> None:
+    def hunger(self, on: set[int], off: set[int]) -> None:
         """Ask to be notified of new jobs of some lanes, and no longer of others."""
         if off:
-            self._calls.do("hunger_off", node=node, lanes=array(sorted(off)))
+            self._calls.do("hunger_off", node=self._node, lanes=array(sorted(off)))
         if on:
-            self._calls.do("hunger_on", node=node, lanes=array(sorted(on)))
+            self._calls.do("hunger_on", node=self._node, lanes=array(sorted(on)))
 
     def listen(self) -> None:
         """Listen for wake-ups and cancels on the channel of this schema."""

@@ -26,7 +26,7 @@ class Beat(Duty):
 
     def run(self, store: QueueStore, now: float) -> None:
         """Beat; end this identity if it was declared dead."""
-        leases = store.beat(self._me.id)
+        leases = store.beat()
         if leases is None:
             self._post(Disowned())
             raise Stopping

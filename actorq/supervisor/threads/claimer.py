@@ -6,10 +6,11 @@ import time
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from actorq.core.claiming import Errands, Order
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
-from actorq.core.store_values import Ask
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
 from actorq.store.session.faults import Forbidden, TooSlow
 from actorq.supervisor.ends import Fatal, Stopping
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
 class Claimer(StoreThread):
     """Carry out one order after another, in the order they were given."""
 
-    def __init__(self, node: str, open_: Open, post: Post) -> None:
+    def __init__(self, open_: Open, post: Post) -> None:
         super().__init__("claimer", open_, post)
-        self._node = node
         self._orders: SimpleQueue[Order | None] = SimpleQueue()
         self._errands = Errands()
 
@@ -66,7 +66,7 @@ class Claimer(StoreThread):
         begun = time.monotonic()
         match order:
             case e.Claim():
-                reply = store.claim(self._ask(order))
+                reply = store.claim(replace(order, frontier=self._errands.frontier(order)))
                 took_s = time.monotonic() - begun
                 self._errands.claimed(order, reply)
                 self.post(i.Claimed(order.lane, order.lease, reply, took_s))
@@ -76,21 +76,9 @@ class Claimer(StoreThread):
             case e.AskLeft(no, lanes):
                 self.post(i.LeftKnown(no, store.left(lanes)))
             case e.GiveBack():
-                store.give_back(self._node, order.lease)
+                store.give_back(order.lease)
             case e.Hunger():
-                store.hunger(self._node, set(order.on), set(order.off))
-
-    def _ask(self, order: e.Claim) -> Ask:
-        return Ask(
-            lane=order.lane,
-            limit=order.limit,
-            node=self._node,
-            lease=order.lease,
-            suspect=order.suspect,
-            frontier=self._errands.frontier(order),
-            min_n=order.min_n,
-            linger_s=order.linger_s,
-        )
+                store.hunger(set(order.on), set(order.off))
 
     def _failed(self, order: Order, exc: StoreError) -> None:
         """Answer for an order that was not carried out."""

@@ -33,11 +33,8 @@ FAULTS: tuple[tuple[type[StoreError], Fault], ...] = (
 class Settler(StoreThread):
     """Write settlements, in the order they came, each exactly once."""
 
-    def __init__(
-        self, node: str, open_: Open, post: Post, orders: Orders, first_no: int = 1
-    ) -> None:
+    def __init__(self, open_: Open, post: Post, orders: Orders, first_no: int = 1) -> None:
         super().__init__("settler" if first_no == 1 else f"settler {first_no}", open_, post)
-        self._node = node
         self._orders = orders
         self._taker = first_no - 1
         self._writer = Writer(first_no, orders.max_rows)
@@ -142,7 +139,7 @@ class Settler(StoreThread):
     def _send(self, store: QueueStore) -> SettleReply:
         """Send a settle in the way that was chosen."""
         way = self._writer.way
-        sent = self._node, self._writer.no, self._writer.sent
+        sent = self._writer.no, self._writer.sent
         match way.how:
             case "whole":
                 return store.settle(*sent)
@@ -156,7 +153,7 @@ class Settler(StoreThread):
     def _resolve(self, store: QueueStore) -> None:
         """Find out whether the statement whose reply was lost had committed."""
         writer = self._writer
-        if writer.is_written(store.settle_no(self._node, writer.no)):
+        if writer.is_written(store.settle_no(writer.no)):
             self._find(store)
         else:
             self._write(store)
@@ -164,7 +161,7 @@ class Settler(StoreThread):
     def _find(self, store: QueueStore) -> None:
         """Find out what a statement has left open that is known to have committed."""
         writer = self._writer
-        open_ = [store.open_jobs(self._node, lease) for lease in writer.doubtful()]
+        open_ = [store.open_jobs(lease) for lease in writer.doubtful()]
         self._say(writer.found([job for jobs in open_ for job in jobs], time.monotonic()))
 
     def _mend(self, store: QueueStore) -> None:

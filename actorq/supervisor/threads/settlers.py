@@ -24,9 +24,9 @@ class SecondSettler(Settler):
     """Take orders only while a whole statement's rows wait beside the one that is being written."""
 
     def __init__(
-        self, node: str, open_: Open, post: Post, orders: Orders, is_alone: Callable[[], bool]
+        self, open_: Open, post: Post, orders: Orders, is_alone: Callable[[], bool]
     ) -> None:
-        super().__init__(node, open_, post, orders, first_no=2)
+        super().__init__(open_, post, orders, first_no=2)
         self._is_alone = is_alone
         self._bell = threading.Event()
 
@@ -64,7 +64,6 @@ class Settlers:
 
     def __init__(
         self,
-        node: str,
         open_: Open,
         post: Post,
         max_rows: int = MAX_ROWS,
@@ -73,8 +72,8 @@ class Settlers:
         """Make both; `is_alone` tells whether this supervisor is the only one."""
         self._post = post
         self._orders = Orders(max_rows, N_SETTLERS)
-        self._first = Settler(node, open_, post, self._orders)
-        self._second = SecondSettler(node, open_, post, self._orders, is_alone)
+        self._first = Settler(open_, post, self._orders)
+        self._second = SecondSettler(open_, post, self._orders, is_alone)
         self._wants_second = True
 
     def start(self) -> None:

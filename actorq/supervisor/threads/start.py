@@ -26,11 +26,9 @@ class Links:
     """Be all of them, under one node; they move together if the server turns read-only."""
 
     def __init__(self, options: RunOptions, node: NodeInfo, post: Post) -> None:
-        open_ = partial(open_store, options, epoch=Epoch())
-        self.claimer = Claimer(node.id, open_, post)
-        self.settlers = Settlers(
-            node.id, open_, post, options.settle_rows, lambda: self.heart.n_others == 0
-        )
+        open_ = partial(open_store, options, node.id, epoch=Epoch())
+        self.claimer = Claimer(open_, post)
+        self.settlers = Settlers(open_, post, options.settle_rows, lambda: self.heart.n_others == 0)
         deadline_s, limit_s = patience_s(options.ttl_s)
         open_heart = partial(open_, deadline_s=deadline_s, statement_timeout_s=limit_s)
         self.heart = Heart(node, open_heart, post)
@@ -55,6 +53,6 @@ class Links:
                 link.join(join_s)
 
 
-def open_store(options: RunOptions, name: str, **settings: Any) -> QueueStore:
-    """Open a connection of this name to the options' database."""
-    return QueueStore.connect(options.dsn, options.schema, name, **settings)
+def open_store(options: RunOptions, node: str, name: str, **settings: Any) -> QueueStore:
+    """Open a connection of this name to the options' database, for a node."""
+    return QueueStore.connect(options.dsn, options.schema, name, node=node, **settings)
