@@ -28,6 +28,7 @@ ROOMS = [
     {"store.enqueue", "store.schema"},
     {"store.admin"},
     {"store.queue"},
+    {"admin"},
     {"supervisor.ends", "supervisor.identity", "supervisor.retries", "supervisor.surroundings"},
     {"supervisor.local", "supervisor.threads"},
     {"declared", "kind", "client", "app", "supervisor", "testing", "pytest_plugin"},
