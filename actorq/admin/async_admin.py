@@ -37,7 +37,7 @@ def _awaited(
                 kwargs[name] = functools.partial(_in_loop, loop, heard)
         return await _in_thread(functools.partial(method, self.admin, *args, **kwargs))
 
-    return cast(Callable[Concatenate[AsyncAdmin, P], Coroutine[Any, Any, T]], call)
+    return cast("Callable[Concatenate[AsyncAdmin, P], Coroutine[Any, Any, T]]", call)
 
 
 class AsyncAdmin:
