@@ -4,7 +4,15 @@ This is where the types of the answers are found. It loads the database driver, 
 itself does not import it: `app.admin` does, at its first use.
 """
 
-from actorq.admin.admin import Admin, Diagnosis, Finding, Migrated
+from actorq.admin.admin import (
+    Admin,
+    Diagnosis,
+    FinalState,
+    Finding,
+    Migrated,
+    RetriableState,
+    StateName,
+)
 from actorq.admin.async_admin import AsyncAdmin
 from actorq.store.admin.change import Retried
 from actorq.store.admin.checks import Check
@@ -16,7 +24,7 @@ from actorq.store.admin.status import LaneStatus, NodeStatus, Status
 from actorq.store.queue.cancel import Cancelled
 
 __all__ = [
-    "Admin", "AsyncAdmin", "Cancelled", "Check", "Diagnosis", "FailureRow", "Finding", "History",
-    "Holder", "JobRow", "LaneStatus", "Migrated", "NodeStatus", "Progress", "Pruned", "Repaired",
-    "Retried", "Status",
+    "Admin", "AsyncAdmin", "Cancelled", "Check", "Diagnosis", "FailureRow", "FinalState", "Finding",
+    "History", "Holder", "JobRow", "LaneStatus", "Migrated", "NodeStatus", "Progress", "Pruned",
+    "Repaired", "RetriableState", "Retried", "StateName", "Status",
 ]  # fmt: skip

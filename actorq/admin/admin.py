@@ -29,7 +29,7 @@ from actorq.store.queue.cancel import Cancelled, cancel
 from actorq.store.schema import migrate
 from actorq.store.session.connection import Session
 
-State = Literal[
+StateName = Literal[
     "pending", "ready", "scheduled", "retrying", "suspect", "running",
     "completed", "failed", "cancelled",
 ]  # fmt: skip
@@ -83,7 +83,7 @@ class Admin:
     def jobs(
         self,
         *,
-        state: State | None = None,
+        state: StateName | None = None,
         kind: str | None = None,
         queue: str | None = None,
         limit: int = wanted.JOBS_LIMIT,

@@ -17,6 +17,7 @@ from actorq.errors import ConfigError
 from actorq.store.admin import run
 from actorq.store.schema import migrate
 from actorq.store.session.connection import Session
+from actorq.store.session.interrupt import Interrupt
 from tests.support.rows import claim, finish, insert, states
 from tests.support.wait import wait_until
 
@@ -125,7 +126,7 @@ async def cancelled_while_blocked(call: Awaitable[Any], conn: Session, times: in
 @pytest.mark.usefixtures("endless")
 @pytest.mark.parametrize("name", CALLS)
 def test_a_call_that_is_cancelled_ends_in_the_server_too(
-    name: str, app: App, dsn: str, conn: Session
+    name: str, app: App, dsn: str, conn: Session, caplog: pytest.LogCaptureFixture
 ) -> None:
     ids = insert(conn, 3)
     finish(conn, ids, "failed")
@@ -133,6 +134,7 @@ def test_a_call_that_is_cancelled_ends_in_the_server_too(
         theirs.execute("LOCK TABLE actorq.job, actorq.failure IN ACCESS EXCLUSIVE MODE")
         asyncio.run(cancelled_while_blocked(CALLS[name](app.async_admin), conn))
     assert states(conn, ids) == ["failed"] * 3
+    assert not caplog.records
 
 
 @pytest.mark.usefixtures("endless")
@@ -166,6 +168,17 @@ def test_the_end_of_the_loop_ends_what_nobody_awaits(app: App, dsn: str, conn: S
         theirs.execute("LOCK TABLE actorq.job IN ACCESS EXCLUSIVE MODE")
         asyncio.run(main())
         wait_until(lambda: conn.execute(OTHERS).fetchall()[0][0] == 0)
+
+
+def test_a_call_given_up_ends_its_transaction_and_begins_no_other(conn: Session) -> None:
+    interrupt = Interrupt()
+    conn.heed(interrupt)
+    with conn.transaction():
+        insert(conn)
+        interrupt.asked = True
+        insert(conn)
+    with pytest.raises(psycopg.OperationalError, match="nothing more is begun"):
+        conn.execute("SELECT 1")
 
 
 def test_between_two_statements_a_cancelled_call_begins_no_other(app: App, conn: Session) -> None:

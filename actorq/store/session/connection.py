@@ -138,6 +138,11 @@ class Session(psycopg.Connection[TupleRow]):
         self.pgconn.finish()
         return psycopg.OperationalError(text)
 
+    def rollback(self) -> None:
+        """Roll back what is open; where nothing is, do nothing, not even begin to."""
+        if self.pgconn.transaction_status != TransactionStatus.IDLE:
+            super().rollback()
+
     def close(self) -> None:
         """Close the connection; a pooler gets the server's process back as it was."""
         idle = TransactionStatus.IDLE
