@@ -99,14 +99,17 @@ class Admin:
         """
         asked = wanted.jobs(state, kind, queue, limit, before)
         rows: list[JobRow] = []
+        n_looked = 0
         with self._place() as (conn, schema):
             for part in jobs.search(conn, schema, **asked):
+                if n_looked:  # most searches are over with their first part
+                    text = f"{count(len(rows), 'job')} found among {n_looked:,}"
+                    (progress or untold)(Progress(text, len(rows), n_looked))
+                n_looked = part.n_looked
                 more = jobs.jobs(conn, part.ids, schema, args=args)
                 rows += more
                 if found is not None:
                     found(more)
-                text = f"{count(len(rows), 'job')} found among {part.n_looked:,}"
-                (progress or untold)(Progress(text, len(rows), part.n_looked))
         return rows
 
     def job(self, id: int, *, args: bool = False) -> History | None:

@@ -44,8 +44,7 @@ class AsyncAdmin:
     """Look at the jobs of an app and change them without blocking the event loop.
 
     The methods are those of Admin, with the same arguments. A call that is cancelled ends at the
-    statement it is in; `migrate` and `doctor(repair=True)` go on where they stopped when called
-    again.
+    statement it is in; made once more, it does the rest.
     """
 
     def __init__(self, location: Location) -> None:

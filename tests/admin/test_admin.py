@@ -152,7 +152,10 @@ def test_doctor_looks_at_as_many_jobs_as_it_may(app: App, conn: Session) -> None
     found = app.admin.doctor(limit=4)
     text = text_of("membership", found.checks)
     assert text.startswith("among the 4 jobs of the lowest ids: 4 pending, but neither")
-    assert "10 pending" in text_of("membership", app.admin.doctor(limit=10).checks)
+    heard: list[Progress] = []
+    checks = app.admin.doctor(limit=10, progress=heard.append).checks
+    assert "10 pending" in text_of("membership", checks)
+    assert (heard[0].n_done, heard[0].n_looked) == (10, 10)
 
 
 def text_of(name: str, checks: list[Check]) -> str:

@@ -8,7 +8,11 @@ import msgspec
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far a call has come: jobs dealt with, jobs looked at, and both as one line of text."""
+    """How far a call has come: jobs dealt with, jobs looked at, and both as one line of text.
+
+    `n_done` are the jobs found, retried, deleted or wrong so far. A search and a prune look at
+    stretches of ids, which `n_looked` counts as if each were full.
+    """
 
     text: str
     n_done: int = 0

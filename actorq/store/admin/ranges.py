@@ -47,10 +47,10 @@ def in_ranges(
     """
     found: dict[int, str] = {}
     n_looked = 0
-    for first, last, size in _ranges(conn, schema, among):
+    for first, last, n in _ranges(conn, schema, among):
         rows = run(conn, schema, name, limit - len(found), first, last)
         found |= {row["id"]: row["what"] for row in rows}
-        n_looked += size
+        n_looked += n
         text = f"{n_looked:,} jobs compared with where they stand, {len(found):,} wrong"
         told(Progress(text, len(found), n_looked))
         if len(found) >= limit:
@@ -59,15 +59,15 @@ def in_ranges(
 
 
 def _ranges(conn: Conn, schema: str, among: int | None) -> Iterator[tuple[int, int, int]]:
-    """Yield first and last ids that together cover all there are, each at most so many jobs."""
+    """Yield first and last ids that together cover all there are, with how many jobs they hold."""
     first, left = -LAST, LAST if among is None else among
     while left > 0:
-        size = min(RANGE, left)
-        last = run(conn, schema, "admin_range", first, size)[0]["last"]
-        yield first, LAST if last is None else last, size
-        if last is None:
+        row = run(conn, schema, "admin_range", first, min(RANGE, left))[0]
+        if row["last"] is None:
+            yield first, LAST, 0
             return
-        first, left = last + 1, left - size
+        yield first, row["last"], row["n"]
+        first, left = row["last"] + 1, left - row["n"]
 
 
 def match_all(conn: Conn, schema: str, told: Tell) -> int:
