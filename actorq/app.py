@@ -19,6 +19,7 @@ from actorq.kind import ActorSettings, Decorator, Kind, is_again, with_settings
 from actorq.store.session.statements import checked_schema
 
 if TYPE_CHECKING:
+    from actorq.admin import Admin, AsyncAdmin
     from actorq.client.async_client import AsyncClient
     from actorq.client.client import Client
     from actorq.client.handle import JobHandle
@@ -278,6 +279,20 @@ class App:
         from actorq.client.async_client import AsyncClient
 
         return AsyncClient(self)
+
+    @functools.cached_property
+    def admin(self) -> Admin:
+        """Return what the commands do: status, jobs, retry, cancel, prune, doctor, migrate."""
+        from actorq.admin import Admin
+
+        return Admin(self)
+
+    @functools.cached_property
+    def async_admin(self) -> AsyncAdmin:
+        """Return the same for asyncio."""
+        from actorq.admin import AsyncAdmin
+
+        return AsyncAdmin(self)
 
     @functools.cached_property
     def events(self) -> Events:

@@ -17,6 +17,8 @@ Duration: TypeAlias = float | timedelta | str
 UNITS_S = {"w": 604_800.0, "d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 MAX_CHARS = 100
+CENTURY_S = 100 * 365.25 * 86_400
+"""The longest span that makes sense where nothing else limits it."""
 
 _NUMBER = r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+"
 _PART = re.compile(rf"({_NUMBER})\s*(ms|[wdhms])\s*")

@@ -29,6 +29,7 @@ ROOMS = [
     {"store.enqueue", "store.schema"},
     {"store.admin"},
     {"store.queue"},
+    {"admin"},
     {
         "supervisor.ends",
         "supervisor.executor",

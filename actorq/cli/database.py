@@ -12,21 +12,26 @@ from actorq.config import find_dsn
 from actorq.errors import ConfigError
 
 if TYPE_CHECKING:
+    from actorq.admin import Admin
     from actorq.app import App
-    from actorq.store.session.connection import Session
 
 SCHEMA = "actorq"
 
 
 @contextmanager
-def database(args: Namespace) -> Iterator[tuple[Session, str]]:
-    """Yield a connection to a database whose schema is right, and the schema's name."""
-    from actorq.store.admin.run import connect_admin
-    from actorq.store.schema.migrate import check
+def administered(args: Namespace) -> Iterator[Admin]:
+    """Yield what administers the database that was named."""
+    with location(args) as (dsn, schema):
+        yield located(dsn, schema).admin
 
-    with location(args) as (dsn, schema), connect_admin(dsn, schema) as conn:
-        check(conn, schema)
-        yield conn, schema
+
+def located(dsn: str, schema: str) -> App:
+    """Return an app without kinds there; an empty DSN stands for the PG* variables."""
+    from actorq.app import App
+
+    app = App()
+    app.relocate(dsn, schema)
+    return app
 
 
 @contextmanager

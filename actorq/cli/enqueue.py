@@ -14,7 +14,7 @@ import msgspec
 from actorq.app import App
 from actorq.args.codec import ArgsCodec
 from actorq.cli import OK
-from actorq.cli.database import location
+from actorq.cli.database import located, location
 from actorq.cli.load import load_app, names_a_module
 from actorq.cli.output import print_json
 from actorq.client.client import Client
@@ -42,7 +42,7 @@ def enqueue(args: Namespace) -> int:
         unique_key=args.unique_key,
     )
     with location(args, app) as (dsn, schema):
-        client = Client(App(dsn=dsn, schema=schema))
+        client = Client(located(dsn, schema))
         try:
             return _sent(client, kind, source, options, args.json)
         finally:

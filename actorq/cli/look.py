@@ -7,8 +7,10 @@ from typing import Any
 
 import msgspec
 
+from actorq.admin import History, Holder, JobRow, LaneStatus, NodeStatus
+from actorq.admin.wanted import JOBS_LIMIT
 from actorq.cli import OK, REFUSED, complain
-from actorq.cli.database import database
+from actorq.cli.database import administered
 from actorq.cli.output import (
     duration,
     print_fields,
@@ -17,22 +19,18 @@ from actorq.cli.output import (
     print_text,
     raw,
 )
-from actorq.cli.progress import Progress
+from actorq.cli.progress import ProgressLines
 from actorq.english import count
 from actorq.errors import ConfigError
 from actorq.escape import escape
-from actorq.store.admin import jobs as admin_jobs
-from actorq.store.admin import status as admin_status
-from actorq.store.admin.jobs import History, JobRow
-from actorq.store.admin.status import WAITING
 
-DEFAULT_LIMIT = 50
+WAITING = ("n_due", "n_scheduled", "n_retrying", "n_suspect")
 
 
 def status(args: Namespace) -> int:
     """Show the counts of each kind, and the supervisors."""
-    with database(args) as (conn, schema):
-        found = admin_status.status(conn, schema)
+    with administered(args) as admin:
+        found = admin.status()
     if args.json:
         print_json(found)
         return OK
@@ -51,27 +49,26 @@ def jobs(args: Namespace) -> int:
     if args.id is not None:
         _check_no_filters(args)
         return _one_job(args)
-    limit = DEFAULT_LIMIT if args.limit is None else args.limit
-    before = admin_jobs.LAST if args.before is None else args.before
-    ids: list[int] = []
-    found: list[JobRow] = []
-    n_looked, progress = 0, Progress()
-    with database(args) as (conn, schema):
-        for part in admin_jobs.search(
-            conn, schema, state=args.state, kind=args.kind, queue=args.queue,
-            limit=limit, before=before,
-        ):  # fmt: skip
-            if n_looked:
-                progress(f"{count(len(ids), 'job')} found among {n_looked:,}")
-            n_looked = part.n_looked
-            more = admin_jobs.jobs(conn, part.ids, schema, args=args.args)
-            ids, found = ids + part.ids, found + more
-            if args.json:
-                for job in more:
-                    print_json(_job_object(job))
+    limit = JOBS_LIMIT if args.limit is None else args.limit
+    with administered(args) as admin:
+        found = admin.jobs(
+            state=args.state,
+            kind=args.kind,
+            queue=args.queue,
+            limit=limit,
+            before=args.before,
+            args=args.args,
+            found=_print_objects if args.json else None,
+            progress=ProgressLines(),
+        )
     if not args.json:
-        _print_found(ids, found, limit, args.args)
+        _print_found(found, limit, args.args)
     return OK
+
+
+def _print_objects(found: list[JobRow]) -> None:
+    for job in found:
+        print_json(_job_object(job))
 
 
 def _check_no_filters(args: Namespace) -> None:
@@ -82,18 +79,18 @@ def _check_no_filters(args: Namespace) -> None:
         raise ConfigError(f"jobs: --{given[0]} chooses among many jobs, and an ID names one")
 
 
-def _print_found(ids: list[int], found: list[JobRow], limit: int, with_args: bool) -> None:
+def _print_found(found: list[JobRow], limit: int, with_args: bool) -> None:
     if not found:
         print("no such jobs")
         return
     _print_jobs(found, with_args)
-    if len(ids) == limit:
-        print(f"more: --before {ids[-1]}")
+    if len(found) == limit:
+        print(f"more: --before {found[-1].id}")
 
 
 def _one_job(args: Namespace) -> int:
-    with database(args) as (conn, schema):
-        found = admin_jobs.history(conn, args.id, schema, args=args.args)
+    with administered(args) as admin:
+        found = admin.job(args.id, args=args.args)
     if found is None:
         complain(f"there is no job {args.id}")
         return REFUSED
@@ -104,7 +101,7 @@ def _one_job(args: Namespace) -> int:
     return OK
 
 
-def _print_lanes(lanes: list[admin_status.LaneStatus]) -> None:
+def _print_lanes(lanes: list[LaneStatus]) -> None:
     if not lanes:
         print("no jobs yet")
         return
@@ -135,7 +132,7 @@ def _number(n: int, is_estimate: bool) -> int:
     return _Estimate(n) if is_estimate else n
 
 
-def _print_nodes(nodes: list[admin_status.NodeStatus]) -> None:
+def _print_nodes(nodes: list[NodeStatus]) -> None:
     if not nodes:
         print("no supervisor is running")
         return
@@ -200,7 +197,7 @@ def _attempts(job: JobRow) -> str:
     return f"{job.attempt} ({counts}{most})"
 
 
-def _held(held: admin_jobs.Holder) -> str:
+def _held(held: Holder) -> str:
     who = f"{held.host} pid {held.pid}" if held.host else "a supervisor that is gone"
     return f"{who}, lease {held.lease} of node {held.node}, for {duration(held.held_s)}"
 

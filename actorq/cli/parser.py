@@ -8,14 +8,13 @@ from typing import Any, NoReturn
 
 from actorq.config import masked
 from actorq.core.job.states import PRUNABLE, PRUNED_BY_DEFAULT, RETRIABLE, STATES
-from actorq.durations import check_duration
+from actorq.durations import CENTURY_S, check_duration
 from actorq.errors import ConfigError
 
 EXIT_CODES = """exit codes: 0 done; 1 refused, nothing of what was named is there, a drain has left
 due jobs, or a supervisor has stopped with outcomes that were not written or batches that were
 killed; 2 wrong usage or settings, unknown kinds among them; 3 the database cannot be reached; 4 its
 schema is missing, too old or too new; 130 interrupted by Ctrl-C before it was done"""
-MAX_S = 100 * 365.25 * 86_400
 DATABASE = """The database is taken from --dsn, else from ACTORQ_DSN, else from PGHOST,
 PGDATABASE and so on; keep passwords out of --dsn."""
 
@@ -143,6 +142,8 @@ def _doctor(commands: Any) -> None:
     command.add_argument(
         "--repair", action="store_true", help="put every pending job where it belongs"
     )
+    text = "look only at so many jobs with the lowest ids; default: at all"
+    command.add_argument("--limit", type=_within(1, 2**62), help=text)
 
 
 def _demo(commands: Any) -> None:
@@ -209,7 +210,7 @@ def _duration(command: argparse.ArgumentParser, name: str, text: str) -> None:
 
 def _span(text: str) -> float:
     try:
-        return check_duration("it", text, 0.0, MAX_S)
+        return check_duration("it", text, 0.0, CENTURY_S)
     except ConfigError:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no span of time: give seconds, or text like 90s, 1h30m or 7d"

@@ -5,19 +5,21 @@ from __future__ import annotations
 import sys
 import time
 
+from actorq.admin import Progress
+
 FIRST_S = 0.1
 EVERY_S = 1.0
 
 
-class Progress:
-    """Say something after a tenth of a second, and from then on once a second."""
+class ProgressLines:
+    """Lines on stderr: the first after a tenth of a second, and from then on one a second."""
 
     def __init__(self) -> None:
         self._next_at = time.monotonic() + FIRST_S
 
-    def __call__(self, text: str) -> None:
-        """Print the text if it is time for a line."""
+    def __call__(self, progress: Progress) -> None:
+        """Print how far it has come if it is time for a line."""
         now = time.monotonic()
         if now >= self._next_at:
             self._next_at = now + EVERY_S
-            print(f"actorq: {text}", file=sys.stderr, flush=True)
+            print(f"actorq: {progress}", file=sys.stderr, flush=True)

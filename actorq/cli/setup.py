@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from actorq.admin import Check, Finding, Repaired
 from actorq.cli import OK, REFUSED, complain
-from actorq.cli.database import SCHEMA, database, location
+from actorq.cli.database import SCHEMA, administered
 from actorq.cli.output import print_json
-from actorq.cli.progress import Progress
+from actorq.cli.progress import ProgressLines
 from actorq.english import count
 from actorq.errors import ConfigError
 from actorq.escape import escape
-from actorq.store.admin import doctor as admin_doctor
-from actorq.store.admin.checks import Check, worst
-from actorq.store.admin.run import connect_admin
-from actorq.store.schema.migrate import is_renamed, restore_names, sql_text
-from actorq.store.schema.migrate import migrate as apply_migrations
 
 _MARKS = {"ok": "ok  ", "warn": "WARN", "bad": "BAD "}
 
@@ -23,51 +19,47 @@ _MARKS = {"ok": "ok  ", "warn": "WARN", "bad": "BAD "}
 def migrate(args: Namespace) -> int:
     """Make or upgrade the schema, or print the SQL that makes it."""
     if args.sql:
-        print(sql_text(SCHEMA if args.schema is None else args.schema), end="")
+        from actorq.app import App
+
+        app = App(schema=SCHEMA if args.schema is None else args.schema)
+        print(app.admin.migration_sql(), end="")
         return OK
-    with location(args) as (dsn, schema):
-        applied = apply_migrations(dsn, schema)
+    with administered(args) as admin:
+        done = admin.migrate()
     if args.json:
-        print_json({"schema": schema, "applied": applied})
-    elif applied:
-        print(f"schema {schema}: applied {', '.join(applied)}")
+        print_json(done)
+    elif done.applied:
+        print(f"schema {done.schema}: applied {', '.join(done.applied)}")
     else:
-        print(f"schema {schema} is up to date")
+        print(f"schema {done.schema} is up to date")
     return OK
 
 
 def doctor(args: Namespace) -> int:
     """Check the database; with --repair, mend first what can be mended."""
-    if args.repair:
-        _restore_names(args)
-    repaired, progress = None, Progress()
-    checks: list[Check] = []
-    with database(args) as (conn, schema):
-        if args.repair:
-            repaired = admin_doctor.repair(conn, schema, progress)
-            if not args.json:
-                _print_repaired(repaired)
-        for check in admin_doctor.examine(conn, schema, progress):
-            checks.append(check)
-            if not args.json:
-                print(
-                    f"{_MARKS[check.level]}  {check.name}: {escape(check.text, 1000)}", flush=True
-                )
-    level = worst(checks)
+    with administered(args) as admin:
+        diagnosis = admin.doctor(
+            repair=args.repair,
+            limit=args.limit,
+            found=None if args.json else _print_finding,
+            progress=ProgressLines(),
+        )
     if args.json:
-        print_json({"verdict": level, "repaired": repaired, "checks": checks})
-    return REFUSED if level == "bad" else OK
+        print_json(diagnosis)
+    return REFUSED if diagnosis.verdict == "bad" else OK
 
 
-def _restore_names(args: Namespace) -> None:
-    """Mend a schema that was renamed, which no connection of ours would be used for otherwise."""
-    with location(args) as (dsn, schema), connect_admin(dsn, schema) as conn:
-        if is_renamed(conn, schema):
-            restore_names(conn, schema)
-            complain(f"the schema was renamed to {schema}: its functions were made anew")
+def _print_finding(finding: Finding) -> None:
+    if isinstance(finding, Check):
+        mark, text = _MARKS[finding.level], escape(finding.text, 1000)
+        print(f"{mark}  {finding.name}: {text}", flush=True)
+    else:
+        _print_repaired(finding)
 
 
-def _print_repaired(repaired: admin_doctor.Repaired) -> None:
+def _print_repaired(repaired: Repaired) -> None:
+    if repaired.renamed:
+        complain("the schema was renamed: its functions were made anew")
     rows = count(repaired.n_added, "row")
     print(f"repaired: {rows} added to ready, {repaired.n_removed:,} removed from it")
     if repaired.n_matched:

@@ -107,6 +107,14 @@ def test_doctor_finds_and_mends(actorq: Shell, conn: Session) -> None:
     assert "repaired: 3 rows added to ready" in ran.out
 
 
+def test_doctor_looks_at_as_many_jobs_as_it_may(actorq: Shell, conn: Session) -> None:
+    insert(conn, 3)
+    conn.execute("DELETE FROM actorq.ready")
+    ran = actorq("doctor", "--limit", 2)
+    assert (ran.code, "of the lowest ids: 2 pending" in ran.out) == (1, True)
+    assert actorq("doctor", "--limit", 2, "--repair").code == 2
+
+
 def test_doctor_as_json(actorq: Shell) -> None:
     (found,) = actorq("doctor", "--json").objects
     assert found["verdict"] in {"ok", "warn"}
@@ -126,7 +134,9 @@ def test_everything_prints_in_the_c_locale(dsn: str, conn: Session) -> None:
 def test_libpq_variables_name_the_database(dsn: str) -> None:
     given = conninfo.conninfo_to_dict(dsn)
     env = {f"PG{name.upper()}": str(value) for name, value in given.items() if name != "dbname"}
-    assert spawn("status", PGDATABASE=str(given["dbname"]), **env).code == 0
+    for words in (["status"], ["enqueue", "any", "1"], ["migrate"], ["doctor"]):
+        ran = spawn(*words, PGDATABASE=str(given["dbname"]), **env)
+        assert ran.code == 0, ran.err
 
 
 def test_a_reader_that_leaves_is_no_error(dsn: str, conn: Session) -> None:

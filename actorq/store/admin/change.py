@@ -21,17 +21,30 @@ CHUNK = 1000
 
 
 class Retried(msgspec.Struct, frozen=True):
-    """Name the jobs that will run again, and those whose unique key another pending job holds."""
+    """Name the jobs that will run again, and those whose unique key another pending job holds.
+
+    `untouched` are named jobs that are neither failed nor cancelled, or not there. `more` says
+    that these are as many as the limit allowed, so that there may be more.
+    """
 
     taken: list[int]
     held: list[int]
+    untouched: list[int] = []
+    more: bool = False
 
 
 def retry(conn: Conn, ids: Sequence[int], schema: str = "actorq") -> Retried:
-    """Give failed and cancelled jobs a new life; jobs that are neither are in no list."""
-    chunks = [list(ids[start : start + CHUNK]) for start in range(0, len(ids), CHUNK)]
-    done = [_retry_chunk(conn, schema, chunk) for chunk in chunks]
-    return Retried(_joined(d.taken for d in done), _joined(d.held for d in done))
+    """Give failed and cancelled jobs a new life; jobs that are neither are told as untouched."""
+    return joined(retry_named(conn, ids, schema))
+
+
+def retry_named(conn: Conn, ids: Sequence[int], schema: str = "actorq") -> Iterator[Retried]:
+    """Retry these jobs, a thousand in a transaction."""
+    for start in range(0, len(ids), CHUNK):
+        chunk = list(ids[start : start + CHUNK])
+        done = _retry_chunk(conn, schema, chunk)
+        others = set(chunk) - set(done.taken) - set(done.held)
+        yield Retried(done.taken, done.held, sorted(others))
 
 
 def retry_matching(
@@ -71,8 +84,14 @@ def _retry_chunk(conn: Conn, schema: str, ids: list[int]) -> Retried:
     return Retried(taken, [row["id"] for row in rows if row["lane"] is None])
 
 
-def _joined(parts: Iterable[list[int]]) -> list[int]:
-    return [job for part in parts for job in part]
+def joined(parts: Iterable[Retried]) -> Retried:
+    """Return what several chunks have come to together."""
+    total = Retried([], [], [])
+    for part in parts:
+        total.taken.extend(part.taken)
+        total.held.extend(part.held)
+        total.untouched.extend(part.untouched)
+    return total
 
 
 def check_states(states: Sequence[str], allowed: Sequence[str]) -> None:

@@ -7,11 +7,12 @@ files. Nothing here changes anything, except `repair`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import psycopg
 
+from actorq.english import count
 from actorq.store.admin.checks import (
     FACT_CHECKS,
     Check,
@@ -28,15 +29,8 @@ from actorq.store.admin.checks import (
     check_unmatched,
     check_unserved,
 )
-from actorq.store.admin.ranges import (
-    MAX_FOUND,
-    REPAIR_CHUNK,
-    Tell,
-    in_ranges,
-    match_all,
-    unmatched,
-    untold,
-)
+from actorq.store.admin.progress import Tell, untold
+from actorq.store.admin.ranges import MAX_FOUND, REPAIR_CHUNK, in_ranges, match_all, unmatched
 from actorq.store.admin.run import Conn, run
 from actorq.store.session.connection import (
     Pooling,
@@ -55,12 +49,14 @@ UNSERVED_ROWS = 1000
 class Repaired(msgspec.Struct, frozen=True):
     """Count the rows that a repair took out of `ready` and put into it.
 
-    `n_matched` are jobs whose failures or results did not fit them.
+    `n_matched` are jobs whose failures or results did not fit them. `renamed` says that the
+    schema had another name before, and that its functions were made anew.
     """
 
     n_removed: int
     n_added: int
     n_matched: int = 0
+    renamed: bool = False
 
 
 def diagnose(conn: psycopg.Connection[Any], schema: str = "actorq") -> list[Check]:
@@ -68,67 +64,88 @@ def diagnose(conn: psycopg.Connection[Any], schema: str = "actorq") -> list[Chec
     return list(examine(conn, schema))
 
 
-def examine(conn: Conn, schema: str = "actorq", told: Tell = untold) -> Iterator[Check]:
+class _Extent(NamedTuple):
+    """How much to look at: all jobs, or so many of the lowest ids; and who hears how far it is."""
+
+    limit: int | None
+    told: Tell
+
+
+def examine(
+    conn: Conn, schema: str = "actorq", told: Tell = untold, limit: int | None = None
+) -> Iterator[Check]:
     """Yield the findings as they are made: those that take a look at every job come last.
 
-    What this connection's role may not read is told as such; all else is checked.
+    With `limit`, these look at so many jobs only. What this connection's role may not read is
+    told as such; all else is checked.
     """
+    extent = _Extent(limit, told)
     if hidden := run(conn, schema, "admin_hidden"):
         yield check_hidden(hidden)  # whatever else was found would be wrong
         return
     for name, look in _LOOKS:
         try:
-            yield from look(conn, schema, told)
+            yield from look(conn, schema, extent)
         except Forbidden as exc:
             yield Check(name, "warn", f"not looked at, for this role may not: {exc}")
 
 
-def _look_at_facts(conn: Conn, schema: str, told: Tell) -> Iterator[Check]:
+def _look_at_facts(conn: Conn, schema: str, extent: _Extent) -> Iterator[Check]:
     facts = run(conn, schema, "admin_facts")[0]
     yield from (check(facts) for check in FACT_CHECKS)
     yield check_hidden([])
 
 
-def _look_at_link(conn: Conn, schema: str, told: Tell) -> Iterator[Check]:
+def _look_at_link(conn: Conn, schema: str, extent: _Extent) -> Iterator[Check]:
     yield check_connection(_pooling(conn))
     yield check_transport(conn.info.host, conn.info.get_parameters().get("sslmode", "prefer"))
 
 
-def _look_at_tables(conn: Conn, schema: str, told: Tell) -> Iterator[Check]:
+def _look_at_tables(conn: Conn, schema: str, extent: _Extent) -> Iterator[Check]:
     yield check_tables(run(conn, schema, "admin_tables"))
 
 
-def _look_at_references(conn: Conn, schema: str, told: Tell) -> Iterator[Check]:
+def _look_at_references(conn: Conn, schema: str, extent: _Extent) -> Iterator[Check]:
     yield check_references(run(conn, schema, "admin_references"))
 
 
-def _look_at_nodes(conn: Conn, schema: str, told: Tell) -> Iterator[Check]:
+def _look_at_nodes(conn: Conn, schema: str, extent: _Extent) -> Iterator[Check]:
     yield check_nodes(run(conn, schema, "admin_nodes"))
 
 
-def _look_at_orphans(conn: Conn, schema: str, told: Tell) -> Iterator[Check]:
+def _look_at_orphans(conn: Conn, schema: str, extent: _Extent) -> Iterator[Check]:
     yield check_orphans(run(conn, schema, "admin_orphans")[0])
     yield check_astray(run(conn, schema, "admin_leases_astray"))
 
 
-def _look_at_sequences(conn: Conn, schema: str, told: Tell) -> Iterator[Check]:
+def _look_at_sequences(conn: Conn, schema: str, extent: _Extent) -> Iterator[Check]:
     yield check_sequences(run(conn, schema, "admin_sequences"))
 
 
-def _look_at_service(conn: Conn, schema: str, told: Tell) -> Iterator[Check]:
+def _look_at_service(conn: Conn, schema: str, extent: _Extent) -> Iterator[Check]:
     lanes = run(conn, schema, "admin_unserved", due_s=UNSERVED_S, most=UNSERVED_ROWS)
     yield from check_unserved(lanes)
 
 
-def _look_at_places(conn: Conn, schema: str, told: Tell) -> Iterator[Check]:
-    yield check_strays(strays(conn, schema, told=told))
+def _look_at_places(conn: Conn, schema: str, extent: _Extent) -> Iterator[Check]:
+    found = strays(conn, schema, told=extent.told, among=extent.limit)
+    yield _within(extent, check_strays(found))
 
 
-def _look_at_belongings(conn: Conn, schema: str, told: Tell) -> Iterator[Check]:
-    yield check_unmatched(unmatched(conn, schema, told=told))
+def _look_at_belongings(conn: Conn, schema: str, extent: _Extent) -> Iterator[Check]:
+    found = unmatched(conn, schema, told=extent.told, among=extent.limit)
+    yield _within(extent, check_unmatched(found))
 
 
-_LOOKS: tuple[tuple[str, Callable[[Conn, str, Tell], Iterator[Check]]], ...] = (
+def _within(extent: _Extent, check: Check) -> Check:
+    """Return a finding that says of how many jobs it is, unless it is of all."""
+    if extent.limit is None:
+        return check
+    among = f"among the {count(extent.limit, 'job')} of the lowest ids"
+    return msgspec.structs.replace(check, text=f"{among}: {check.text}")
+
+
+_LOOKS: tuple[tuple[str, Callable[[Conn, str, _Extent], Iterator[Check]]], ...] = (
     ("server", _look_at_facts),
     ("connection", _look_at_link),
     ("dead rows", _look_at_tables),
@@ -143,10 +160,14 @@ _LOOKS: tuple[tuple[str, Callable[[Conn, str, Tell], Iterator[Check]]], ...] = (
 
 
 def strays(
-    conn: Conn, schema: str = "actorq", limit: int = MAX_FOUND, told: Tell = untold
+    conn: Conn,
+    schema: str = "actorq",
+    limit: int = MAX_FOUND,
+    told: Tell = untold,
+    among: int | None = None,
 ) -> dict[int, str]:
     """Return up to `limit` jobs that are not where they belong, with what is wrong."""
-    return in_ranges(conn, schema, "admin_strays", limit, told)
+    return in_ranges(conn, schema, "admin_strays", limit, told, among)
 
 
 def repair(conn: Conn, schema: str = "actorq", told: Tell = untold) -> Repaired:

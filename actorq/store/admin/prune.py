@@ -21,11 +21,19 @@ ENDS = ("completed_s", "cancelled_s", "failed_s")
 
 
 class Pruned(msgspec.Struct, frozen=True):
-    """Count the jobs of a stretch that were looked at, deleted, and kept for others' sake."""
+    """Count the jobs that were looked at, deleted, and kept for others' sake."""
 
     n_looked: int
     n_deleted: int
     n_kept: int
+
+    def with_(self, more: Pruned) -> Pruned:
+        """Return what this and another stretch have come to together."""
+        return Pruned(
+            self.n_looked + more.n_looked,
+            self.n_deleted + more.n_deleted,
+            self.n_kept + more.n_kept,
+        )
 
 
 class Wanted(msgspec.Struct, frozen=True):

@@ -6,9 +6,10 @@ own, and how far it has come is told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from actorq.store.admin.jobs import LAST
+from actorq.store.admin.progress import Progress, Tell, untold
 from actorq.store.admin.run import Conn, run
 from actorq.store.session.faults import translated
 
@@ -26,40 +27,47 @@ UNMATCHED = {
 }
 
 
-Tell = Callable[[str], None]
-"""Hears how far a look at all jobs has come."""
-
-
-def untold(text: str) -> None:
-    """Hear it and do nothing."""
-
-
 def unmatched(
-    conn: Conn, schema: str = "actorq", limit: int = MAX_FOUND, told: Tell = untold
+    conn: Conn,
+    schema: str = "actorq",
+    limit: int = MAX_FOUND,
+    told: Tell = untold,
+    among: int | None = None,
 ) -> dict[int, str]:
     """Return up to `limit` jobs whose failures or results do not fit them, with what is wrong."""
-    return in_ranges(conn, schema, "admin_unmatched", limit, told)
+    return in_ranges(conn, schema, "admin_unmatched", limit, told, among)
 
 
-def in_ranges(conn: Conn, schema: str, name: str, limit: int, told: Tell) -> dict[int, str]:
-    """Find jobs with what is wrong by a statement that looks at a range of ids, range by range."""
+def in_ranges(
+    conn: Conn, schema: str, name: str, limit: int, told: Tell, among: int | None
+) -> dict[int, str]:
+    """Find jobs with what is wrong by a statement that looks at a range of ids, range by range.
+
+    Looks at all jobs, or `among` so many of the lowest ids.
+    """
     found: dict[int, str] = {}
-    for n, (first, last) in enumerate(_ranges(conn, schema)):
+    n_looked = 0
+    for first, last, n in _ranges(conn, schema, among):
         rows = run(conn, schema, name, limit=limit - len(found), first=first, last=last)
         found |= {row["id"]: row["what"] for row in rows}
-        told(f"{(n + 1) * RANGE:,} jobs compared with where they stand, {len(found):,} wrong")
+        n_looked += n
+        text = f"{n_looked:,} jobs compared with where they stand, {len(found):,} wrong"
+        told(Progress(text, len(found), n_looked))
         if len(found) >= limit:
             break
     return found
 
 
-def _ranges(conn: Conn, schema: str) -> Iterator[tuple[int, int]]:
-    """Yield first and last ids that together cover all there are, each some jobs wide."""
-    first = -LAST
-    while (last := run(conn, schema, "admin_range", first=first, n=RANGE)[0]["last"]) is not None:
-        yield first, last
-        first = last + 1
-    yield first, LAST
+def _ranges(conn: Conn, schema: str, among: int | None) -> Iterator[tuple[int, int, int]]:
+    """Yield first and last ids that together cover all there are, with how many jobs they hold."""
+    first, left = -LAST, LAST if among is None else among
+    while left > 0:
+        row = run(conn, schema, "admin_range", first=first, n=min(RANGE, left))[0]
+        if row["last"] is None:
+            yield first, LAST, 0
+            return
+        yield first, row["last"], row["n"]
+        first, left = row["last"] + 1, left - row["n"]
 
 
 def match_all(conn: Conn, schema: str, told: Tell) -> int:

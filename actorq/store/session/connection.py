@@ -27,6 +27,7 @@ from actorq.escape import escape
 from actorq.store.session.deadline import Deadline
 from actorq.store.session.epoch import MOVED, Epoch, is_read_only
 from actorq.store.session.faults import fault
+from actorq.store.session.interrupt import ENDED, INTERRUPT, Interrupt
 from actorq.store.session.settings import UNSEEN, put, settings_of
 from actorq.store.session.statements import checked_schema
 
@@ -62,10 +63,11 @@ class Session(psycopg.Connection[TupleRow]):
     _epoch: Epoch | None = None
     _epoch_n = 0
     _was_read_only = False
+    _interrupt: Interrupt | None = None
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         """Wait for the server, but no longer than `deadline_s`; then the connection is gone."""
-        self._check_epoch()
+        self._check_may_begin()
         given = self.deadline_s if timeout is None else timeout
         try:
             value = super().wait(gen, interval, given)
@@ -81,7 +83,7 @@ class Session(psycopg.Connection[TupleRow]):
 
     def blocking(self, call: Callable[[], PGresult]) -> PGresult:
         """Make a call of libpq that waits for its answer by itself, with the same deadline."""
-        self._check_epoch()
+        self._check_may_begin()
         with Deadline(self.pgconn.socket, self.deadline_s) as deadline:
             result = call()
         if deadline.missed:
@@ -109,10 +111,19 @@ class Session(psycopg.Connection[TupleRow]):
         """Open another connection to the same place, on which nothing is set."""
         return _opened(self._dsn, "actorq")
 
-    def _check_epoch(self) -> None:
-        """Refuse to begin anything with a server that others have left."""
-        if self.is_outdated and self.pgconn.transaction_status == TransactionStatus.IDLE:
-            raise self._ended(MOVED)
+    def heed(self, interrupt: Interrupt | None) -> None:
+        """Begin no transaction any more once this interrupt is asked for."""
+        self._interrupt = interrupt
+        if interrupt is not None:
+            interrupt.join(self)
+
+    def _check_may_begin(self) -> None:
+        """Refuse to begin anything with a server that others have left, or for a call given up."""
+        is_given_up = self._interrupt is not None and self._interrupt.asked
+        if not (is_given_up or self.is_outdated):
+            return
+        if self.pgconn.transaction_status == TransactionStatus.IDLE:
+            raise self._ended(ENDED if is_given_up else MOVED)
 
     def _learn(self) -> None:
         """Take in what the server has said of itself along with its answer."""
@@ -126,6 +137,11 @@ class Session(psycopg.Connection[TupleRow]):
     def _ended(self, text: str) -> psycopg.OperationalError:
         self.pgconn.finish()
         return psycopg.OperationalError(text)
+
+    def rollback(self) -> None:
+        """Roll back what is open; where nothing is, do nothing, not even begin to."""
+        if self.pgconn.transaction_status != TransactionStatus.IDLE:
+            super().rollback()
 
     def close(self) -> None:
         """Close the connection; a pooler gets the server's process back as it was."""
@@ -255,6 +271,7 @@ def _opened(dsn: str, name: str) -> Session:
         raise StoreUnavailable(f"cannot connect to the database: {str(exc).strip()}") from exc
     warn_of_transport(conn.info.host, conn.info.get_parameters().get("sslmode", "prefer"))
     conn._dsn = dsn
+    conn.heed(INTERRUPT.get())
     return conn
 
 

@@ -1,7 +1,8 @@
--- Return the last id of the next jobs from an id on; NULL if none is left. Reads only.
+-- Return the last id of the next jobs from an id on, NULL if none is left, and how many these are.
+-- Reads only.
 -- Parameters:
 --   first  int8  that id
 --   n      int8  how many jobs
 -- Locks: none. Index: job_pkey.
-SELECT max(s.id) AS last
+SELECT max(s.id) AS last, count(*)::int8 AS n
 FROM (SELECT j.id FROM {schema}.job j WHERE j.id >= :first::int8 ORDER BY j.id LIMIT :n::int8) s;

@@ -1,0 +1,30 @@
+"""Administration from Python: what the commands do, as `app.admin` and `app.async_admin`.
+
+This is where the types of the answers are found. It loads the database driver, so `actorq`
+itself does not import it: `app.admin` does, at its first use.
+"""
+
+from actorq.admin.admin import (
+    Admin,
+    Diagnosis,
+    FinalState,
+    Finding,
+    Migrated,
+    RetriableState,
+    StateName,
+)
+from actorq.admin.async_admin import AsyncAdmin
+from actorq.store.admin.change import Retried
+from actorq.store.admin.checks import Check
+from actorq.store.admin.doctor import Repaired
+from actorq.store.admin.jobs import FailureRow, History, Holder, JobRow
+from actorq.store.admin.progress import Progress
+from actorq.store.admin.prune import Pruned
+from actorq.store.admin.status import LaneStatus, NodeStatus, Status
+from actorq.store.queue.cancel import Cancelled
+
+__all__ = [
+    "Admin", "AsyncAdmin", "Cancelled", "Check", "Diagnosis", "FailureRow", "FinalState", "Finding",
+    "History", "Holder", "JobRow", "LaneStatus", "Migrated", "NodeStatus", "Progress", "Pruned",
+    "Repaired", "RetriableState", "Retried", "StateName", "Status",
+]  # fmt: skip
