@@ -6,7 +6,7 @@ from argparse import Namespace
 
 from actorq.cli import OK, REFUSED, complain
 from actorq.cli.database import SCHEMA, database, location
-from actorq.cli.output import print_json
+from actorq.cli.output import print_json, print_table
 from actorq.cli.progress import Progress
 from actorq.english import count
 from actorq.errors import ConfigError
@@ -14,19 +14,24 @@ from actorq.escape import escape
 from actorq.store.admin import doctor as admin_doctor
 from actorq.store.admin.checks import Check, worst
 from actorq.store.admin.run import connect_admin
-from actorq.store.schema.migrate import is_renamed, restore_names, sql_text
+from actorq.store.schema.migrate import WAIT_S, is_renamed, plan, restore_names, sql_text
 from actorq.store.schema.migrate import migrate as apply_migrations
+from actorq.store.schema.plan import Planned, PlannedStep
 
 _MARKS = {"ok": "ok  ", "warn": "WARN", "bad": "BAD "}
 
 
 def migrate(args: Namespace) -> int:
-    """Make or upgrade the schema, or print the SQL that makes it."""
+    """Make or upgrade the schema, show what that would do, or print the SQL that makes it."""
     if args.sql:
         print(sql_text(SCHEMA if args.schema is None else args.schema), end="")
         return OK
     with location(args) as (dsn, schema):
-        applied = apply_migrations(dsn, schema)
+        if args.plan:
+            _print_plan(plan(dsn, schema), args.json)
+            return OK
+        wait_s = WAIT_S if args.wait_s is None else args.wait_s
+        applied = apply_migrations(dsn, schema, wait_s=wait_s, tell=complain)
     if args.json:
         print_json({"schema": schema, "applied": applied})
     elif applied:
@@ -34,6 +39,25 @@ def migrate(args: Namespace) -> int:
     else:
         print(f"schema {schema} is up to date")
     return OK
+
+
+def _print_plan(found: Planned, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    if not found.steps:
+        print(f"schema {found.schema} is up to date")
+        return
+    headers = ["migration", "step", "phase", "runs", "locks"]
+    print_table(headers, [_plan_row(step) for step in found.steps])
+    for old in found.stops:
+        print(f"the supervisor that is {old} runs an older actorq: it will finish and stop")
+
+
+def _plan_row(step: PlannedStep) -> list[str]:
+    locks = ", ".join(f"{lock.mode} on {lock.table}" for lock in step.locks)
+    runs = "in a transaction" if step.in_transaction else "on its own"
+    return [step.migration, step.step, step.phase, runs, locks or "none"]
 
 
 def doctor(args: Namespace) -> int:

@@ -12,7 +12,6 @@ from actorq.core.plan import inputs as i
 from actorq.core.store_values import Ask, ReadyPosition
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
 from actorq.store.session.faults import Forbidden, TooSlow
-from actorq.supervisor.ends import Fatal
 from actorq.supervisor.threads.store_thread import Open, Post, Stopping, StoreThread
 
 if TYPE_CHECKING:
@@ -125,7 +124,7 @@ class Claimer(StoreThread):
                     self._again.append(order)
                 self._again_at = time.monotonic() + AGAIN_S
         if isinstance(exc, Forbidden):
-            self.post(Fatal(exc))
+            self.fatal(exc)
             raise Stopping from exc
         if isinstance(exc, StoreUnavailable):
             raise exc

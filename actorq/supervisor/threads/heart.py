@@ -14,7 +14,7 @@ from actorq.core import event
 from actorq.core.liveness import Watch
 from actorq.core.plan import inputs as i
 from actorq.core.store_values import NodeInfo
-from actorq.errors import StoreError, StoreUnavailable
+from actorq.errors import SchemaMismatch, StoreError, StoreUnavailable
 from actorq.store.session.faults import Contended, Forbidden, TooSlow
 from actorq.supervisor.ends import Disowned
 from actorq.supervisor.identity import start_of
@@ -88,7 +88,7 @@ class Heart(StoreThread):
         while not self.stopping.is_set():
             try:
                 self._round(store, time.monotonic())
-            except (StoreUnavailable, Forbidden):
+            except (StoreUnavailable, Forbidden, SchemaMismatch):
                 raise
             except (Contended, TooSlow):
                 pass  # a lock of somebody else's, or a cancelled statement: the next round does it
@@ -112,6 +112,7 @@ class Heart(StoreThread):
             raise Stopping
         self.post(i.Beaten(frozenset(leases), now))
         self._beat_at = now + self._me.ttl_s / BEATS_PER_TTL
+        store.check_version()
         self._reap(store)
 
     def _bury(self, store: QueueStore, now: float) -> None:

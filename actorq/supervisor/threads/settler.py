@@ -18,7 +18,6 @@ from actorq.core.store_values import SettleReply
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
 from actorq.store.queue.settles import some_of
 from actorq.store.session.faults import Contended, Forbidden, LockTimeout, OnHold, TooSlow
-from actorq.supervisor.ends import Fatal
 from actorq.supervisor.threads.orders import Orders
 from actorq.supervisor.threads.store_thread import Open, Post, Stopping, StoreThread
 
@@ -172,7 +171,7 @@ class Settler(StoreThread):
             except StoreError as exc:
                 self._delayed(exc)
                 if isinstance(exc, Forbidden):
-                    self.post(Fatal(exc))
+                    self.fatal(exc)
                     raise Stopping from exc
                 time.sleep(HOLD_WAIT_S)
             else:
