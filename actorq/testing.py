@@ -32,12 +32,13 @@ from actorq.core.job.outcome import (
     Said,
     Snooze,
 )
+from actorq.core.plan.inputs import HandedBack, HandlerFailed
 from actorq.durations import Duration
 from actorq.english import count
 from actorq.errors import ActorqError, ConfigError
 from actorq.kind import Kind
 from actorq.pipe.page import Page
-from actorq.pipe.wire import BatchFailed, HandedBack, Work
+from actorq.pipe.wire import Work
 from actorq.store.enqueue import enqueue
 
 if TYPE_CHECKING:
@@ -149,21 +150,22 @@ def _outcomes(adapter: Adapter, kind: Kind, encoded: list[bytes], start: int) ->
     args = b"[" + b",".join(encoded) + b"]"
     work = Work(1, 1, ids, lens, cut="flush", args=args)
     messages: list[Any] = []
-    run_batch(adapter, work, kind.codec, Page.private(n), messages.append)
+    run_batch(adapter, work, kind.codec, Page.private(n, work.lease), messages.append)
     outcomes: dict[int, Said] = {}
     for message in messages:
-        if isinstance(message, BatchFailed | HandedBack):
+        if isinstance(message, HandlerFailed | HandedBack):
             return [outcomes.get(i, _rest_of(message)) for i in range(n)]
         outcomes |= {position: Done() for position in message.done}
         outcomes |= {verdict.pos: _outcome(verdict) for verdict in message.verdicts}
     return [outcomes.get(i, Done()) for i in range(n)]
 
 
-def _rest_of(message: BatchFailed | HandedBack) -> Said:
-    if isinstance(message, BatchFailed):
+def _rest_of(message: HandlerFailed | HandedBack) -> Said:
+    if isinstance(message, HandlerFailed):
         return Raised(message.error)
     reason = message.error.message
-    return RestartActor(reason) if message.what == "restart" else RestKind(message.after_s, reason)
+    rest_s = message.rest_s
+    return RestartActor(reason) if rest_s is None else RestKind(rest_s, reason)
 
 
 def _outcome(verdict: Verdict) -> Outcome:

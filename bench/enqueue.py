@@ -16,7 +16,7 @@ from typing import Any
 from psycopg import pq
 
 from actorq.store.session.connection import connect
-from actorq.store.session.statements import statement
+from actorq.store.session.statements import in_order, statement
 from bench import _harness as h
 from bench import _runs
 from bench._handlers import app, noop
@@ -35,8 +35,11 @@ class Client:
         text = statement("enqueue_one", "actorq").encode()
         self._check(self._conn.pgconn.prepare(b"one", text))
         args = b'{"n": 1, "s": "%s"}' % _runs.TEXT.encode()
-        values = [b"default", kind.encode(), b"", b"5", None, b"0", None, None, args]
-        self._values: Any = values
+        values = {"queue": b"default", "kind": kind.encode(), "key": b"", "priority": b"5"}
+        unset = dict.fromkeys(("run_at", "max_attempts", "tags"))
+        self._values: Any = in_order(
+            "enqueue_one", values | unset | {"delay_s": b"0", "args": args}
+        )
         self.n = 0
 
     def run(self, start: threading.Barrier, stop: threading.Event) -> None:

@@ -317,7 +317,7 @@ class _Running:
     @property
     def wanted(self) -> bool:
         """Return whether to run it: a job cancelled in time is skipped and reported."""
-        if not self._batch._page.is_cancelled(self._batch._work.no, self._position):
+        if not self._batch._page.is_cancelled(self._position):
             return True
         self._batch._outbox.tell(self._position, Verdict(self._position, "cancel"))
         return False

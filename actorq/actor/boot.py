@@ -37,7 +37,7 @@ except OSError:  # somebody has removed it
 _GUARD = re.compile(rb"(?m)^if\b.*\b__name__\b")
 
 
-def boot_of(kind: BoundKind, slot: int, place: Place | None = None) -> Boot:
+def boot_of(actor: int, kind: BoundKind, slot: int, place: Place | None = None) -> Boot:
     """Return what an actor must be told to serve a kind; raises ConfigError if it cannot be."""
     handler = kind.handler
     if handler is None:
@@ -50,9 +50,8 @@ def boot_of(kind: BoundKind, slot: int, place: Place | None = None) -> Boot:
     main_name, main_path = ("", "") if entry else _main(kind.name, needs_main)
     home = "" if entry or pickled else _home(kind.app)
     level = logging.getLogger("actorq.actor").getEffectiveLevel()
-    return Boot(
-        kind.name, slot, module, qualname, pickled, main_name, main_path, level, entry, home, place
-    )
+    source = (module, qualname, pickled, main_name, main_path)
+    return Boot(actor, kind.name, slot, *source, level, entry, home, place)
 
 
 def load(boot: Boot) -> BoundKind:

@@ -159,7 +159,7 @@ class Job(Generic[A]):
     @property
     def cancelled(self) -> bool:
         """Return whether somebody wants this job cancelled; the handler may heed it."""
-        return self._batch._page.is_cancelled(self._batch._work.no, self._position)
+        return self._batch._page.is_cancelled(self._position)
 
     @property
     def deadline(self) -> float | None:

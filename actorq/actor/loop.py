@@ -25,6 +25,7 @@ from actorq.actor.outbox import Outbox
 from actorq.actor.pipe import LOST, Pipe, leave
 from actorq.actor.run import run_batch
 from actorq.actor.texts import describe
+from actorq.core.plan import inputs as i
 from actorq.logs import logger
 from actorq.pipe import wire
 from actorq.pipe.memory import keep_buffers, resident_bytes
@@ -63,28 +64,30 @@ def main(fd: int, parent: int, page_fd: int, capacity: int) -> NoReturn:
     leave(LOST)
 
 
-def _serve(link: Pipe, page: Page) -> NoReturn:
-    link.watch()
-    messages = link.messages()
-    kind, adapter = _boot(next(messages), link)
-    link.send(wire.Ready())
+def _serve(pipe: Pipe, page: Page) -> NoReturn:
+    pipe.watch()
+    messages = pipe.messages()
+    first = next(messages)
+    assert isinstance(first, wire.Boot)
+    kind, adapter = _boot(first, pipe)
+    pipe.send(i.Ready(first.actor))
     gatherer = Gatherer()
     while not isinstance(message := next(messages), wire.Stop):
         assert isinstance(message, wire.Work)
-        if page.is_recalled(message.no):
-            link.send(wire.Returned(message.no))
+        if page.is_recalled(message.lease):
+            pipe.send(i.Returned(message.actor, message.lease))
         else:
-            run_batch(adapter, message, kind.codec, page, link.send, gatherer.follow)
-            _tell_size(kind.policy.max_rss, link)
+            run_batch(adapter, message, kind.codec, page, pipe.send, gatherer.follow)
+            _tell_size(kind.policy.max_rss, message.actor, pipe)
     _tear_down(adapter)
-    link.send(wire.Bye())
+    pipe.send(wire.Bye())
     leave_in_order(0)
 
 
-def _tell_size(max_rss: int | None, link: Pipe) -> None:
+def _tell_size(max_rss: int | None, actor: int, pipe: Pipe) -> None:
     """Tell the supervisor if this process has grown too large; it sends nothing more then."""
     if max_rss is not None and (rss := resident_bytes()) > max_rss:
-        link.send(wire.Grown(rss))
+        pipe.send(i.Grown(actor, rss))
 
 
 class Gatherer:
@@ -112,9 +115,8 @@ class Gatherer:
                 self._outbox.flush()
 
 
-def _boot(first: wire.Message, link: Pipe) -> tuple[BoundKind, Adapter]:
+def _boot(first: wire.Boot, pipe: Pipe) -> tuple[BoundKind, Adapter]:
     """Return the kind and its adapter, set up; ends the process if that fails."""
-    assert isinstance(first, wire.Boot)
     _prepare_output(first.log_level)
     _call_it(f"actorq {first.kind}[{first.slot}]")
     try:
@@ -127,7 +129,7 @@ def _boot(first: wire.Message, link: Pipe) -> tuple[BoundKind, Adapter]:
         gc.freeze()  # searched over and over, it was a tenth of the CPU of actors with empty jobs
     except BaseException as error:  # sys.exit in a module is a failure like any other
         owner.leave_if_forked(error)
-        link.send(wire.BootFailed(describe(error)))
+        pipe.send(i.BootFailed(first.actor, describe(error)))
         leave_in_order(FAILED)
     return kind, adapter
 

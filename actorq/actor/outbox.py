@@ -18,6 +18,7 @@ from actorq.actor.texts import describe, head, shown
 from actorq.core.job.model import ErrorInfo, Verdict
 from actorq.core.job.outcome import Cancel, Done, Fail, HandBack, Outcome, Retry, Snooze
 from actorq.core.job.retry import MAX_DELAY_S
+from actorq.core.plan import inputs as i
 from actorq.durations import seconds_of
 from actorq.english import a
 from actorq.errors import ActorqError
@@ -37,10 +38,11 @@ class Outbox:
     lock. `wake` is called when there is something to flush; set it before the handler runs.
     """
 
-    def __init__(self, no: int, ids: Sequence[int], emit: Post, results: Results) -> None:
+    def __init__(self, work: wire.Work, emit: Post, results: Results) -> None:
         self.results = results
         self.wake: Callable[[], None] = _nothing
-        self._no, self._ids, self._emit = no, ids, emit
+        self._of = work.actor, work.lease
+        self._ids, self._emit = work.ids, emit
         self._lock = threading.RLock()
         self._told: set[int] = set()  # positions that have their outcome
         self._done: list[int] = []  # … of those, what is not yet emitted
@@ -147,7 +149,7 @@ class Outbox:
         with self._lock:
             self.flush()
             begun = self.left(sorted(self._interrupted) if self.is_late else begun)
-            self._emit(wire.BatchFailed(self._no, self._with_void(error), begun))
+            self._emit(i.HandlerFailed(*self._of, self._with_void(error), begun))
             self._open = False
 
     def _with_void(self, error: ErrorInfo) -> ErrorInfo:
@@ -157,20 +159,18 @@ class Outbox:
         text = f"{error.message} (outcomes given after that do not count: {self._n_void})"
         return msgspec.structs.replace(error, message=text)
 
-    def hand_back(
-        self, what: wire.What, error: ErrorInfo, begun: list[int], after_s: float = 0.0
-    ) -> None:
+    def hand_back(self, error: ErrorInfo, begun: list[int], rest_s: float | None = None) -> None:
         """End the batch: the jobs without an outcome are given back."""
         with self._lock:
             self.flush()
-            self._emit(wire.HandedBack(self._no, what, error, self.left(begun), after_s))
+            self._emit(i.HandedBack(*self._of, error, self.left(begun), rest_s))
             self._open = False
 
     def _emit_all(self, last: bool) -> None:
         done, verdicts = self._done, self._verdicts
         self._done, self._verdicts, self._n_bytes = [], [], 0
         # With `last`, plain completions need not be named.
-        self._emit(wire.Outcomes(self._no, [] if last else done, verdicts, last))
+        self._emit(i.Outcomes(*self._of, [] if last else done, verdicts, last))
 
     def _verdict(self, position: int, outcome: Any) -> Verdict | None:
         try:

@@ -30,13 +30,13 @@ def run_batch(
     emit: Post,
     opened: Callable[[Outbox], None] | None = None,
 ) -> None:
-    """Run a batch and emit its Outcomes, ending with `last`, its BatchFailed or HandedBack.
+    """Run a batch and emit its Outcomes, ending with `last`, its HandlerFailed or HandedBack.
 
     `opened` is told the outbox before the handler runs, so that somebody else can flush it.
     Raises only what `emit` raises.
     """
-    page.take(work.no)
-    outbox = Outbox(work.no, work.ids, emit, adapter.results)
+    page.take(work.lease)
+    outbox = Outbox(work, emit, adapter.results)
     if opened is not None:
         opened(outbox)
     ended = _handled(adapter, work, codec, page, outbox)
@@ -46,9 +46,9 @@ def run_batch(
         outbox.fail(ended, page.running())
     elif isinstance(ended, RestKind):
         after_s = checked_delay(ended.after_s) or 0.0
-        outbox.hand_back("rest", said_error(ended), page.running(), after_s)
+        outbox.hand_back(said_error(ended), page.running(), after_s)
     else:
-        outbox.hand_back("restart", said_error(ended), page.running())
+        outbox.hand_back(said_error(ended), page.running())
 
 
 Ended = ErrorInfo | RestKind | RestartActor | None
@@ -87,7 +87,7 @@ def _one_by_one(batch: Batch[Any], work: Work, page: Page, outbox: Outbox) -> It
     Where one ends without an outcome it is done, and told so: the next one may end the process.
     """
     for args, position in zip(batch.args, batch._positions, strict=True):
-        if page.is_cancelled(work.no, position):
+        if page.is_cancelled(position):
             outbox.tell(position, Verdict(position, "cancel"))
             continue
         page.begun[position] = BEGUN
@@ -119,7 +119,7 @@ def _batch(
     """Return the jobs to run: those cancelled and those whose args do not fit are reported."""
     values = codec.decode_many(work.args, work.lens)
     positions: Sequence[int] = range(len(values))
-    cancelled = set(page.cancelled(work.no, len(values)))
+    cancelled = set(page.cancelled(len(values)))
     if cancelled or ErrorInfo in set(map(type, values)):
         for position in positions:
             if position in cancelled:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from actorq.config import find_dsn
+from actorq.errors import ConfigError
 
 if TYPE_CHECKING:
     from actorq.app import App
@@ -35,6 +36,8 @@ def location(args: Namespace, app: App | None = None) -> Iterator[tuple[str, str
     With --embedded they are those of a private server, on which the schema is made.
     """
     schema = (app.schema if app else SCHEMA) if args.schema is None else args.schema
+    if args.embedded and args.dsn:
+        raise ConfigError("--dsn and --embedded: give one of them, it decides where the jobs are")
     if args.embedded:
         from actorq import embedded
         from actorq.store.schema.migrate import migrate

@@ -15,7 +15,7 @@ from actorq.app import App
 from actorq.args.codec import ArgsCodec
 from actorq.cli import OK
 from actorq.cli.database import location
-from actorq.cli.load import load_app
+from actorq.cli.load import load_app, names_a_module
 from actorq.cli.output import print_json
 from actorq.client.client import Client
 from actorq.client.options import Options
@@ -51,6 +51,10 @@ def enqueue(args: Namespace) -> int:
 
 def _words(words: list[str]) -> tuple[App | None, str, str]:
     if len(words) == 2:
+        if names_a_module(words[0]):
+            raise ConfigError(
+                f"{words[0][:128]!r} is an app: the kind comes after it, then the args"
+            )
         return None, words[0], words[1]
     if len(words) == 3:
         return load_app(words[0]), words[1], words[2]

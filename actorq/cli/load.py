@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import inspect
 import os
 import sys
 import traceback
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from actorq.actor.places import kind_behind
 from actorq.english import a
 from actorq.errors import ActorqError, ConfigError
 
@@ -36,6 +39,7 @@ def load_app(target: str) -> App:
         )
     found = _attribute(_imported(module_name), name or DEFAULT_NAME)
     if not isinstance(found, App) and callable(found):
+        _check_factory(found, target)
         found = _called(found, target)
     if isinstance(found, App):
         found.entry = f"{module_name}:{name or DEFAULT_NAME}"
@@ -43,10 +47,25 @@ def load_app(target: str) -> App:
     raise ConfigError(f"{target}: {a(found)} is not an actorq.App")
 
 
-def _imported(name: str) -> ModuleType:
+def names_a_module(target: str) -> bool:
+    """Tell whether a word is MODULE:APP of a module that exists; it may be a kind's name, too."""
+    module_name, colon, _ = target.partition(":")
+    _look_here_first()
+    try:
+        return bool(colon and importlib.util.find_spec(module_name))
+    except (ImportError, ValueError):
+        return False
+
+
+def _look_here_first() -> str:
     here = os.getcwd()
     if here not in sys.path:
         sys.path.insert(0, here)
+    return here
+
+
+def _imported(name: str) -> ModuleType:
+    here = _look_here_first()
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -64,6 +83,18 @@ def _attribute(module: ModuleType, path: str) -> Any:
             raise ConfigError(f"module {module.__name__} has no {path!r}")
         found = getattr(found, name)
     return found
+
+
+def _check_factory(found: Any, target: str) -> None:
+    """Refuse what can be called and makes no app."""
+    kind = kind_behind(found)
+    if kind is not None:
+        raise ConfigError(
+            f"{target} is the kind {kind.name!r}: name its app instead, and to serve this kind "
+            f"alone add --kind {kind.name}"
+        )
+    if inspect.iscoroutinefunction(found):
+        raise ConfigError(f"{target} is an async function: an app is made without a loop")
 
 
 def _called(factory: Any, target: str) -> Any:

@@ -1,12 +1,13 @@
 """The page that a supervisor and one actor share: what is begun, recalled and cancelled.
 
 A mark costs one byte stored in shared memory, where a frame would cost microseconds on both
-sides. Each byte and number has one writer:
+sides. A batch is known by its lease. Each byte and number has one writer:
 
-    taken    actor        the number of the batch it has last begun; 0 before the first
-    recall   supervisor   batches up to this number that are not taken are to be returned
+    taken    actor        the batch it has last begun; 0 before the first
     begun    actor        per job of the batch taken: FREE, BEGUN or PASSED
-    cancel   supervisor   per job of the batches in the pipe: 1 once somebody wants it cancelled
+    places   supervisor   which batch has which of the places for those in the pipe
+    recall   supervisor   per place: 1 once its batch is to be returned, if it is not begun
+    cancel   supervisor   per job of each place: 1 once somebody wants it cancelled
 
 The supervisor reads `taken` and `begun` for good only after the actor is dead.
 """
@@ -25,7 +26,8 @@ MAX_IN_PIPE = 4
 
 NO_FD = -1
 
-_HEADER = struct.Struct("qq")
+_HEADER = struct.Struct(f"q{2 * MAX_IN_PIPE}q")
+"""`taken`, then the batches of the places, then which of them are recalled."""
 
 
 class Page:
@@ -43,6 +45,8 @@ class Page:
         self.begun = view[_HEADER.size : _HEADER.size + capacity]
         self._cancel = view[_HEADER.size + capacity :]
         self._views += [self._numbers, self.begun, self._cancel]
+        self._n_expected = 0
+        self._marks_at = 0  # of the batch taken, among the cancel marks
 
     @staticmethod
     def size(capacity: int) -> int:
@@ -71,9 +75,11 @@ class Page:
             os.close(fd)
 
     @classmethod
-    def private(cls, capacity: int) -> Page:
-        """Make a page for a handler that runs in this very process."""
-        return cls(bytearray(cls.size(capacity)), capacity)
+    def private(cls, capacity: int, lease: int = 1) -> Page:
+        """Make a page for a handler that runs in this very process, on one batch at a time."""
+        page = cls(bytearray(cls.size(capacity)), capacity)
+        page.expect(lease)
+        return page
 
     def handed_over(self) -> None:
         """Close the descriptor of a shared page: whoever is to share it has it."""
@@ -91,54 +97,62 @@ class Page:
 
     @property
     def taken(self) -> int:
-        """Return the number of the batch that the actor has last begun."""
+        """Return the batch that the actor has last begun."""
         return self._numbers[0]
 
-    def take(self, no: int) -> None:
+    def take(self, lease: int) -> None:
         """Say that this batch is begun.
 
-        The marks go first: whoever reads them for this number must not see those of the
-        batch before.
+        The marks go first: whoever reads them for this batch must not see those of the one
+        before.
         """
         self.begun[:] = bytes(self.capacity)
-        self._numbers[0] = no
+        self._numbers[0] = lease
+        self._marks_at = self._place(lease) * self.capacity
 
-    def is_recalled(self, no: int) -> bool:
+    def is_recalled(self, lease: int) -> bool:
         """Return whether the supervisor wants this batch back, if it is not begun."""
-        return no <= self._numbers[1]
+        return self._numbers[1 + MAX_IN_PIPE + self._place(lease)] != 0
 
-    def is_cancelled(self, no: int, position: int) -> bool:
-        """Return whether somebody wants this job cancelled."""
-        return self._cancel[self._cancel_at(no) + position] != 0
+    def is_cancelled(self, position: int) -> bool:
+        """Return whether somebody wants this job of the batch taken cancelled."""
+        return self._cancel[self._marks_at + position] != 0
 
-    def cancelled(self, no: int, n: int) -> list[int]:
-        """Return the positions among the first n of a batch that are to be cancelled."""
-        start = self._cancel_at(no)
+    def cancelled(self, n: int) -> list[int]:
+        """Return the positions among the first n of the batch taken that are to be cancelled."""
+        start = self._marks_at
         marks = bytes(self._cancel[start : start + n])
         return [i for i, mark in enumerate(marks) if mark] if any(marks) else []
 
     # ---- the supervisor's side ----
 
-    def recall(self, no: int) -> None:
-        """Ask for every batch up to this number that is not begun."""
-        self._numbers[1] = max(no, self._numbers[1])
+    def expect(self, lease: int) -> None:
+        """Give a place to a batch that is about to be sent: that of the oldest, now answered."""
+        place = self._n_expected % MAX_IN_PIPE
+        self._n_expected += 1
+        self._cancel[place * self.capacity : (place + 1) * self.capacity] = bytes(self.capacity)
+        self._numbers[1 + MAX_IN_PIPE + place] = 0
+        self._numbers[1 + place] = lease
 
-    def cancel(self, no: int, position: int) -> None:
+    def recall(self, lease: int) -> None:
+        """Ask for a batch back unless it is begun."""
+        self._numbers[1 + MAX_IN_PIPE + self._place(lease)] = 1
+
+    def cancel(self, lease: int, position: int) -> None:
         """Ask for one job to be cancelled."""
-        self._cancel[self._cancel_at(no) + position] = 1
-
-    def expect(self, no: int) -> None:
-        """Make room for a batch that is about to be sent."""
-        start = self._cancel_at(no)
-        self._cancel[start : start + self.capacity] = bytes(self.capacity)
+        self._cancel[self._place(lease) * self.capacity + position] = 1
 
     def running(self) -> list[int]:
         """Return the positions of the batch taken that are begun and not passed."""
         marks = bytes(self.begun)
         return [i for i, mark in enumerate(marks) if mark == BEGUN] if BEGUN in marks else []
 
-    def _cancel_at(self, no: int) -> int:
-        return no % MAX_IN_PIPE * self.capacity
+    def _place(self, lease: int) -> int:
+        """Return the place of a batch that was expected."""
+        for place in range(MAX_IN_PIPE):
+            if self._numbers[1 + place] == lease:
+                return place
+        raise LookupError(f"batch {lease} is not in this pipe")
 
 
 def _memory() -> int:

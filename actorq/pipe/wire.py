@@ -12,12 +12,13 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
 from actorq.config import Place
-from actorq.core.job.model import Buffer, Counts, Cut, ErrorInfo, Verdict
+from actorq.core.job.model import Buffer, Counts, Cut
+from actorq.core.plan import inputs as i
 from actorq.errors import ProtocolError
 
 MARK = b"aq\x02\n"
@@ -37,11 +38,9 @@ MAX_TO_ACTOR = 1 << 30
 CHUNK = 1024 * 1024
 """How many bytes of results an actor puts into one frame before it starts another."""
 
-Position: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
-
 
 class Boot(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="boot"):
-    """Tell a new actor whom it serves; sent once, before all else.
+    """Tell a new actor its number and whom it serves; sent once, before all else.
 
     First the program is loaded as it was in the supervisor: its main module by name or path, or
     the `entry` MODULE:APP of `actorq run`, or the module that is the `home` of the app. The
@@ -49,6 +48,7 @@ class Boot(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     no such place. `place` is where the app's jobs live.
     """
 
+    actor: int
     kind: str
     slot: int
     module: str = ""
@@ -63,13 +63,13 @@ class Boot(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 
 
 class Work(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="work"):
-    """Hand over a batch; `no` counts the batches of this actor from 1.
+    """Hand over a batch, known by its lease to both sides.
 
     `args`, which the reader adds, is one JSON array of all the jobs' args, `lens` the byte length
     of each in it. With `one_by_one` the handler is called for each job alone.
     """
 
-    no: int
+    actor: int
     lease: int
     ids: list[int]
     lens: list[int]
@@ -83,80 +83,23 @@ class Stop(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     """Ask the actor to tear down and leave once it has answered what it was sent."""
 
 
-class Ready(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="ready"):
-    """Say that the handler is set up."""
-
-
-class BootFailed(
-    msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="boot_failed"
-):
-    """Say why the handler could not be imported or set up; the actor leaves."""
-
-    error: ErrorInfo
-
-
-class Outcomes(
-    msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="outcomes"
-):
-    """Report jobs of a batch. With `last`, all not named in any frame of it are plainly done."""
-
-    no: int
-    done: list[Position] = []
-    verdicts: list[Verdict] = []
-    last: bool = False
-
-
-class BatchFailed(
-    msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="batch_failed"
-):
-    """Say that the handler raised or broke the one-outcome rule; `begun` were running."""
-
-    no: int
-    error: ErrorInfo
-    begun: list[Position] = []
-
-
-What: TypeAlias = Literal["restart", "rest"]
-
-
-class HandedBack(
-    msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="handed_back"
-):
-    """Give back the jobs that have no outcome, for their handler asked for one of two things.
-
-    restart   that they run in another process, and a fresh one follows this one
-    rest      that the kind rests for `after_s` seconds
-    """
-
-    no: int
-    what: What
-    error: ErrorInfo
-    begun: list[Position] = []
-    after_s: float = 0.0
-
-
-class Returned(
-    msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="returned"
-):
-    """Answer a recall: this batch was not begun and never will be."""
-
-    no: int
-
-
-class Grown(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="grown"):
-    """Say that after a batch this process has more memory resident than its kind allows."""
-
-    rss: int
-
-
 class Bye(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="bye"):
     """Say that the handler is torn down and nothing more will come."""
 
 
 ToActor: TypeAlias = Boot | Work | Stop
 FromActor: TypeAlias = (
-    Ready | BootFailed | Outcomes | BatchFailed | HandedBack | Returned | Grown | Bye
+    i.Ready
+    | i.BootFailed
+    | i.Outcomes
+    | i.HandlerFailed
+    | i.HandedBack
+    | i.Returned
+    | i.Grown
+    | Bye
 )
+"""What an actor says are inputs of the plan as they stand, but for the last word."""
+
 Message: TypeAlias = ToActor | FromActor
 
 _encoder = msgspec.msgpack.Encoder()

@@ -25,7 +25,8 @@ from actorq.events import Events
 from actorq.pipe.memory import keep_buffers
 from actorq.supervisor import identity
 from actorq.supervisor.ends import Disowned, Fatal
-from actorq.supervisor.local.stage import Stage
+from actorq.supervisor.executor import MakeExecutor
+from actorq.supervisor.local.executor import LocalExecutor
 from actorq.supervisor.options import RunOptions, RunSettings
 from actorq.supervisor.retries import told
 from actorq.supervisor.surroundings import calm_collector, stopping_signals
@@ -54,9 +55,12 @@ REBIRTH_S = 0.5
 class Engine:
     """Run one supervisor, under as many identities in turn as it takes."""
 
-    def __init__(self, options: RunOptions, events: Events) -> None:
+    def __init__(
+        self, options: RunOptions, events: Events, executor: MakeExecutor = LocalExecutor
+    ) -> None:
         self._options = options
         self._events = events
+        self._executor = executor
         self._inbox: SimpleQueue[Any] = SimpleQueue()
         self._asked: deque[i.StopAsked] = deque()
         self._stopped = False
@@ -86,7 +90,7 @@ class Engine:
         self._inbox = SimpleQueue()
         if self._stopped and not self._asked:
             self._asked.append(i.StopAsked())
-        return _Life(self._options, self._events, self._inbox, self._asked)
+        return _Life(self._options, self._events, self._executor, self._inbox, self._asked)
 
     def _reborn(self, before: _Life) -> _Life | None:
         """Start over under a new identity, however long the database is away; None: stopped."""
@@ -110,6 +114,7 @@ class _Life:
         self,
         options: RunOptions,
         events: Events,
+        executor: MakeExecutor,
         inbox: SimpleQueue[Any],
         asked: deque[i.StopAsked],
     ) -> None:
@@ -117,13 +122,13 @@ class _Life:
         self._events = events
         self._inbox, self._asked = inbox, asked
         place = Place(options.dsn, options.schema)
-        self._stage = Stage(options.kinds, place, inbox.put)  # first: it refuses to be in an actor
-        self._node = identity.me(options.ttl_s, self._stage.guardian)
+        self._executor = executor(options.kinds, place, inbox.put)  # it refuses to be in an actor
+        self._node = identity.me(options.ttl_s, self._executor.guardian)
         try:
-            self._stage.prepare()
+            self._executor.start()
             self._view = self._begin()
         except BaseException:
-            self._stage.close()
+            self._executor.close()
             raise
         self._ended = False
         self._code = OK
@@ -185,7 +190,6 @@ class _Life:
         kinds = tuple(kind.name for kind in self._options.kinds)
         self._events.emit(event.SupervisorStarted(self._node.id, self._node.pid, kinds))
         try:
-            self._stage.start()
             self._links.start()
             self._loop()
         finally:
@@ -204,7 +208,7 @@ class _Life:
                 return
             if now >= self._next_tick:
                 self._next_tick = now + self._options.poll_s
-                self._step(i.Tick(self._stage.taken(), self._stage.running()), now)
+                self._step(self._executor.progress(), now)
             if now >= self._abort_at:
                 self._ended, self._code = True, self._code or FAILED
             elif now >= self._grace_at and self._links.settlers.held_up:
@@ -232,10 +236,6 @@ class _Life:
             return True
         elif isinstance(item, Fatal):
             self._fatal(item.error, now)
-        else:
-            translated = self._stage.translate(item)
-            if translated is not None:
-                self._step(translated, now)
         return False
 
     def _stop_asked(self, now: float) -> None:
@@ -271,12 +271,12 @@ class _Life:
                 self._events.emit(happened)
             case e.Finish():
                 self._ended = True
-            case _:
-                self._stage.perform(effect)
+            case e.Spawn() | e.Send() | e.Recall() | e.CancelJob() | e.StopActor() | e.KillActor():
+                self._executor.perform(effect)
 
     def _end(self) -> None:
         """Leave nothing behind: no actor, no thread, no row of this node."""
-        self._stage.close()
+        self._executor.close()
         self._links.stop()
         if self._links.settlers.held_up:
             self._links.settlers.join(LAST_TRY_S)

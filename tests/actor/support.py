@@ -11,9 +11,10 @@ from actorq.actor.run import run_batch
 from actorq.args.codec import ArgsCodec
 from actorq.core.job.model import Verdict
 from actorq.core.job.policy import KindPolicy
+from actorq.core.plan.inputs import HandlerFailed, Outcomes
 from actorq.kind import Kind
 from actorq.pipe.page import Page
-from actorq.pipe.wire import BatchFailed, Outcomes, Work
+from actorq.pipe.wire import Work
 
 FIRST_ID = 7001  # far from any position, so that the two cannot be mixed up
 
@@ -30,11 +31,11 @@ def kind_of(
     return kind
 
 
-def work_of(args: list[Any], no: int = 1, **fields: Any) -> Work:
+def work_of(args: list[Any], lease: int = 1, actor: int = 1, **fields: Any) -> Work:
     items = [a if isinstance(a, bytes) else msgspec.json.encode(a) for a in args]
     ids = list(range(FIRST_ID, FIRST_ID + len(args)))
     args = b"[" + b",".join(items) + b"]"
-    return Work(no, 5, ids, [len(i) for i in items], args=args, **fields)
+    return Work(actor, lease, ids, [len(i) for i in items], args=args, **fields)
 
 
 class Ran:
@@ -42,7 +43,7 @@ class Ran:
 
     def __init__(self, messages: list[Any], page: Page, n: int) -> None:
         self.messages, self.page = messages, page
-        self.failed = next((m for m in messages if isinstance(m, BatchFailed)), None)
+        self.failed = next((m for m in messages if isinstance(m, HandlerFailed)), None)
         outcomes = [m for m in messages if isinstance(m, Outcomes)]
         self.verdicts: dict[int, Verdict] = {}
         told: list[int] = []

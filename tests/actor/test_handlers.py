@@ -11,8 +11,8 @@ from actorq.actor.adapters import adapter_of
 from actorq.actor.run import run_batch
 from actorq.args.codec import ArgsCodec
 from actorq.core.job.policy import CONCURRENCY
+from actorq.core.plan.inputs import HandlerFailed, Outcomes
 from actorq.pipe.page import Page
-from actorq.pipe.wire import BatchFailed, Outcomes
 from tests.actor.support import FIRST_ID, kind_of, run, work_of
 
 # ---- shapes ----
@@ -20,7 +20,7 @@ from tests.actor.support import FIRST_ID, kind_of, run, work_of
 
 def test_a_batch_handler_that_returns_nothing_completes_all_in_one_small_frame():
     ran = run(kind_of(lambda batch: None), list(range(1000)))
-    assert ran.messages == [Outcomes(1, [], [], True)]
+    assert ran.messages == [Outcomes(1, 1, last=True)]
 
 
 def test_a_class_is_set_up_before_and_torn_down_after():
@@ -190,7 +190,7 @@ def test_an_async_handler_runs_on_after_one_that_raised(error):
     for fails in (True, False, True, False):
         messages: list = []
         run_batch(adapter, work_of([fails]), kind.codec, Page.private(1), messages.append)
-        assert isinstance(messages[-1], BatchFailed if fails else Outcomes)
+        assert isinstance(messages[-1], HandlerFailed if fails else Outcomes)
     adapter.teardown()
 
 

@@ -13,8 +13,8 @@ import pytest
 import actorq.core.job.outcome as o
 from actorq.args.codec import ArgsCodec
 from actorq.core.job.model import Counts, ErrorInfo
+from actorq.core.plan.inputs import HandlerFailed, Outcomes
 from actorq.pipe.page import Page
-from actorq.pipe.wire import BatchFailed, Outcomes
 from tests.actor.support import FIRST_ID, kind_of, run
 
 # ---- what a job knows ----
@@ -322,7 +322,7 @@ def test_marks_are_told_before_the_failure_of_their_batch():
         raise ValueError
 
     ran = run(kind_of(handler), [1, 2])
-    assert [type(message) for message in ran.messages] == [Outcomes, BatchFailed]
+    assert [type(message) for message in ran.messages] == [Outcomes, HandlerFailed]
     assert ran.messages[0].done == [0]
 
 

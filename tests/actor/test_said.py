@@ -13,8 +13,8 @@ import actorq
 from actorq.actor.adapters import adapter_of
 from actorq.actor.run import run_batch
 from actorq.core.job.outcome import Outcome, said_by
+from actorq.core.plan.inputs import HandedBack
 from actorq.pipe.page import Page
-from actorq.pipe.wire import HandedBack
 from tests.actor.support import kind_of, run, work_of
 
 OUTCOMES = {
@@ -235,10 +235,9 @@ def test_a_batch_is_handed_back_with_who_asked(said, how):
         body(batch)
 
     message = handed_back(kind_of(waiting if how == "async" else body), [1, 2, 3, 4])
-    assert message.what == ("restart" if isinstance(said, actorq.RestartActor) else "rest")
     assert message.begun == [2]
     assert message.error.message == said.reason
-    assert message.after_s == getattr(said, "after_s", 0.0)
+    assert message.rest_s == getattr(said, "after_s", None)
 
 
 @pytest.mark.parametrize("how", ["raised", "returned"])

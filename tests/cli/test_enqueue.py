@@ -45,6 +45,16 @@ def test_one_job_of_any_kind(actorq: Shell, conn: Session) -> None:
     assert stored(conn) == [("slow", "embed", 2, '{"a":[1,2.5]}')]
 
 
+@pytest.mark.parametrize("rest", ["-", "5", "resize", "@jobs.jsonl"])
+def test_an_app_without_a_kind_is_no_kind(
+    actorq: Shell, conn: Session, code: Path, rest: str
+) -> None:
+    ran = actorq("enqueue", "resizing:app", rest)
+    assert ran.code == 2
+    assert "'resizing:app' is an app: the kind comes after it, then the args" in ran.err
+    assert stored(conn) == []
+
+
 def test_an_app_checks_the_args_and_names_the_queue(
     actorq: Shell, conn: Session, code: Path
 ) -> None:

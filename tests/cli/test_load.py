@@ -53,6 +53,8 @@ holder = types.SimpleNamespace(app=app)
         ("plain_mod:nothing", "has no 'nothing'"),
         ("plain_mod:number", "an int is not an actorq.App"),
         ("plain_mod:number_maker", "an int is not an actorq.App"),
+        ("plain_mod:kind", "plain_mod:kind is the kind 'shrink': .* --kind shrink"),
+        ("plain_mod:later", "plain_mod:later is an async function"),
         ("plain_mod:wrong", "calling plain_mod:wrong: schema name"),
     ],
 )
@@ -61,7 +63,9 @@ def test_a_wrong_target_is_explained(code: Path, target: str, text: str) -> None
         code,
         "plain_mod",
         "import actorq\nnumber = 1\ndef number_maker(): return 1\n"
-        "def wrong(): return actorq.App(schema='A b')\n",
+        "def wrong(): return actorq.App(schema='A b')\n"
+        "async def later(): return actorq.App()\n"
+        "@actorq.App().actor('shrink')\ndef kind(): raise AssertionError('called')\n",
     )
     with pytest.raises(ConfigError, match=text):
         load_app(target)

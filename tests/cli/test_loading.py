@@ -423,4 +423,4 @@ def test_where_jobs_live_is_told_to_actors_out_of_sight(dsn: str, code: Code) ->
     assert "ACTORQ_SLOT" in results(dsn)[id_][0]
     assert "pa55w0rd" not in str(results(dsn)) + ran.stderr
     assert pending(dsn) == ["looks"]
-    assert "pa55w0rd" not in repr(Boot("k", 0, place=Place(hidden, "actorq")))
+    assert "pa55w0rd" not in repr(Boot(1, "k", 0, place=Place(hidden, "actorq")))

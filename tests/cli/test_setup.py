@@ -210,6 +210,12 @@ def test_demo_says_what_is_not_installed(
     assert "the demo needs numpy: pip install" in capsys.readouterr().err
 
 
+def test_a_private_server_and_a_dsn_are_not_both_meant(dsn: str) -> None:
+    ran = spawn("status", "--embedded", "--dsn", dsn)
+    assert ran.code == 2
+    assert "--dsn and --embedded: give one of them" in ran.err
+
+
 def test_embedded_needs_no_dsn_and_keeps_its_data() -> None:
     home = Path(tempfile.mkdtemp(prefix="actorq cli "))  # pytest's own are closed to other users
     home.chmod(0o711)

@@ -13,6 +13,7 @@ class Lane:
     weight: float
     pass_: float = 0.0
     served: int = 0
+    no: int = 0
 
 
 def serve(lanes: list[Lane], rounds: int, level: float = 0.0, n: int = 10) -> float:

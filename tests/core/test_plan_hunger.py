@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from actorq.core.plan import effects as e
-from actorq.core.plan import inputs as i
-from actorq.core.plan import plan
-from actorq.core.plan.hunger import (
+from actorq.core.lanes.appetite import (
     FLOOD_LOOK_S,
     FLOOD_PER_S,
     FLOOD_WINDOW_S,
     HUNGER_S,
     LONGEST_WAIT_S,
 )
+from actorq.core.plan import effects as e
+from actorq.core.plan import inputs as i
+from actorq.core.plan import plan
 from actorq.core.plan.view import Question
 from tests.core.desk import Desk
 
@@ -47,7 +47,7 @@ def serve(desk: Listener, seconds: float, woken_per_s: int = 0) -> list[e.Hunger
     while desk.now < end:
         lane = desk.view.lanes[1]
         n = round(woken_per_s * 0.01)
-        desk.feed(i.Woken(1, n) if n and lane.hungry else i.Tick(), after=0.01)
+        desk.feed(i.Woken(1, n) if n and lane.appetite.hungry else i.Tick(), after=0.01)
         for lease in list(desk.view.claims):
             id_ += 1
             desk.answer(lease, [id_])
@@ -99,7 +99,7 @@ def test_while_jobs_come_notifications_are_tried_again_but_ever_more_rarely() ->
     orders = serve(desk, 60.0, woken_per_s=2 * FLOOD_PER_S)
     n_tries = sum(bool(order.on) for order in orders)
     assert 5 <= n_tries <= 10
-    assert desk.view.lanes[1].hunger_wait_s == LONGEST_WAIT_S
+    assert desk.view.lanes[1].appetite.wait_s == LONGEST_WAIT_S
 
 
 def test_a_try_that_brings_few_notifications_stays_on() -> None:
@@ -107,7 +107,7 @@ def test_a_try_that_brings_few_notifications_stays_on() -> None:
     serve(desk, 5.0, woken_per_s=2 * FLOOD_PER_S)
     orders = serve(desk, 30.0, woken_per_s=FLOOD_PER_S // 5)
     assert [bool(order.on) for order in orders] in ([True], [])
-    assert desk.view.lanes[1].hungry
+    assert desk.view.lanes[1].appetite.hungry
 
 
 def test_a_lane_that_was_flooded_and_has_work_is_looked_at_often() -> None:
@@ -124,7 +124,7 @@ def test_a_lane_that_is_flooded_while_no_claim_is_out_is_looked_at_soon() -> Non
     desk = hungry()
     desk.feed(i.Woken(1, FLOOD - 1))
     desk.at_rest()
-    desk.view.lanes[1].n_woken = FLOOD
+    desk.view.lanes[1].woken(1, desk.now)
     desk.feed(i.Tick(), after=0.02)
     assert desk.one(e.Hunger).off == {1}
     assert plan.deadline(desk.view, desk.now) <= desk.now + FLOOD_LOOK_S

@@ -290,7 +290,7 @@ def test_a_delayed_job_is_claimed_when_it_is_due() -> None:
 
 def test_what_becomes_due_between_a_step_and_the_wait_after_it_is_not_slept_over() -> None:
     desk = resting(poll_s=10.0)
-    desk.view.lanes[1].look_at = desk.now + 0.005
+    desk.view.lanes[1].look_by(desk.now + 0.005)
     desk.feed(i.Beaten(frozenset(), desk.now), after=0.0049)
     assert desk.of(e.Claim) == []
     later = desk.now + 0.0002  # carrying the step's effects out took so long

@@ -90,7 +90,8 @@ def main() -> None:
 
     with troupe() as actors:
         for index, home in enumerate(sys.argv[1:]):
-            actors.start(kind_of(and_work), index).send(*work([home]))
+            actor = actors.start(kind_of(and_work), index)
+            actor.send(*work([home], actor=actor.number))
         time.sleep(1000)
 
 

@@ -21,7 +21,7 @@ import msgspec
 from multiprocess import get_context
 
 from actorq.actor.pipe import Pipe
-from actorq.pipe.wire import Outcomes
+from actorq.core.plan.inputs import Outcomes
 
 
 def touch(path: str) -> None:
@@ -45,10 +45,10 @@ def descriptors() -> dict[int, str]:
 def own_link() -> Pipe:
     """Return the pipe of this process, as a handler that pries would."""
     frame = sys._getframe()
-    while "link" not in frame.f_locals:
+    while "pipe" not in frame.f_locals:
         assert frame.f_back is not None
         frame = frame.f_back
-    link: Pipe = frame.f_locals["link"]
+    link: Pipe = frame.f_locals["pipe"]
     return link
 
 
@@ -114,25 +114,25 @@ def _speak_out_of_turn(data: str) -> None:
     time.sleep(1000)
 
 
-def _lie(no: int) -> None:
+def _lie(actor: int, lease: int) -> None:
     """Say in a sound frame what no actor may say."""
     link = own_link()
-    link.send(Outcomes(no, last=True))
+    link.send(Outcomes(actor, lease, last=True))
     time.sleep(1000)
 
 
-def _talk(no: int) -> None:
+def _talk(actor: int, lease: int) -> None:
     """Say nothing, in lawful frames, as fast as can be and for ever."""
     link = own_link()
     while True:
-        link.send(Outcomes(no))
+        link.send(Outcomes(actor, lease))
 
 
-def _half_a_frame(no: int, n: int) -> None:
+def _half_a_frame(actor: int, lease: int, n: int) -> None:
     """Say the first n bytes of a frame that is lawful so far, and die."""
     link = own_link()
     with link._lock:
-        frame = b"".join(link._writer.frame(Outcomes(no, done=[3], last=True)))
+        frame = b"".join(link._writer.frame(Outcomes(actor, lease, done=[3], last=True)))
         os.write(link._fd, frame[: min(n, len(frame) - 1)])
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -38,6 +38,6 @@ if __name__ == "__main__":
             for index, handler in enumerate((in_python, in_c_with_the_lock, into_a_full_pipe))
         ]
         for actor, mark in zip(started, marks, strict=True):
-            actor.send(*work([mark]))
+            actor.send(*work([mark], actor=actor.number))
         print(*(actor.pid for actor in started), flush=True)
         time.sleep(1000)

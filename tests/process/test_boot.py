@@ -14,9 +14,9 @@ import pytest
 
 from actorq.args.codec import ArgsCodec
 from actorq.core.job.policy import KindPolicy
+from actorq.core.plan.inputs import BootFailed
 from actorq.errors import ConfigError
 from actorq.kind import Kind
-from actorq.pipe.wire import BootFailed
 from actorq.supervisor.local.guard import Guard
 from actorq.supervisor.local.pool import Pool, boot_of
 from tests.actor.support import kind_of
@@ -198,7 +198,7 @@ class Tripled:
 
 @pytest.mark.parametrize(("kind", "factor"), [(decorated, 2), (by_class, 3)])
 def test_a_decorated_handler_is_imported_and_not_pickled(actors, kind, factor):
-    boot = boot_of(kind, 0)
+    boot = boot_of(1, kind, 0)
     assert (boot.pickled, boot.main_name, boot.main_path) == (b"", "", "")
     actor = actors.start(kind)
     [message] = actors.run(actor, [1, 2])
@@ -228,12 +228,12 @@ def test_a_large_handler_does_not_block_its_start(actors):
 def test_a_handler_that_cannot_be_sent_is_refused():
     lines = (line for line in ["a generator cannot be pickled"])
     with pytest.raises(ConfigError, match="at the top level of a module"):
-        boot_of(kind_of(lambda batch: next(lines)), 0)
+        boot_of(1, kind_of(lambda batch: next(lines)), 0)
 
 
 def test_a_kind_without_a_handler_is_refused():
     with pytest.raises(ConfigError, match="no handler"):
-        boot_of(kind_of(None), 0)
+        boot_of(1, kind_of(None), 0)
 
 
 def test_a_module_that_fails_at_import_says_so(actors, tmp_path, monkeypatch):
@@ -250,11 +250,11 @@ def test_a_module_that_fails_at_import_says_so(actors, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     import fragile_handlers
 
-    actor = actors.pool.spawn(fragile_handlers.handler, 0)
+    actor = actors.spawn(fragile_handlers.handler, 0)
     failed = actors.said(BootFailed, actor)
     assert (failed.error.type, failed.error.message) == ("OSError", "no such model")
     assert "fragile_handlers.py" in failed.error.traceback
-    assert actors.died(actor).exit.code == 1
+    assert actors.died(actor).code == 1
 
 
 def test_a_class_bound_by_a_later_call_is_found(actors, tmp_path, monkeypatch):
@@ -284,10 +284,10 @@ def test_a_process_the_system_refuses_is_reported_as_a_death(actors, monkeypatch
 
     monkeypatch.setattr(process, "_executed", refuse)
     monkeypatch.setattr(Guard, "spawn", refuse)
-    actor = actors.pool.spawn(kind_of(handlers.at_once), 0)
+    actor = actors.spawn(kind_of(handlers.at_once), 0)
     died = actors.died(actor)
     assert (actor.pid, died.taken, died.begun) == (0, 0, [])
-    assert "could not be started: [Errno 11]" in died.exit.text
+    assert "could not be started: [Errno 11]" in died.text
 
 
 @pytest.mark.parametrize(
@@ -304,9 +304,9 @@ def test_a_process_for_which_the_system_has_no_room_is_reported_as_a_death(
     with monkeypatch.context() as patched:
         refuse = Mock(side_effect=OSError(error, os.strerror(error)))
         patched.setattr(f"actorq.supervisor.local.{place}.{name}", refuse)
-        actor = actors.pool.spawn(kind_of(handlers.at_once), 0)
+        actor = actors.spawn(kind_of(handlers.at_once), 0)
     actor.stop()  # the supervisor does not know it yet
     actor.kill()
     died = actors.died(actor)
     assert (actor.pid, died.taken, died.begun) == (0, 0, [])
-    assert f"could not be started: [Errno {error}]" in died.exit.text
+    assert f"could not be started: [Errno {error}]" in died.text

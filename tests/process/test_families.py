@@ -64,7 +64,9 @@ def test_no_family_outlives_its_actor_and_no_other_pays(actors, homes, how):
     kind = kind_of(families.and_go)
     first, second = (actors.start(kind, index) for index in range(2))
     for actor, home in ((first, homes[0]), (second, homes[1])):
-        actor.send(*work([[str(home), how if isinstance(how, str) else int(how)]]))
+        actor.send(
+            *work([[str(home), how if isinstance(how, str) else int(how)]], actor=actor.number)
+        )
         settled(home)
     if how == "killed":
         first.kill()

@@ -44,12 +44,12 @@ def test_it_costs_little(guardian):
 
 def test_what_it_leaves_when_it_is_killed_is_ended_and_no_job_pays(actors, guardian, tmp_path):
     actor = actors.start(kind_of(families.and_work))
-    actor.send(*work([str(tmp_path)]))
+    actor.send(*work([str(tmp_path)], actor=actor.number))
     wait_until((tmp_path / "settled").exists, 20)
     guardian.kill()
     died = actors.died(actor)
     assert (died.taken, died.begun) == (0, [])
-    assert "guardian" in died.exit.text
+    assert "guardian" in died.text
     # Two of its family escape: in a new session, with an empty environment, and nobody's child.
     assert len(members(tmp_path)) <= 2
     again = actors.start(kind_of(handlers.at_once), 1)

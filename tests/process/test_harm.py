@@ -12,8 +12,7 @@ import msgspec
 import psutil
 import pytest
 
-from actorq.pipe import wire
-from actorq.pipe.wire import BatchFailed, Outcomes
+from actorq.core.plan.inputs import Answer, HandlerFailed, Outcomes, Returned
 from actorq.supervisor.ends import Fatal
 from actorq.supervisor.local import pipes
 from tests.actor.support import FIRST_ID, kind_of
@@ -42,7 +41,7 @@ def told(messages) -> dict[int, str]:
 
 
 def said_by(actors, actor):
-    return [e.message for e in actors.seen if getattr(e, "message", None) and e.actor == actor.id]
+    return [e for e in actors.seen if isinstance(e, Answer) and e.actor == actor.number]
 
 
 def is_dead(pid: int) -> bool:
@@ -77,7 +76,7 @@ def test_whatever_is_raised_fails_the_batch_and_not_the_process(actors, by_job, 
 @pytest.mark.parametrize("code", [0, 1, "text"])
 def test_sys_exit_is_an_exception_like_any_other(actors, by_job, code):
     [failed] = actors.run(by_job, [["sys.exit", code]], 1)
-    assert isinstance(failed, BatchFailed)
+    assert isinstance(failed, HandlerFailed)
     assert failed.error.type == "SystemExit"
     assert actors.run(by_job, [1], 2)[-1].last
 
@@ -101,26 +100,26 @@ def test_a_vectorised_handler_that_raises_blames_nobody(actors, at_once):
     ],
 )
 def test_a_death_names_its_cause_and_the_job_that_ran(actors, by_job, command, text, cause):
-    by_job.send(*work(["a", command, "c"]))
-    by_job.send(*work(["d"], 2))
+    by_job.send(*work(["a", command, "c"], actor=by_job.number))
+    by_job.send(*work(["d"], 2, actor=by_job.number))
     died = actors.died(by_job)
     assert (died.taken, died.begun) == (1, [1])
-    assert text in died.exit.text
-    assert died.exit.error().cause == cause
+    assert text in died.text
+    assert died.error.cause == cause
     assert not any(
         isinstance(message, Outcomes) and message.last for message in said_by(actors, by_job)
     )
 
 
 def test_a_death_of_a_vectorised_handler_has_nobody_running(actors, at_once):
-    at_once.send(*work(["a", ["exit", 1]]))
+    at_once.send(*work(["a", ["exit", 1]], actor=at_once.number))
     died = actors.died(at_once)
     assert (died.taken, died.begun) == (1, [])
 
 
 def test_marked_outcomes_survive_a_later_death(actors, by_job, tmp_path):
     go = tmp_path / "go"
-    by_job.send(*work(["a", "b", ["wait", str(go)], "d"]))
+    by_job.send(*work(["a", "b", ["wait", str(go)], "d"], actor=by_job.number))
     # They are told while the batch runs, without anybody asking:
     first = actors.said(Outcomes, by_job)
     while len(told(said_by(actors, by_job))) < 2:
@@ -151,7 +150,9 @@ def test_all_frames_that_arrived_come_before_the_death(actors, monkeypatch):
 
     actors.pipes._post = wait_for_its_end
     wait = ["sleep done", 0.03]  # longer than outcomes are gathered
-    actor.send(*work([wait, wait, ["many", 50_000], wait, wait, wait, ["exit", 9]]))
+    actor.send(
+        *work([wait, wait, ["many", 50_000], wait, wait, wait, ["exit", 9]], actor=actor.number)
+    )
     actors.died(actor)
     assert set(told(said_by(actors, actor))) >= {0, 1, 2, 3}
 
@@ -163,7 +164,7 @@ def test_what_a_handler_started_dies_before_its_death_is_reported(
 ):
     path = tmp_path / "pid"
     if end == "exit":
-        at_once.send(*work([[how, str(path)], ["exit", 1]]))
+        at_once.send(*work([[how, str(path)], ["exit", 1]], actor=at_once.number))
     else:
         actors.run(at_once, [[how, str(path)]])
         at_once.kill() if end == "killed" else at_once.stop()
@@ -172,25 +173,25 @@ def test_what_a_handler_started_dies_before_its_death_is_reported(
 
 
 def test_a_stuck_actor_that_ignores_everything_is_killed(actors, at_once, tmp_path):
-    at_once.send(*work([["touch", str(tmp_path / "on")], ["sleep", 1000]]))
+    at_once.send(*work([["touch", str(tmp_path / "on")], ["sleep", 1000]], actor=at_once.number))
     handlers.wait_for(str(tmp_path / "on"))
     at_once.kill()
-    assert actors.died(at_once).exit.signal == "SIGKILL"
+    assert actors.died(at_once).signal == "SIGKILL"
 
 
 def test_a_thread_of_a_handler_does_not_hold_up_its_end(actors, at_once):
     actors.run(at_once, ["thread"])
     at_once.stop()
-    assert actors.died(at_once).exit.code == 0
+    assert actors.died(at_once).code == 0
 
 
 def test_a_stopped_process_can_be_killed_and_holds_up_nobody(actors, at_once):
     other = actors.start(kind_of(handlers.at_once), 1)
     os.kill(at_once.pid, signal.SIGSTOP)
-    at_once.send(*work([1]))
+    at_once.send(*work([1], actor=at_once.number))
     assert actors.run(other, [1])[-1].last
     at_once.kill()
-    assert actors.died(at_once).exit.signal == "SIGKILL"
+    assert actors.died(at_once).signal == "SIGKILL"
 
 
 # ---- the pipe ----
@@ -199,34 +200,34 @@ def test_a_stopped_process_can_be_killed_and_holds_up_nobody(actors, at_once):
 def test_closing_descriptors_does_not_break_the_protocol(actors, at_once):
     [message] = actors.run(at_once, ["close"], 1)
     assert message.verdicts[0].result == b'"closed"'
-    assert actors.run(at_once, [["print", "into nothing"]], 2)[-1].no == 2
+    assert actors.run(at_once, [["print", "into nothing"]], 2)[-1].lease == 2
 
 
 def test_frames_never_land_in_a_file_of_the_handlers(actors, at_once, tmp_path):
     path = tmp_path / "file"
-    at_once.send(*work([["take over", str(path)]]))
+    at_once.send(*work([["take over", str(path)]], actor=at_once.number))
     died = actors.died(at_once)
     assert path.read_bytes() == b""
     assert died.taken == 1
 
 
 def test_words_out_of_turn_end_the_actor_and_say_why(actors, at_once):
-    at_once.send(*work([["speak", "garbage that is longer than a header"]]))
+    at_once.send(*work([["speak", "garbage that is longer than a header"]], actor=at_once.number))
     died = actors.died(at_once)
-    assert "broke the protocol" in died.exit.text
+    assert "broke the protocol" in died.text
     assert died.taken == 1
 
 
 def test_outcomes_of_a_batch_it_does_not_have_end_the_actor(actors, at_once):
-    at_once.send(*work([["lie", 99]]))
-    assert "batch 99, which is not open" in actors.died(at_once).exit.text
+    at_once.send(*work([["lie", at_once.number, 99]], actor=at_once.number))
+    assert "batch 99, which is not open" in actors.died(at_once).text
     assert not any(isinstance(message, Outcomes) for message in said_by(actors, at_once))
 
 
 def test_a_bug_in_the_reader_is_fatal_and_leaves_no_actor(actors, at_once, monkeypatch):
     bug = RuntimeError("a bug")
     monkeypatch.setattr(at_once.ledger, "check", Mock(side_effect=bug))
-    at_once.send(*work([1]))
+    at_once.send(*work([1], actor=at_once.number))
     assert actors.until(lambda event: isinstance(event, Fatal)).error is bug
     select.select([at_once.child], [], [], 20)
     at_once.child.reap()
@@ -236,18 +237,18 @@ def test_a_bug_in_the_reader_is_fatal_and_leaves_no_actor(actors, at_once, monke
 
 
 def test_half_a_header_and_silence_hold_up_nobody(actors, at_once):
-    at_once.send(*work([["speak", "aq"]]))
+    at_once.send(*work([["speak", "aq"]], actor=at_once.number))
     other = actors.start(kind_of(handlers.at_once), 1)
     assert actors.run(other, [1])[-1].last
     at_once.kill()
-    assert actors.died(at_once).exit.signal == "SIGKILL"
+    assert actors.died(at_once).signal == "SIGKILL"
 
 
 def test_large_batches_both_ways_do_not_block(actors, at_once):
     args = [["many", 900_000]] * 4 + ["y" * 900_000] * 60
     before = time.monotonic()
-    at_once.send(*work(args, 1))
-    at_once.send(*work(args, 2))
+    at_once.send(*work(args, 1, actor=at_once.number))
+    at_once.send(*work(args, 2, actor=at_once.number))
     assert time.monotonic() - before < 10  # it did not wait for the actor to read
     for no in (1, 2):
         messages = actors.answer(at_once, no)
@@ -260,8 +261,8 @@ def test_a_batch_in_more_pieces_than_the_system_takes_at_once_arrives(actors, at
 
 def test_a_sender_never_waits_for_an_actor_that_does_not_read(actors, at_once, tmp_path):
     go = tmp_path / "go"
-    at_once.send(*work([["wait", str(go)]], 1))
-    at_once.send(*work(["z" * 900_000] * 10, 2))  # far more than a pipe takes
+    at_once.send(*work([["wait", str(go)]], 1, actor=at_once.number))
+    at_once.send(*work(["z" * 900_000] * 10, 2, actor=at_once.number))  # far more than a pipe takes
     go.touch()
     assert actors.answer(at_once, 1)[-1].last
     assert len(told(actors.answer(at_once, 2))) == 10
@@ -272,21 +273,24 @@ def test_a_sender_never_waits_for_an_actor_that_does_not_read(actors, at_once, t
 
 def test_a_recalled_batch_is_returned_unless_begun(actors, at_once, tmp_path):
     go = tmp_path / "go"
-    at_once.send(*work([["touch", str(tmp_path / "on")], ["wait", str(go)]], 1))
-    at_once.send(*work([1, 2], 2))
+    at_once.send(
+        *work([["touch", str(tmp_path / "on")], ["wait", str(go)]], 1, actor=at_once.number)
+    )
+    at_once.send(*work([1, 2], 2, actor=at_once.number))
     handlers.wait_for(str(tmp_path / "on"))
-    at_once.recall(2)  # covers 1 as well, but that is begun
+    for lease in (1, 2):
+        at_once.recall(lease)  # and 1 is begun
     go.touch()
     assert actors.answer(at_once, 1)[-1].last
-    assert actors.said(wire.Returned, at_once).no == 2
+    assert actors.said(Returned, at_once).lease == 2
     assert at_once.page.taken == 1
     assert actors.run(at_once, [1], 3)[-1].last
 
 
 def test_a_cancelled_job_is_skipped_unless_begun(actors, at_once, tmp_path):
     go = tmp_path / "go"
-    at_once.send(*work([["wait", str(go)]], 1))
-    at_once.send(*work([1, 2, 3], 2))
+    at_once.send(*work([["wait", str(go)]], 1, actor=at_once.number))
+    at_once.send(*work([1, 2, 3], 2, actor=at_once.number))
     at_once.cancel(2, 1)
     go.touch()
     actors.answer(at_once, 1)
@@ -294,7 +298,7 @@ def test_a_cancelled_job_is_skipped_unless_begun(actors, at_once, tmp_path):
 
 
 def test_taken_is_visible_while_a_batch_runs(actors, at_once, tmp_path):
-    at_once.send(*work([["wait", str(tmp_path / "go")]], 1))
+    at_once.send(*work([["wait", str(tmp_path / "go")]], 1, actor=at_once.number))
     wait_until(lambda: at_once.page.taken == 1)
     (tmp_path / "go").touch()
     actors.answer(at_once, 1)
@@ -331,7 +335,7 @@ def test_a_handler_without_stdout_works_on(actors, at_once):
     actors.run(at_once, ["no stdout"], 1)
     actors.run(at_once, [["print", "x"]], 2)
     at_once.stop()
-    assert actors.died(at_once).exit.code == 0
+    assert actors.died(at_once).code == 0
 
 
 def test_results_carry_the_ids_of_their_positions_only(actors, at_once):

@@ -33,15 +33,15 @@ def test_exit_hooks_run_at_a_normal_stop_after_teardown(actors, home):
     actors.run(actor, [1])
     assert temporary(home)
     actor.stop()
-    assert actors.died(actor).exit.code == 0
+    assert actors.died(actor).code == 0
     assert (home / "notes").read_text().splitlines() == ["teardown", "pool is shut", "hook"]
     assert temporary(home) == []
 
 
 def test_exit_hooks_run_after_a_setup_that_fails(actors, home):
     env = {"EXTRA": str(home / "notes"), "FAIL": "1"}
-    actor = actors.pool.spawn(kind_of(leavers.Hooked, "class", env=env), 0)
-    assert actors.died(actor).exit.code == 1
+    actor = actors.spawn(kind_of(leavers.Hooked, "class", env=env), 0)
+    assert actors.died(actor).code == 1
     assert (home / "notes").read_text().splitlines() == ["pool is shut", "hook"]
     assert temporary(home) == []
 
@@ -50,7 +50,7 @@ def test_threads_that_do_not_end_are_named_and_left(actors, home, caplog):
     env = {"EXTRA": str(home / "notes"), "THREAD": "1"}
     actor = actors.start(kind_of(leavers.Hooked, "class", env=env))
     actor.stop()
-    assert actors.died(actor).exit.code == 0
+    assert actors.died(actor).code == 0
     assert "ends without waiting for its threads: lingering" in caplog.text
     assert (home / "notes").read_text().splitlines() == ["teardown", "pool is shut", "hook"]
 
@@ -59,7 +59,7 @@ def test_threads_that_do_not_end_are_named_and_left(actors, home, caplog):
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_shared_memory_that_nobody_unlinked_is_gone(actors, home, end):
     actor = actors.start(kind_of(leavers.sharing))
-    actor.send(*work([str(home / "name")]))
+    actor.send(*work([str(home / "name")], actor=actor.number))
     wait_for(str(home / "name"))
     segment = Path("/dev/shm") / (home / "name").read_text()
     assert segment.exists()

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from actorq.core.job.policy import KindPolicy
-from actorq.pipe.wire import BootFailed, Bye, Ready
+from actorq.core.plan.inputs import BootFailed, Ready
 from actorq.supervisor.local.pool import environment
 from actorq.supervisor.surroundings import STOPPING
 from tests.actor.support import kind_of
@@ -37,9 +37,9 @@ def test_setup_runs_once_before_ready_and_teardown_after_stop(actors, tmp_path):
     actors.run(actor, [1, 2], 1)
     actors.run(actor, [1], 2)
     actor.stop()
-    actors.said(Bye, actor)
+    died = actors.died(actor)
     assert path.read_text().splitlines()[1:] == ["handle 2", "handle 1", "teardown"]
-    assert actors.died(actor).exit.code == 0
+    assert died.code == 0
 
 
 def test_the_environment_is_the_slots_own(actors, monkeypatch):
@@ -117,7 +117,7 @@ def test_programs_started_by_a_handler_inherit_nothing_of_ours(actors, at_once, 
 def test_signals_to_the_group_do_not_disturb_a_batch(actors, at_once, tmp_path, number):
     actor = actors.start(at_once)
     path = tmp_path / "go"
-    actor.send(*work([["touch", str(tmp_path / "on")], ["wait", str(path)]]))
+    actor.send(*work([["touch", str(tmp_path / "on")], ["wait", str(path)]], actor=actor.number))
     handlers.wait_for(str(tmp_path / "on"))
     os.killpg(actor.pid, number)
     path.touch()
@@ -127,16 +127,16 @@ def test_signals_to_the_group_do_not_disturb_a_batch(actors, at_once, tmp_path, 
 
 @pytest.mark.parametrize("number", STOPPING)
 def test_signals_at_the_very_start_do_not_end_an_actor(actors, at_once, number):
-    actor = actors.pool.spawn(at_once, 0)
+    actor = actors.spawn(at_once, 0)
     os.kill(actor.pid, number)
     actors.said(Ready, actor)
 
 
 def test_an_actor_killed_while_it_starts_is_reported(actors, at_once):
-    actor = actors.pool.spawn(at_once, 0)
+    actor = actors.spawn(at_once, 0)
     actor.kill()
     died = actors.died(actor)
-    assert (died.exit.signal, died.taken, died.begun) == ("SIGKILL", 0, [])
+    assert (died.signal, died.taken, died.begun) == ("SIGKILL", 0, [])
 
 
 def test_handlers_may_start_processes_and_end_them(actors, at_once):
@@ -169,28 +169,28 @@ def test_programs_started_by_a_handler_heed_sigterm(actors, tmp_path):
 )
 def test_a_setup_that_fails_says_so_before_it_goes(actors, how, text):
     env = {"EXTRA": msgspec.json.encode(how).decode()}
-    actor = actors.pool.spawn(kind_of(handlers.BadSetup, "class", env=env), 0)
+    actor = actors.spawn(kind_of(handlers.BadSetup, "class", env=env), 0)
     failed = actors.said(BootFailed, actor)
     assert failed.error.type == text
     assert "in setup" in failed.error.traceback
-    assert actors.died(actor).exit.code == 1
-    assert not any(isinstance(getattr(e, "message", None), Ready) for e in actors.seen)
+    assert actors.died(actor).code == 1
+    assert not any(isinstance(e, Ready) for e in actors.seen)
 
 
 def test_a_setup_that_ends_the_process_is_a_death_without_ready(actors):
     kind = kind_of(handlers.BadSetup, "class", env={"EXTRA": '["exit", 7]'})
-    actor = actors.pool.spawn(kind, 0)
-    assert actors.died(actor).exit.code == 7
+    actor = actors.spawn(kind, 0)
+    assert actors.died(actor).code == 7
 
 
 def test_a_stop_waits_for_the_batches_before_it(actors, at_once):
     actor = actors.start(at_once)
     for no in (1, 2, 3):
-        actor.send(*work([1], no))
+        actor.send(*work([1], no, actor=actor.number))
     actor.stop()
     answers = [actors.answer(actor, no)[-1] for no in (1, 2, 3)]
     assert all(answer.last for answer in answers)
-    assert actors.died(actor).exit.code == 0
+    assert actors.died(actor).code == 0
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_a_supervisor_that_ends_does_not_wait_for_its_actors(tmp_path):
         "it = Troupe()\n"
         "it.pipes.start()\n"
         "actor = it.start(kind_of(in_python))\n"
-        f"actor.send(*work([{str(tmp_path / 'on')!r}]))\n"
+        f"actor.send(*work([{str(tmp_path / 'on')!r}], actor=actor.number))\n"
         "print(actor.pid)\n"
     )
     env = {**os.environ, "PYTHONPATH": os.getcwd()}
@@ -64,11 +64,11 @@ def test_an_actor_that_the_kernel_does_not_end_sees_the_end_of_its_pipe(tmp_path
     # A supervisor that only closes its end looks like one that has gone.
     with troupe() as actors:
         actor = actors.start(kind_of(in_python))
-        actor.send(*work([str(tmp_path / "on")]))
+        actor.send(*work([str(tmp_path / "on")], actor=actor.number))
         wait_for(str(tmp_path / "on"))
         actor.socket.shutdown(2)
-        exit_ = actors.died(actor).exit
-        assert (exit_.signal, exit_.problem) == ("SIGKILL", "")  # it has killed its own group
+        exit_ = actors.died(actor)
+        assert exit_.text == "the actor was ended by SIGKILL"  # it has killed its own group
 
 
 def test_nobody_is_killed_by_the_number_of_a_buried_actor(monkeypatch):
@@ -90,10 +90,10 @@ def test_a_death_is_noticed_where_the_system_has_no_pidfd(monkeypatch, end):
         if end == "killed":
             actor.kill()
         elif end == "left":
-            actor.send(*work([["exit", 5]]))
+            actor.send(*work([["exit", 5]], actor=actor.number))
         else:
             actor.stop()
-        exit_ = actors.died(actor).exit
+        exit_ = actors.died(actor)
         expected = {"killed": ("SIGKILL", None), "left": (None, 5), "stopped": (None, 0)}
         assert (exit_.signal, exit_.code) == expected[end]
 

@@ -73,8 +73,8 @@ def test_a_crash_within_our_own_code_shows_where() -> None:
 @pytest.mark.parametrize("handler", [handlers.by_job, handlers.at_once])
 def test_a_segmentation_fault_is_reported_with_the_handlers_own_stack(actors, handler) -> None:
     actor = actors.start(kind_of(handler))
-    actor.send(*work(["a", "crash"]))
-    trace = actors.died(actor).exit.error().traceback
+    actor.send(*work(["a", "crash"], actor=actor.number))
+    trace = actors.died(actor).error.traceback
     assert "Segmentation fault" in trace
     assert "handlers.py" in trace
     assert "string_at" in trace
@@ -86,4 +86,4 @@ def test_a_crash_of_a_child_is_not_taken_for_the_actors_own(actors) -> None:
     program = "import faulthandler, ctypes; faulthandler.enable(); ctypes.string_at(0)"
     actors.run(actor, [["shell", f"python3 -c '{program}' || true"]])
     actor.kill()
-    assert actors.died(actor).exit.error().traceback == ""
+    assert actors.died(actor).error.traceback == ""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from actorq.pipe.wire import Outcomes, Ready
+from actorq.core.plan.inputs import Outcomes, Ready
 from tests.actor.support import kind_of
 from tests.process import handlers
 from tests.process.support import work
@@ -41,9 +41,9 @@ def test_a_module_that_ends_the_process_is_a_death_without_a_word(
     actors, tmp_path, monkeypatch, code
 ):
     kind = declared(tmp_path, monkeypatch, f"leaves_with_{code}", f"os._exit({code})")
-    died = actors.died(actors.pool.spawn(kind, 0))
-    assert (died.exit.code, died.taken, died.begun) == (code, 0, [])
-    assert not any(isinstance(getattr(event, "message", None), Ready) for event in actors.seen)
+    died = actors.died(actors.spawn(kind, 0))
+    assert (died.code, died.taken, died.begun) == (code, 0, [])
+    assert not any(isinstance(event, Ready) for event in actors.seen)
 
 
 def test_a_module_that_reads_its_input_finds_nothing_and_goes_on(actors, tmp_path, monkeypatch):
@@ -55,12 +55,12 @@ def test_an_actor_that_hangs_at_its_import_keeps_no_other_from_starting(
     actors, tmp_path, monkeypatch
 ):
     kind = declared(tmp_path, monkeypatch, "hangs", "time.sleep(1000)")
-    hanging = actors.pool.spawn(kind, 0)
-    hanging.send(*work(["x" * 1_000_000] * 20))  # more than a pipe takes
+    hanging = actors.spawn(kind, 0)
+    hanging.send(*work(["x" * 1_000_000] * 20, actor=hanging.number))  # more than a pipe takes
     other = actors.start(kind_of(handlers.at_once))
     assert actors.run(other, [1])[-1].last
     hanging.kill()
-    assert actors.died(hanging).exit.signal == "SIGKILL"
+    assert actors.died(hanging).signal == "SIGKILL"
 
 
 def test_actors_start_beside_threads_that_hold_locks_all_the_time(actors):
@@ -78,10 +78,10 @@ def test_actors_start_beside_threads_that_hold_locks_all_the_time(actors):
     for thread in threads:
         thread.start()
     try:
-        started = [actors.pool.spawn(kind_of(handlers.at_once), n) for n in range(4)]
-        waiting = {actor.id for actor in started}
+        started = [actors.spawn(kind_of(handlers.at_once), n) for n in range(4)]
+        waiting = {actor.number for actor in started}
         while waiting:
-            event = actors.until(lambda e: isinstance(getattr(e, "message", None), Ready))
+            event = actors.until(lambda e: isinstance(e, Ready))
             waiting.remove(event.actor)
     finally:
         stop.set()
@@ -98,10 +98,10 @@ class _Nowhere:
 @pytest.mark.parametrize("n", [1, 4, 15, 16, 17, 40])
 def test_a_death_in_the_middle_of_a_frame_keeps_what_was_said_before(actors, n):
     actor = actors.start(kind_of(handlers.by_job))
-    actor.send(*work(["a", "b", ["half a frame", 1, n], "d"]))
+    actor.send(*work(["a", "b", ["half a frame", actor.number, 1, n], "d"], actor=actor.number))
     died = actors.died(actor)
-    assert (died.exit.signal, died.begun) == (signal.Signals.SIGKILL.name, [2])
-    said = [e.message for e in actors.seen if isinstance(getattr(e, "message", None), Outcomes)]
+    assert (died.signal, died.begun) == (signal.Signals.SIGKILL.name, [2])
+    said = [e for e in actors.seen if isinstance(e, Outcomes)]
     assert {verdict.pos for message in said for verdict in message.verdicts} <= {0, 1}
     assert not any(message.last for message in said)
 
@@ -109,7 +109,7 @@ def test_a_death_in_the_middle_of_a_frame_keeps_what_was_said_before(actors, n):
 def test_an_actor_that_talks_without_end_keeps_no_other_from_being_heard(actors):
     talking = actors.start(kind_of(handlers.at_once))
     other = actors.start(kind_of(handlers.at_once), 1)
-    talking.send(*work([["talk", 1]]))
+    talking.send(*work([["talk", talking.number, 1]], actor=talking.number))
     actors.said(Outcomes, talking)
     for no in range(1, 4):
         assert actors.run(other, [1], no)[-1].last

@@ -10,8 +10,11 @@ import pytest
 
 from actorq.core.blame import blame
 from actorq.core.blame.quarantine import Quarantine, Take
+from actorq.core.fleet.actor import ActorState
+from actorq.core.fleet.batch import BatchState
 from actorq.core.job import settle
 from actorq.core.lanes.frontier import Frontier
+from actorq.core.lanes.lane import Lane
 from actorq.core.plan import actors as plan_actors
 from actorq.core.plan import (
     batches,
@@ -26,7 +29,7 @@ from actorq.core.plan import (
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
 from actorq.core.plan.tally import Tally
-from actorq.core.plan.view import ActorState, BatchState, Lane, View
+from actorq.core.plan.view import View
 from tests.sim.run import Report, run
 from tests.sim.scenario import Scenario, draw
 
@@ -163,8 +166,9 @@ def what_came_during_a_claim_is_dropped(m: pytest.MonkeyPatch) -> None:
     look_again = batches._look_again
 
     def forgetful(view: View, lane: Lane, claim: e.Claim, input_: i.Claimed, now: float) -> None:
-        lane.stirred, lane.behind, lane.look_at = False, False, math.inf
+        lane.found_nothing(0.0, now)
         lane.suspects.clear()
+        view.agenda.suspected.pop(lane.no, None)
         look_again(view, lane, claim, input_, now)
 
     m.setattr(batches, "_look_again", forgetful)
@@ -441,7 +445,7 @@ def an_empty_lane_is_looked_at_again_and_again(m: pytest.MonkeyPatch) -> None:
 
     def restless(view: View, lane: Lane, claim: e.Claim, input_: i.Claimed, now: float) -> None:
         look_again(view, lane, claim, input_, now)
-        lane.look_at = min(lane.look_at, now + 0.001)
+        lane.look_by(now + 0.001)
 
     m.setattr(batches, "_look_again", restless)
 

@@ -12,33 +12,44 @@ import pytest
 from actorq.store.admin.jobs import LAST
 from actorq.store.admin.run import connect_admin, planned, run
 from actorq.store.session.connection import Session
-from actorq.store.session.statements import statement
+from actorq.store.session.statements import in_order, statement
 from tests.support.rows import insert
 
 N = 60_000
 KINDS = 3
-WHERE = (LAST, 50)
+PAGE: dict[str, Any] = {"before": LAST, "limit": 50, "kind": None, "queue": None}
 
 # Statement, parameters, and how many of some 6,000 pages it may touch at most.
-CALLS: dict[str, tuple[str, tuple[Any, ...], int]] = {
-    "listing dead letters": ("admin_ids_failed", (*WHERE, "failed", None, None), 1000),
-    "of one kind": ("admin_ids_failed", (*WHERE, "failed", "k1", None), 400),
-    "the last page of them": ("admin_ids_failed", (LAST, 50, "failed", "few", None), 60),
-    "listing completed jobs": ("admin_ids_stored", (*WHERE, "cancelled", None, None, 1000), 300),
-    "describing jobs": ("admin_jobs", ([1, 2, N, N + 1, N + 2], True), 100),
-    "counting small lanes": ("admin_waiting_few", (10,), 100),
-    "counting few dead": ("admin_dead_few", (10,), 300),
-    "a sample of failures": ("admin_dead", (2.0,), 400),
-    "a sample of jobs": ("admin_stored", (2.0,), 400),
-    "a stretch of a prune": (
-        "admin_prune_pick", (-LAST, 1000, ["completed"], 0.0, None, 100, LAST), 300
+CALLS: dict[str, tuple[str, dict[str, Any], int]] = {
+    "listing dead letters": ("admin_ids_failed", PAGE, 1000),
+    "of one kind": ("admin_ids_failed", PAGE | {"kind": "k1"}, 400),
+    "the last page of them": ("admin_ids_failed", PAGE | {"kind": "few"}, 60),
+    "listing completed jobs": (
+        "admin_ids_stored", PAGE | {"state": "cancelled", "stretch": 1000}, 300
     ),
-    "the next job": ("admin_next", (17,), 10),
-    "a range": ("admin_range", (17, 1000), 300),
-    "unserved lanes": ("admin_unserved", (0.0, 10), 200),
-    "idle places": ("admin_idle_places", (["completed"], 3600.0), 50),
-    "retrying": ("admin_retry", (list(range(N, N + 40)),), 2000),
-    "pruning": ("admin_prune", (list(range(2 * N + 1, 2 * N + 41)), ["completed"]), 2500),
+    "describing jobs": (
+        "admin_jobs", {"ids": [1, 2, N, N + 1, N + 2], "with_args": True}, 100
+    ),
+    "counting small lanes": ("admin_waiting_few", {"most": 10}, 100),
+    "counting few dead": ("admin_dead_few", {"most": 10}, 300),
+    "a sample of failures": ("admin_dead", {"percent": 2.0}, 400),
+    "a sample of jobs": ("admin_stored", {"percent": 2.0}, 400),
+    "a stretch of a prune": (
+        "admin_prune_pick",
+        {"after": -LAST, "stretch": 1000, "states": ["completed"], "older_than_s": 0.0,
+         "kind": None, "limit": 100, "until": LAST},
+        300,
+    ),
+    "the next job": ("admin_next", {"after": 17}, 10),
+    "a range": ("admin_range", {"first": 17, "n": 1000}, 300),
+    "unserved lanes": ("admin_unserved", {"due_s": 0.0, "most": 10}, 200),
+    "idle places": ("admin_idle_places", {"states": ["completed"], "older_than_s": 3600.0}, 50),
+    "retrying": ("admin_retry", {"ids": list(range(N, N + 40))}, 2000),
+    "pruning": (
+        "admin_prune",
+        {"ids": list(range(2 * N + 1, 2 * N + 41)), "states": ["completed"]},
+        2500,
+    ),
 }  # fmt: skip
 
 
@@ -71,7 +82,7 @@ def fill(conn: Session) -> None:
     )
 
 
-def explained(conn: Session, name: str, params: tuple[Any, ...]) -> dict[str, Any]:
+def explained(conn: Session, name: str, params: dict[str, Any]) -> dict[str, Any]:
     """Run a statement, undo it, and return its plan with what each node has touched."""
     text = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + statement(name, "actorq")
     with (
@@ -79,7 +90,7 @@ def explained(conn: Session, name: str, params: tuple[Any, ...]) -> dict[str, An
         planned(conn, name),
         psycopg.RawCursor(conn) as cursor,
     ):
-        (found,) = cursor.execute(text.encode(), params).fetchall()[0]
+        (found,) = cursor.execute(text.encode(), in_order(name, params)).fetchall()[0]
     return (json.loads(found) if isinstance(found, str) else found)[0]  # type: ignore[no-any-return]
 
 
@@ -100,7 +111,7 @@ def test_what_is_looked_for_is_found_without_reading_whole_tables(
 
 
 def test_waiting_jobs_are_listed_without_a_look_at_any_job(filled: Session) -> None:
-    plan = explained(filled, "admin_ids_waiting", (*WHERE, "retrying", None, None))
+    plan = explained(filled, "admin_ids_waiting", PAGE | {"state": "retrying"})
     assert '"Relation Name": "ready"' in json.dumps(plan)
     assert '"Relation Name": "job"' not in json.dumps(plan)
 
@@ -122,5 +133,5 @@ def test_pruned_jobs_take_what_belongs_to_them_without_reading_whole_tables(
 
     before = scanned()
     ids = list(range(N + 1, N + 501))
-    assert run(filled, "actorq", "admin_prune", ids, ["failed"]) == [{"n_deleted": 500}]
+    assert run(filled, "actorq", "admin_prune", ids=ids, states=["failed"]) == [{"n_deleted": 500}]
     assert scanned() == before

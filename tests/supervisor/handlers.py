@@ -10,3 +10,7 @@ def nothing() -> None:
 def failing() -> None:
     """Fail a job."""
     raise ValueError("no")
+
+
+def number(n: int) -> None:
+    """Stand for a kind whose jobs are numbers."""

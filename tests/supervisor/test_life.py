@@ -14,7 +14,7 @@ import pytest
 from actorq.core import event
 from actorq.errors import StoreUnavailable
 from actorq.supervisor import engine
-from actorq.supervisor.local.stage import Stage
+from actorq.supervisor.local.executor import LocalExecutor
 from actorq.supervisor.threads import start
 from tests.supervisor.support import Running
 from tests.support.wait import wait_until
@@ -140,13 +140,13 @@ def test_outcomes_that_are_lost_by_a_hard_stop_make_it_fail(
 def test_outcomes_that_are_written_at_the_very_end_are_not_said_to_be_lost(
     running: Running, direct: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    close = Stage.close
+    close = LocalExecutor.close
 
-    def cure(stage: Stage) -> None:
+    def cure(executor: LocalExecutor) -> None:
         direct.execute(CURE)
-        close(stage)
+        close(executor)
 
-    monkeypatch.setattr(Stage, "close", cure)
+    monkeypatch.setattr(LocalExecutor, "close", cure)
     assert stopped_at_once(running, direct).n_unsettled == 0
     assert any(isinstance(e, event.BatchSettled) for e in running.told)
     assert running.codes == [0]

@@ -32,8 +32,8 @@ _THREAD = "supervisor/threads/store_thread.py"
 _SETTLER = "supervisor/threads/settler.py"
 _BLAMING = "core/plan/blaming.py"
 _GUARDIAN = "supervisor/local/guardian.py"
-_CLOSED = "v (n, seq, k)\n    WHERE l.node = $1::uuid AND l.n = v.n AND l.seq = v.seq"
-_BUMPED = "v (n, seq, open, k)\n    WHERE l.node = $1::uuid AND l.n = v.n AND l.seq = v.seq"
+_CLOSED = "v (n, seq, k)\n    WHERE l.node = :node::uuid AND l.n = v.n AND l.seq = v.seq"
+_BUMPED = "v (n, seq, open, k)\n    WHERE l.node = :node::uuid AND l.n = v.n AND l.seq = v.seq"
 _DONE = "AND (SELECT lane FROM held)[v.k] > 0\n    RETURNING j.id\n"
 _OTHER = "AND (SELECT lane FROM held)[v.k] > 0\n    RETURNING j.id, j.state"
 _ALIVE = "(SELECT count(*) FROM me) = 1"
@@ -51,7 +51,7 @@ _GONE = """    WHERE r.k = 1
     DELETE FROM {schema}.ready r USING pick p WHERE r.ctid = p.place
     RETURNING r.id, r.run_at, r.priority, r.jobs
 ), here AS"""
-_LIMIT = " LIMIT $3::int8) AS ids,\n        CASE WHEN EXISTS"
+_LIMIT = " LIMIT :limit::int8) AS ids,\n        CASE WHEN EXISTS"
 _ORPHANS = "WHERE NOT EXISTS (SELECT FROM {schema}.node d WHERE d.id = l.node)\n      AND concat"
 
 PLANTS = (
@@ -90,7 +90,7 @@ PLANTS = (
         _sql("settle", f"{_BUMPED} AND {_ALIVE}", _BUMPED),
     )),
     Plant("give back without seq", "tests/store/test_claim.py", (
-        _sql("give_back", "l.seq = coalesce($3::int4, l.seq)", "($3::int4 IS NULL OR true)"),
+        _sql("give_back", "l.seq = coalesce(:seq::int4, l.seq)", "(:seq::int4 IS NULL OR true)"),
     )),
     Plant("lease ids used again", "torture", (
         ("core/plan/looking.py", "view.next_lease, view.next_lease + 1",
@@ -107,12 +107,13 @@ PLANTS = (
     )),
     Plant("reap whatever state a job has", "tests/store/test_reap.py", (
         _sql("reap", "WHERE j.id = s.id AND j.state = 'pending'", "WHERE j.id = s.id"),
-        _sql("reap", "WHERE l.open IS NULL OR get_bit(l.open, u.k - 1) = 1\n", ""),
+        _sql("reap", "{schema}.open_jobs(l.jobs, l.open) u", "unnest(l.jobs) u (id)"),
     )),
     Plant("a beat revives a dead node", "tests/store/test_reap.py", (
-        _sql("node_beat", "UPDATE {schema}.node SET beat_at = clock_timestamp() WHERE id = $1::uuid"
-             " RETURNING id", "INSERT INTO {schema}.node (id, host, pid, ttl_s) VALUES ($1::uuid,"
-             " '', 0, 3) ON CONFLICT (id) DO UPDATE SET beat_at = clock_timestamp() RETURNING id"),
+        _sql("node_beat", "UPDATE {schema}.node SET beat_at = clock_timestamp() WHERE id ="
+             " :node::uuid RETURNING id", "INSERT INTO {schema}.node (id, host, pid, ttl_s) VALUES"
+             " (:node::uuid, '', 0, 3) ON CONFLICT (id) DO UPDATE SET beat_at ="
+             " clock_timestamp() RETURNING id"),
     )),
     Plant("death is decided by the clock", "tests/core/test_liveness.py", (
         ("core/liveness.py", "return now - self.since[node.id][1] >= node.ttl_s",
@@ -144,7 +145,7 @@ PLANTS = (
          "        if written is None or written < 10**9:"),
     )),
     Plant("the other settler's commit counts", "tests/supervisor/test_settlers.py", (
-        _sql("settle_no", " AND s.no % 2 = $2::int8 % 2", " AND $2::int8 > 0"),
+        _sql("settle_no", " AND s.no % 2 = :like::int8 % 2", " AND :like::int8 > 0"),
     )),
     Plant("a lost answer means written", "tests/supervisor/test_settler.py", (
         (_SETTLER, "        if written is None or written < self._no:",
@@ -181,7 +182,7 @@ PLANTS = (
         ("actor/outbox.py", "    return is_done and not was_running\n", "    return True\n"),
     )),
     Plant("fresh processes for ever", "tests/core/test_plan_hand_back.py", (
-        ("core/plan/handing_back.py", "kind.restarts.pop(id_, 0) + 1", "1"),
+        ("core/plan/view.py", "self.restarts.pop(id_, 0) + 1", "1"),
     )),
     Plant("a batch handed back is forgotten", "tests/core/test_plan_hand_back.py", (
         ("core/plan/handing_back.py", "    batches.give_back(view, held, now)\n"

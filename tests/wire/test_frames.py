@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actorq.core.job.model import Counts, ErrorInfo, Verdict
+from actorq.core.plan import inputs as i
 from actorq.errors import ProtocolError
 from actorq.pipe import wire
 from actorq.pipe.wire import HEADER, MARK, FrameReader, FrameWriter
@@ -30,12 +31,12 @@ verdicts = st.builds(
 )
 ids = st.integers(-(2**63), 2**63 - 1)
 from_actor = st.one_of(
-    st.just(wire.Ready()),
+    st.builds(i.Ready, ids),
     st.just(wire.Bye()),
-    st.builds(wire.BootFailed, errors),
-    st.builds(wire.Returned, ids),
-    st.builds(wire.BatchFailed, ids, errors, st.lists(positions)),
-    st.builds(wire.Outcomes, ids, st.lists(positions), st.lists(verdicts), st.booleans()),
+    st.builds(i.BootFailed, ids, errors),
+    st.builds(i.Returned, ids, ids),
+    st.builds(i.HandlerFailed, ids, ids, errors, st.lists(positions)),
+    st.builds(i.Outcomes, ids, ids, st.lists(positions), st.lists(verdicts), st.booleans()),
 )
 works = st.builds(
     wire.Work,
@@ -118,7 +119,7 @@ def test_work_arrives_however_it_is_cut_and_read(messages, data):
 @pytest.mark.parametrize(
     ("reader", "body", "args", "said"),
     [
-        (FrameReader.of_supervisor, wire.Ready(), 1, "a message that has none"),
+        (FrameReader.of_supervisor, i.Ready(1), 1, "a message that has none"),
         (FrameReader.of_actor, wire.Stop(), 9, "a message that has none"),
         (FrameReader.of_actor, wire.Stop(), wire.MAX_TO_ACTOR, "allowed"),
     ],
@@ -129,10 +130,10 @@ def test_args_are_taken_only_where_they_belong(reader, body, args, said):
 
 
 def test_a_dribble_of_single_bytes_is_read():
-    stream, reader = frames(wire.Ready(), wire.Outcomes(1, [], [], True)), FrameReader
+    stream, reader = frames(i.Ready(1), i.Outcomes(1, 1, [], [], True)), FrameReader
     reader, got = FrameReader.of_supervisor(), []
-    for i in range(len(stream)):
-        got += read(reader, stream[i : i + 1])
+    for at in range(len(stream)):
+        got += read(reader, stream[at : at + 1])
     assert [type(message).__name__ for message in got] == ["Ready", "Outcomes"]
 
 
@@ -143,7 +144,7 @@ def test_garbage_gives_protocol_error_and_nothing_else(data):
         read(reader, data)
     except ProtocolError:
         with pytest.raises(ProtocolError):  # and keeps giving it
-            read(reader, frames(wire.Ready()))
+            read(reader, frames(i.Ready(1)))
 
 
 @given(st.binary(max_size=200))
@@ -196,7 +197,7 @@ def test_bodies_that_hold_no_message_are_protocol_errors(body):
 
 
 def test_a_frame_out_of_sequence_is_refused():
-    ready = msgspec.msgpack.encode(wire.Ready())
+    ready = msgspec.msgpack.encode(i.Ready(1))
     with pytest.raises(ProtocolError, match="frame number 1"):
         read(FrameReader.of_supervisor(), raw_frame(ready, sequence=1))
     with pytest.raises(ProtocolError, match="frame number 0"):
@@ -205,16 +206,16 @@ def test_a_frame_out_of_sequence_is_refused():
 
 def test_messages_before_the_damage_are_delivered():
     reader = FrameReader.of_supervisor()
-    reader.feed(frames(wire.Ready(), wire.Returned(7)) + b"garbage, sixteen bytes or more")
+    reader.feed(frames(i.Ready(1), i.Returned(1, 7)) + b"garbage, sixteen bytes or more")
     got = []
     with contextlib.suppress(ProtocolError):
         for message in reader.messages():
             got.append(message)
-    assert got == [wire.Ready(), wire.Returned(7)]
+    assert got == [i.Ready(1), i.Returned(1, 7)]
 
 
 def test_a_frame_cut_at_any_byte_waits_in_silence():
-    stream = frames(wire.BootFailed(ErrorInfo("E", "text")))
+    stream = frames(i.BootFailed(1, ErrorInfo("E", "text")))
     for end in range(len(stream)):
         assert read(FrameReader.of_supervisor(), stream[:end]) == []
 
@@ -222,5 +223,5 @@ def test_a_frame_cut_at_any_byte_waits_in_silence():
 def test_sequence_numbers_wrap_around():
     writer, reader = FrameWriter(), FrameReader.of_supervisor()
     writer._sequence = reader._sequence = 0xFFFFFFFF
-    stream = b"".join(writer.frame(wire.Ready()) + writer.frame(wire.Bye()))
-    assert read(reader, stream) == [wire.Ready(), wire.Bye()]
+    stream = b"".join(writer.frame(i.Ready(1)) + writer.frame(wire.Bye()))
+    assert read(reader, stream) == [i.Ready(1), wire.Bye()]

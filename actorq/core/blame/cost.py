@@ -56,6 +56,10 @@ class Cost:
         self.n_run += 1
         self.loss_s = self.setup_s if crashed else 0.0
 
+    def marked(self) -> None:
+        """Note that the handler has said itself which job of a batch was running."""
+        self.marks = True
+
     def mistook(self) -> None:
         """Take back that one job was to blame: it was not its fault."""
         self.n_found = max(0.0, self.n_found - 1)

@@ -158,6 +158,38 @@ class Quarantine:
             group.bad = False
         return rest_s
 
+    def rest_by_wish(self, rest_s: float, now: float) -> None:
+        """Let the kind rest because its handler wants it to; nothing speaks against its jobs."""
+        self.rest_until = max(self.rest_until, now + rest_s)
+        self.n_rests += 1
+
+    def try_again(self) -> None:
+        """End the rest: one job is to be tried."""
+        self.state = "tried"
+
+    def acquit(self) -> None:
+        """Note a failure while the kind was tried that is not its own: it rests no longer."""
+        self.state = ""
+
+    def unrelated(self, now: float) -> None:
+        """Note that a fresh batch has failed, which speaks against the kind."""
+        self.n_unrelated += 1
+        self.doubt(now)
+
+    def blame_behind(self, job: int) -> None:
+        """Remember that a job has failed alone while the kind was tried."""
+        self.asked.add(job)
+
+    def await_verdict(self, waiting: Waiting) -> None:
+        """Put the verdict on a job off."""
+        self.waiting.append(waiting)
+
+    def judge(self, due: Iterable[Waiting]) -> list[Waiting]:
+        """Take those whose verdict is given now out of those that wait."""
+        ended = list(due)
+        self.waiting = [waiting for waiting in self.waiting if waiting not in ended]
+        return ended
+
     def works(self, now: float) -> None:
         """Note that a job has passed; while the kind rests it had begun before."""
         if self.state != "resting":

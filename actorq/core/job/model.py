@@ -6,7 +6,7 @@ Frozen or plain msgspec structs without behaviour; no I/O, clock or randomness.
 from __future__ import annotations
 
 from itertools import chain
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
@@ -46,6 +46,9 @@ FRESH = Counts()
 
 
 Buffer: TypeAlias = bytes | memoryview
+
+Position: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+"""The place of a job in its batch, counted from 0."""
 
 
 class ClaimedBatch(msgspec.Struct):

@@ -12,8 +12,9 @@ from typing import Protocol, TypeVar
 
 
 class Served(Protocol):
-    """Be something with a pass value."""
+    """Be something with a pass value, and a number of its own."""
 
+    no: int
     pass_: float
 
 
@@ -21,8 +22,8 @@ S = TypeVar("S", bound=Served)
 
 
 def order(candidates: Iterable[S]) -> list[S]:
-    """Return the candidates with the lowest pass value first; equals keep their order."""
-    return sorted(candidates, key=lambda c: c.pass_)
+    """Return the candidates with the lowest pass value first; of equals that of lower number."""
+    return sorted(candidates, key=lambda c: (c.pass_, c.no))
 
 
 def join(served: Served, level: float, slack: float) -> float:

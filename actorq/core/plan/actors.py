@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 
 from actorq.core import event
+from actorq.core.fleet.actor import ActorState, Slot
+from actorq.core.fleet.batch import BatchState
 from actorq.core.job.model import ErrorInfo
 from actorq.core.plan import batches as plan_batches
 from actorq.core.plan import blaming, looking
 from actorq.core.plan import inputs as i
 from actorq.core.plan.effects import KillActor, Spawn
-from actorq.core.plan.view import LEAVE_S, ActorState, BatchState, KindState, Slot, View
-from actorq.core.restart import renewal_delay_s, restart_delay_s
+from actorq.core.plan.view import LEAVE_S, KindState, View
 
 
 def start(view: View, now: float) -> None:
@@ -29,7 +30,7 @@ def start(view: View, now: float) -> None:
                 actor = ActorState(view.next_actor, name, slot.index, born_at=now)
                 view.next_actor += 1
                 view.actors[actor.id] = actor
-                slot.actor = actor.id
+                slot.seat(actor.id)
                 view.do(Spawn(actor.id, name, slot.index))
             elif slot.actor is None:
                 view.start_at = min(view.start_at, slot.start_at)
@@ -40,12 +41,12 @@ def ready(view: View, input_: i.Ready, now: float) -> None:
     actor = view.actors.get(input_.actor)
     if actor is None:
         return
-    actor.ready, actor.ready_at = True, now
+    actor.set_up(now)
     kind = view.kinds[actor.kind]
-    kind.slots[actor.index].n_bad_starts = 0
+    kind.slots[actor.index].set_up()
     kind.quarantine.cost.was_set_up(now - actor.born_at)
     if not kind.available:
-        kind.available = True
+        kind.serve(True)
         view.due_at = view.due_by = now
         view.emit(event.KindAvailable(actor.kind))
     view.emit(event.ActorReady(actor.kind, actor.index))
@@ -69,7 +70,7 @@ def tick(view: View, input_: i.Tick, now: float) -> None:
             continue
         for held in actor.held:
             if held.batch.lease == lease:
-                _follow(held, input_.running.get(actor_id, ()), now)
+                held.runs(input_.running.get(actor_id, ()), now)
             _time_out(view, actor, held, now)
     for actor in view.actors.values():
         if not actor.ready and not actor.killed_for:
@@ -119,25 +120,17 @@ def _see_out(view: View, actor: ActorState, now: float) -> None:
     if actor.held or actor.killed_for:
         return
     if math.isinf(actor.leave_by):
-        actor.leave_by = now + LEAVE_S
+        actor.leave_at(now + LEAVE_S)
     elif now >= actor.leave_by:
-        actor.killed_for = "stop"
+        actor.killed("stop")
         view.do(KillActor(actor.id))
 
 
 def _give_up_on_setup(view: View, actor: ActorState, now: float) -> None:
     limit = view.kinds[actor.kind].policy.setup_timeout_s
     if now >= actor.born_at + limit:
-        actor.killed_for = "timeout"
+        actor.killed("timeout")
         view.do(KillActor(actor.id))
-
-
-def _follow(held: BatchState, running: tuple[int, ...], now: float) -> None:
-    """Remember since when a batch, and the job in it, has been running."""
-    if held.taken_at is None:
-        held.taken_at = now
-    if running != held.running:
-        held.running, held.running_since = running, now if running else math.inf
 
 
 def _time_out(view: View, actor: ActorState, held: BatchState, now: float) -> None:
@@ -150,8 +143,7 @@ def _time_out(view: View, actor: ActorState, held: BatchState, now: float) -> No
     else:
         over = job_over or _is_over(policy.batch_timeout_s, held.taken_at, late)
     if over and not actor.killed_for:
-        actor.killed_for, actor.killed_lease = "timeout", held.batch.lease
-        actor.killed_job = job_over
+        actor.killed("timeout", held.batch.lease, job=job_over)
         view.do(KillActor(actor.id))
 
 
@@ -179,15 +171,10 @@ def died(view: View, input_: i.ActorDied, now: float) -> None:
             plan_batches.wait_again(kind, held)
         else:
             plan_batches.give_back(view, held, now)
-    slot.actor, slot.start_at = None, now
+    slot.vacate(now)
     if view.phase != "running":
         return
-    slot.n_bad_starts += not (actor.ready or planned)
-    if planned:
-        slot.start_at += renewal_delay_s(slot.n_restarts)
-    elif not named:
-        slot.n_deaths += 1
-        slot.start_at += restart_delay_s(slot.n_deaths, actor.ready)
+    slot.died(ready=actor.ready, planned=planned, named=named)
     _vacated(view, kind, slot, actor, now)
 
 
@@ -215,7 +202,7 @@ def _vacated(view: View, kind: KindState, slot: Slot, actor: ActorState, now: fl
     served = any(view.ready_actors(kind))
     hopeful = any(s.actor is not None and s.n_deaths == 0 for s in kind.slots)
     if not actor.ready and not served and not hopeful and kind.available is not False:
-        kind.available = False
+        kind.serve(False)
         view.emit(event.KindUnavailable(actor.kind, slot.start_at - now))
     nobody = all(s.actor is None and s.start_at > now for s in kind.slots)
     if kind.available is False or nobody:
@@ -224,9 +211,7 @@ def _vacated(view: View, kind: KindState, slot: Slot, actor: ActorState, now: fl
 
 def _give_up_spare(view: View, kind: KindState, now: float) -> None:
     """Return the batches that wait for an actor which will not start soon."""
-    spare: list[BatchState] = list(kind.spare)
-    kind.spare.clear()
-    for held in spare:
+    for held in kind.give_up_spare():
         plan_batches.give_back(view, held, now)
 
 

@@ -17,13 +17,14 @@ anywhere             Settled without its lease; Beaten         gone: it was take
 
 from __future__ import annotations
 
-import math
 from heapq import heappush
 
 from actorq.core import event
+from actorq.core.fleet.actor import ActorState
+from actorq.core.fleet.batch import BatchState
 from actorq.core.job import settle
-from actorq.core.job.model import ClaimedBatch, Cut, ErrorInfo, Row, Settlement
-from actorq.core.lanes import fair
+from actorq.core.job.model import Cut, ErrorInfo, Row, Settlement, Verdict
+from actorq.core.lanes.lane import Lane
 from actorq.core.plan import inputs as i
 from actorq.core.plan import learning, looking
 from actorq.core.plan.effects import (
@@ -35,18 +36,10 @@ from actorq.core.plan.effects import (
     Settle,
     StopActor,
 )
-from actorq.core.plan.hunger import look_soon
-from actorq.core.plan.view import PIPE_DEPTH, ActorState, BatchState, KindState, Lane, View
-
-HELD_S = 0.005
-"""The least wait after a claim that `min_batch` held back: jobs that have waited long enough and
-are still not taken are locked by somebody."""
+from actorq.core.plan.view import PIPE_DEPTH, KindState, View
 
 SOON_S = 0.05
 """A job that returns to run this soon may lie behind claims that began while it was written."""
-
-MEAN_WEIGHT = 0.2
-"""How fast the mean bytes per job follow the last batch: five batches, roughly."""
 
 
 def claimed(view: View, input_: i.Claimed, now: float) -> None:
@@ -54,57 +47,53 @@ def claimed(view: View, input_: i.Claimed, now: float) -> None:
     claim, _ = view.claims.pop(input_.lease)
     lane, reply = view.lanes[input_.lane], input_.reply
     kind = view.kinds[lane.kind]
-    kind.n_claiming -= 1
-    lane.n_claiming -= 1
+    kind.claim_ended()
+    lane.answered(None if reply.batch is None else reply.batch.n)
     early = view.early.pop(input_.lease, [])
     _look_again(view, lane, claim, input_, now)
     if reply.batch is None:
         return
     cut = _cut(view, kind, claim, reply.n_taken)
-    held = BatchState(reply.batch, lane.kind, cut, unwritten=reply.batch.n, claimed_at=now)
-    held.one_by_one = claim.one_by_one
+    held = BatchState(
+        reply.batch,
+        lane.kind,
+        cut,
+        unwritten=reply.batch.n,
+        claimed_at=now,
+        one_by_one=claim.one_by_one,
+        cancels=[p for p, id_ in enumerate(reply.batch.ids) if id_ in early] if early else [],
+    )
     view.held[reply.batch.lease] = held
-    kind.n_unwritten += reply.batch.n
-    _measure(lane, reply.batch)
-    fair.charge(lane, reply.batch.n, lane.weight)
+    kind.took(reply.batch.n)
+    if reply.batch.ids:
+        lane.measure(reply.batch.lens)
     view.emit(event.BatchClaimed(lane.queue, lane.kind, input_.lease, reply.batch.n, cut))
     if not reply.batch.ids:
-        held.finished = True
+        held.close([], now)
     elif claim.free:
         learning.set_free(view, held, now)
     elif view.phase == "running" and now >= kind.quarantine.rest_until:
-        kind.spare.append(held)
+        kind.wait(held)
     else:
         give_back(view, held, now)
-    held.cancels = [p for p, id_ in enumerate(reply.batch.ids) if id_ in early] if early else []
 
 
 def _look_again(view: View, lane: Lane, claim: Claim, input_: i.Claimed, now: float) -> None:
     """Decide when this lane is worth another claim."""
     reply = input_.reply
-    short, unbounded = reply.n_taken < claim.limit, not claim.frontier
-    if claim.suspect:
-        if short:
-            view.kinds[lane.kind].quarantine.came_short(claim.suspect, reply.n_taken)
-        elif claim.suspect not in lane.suspects:
-            lane.suspects.append(claim.suspect)
-        return
-    lane.frontier.claimed(reply.last, short, unbounded, input_.took_s, now)
-    if reply.n_taken:
-        lane.came_at = now
-    if lane.behind:
-        lane.frontier.wanted = True
-    if reply.oldest_s is not None:
-        lane.gathers = True
-        lane.look_at = min(lane.look_at, now + max(claim.linger_s - reply.oldest_s, HELD_S))
-    elif not short:
-        lane.look_at = now
-    elif unbounded:
-        lane.empty = not lane.stirred
+    if not claim.suspect:
+        lane.looked(
+            reply,
+            now,
+            limit=claim.limit,
+            linger_s=claim.linger_s,
+            took_s=input_.took_s,
+            unbounded=not claim.frontier,
+        )
+    elif reply.n_taken < claim.limit:
+        view.kinds[lane.kind].quarantine.came_short(claim.suspect, reply.n_taken)
     else:
-        lane.look_at = min(lane.look_at, lane.frontier.allowed_at())
-    if short:
-        lane.look_at = min(lane.look_at, look_soon(lane, now))
+        lane.suspect([claim.suspect])
 
 
 def _cut(view: View, kind: KindState, claim: Claim, n: int) -> Cut:
@@ -120,13 +109,6 @@ def _cut(view: View, kind: KindState, claim: Claim, n: int) -> Cut:
     return "flush" if claim.min_n == 1 or view.phase != "running" else "linger"
 
 
-def _measure(lane: Lane, batch: ClaimedBatch) -> None:
-    if batch.ids:
-        mean = sum(batch.lens) / batch.n + 1  # a comma
-        lane.mean_bytes += (MEAN_WEIGHT if lane.measured else 1.0) * (mean - lane.mean_bytes)
-        lane.mean_bytes, lane.measured = max(lane.mean_bytes, mean / 2), True
-
-
 def dispatch(view: View, now: float) -> None:
     """Send waiting batches to actors that have room, the idlest first."""
     for kind in view.kinds.values():
@@ -134,23 +116,25 @@ def dispatch(view: View, now: float) -> None:
             actor = min(view.ready_actors(kind), key=lambda a: len(a.held), default=None)
             if actor is None or len(actor.held) >= PIPE_DEPTH:
                 break
-            held = kind.spare.popleft()
-            held.actor, held.sent_at = actor.id, now
-            if not held.batch.suspect:
-                held.one_by_one = kind.quarantine.cost.run_one_by_one(held.batch.n)
-            actor.used = True
-            actor.held.append(held)
-            view.do(Send(actor.id, held.batch, held.cut, held.one_by_one))
-            for position in held.cancels:
-                view.do(CancelJob(actor.id, held.batch.lease, position))
-            actor.n_sent += 1
-            if actor.n_sent == kind.policy.max_batches:
-                dismiss(view, actor, f"max_batches={actor.n_sent}")
+            _send(view, kind, actor, kind.next_spare(), now)
+
+
+def _send(view: View, kind: KindState, actor: ActorState, held: BatchState, now: float) -> None:
+    one_by_one = held.one_by_one
+    if not held.batch.suspect:
+        one_by_one = kind.quarantine.cost.run_one_by_one(held.batch.n)
+    held.sent(actor.id, now, one_by_one=one_by_one)
+    actor.sent(held)
+    view.do(Send(actor.id, held.batch, held.cut, one_by_one))
+    for position in held.cancels:
+        view.do(CancelJob(actor.id, held.batch.lease, position))
+    if actor.n_sent == kind.policy.max_batches:
+        dismiss(view, actor, f"max_batches={actor.n_sent}")
 
 
 def dismiss(view: View, actor: ActorState, reason: str) -> None:
     """Have an actor leave once it has answered what it was sent."""
-    actor.leaving = True
+    actor.leave()
     view.do(StopActor(actor.id))
     view.emit(event.ActorRetired(actor.kind, actor.index, reason))
 
@@ -164,25 +148,26 @@ def outcomes(view: View, input_: i.Outcomes, now: float) -> None:
     if not _acceptable(held, positions):
         _protocol_error(view, actor, held)
         return
-    kind, batch = view.kinds[held.kind], held.batch
-    for v in input_.verdicts:
-        u = view.random.random() if v.what in ("error", "retry") else 0.0
-        if v.what == "error" and v.error is not None and is_excused(view, v.error):
-            held.rows.append(settle.returned(batch.ids[v.pos], held.counts(v.pos), batch.suspect))
-            continue
-        held.rows.append(settle.row_of(v, batch.ids[v.pos], held.counts(v.pos), kind.policy, u))
-    held.done += input_.done
-    held.told.update(positions)
-    held.since = min(held.since, now)
+    kind = view.kinds[held.kind]
+    held.tell(positions, input_.done, [_row(view, kind, held, v) for v in input_.verdicts], now)
     if kind.restarts:
         learning.forget_restarts(kind, held, positions, input_.last)
     if input_.done and not input_.last:
         learning.works(view, actor, held, now)
     if input_.last:
-        held.done += held.left() if held.told else range(batch.n)
+        held.rest_is_done()
         learning.passed(view, actor, held, now)
-        kind.slots[actor.index].n_restarts = 0
+        kind.slots[actor.index].passed()
         finish(view, actor, held, now)
+
+
+def _row(view: View, kind: KindState, held: BatchState, v: Verdict) -> Row:
+    """Return what is to be written of a job that is not just done."""
+    u = view.random.random() if v.what in ("error", "retry") else 0.0
+    id_, counts = held.batch.ids[v.pos], held.counts(v.pos)
+    if v.what == "error" and v.error is not None and is_excused(view, v.error):
+        return settle.returned(id_, counts, held.batch.suspect)
+    return settle.row_of(v, id_, counts, kind.policy, u)
 
 
 def is_excused(view: View, error: ErrorInfo) -> bool:
@@ -206,7 +191,7 @@ def _protocol_error(view: View, actor: ActorState, held: BatchState) -> None:
     view.emit(event.ProtocolBroken(held.kind, actor.index, held.batch.lease))
     if not actor.killed_for:
         view.do(KillActor(actor.id))
-    actor.killed_for, actor.killed_lease = "protocol", held.batch.lease
+    actor.killed("protocol", held.batch.lease)
 
 
 def answering(view: View, actor_id: int, lease: int) -> tuple[ActorState | None, BatchState | None]:
@@ -219,12 +204,10 @@ def answering(view: View, actor_id: int, lease: int) -> tuple[ActorState | None,
 
 def finish(view: View, actor: ActorState, held: BatchState, now: float) -> None:
     """Note that an actor has answered for every job of a batch: it has room again."""
-    held.finished = not held.verdict_waits
-    held.batch.args = []  # nobody will be sent them again
-    actor.held.remove(held)
-    actor.free_at = now
+    held.answered()
+    actor.answered(held, now)
     kind = view.kinds[actor.kind]
-    kind.slots[actor.index].n_deaths = 0
+    kind.slots[actor.index].answered()
     if not actor.held:
         looking.actor_idle(view, kind, now)
     view.emit(event.BatchFinished(held.kind, actor.index, held.batch.lease, held.batch.n))
@@ -235,7 +218,7 @@ def returned(view: View, input_: i.Returned, now: float) -> None:
     actor, held = answering(view, input_.actor, input_.lease)
     if actor is None or held is None:
         return
-    actor.held.remove(held)
+    actor.rid_of(held)
     kind = view.kinds[held.kind]
     resting = now < kind.quarantine.rest_until
     if view.phase == "running" and held.batch.lease in view.held and not resting:
@@ -246,19 +229,14 @@ def returned(view: View, input_: i.Returned, now: float) -> None:
 
 def wait_again(kind: KindState, held: BatchState) -> None:
     """Let a batch that its actor had not begun wait for another, in the order of claims."""
-    held.actor, held.taken_at, held.recalled = None, None, False
-    held.running, held.running_since = (), math.inf
-    later = (k for k, h in enumerate(kind.spare) if h.batch.lease > held.batch.lease)
-    kind.spare.insert(next(later, len(kind.spare)), held)
+    held.wait_again()
+    kind.wait_again(held)
 
 
 def give_back(view: View, held: BatchState, now: float) -> None:
     """Return every job that has no outcome, uncharged and where it came from."""
     suspect, ids = held.batch.suspect, held.batch.ids
-    held.rows += [settle.returned(ids[p], held.counts(p), suspect) for p in held.left()]
-    held.told.update(range(held.batch.n))
-    held.since = min(held.since, now)
-    held.finished = True
+    held.close([settle.returned(ids[p], held.counts(p), suspect) for p in held.left()], now)
 
 
 def write(view: View, now: float) -> None:
@@ -282,20 +260,18 @@ def _is_time(view: View, held: BatchState, now: float) -> bool:
 def _settlement(held: BatchState) -> Settlement:
     """Move the outcomes at hand into a settlement."""
     batch = held.batch
-    made = Settlement(batch.lease, batch.seq, _done(held), held.rows, closes=held.finished)
-    if not held.finished:
-        made.open_bits = open_bits(batch.n, held.told)
-    held.done, held.rows, held.since, held.writing = [], [], math.inf, True
-    return made
+    done, rows = held.write()
+    bits = None if held.finished else open_bits(batch.n, held.told)
+    return Settlement(batch.lease, batch.seq, _done(held, done), rows, held.finished, bits)
 
 
-def _done(held: BatchState) -> dict[int, list[int]]:
+def _done(held: BatchState, positions: list[int]) -> dict[int, list[int]]:
     """Return the plain completions by attempt."""
     batch, done = held.batch, dict[int, list[int]]()
-    if held.done and not batch.notes:
-        whole = len(held.done) == batch.n
-        return {0: batch.ids if whole else [batch.ids[p] for p in held.done]}
-    for p in held.done:
+    if positions and not batch.notes:
+        whole = len(positions) == batch.n
+        return {0: batch.ids if whole else [batch.ids[p] for p in positions]}
+    for p in positions:
         done.setdefault(held.counts(p).attempt, []).append(batch.ids[p])
     return done
 
@@ -315,13 +291,12 @@ def settled(view: View, input_: i.Settled, now: float) -> None:
         held = view.held.get(settlement.lease)
         if held is None:
             continue
-        held.writing = False
+        held.written()
         if settlement.lease not in input_.applied:
             lost(view, held, now)
             continue
-        held.batch.seq = input_.seqs.get(settlement.lease, settlement.seq + 1)
-        held.unwritten -= settlement.n
-        view.kinds[held.kind].n_unwritten -= settlement.n
+        held.applied(settlement.n, input_.seqs.get(settlement.lease, settlement.seq + 1))
+        view.kinds[held.kind].wrote(settlement.n)
         _publish(view, held, settlement, input_.refused)
         lane = view.lanes[held.batch.lane]
         for row in settlement.rows:
@@ -332,7 +307,7 @@ def settled(view: View, input_: i.Settled, now: float) -> None:
 
 
 def _release(view: View, held: BatchState, now: float) -> None:
-    view.kinds[held.kind].n_unwritten -= held.unwritten
+    view.kinds[held.kind].wrote(held.unwritten)
     del view.held[held.batch.lease]
     view.released[held.batch.lease] = now
 
@@ -344,8 +319,7 @@ def lost(view: View, held: BatchState, now: float) -> None:
     """
     view.emit(event.LeaseLost(held.kind, held.batch.lease, held.unwritten))
     kind = view.kinds[held.kind]
-    if held in kind.spare:
-        kind.spare.remove(held)
+    kind.drop(held)
     actor = view.actors.get(held.actor or 0)
     if actor is not None and held in actor.held:
         recall(view, actor, held)
@@ -354,7 +328,7 @@ def lost(view: View, held: BatchState, now: float) -> None:
 
 def _publish(view: View, held: BatchState, settlement: Settlement, refused: frozenset[int]) -> None:
     """Count and publish what became of the jobs, after the commit that made it so."""
-    completed = view.kinds[held.kind].tally.add(settlement, refused)
+    completed = view.kinds[held.kind].count(settlement, refused)
     view.emit(event.BatchSettled(held.kind, settlement.lease, settlement.n, completed))
     for row in settlement.rows:
         if row.error is not None and row.charge != "none":
@@ -378,18 +352,18 @@ def _came_back(view: View, lane: Lane, row: Row, now: float) -> None:
             at = now + max(row.retry_in_s, view.settings.poll_s)
             heappush(view.returns, at)
             view.due_at = min(view.due_at, at)
-        elif row.suspect not in lane.suspects:
-            lane.suspects.append(row.suspect)
+        else:
+            lane.suspect([row.suspect])
         view.outdate(lane)
         return
     if wait_s < SOON_S:
         view.stir(lane)
-        lane.frontier.wanted = True
-    looking.later(lane, now + wait_s)
+        lane.want()
+    lane.later(now + wait_s)
 
 
 def recall(view: View, actor: ActorState, held: BatchState) -> None:
     """Ask for a batch back, once; an actor that is being killed need not be asked."""
     if not held.recalled and not actor.killed_for:
-        held.recalled = True
+        held.recall()
         view.do(Recall(actor.id, held.batch.lease))

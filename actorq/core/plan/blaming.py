@@ -6,19 +6,20 @@ Part of `actorq.core.plan`. The states of a kind and of its suspects stand in
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from actorq.core import event
 from actorq.core.blame.blame import Blame, blame
 from actorq.core.blame.quarantine import ALIKE, Waiting, likeness
+from actorq.core.fleet.actor import ActorState
+from actorq.core.fleet.batch import BatchState
 from actorq.core.job import settle
 from actorq.core.job.model import ErrorInfo, Row
 from actorq.core.plan import inputs as i
 from actorq.core.plan import learning
 from actorq.core.plan.batches import answering, finish, give_back, is_excused
-from actorq.core.plan.view import ActorState, BatchState, KindState, View
+from actorq.core.plan.view import KindState, View
 
 MOST_WAITING = 2 * ALIKE
 """Verdicts that may wait at once: so many jobs that fail, each in its own way, pay for it."""
@@ -84,12 +85,13 @@ def charge(
     for p in verdict.charged:
         if begun and p > 0:  # one after the other: those before it have passed
             learning.works(view, actor, held, now)
-        failure.kind.quarantine.cost.marks |= batch.n > 1 and bool(begun) and not held.one_by_one
+        if batch.n > 1 and begun and not held.one_by_one:
+            failure.kind.quarantine.cost.marked()
         _speak_against(view, failure, p)
     if not held.verdict_waits:
         give_back(view, held, now)
     elif held.rows or held.done:
-        held.since = -math.inf  # the others need not wait
+        held.hurry()  # the others need not wait
     return bool(batch.suspect or verdict.charged or spared)
 
 
@@ -118,7 +120,7 @@ def _is_spared(view: View, failure: Failure, verdict: Blame) -> bool:
     if quarantine.is_fault(failure.error):
         _tried_in_vain(view, failure)
         return True
-    quarantine.state = ""
+    quarantine.acquit()
     expected = not verdict.charged and quarantine.is_bad(held.batch.suspect)
     job = held.batch.ids[verdict.charged[0]] if verdict.charged else 0
     if failure.crashed or expected or not actor.is_worse(failure.like, job, quarantine.passed_at):
@@ -136,8 +138,7 @@ def _tried_in_vain(view: View, failure: Failure) -> None:
     again = held.batch.ids[p] in kind.quarantine.asked
     rest_s = let_rest(view, kind, failure.error, failure.at)
     if again:
-        held.rows.append(_charged(view, kind, held, _waiting(failure, p)))
-        held.told.add(p)
+        held.back(p, _charged(view, kind, held, _waiting(failure, p)))
     else:
         _put_behind(kind, held, p, rest_s)
 
@@ -148,12 +149,11 @@ def _put_behind(kind: KindState, held: BatchState, p: int, rest_s: float) -> Non
     One that was charged before goes on running alone.
     """
     id_, counts = held.batch.ids[p], held.counts(p)
-    kind.quarantine.asked.add(id_)
+    kind.quarantine.blame_behind(id_)
     if held.batch.suspect and (counts.n_failed or counts.n_crashed):
-        held.rows.append(settle.returned(id_, counts, held.batch.suspect))
+        held.back(p, settle.returned(id_, counts, held.batch.suspect))
     else:
-        held.rows.append(settle.snoozed(id_, counts, rest_s))
-    held.told.add(p)
+        held.back(p, settle.snoozed(id_, counts, rest_s))
 
 
 def let_rest(view: View, kind: KindState, error: ErrorInfo, now: float) -> float:
@@ -174,8 +174,7 @@ def _suspect(view: View, failure: Failure, positions: tuple[int, ...]) -> None:
     """Put jobs that failed together into quarantine."""
     quarantine, held, number = failure.kind.quarantine, failure.held, view.group(len(positions))
     if not quarantine.failed(held.batch.suspect, held.batch.n):
-        quarantine.n_unrelated += 1
-        quarantine.doubt(failure.at)
+        quarantine.unrelated(failure.at)
         failure.actor.failed(failure.like, 0, failure.at)
     quarantine.put(number, len(positions), failure.error)
     _back(held, positions, number)
@@ -190,8 +189,8 @@ def _speak_against(view: View, failure: Failure, position: int) -> None:
         quarantine.doubt(failure.at)
         failure.actor.failed(failure.like, held.batch.ids[position], failure.at)
     quarantine.cost.found(crashed=failure.crashed)
-    quarantine.waiting.append(waiting)
-    held.verdict_waits, held.actor = True, None  # its actor has answered, or is dead
+    quarantine.await_verdict(waiting)
+    held.await_verdict()
     view.troubled.add(kind.name)
     if quarantine.alike(failure.error) >= ALIKE:
         let_rest(view, kind, failure.error, failure.at)
@@ -219,7 +218,7 @@ def proceed(view: View, now: float) -> None:
         if quarantine.waiting:
             _decide(view, kind, now)
         if quarantine.state == "resting" and now >= quarantine.rest_until:
-            quarantine.state = "tried"
+            quarantine.try_again()
             view.renew |= {a.id for a in view.actors.values() if a.kind == kind.name and a.used}
         if not quarantine.waiting and not quarantine.state:
             view.troubled.discard(kind.name)
@@ -237,8 +236,9 @@ def _decide(view: View, kind: KindState, now: float) -> None:
 
 def _others(view: View, kind: KindState, now: float) -> bool:
     """Tell whether there is anybody else to be asked."""
-    lanes = [view.lanes[id_] for id_ in kind.lanes]
-    return view.astir(kind) or any(o.look_at <= now or o.frontier.wanted for o in lanes)
+    if view.astir(kind) or view.agenda.of_kind(kind.name).wanted:
+        return True
+    return view.agenda.is_due(kind.name, now)
 
 
 def _is_proven(view: View, kind: KindState, waiting: Waiting) -> bool:
@@ -250,7 +250,7 @@ def _is_proven(view: View, kind: KindState, waiting: Waiting) -> bool:
 def _pay(view: View, kind: KindState, due: Iterable[Waiting], now: float) -> None:
     """Charge jobs whose verdict has waited."""
     for waiting, held in _end_waiting(view, kind, due, now):
-        held.rows.append(_charged(view, kind, held, waiting))
+        held.judged_row(_charged(view, kind, held, waiting))
 
 
 def _excuse(view: View, kind: KindState, due: Iterable[Waiting], now: float) -> None:
@@ -269,12 +269,10 @@ def _end_waiting(
     view: View, kind: KindState, due: Iterable[Waiting], now: float
 ) -> list[tuple[Waiting, BatchState]]:
     """Return whose verdicts are given now, but for those whose lease was lost meanwhile."""
-    ended = list(due)
-    kind.quarantine.waiting = [w for w in kind.quarantine.waiting if w not in ended]
+    ended = kind.quarantine.judge(due)
     found = [(w, view.held[w.lease]) for w in ended if w.lease in view.held]
     for waiting, held in found:
-        held.told.add(waiting.position)
-        held.verdict_waits, held.finished, held.since = False, True, min(held.since, now)
+        held.judged(waiting.position, now)
     return found
 
 
@@ -284,8 +282,7 @@ def _end_waiting(
 def _back(held: BatchState, positions: Iterable[int], group: int) -> None:
     """Return jobs uncharged: into a quarantine group, or to the fresh ones."""
     for p in positions:
-        held.rows.append(settle.returned(held.batch.ids[p], held.counts(p), group))
-        held.told.add(p)
+        held.back(p, settle.returned(held.batch.ids[p], held.counts(p), group))
 
 
 def _charged(view: View, kind: KindState, held: BatchState, waiting: Waiting) -> Row:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 
 from actorq.core import event
+from actorq.core.lanes.lane import Lane
 from actorq.core.plan import inputs as i
 from actorq.core.plan.effects import AskLeft
 from actorq.core.plan.tally import total
-from actorq.core.plan.view import KindState, Lane, View
+from actorq.core.plan.view import KindState, View
 from actorq.core.store_values import Left
 
 CHECK_S = 0.01
@@ -63,8 +64,10 @@ def is_over(view: View, now: float) -> bool:
     """
     if view.held or view.claims:
         return False
-    lanes = [o for o in view.lanes.values() if not given_up(view, view.kinds[o.kind], now)]
-    if not all(lane.empty and not lane.suspects for lane in lanes):
+    waited = _waited(view, now)
+    if any(view.agenda.of_kind(name).nonempty for name in waited):
+        return False
+    if any(lane.kind in waited for lane in view.agenda.suspected.values()):
         return False
     if not view.checked:
         view.due_at = view.due_by = min(view.due_at, max(now, view.due_last + CHECK_S))
@@ -73,19 +76,24 @@ def is_over(view: View, now: float) -> bool:
         if now >= view.left_at:
             count(view, now)
         return False
-    return not _worth_waiting(view, view.left, lanes, now)
+    return not _worth_waiting(view, view.left, waited, now)
 
 
-def _worth_waiting(view: View, left: list[Left], lanes: list[Lane], now: float) -> bool:
+def _waited(view: View, now: float) -> set[str]:
+    """Return the kinds that a drain waits for."""
+    return {name for name, kind in view.kinds.items() if not given_up(view, kind, now)}
+
+
+def _worth_waiting(view: View, left: list[Left], waited: set[str], now: float) -> bool:
     """Tell whether some of what is left will still come to its end here; look for it then."""
-    waited = {lane.id for lane in lanes}
-    for found in left:
-        lane = view.lanes[found.lane]
-        if found.n_due and lane.id in waited:
-            view.stir(lane)
-            lane.frontier.wanted, lane.look_at = True, min(lane.look_at, now)
-            return True
-    hope = any(found.lane in waited and _hopeful(view, found, now) for found in left)
+    here = [found for found in left if view.lanes[found.lane].kind in waited]
+    lane = next((view.lanes[found.lane] for found in here if found.n_due), None)
+    if lane is not None:
+        view.stir(lane)
+        lane.want()
+        lane.look_by(now)
+        return True
+    hope = any(_hopeful(view, found, now) for found in here)
     view.left = None if hope else left
     return hope
 
@@ -136,18 +144,25 @@ def flush(view: View, now: float) -> None:
     """
     if view.held or view.claims:
         return
-    lanes = [o for o in view.lanes.values() if not given_up(view, view.kinds[o.kind], now)]
-    first = next((o for o in lanes if o.gathers and not _blocked(view, o, now)), None)
-    if first is None or not all(lane.gathers or lane.empty for lane in lanes):
+    first = _first_to_go(view, now)
+    lanes = [view.agenda.of_kind(name) for name in _waited(view, now)] if first else []
+    if first is None or not all(o.gathers for of_kind in lanes for o in of_kind.nonempty.values()):
         return
-    later = view.settings.until_final and any(lane.next_at < limit_at(view) for lane in lanes)
+    delayed = (lane for of_kind in lanes for lane in of_kind.delayed.values())
+    later = view.settings.until_final and any(o.next_at < limit_at(view) for o in delayed)
     if not later:
-        first.flush, first.look_at = True, min(first.look_at, now)
+        first.let_go(now)
 
 
-def _blocked(view: View, lane: Lane, now: float) -> bool:
-    kind = view.kinds[lane.kind]
-    return not kind.available or bool(trouble(kind, now))
+def _first_to_go(view: View, now: float) -> Lane | None:
+    """Return the first lane whose jobs wait for others and could be claimed now."""
+    ready = {
+        name
+        for name, kind in view.kinds.items()
+        if kind.available and not trouble(kind, now) and not given_up(view, kind, now)
+    }
+    gathering = [lane for lane in view.agenda.gathering.values() if lane.kind in ready]
+    return min(gathering, key=lambda lane: lane.no, default=None)
 
 
 def ended(view: View) -> event.RunEnded:

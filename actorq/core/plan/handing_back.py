@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from actorq.core import event
+from actorq.core.fleet.actor import ActorState
+from actorq.core.fleet.batch import BatchState
 from actorq.core.job.model import ErrorInfo
 from actorq.core.plan import actors, batches, blaming
 from actorq.core.plan import inputs as i
-from actorq.core.plan.view import ActorState, BatchState, KindState, View
+from actorq.core.plan.view import KindState, View
 
 MAX_RESTARTS = 3
 """How often a job may have its process replaced before that is taken for a failure of its own."""
-
-MAX_REMEMBERED = 50_000
-"""Of how many jobs of a kind that is remembered: five of the largest batches."""
 
 
 def handed_back(view: View, input_: i.HandedBack, now: float) -> None:
@@ -47,28 +46,23 @@ def _restart(
         return
     batches.give_back(view, held, now)
     batches.finish(view, actor, held, now)
-    kind.slots[actor.index].n_restarts += 1
+    kind.slots[actor.index].restart()
     actors.retire(view, actor, now, f"{error.type}: {error.message}")
 
 
 def _times_asked(kind: KindState, jobs: Sequence[int]) -> int:
     """Count one more request for each of these jobs; return the most that one has made."""
-    for id_ in jobs:
-        kind.restarts[id_] = kind.restarts.pop(id_, 0) + 1
-    while len(kind.restarts) > MAX_REMEMBERED:
-        del kind.restarts[next(iter(kind.restarts))]
-    return max((kind.restarts[id_] for id_ in jobs), default=0)
+    return kind.count_restarts(jobs)
 
 
 def _rest(view: View, kind: KindState, rest_s: float, error: ErrorInfo, now: float) -> None:
     """Let a kind rest, and leave what has not begun to other supervisors."""
     quarantine = kind.quarantine
-    quarantine.rest_until = max(quarantine.rest_until, now + rest_s)
-    quarantine.n_rests += 1
+    quarantine.rest_by_wish(rest_s, now)
     text = f"{error.type}: {error.message}"
     view.emit(event.KindResting(kind.policy.name, quarantine.rest_until - now, text))
-    while kind.spare:
-        batches.give_back(view, kind.spare.popleft(), now)
+    for held in kind.give_up_spare():
+        batches.give_back(view, held, now)
     for actor in view.actors.values():
         for held in actor.held if actor.kind == kind.policy.name else ():
             batches.recall(view, actor, held)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from actorq.core.job.model import ErrorInfo, Settlement, Verdict
+from actorq.core.job.model import ErrorInfo, Position, Settlement, Verdict
 from actorq.core.store_values import ClaimReply, Due, Left
 
 
@@ -67,73 +67,77 @@ class LeftLost(Input, frozen=True):
     no: int
 
 
-class Ready(Input, frozen=True):
+class Answer(Input, frozen=True, array_like=True, forbid_unknown_fields=True, tag=True):
+    """What an actor says of itself or of a batch; it travels as it stands here.
+
+    Numbers of actors are the plan's own, and a batch is known by its lease on its whole way.
+    """
+
+    actor: int
+
+
+class Ready(Answer, frozen=True):
     """An actor has set up and waits for work."""
 
-    actor: int
 
-
-class BootFailed(Input, frozen=True):
+class BootFailed(Answer, frozen=True):
     """An actor could not import or set up its handler; it will exit."""
 
-    actor: int
     error: ErrorInfo
 
 
-class ActorDied(Input, frozen=True):
-    """An actor's process group is gone, and every frame it had sent has been delivered."""
-
-    actor: int
-    error: ErrorInfo
-    taken: int
-    begun: list[int]
-
-
-class Outcomes(Input, frozen=True):
+class Outcomes(Answer, frozen=True):
     """Outcomes of jobs of one batch; with `last`, every job not named in any is done."""
 
-    actor: int
     lease: int
-    done: list[int]
-    verdicts: list[Verdict]
-    last: bool
+    done: list[Position] = []
+    verdicts: list[Verdict] = []
+    last: bool = False
 
 
-class HandlerFailed(Input, frozen=True):
+class HandlerFailed(Answer, frozen=True):
     """The handler raised, or broke the one-outcome-per-job rule; `begun` are the marked jobs."""
 
-    actor: int
     lease: int
     error: ErrorInfo
-    begun: list[int]
+    begun: list[Position] = []
 
 
-class HandedBack(Input, frozen=True):
+class HandedBack(Answer, frozen=True):
     """The handler gave back the jobs that have no outcome.
 
     It wants the kind to rest for `rest_s` seconds, or with None a fresh process; `begun` are
     the marked jobs.
     """
 
-    actor: int
     lease: int
     error: ErrorInfo
-    begun: list[int]
+    begun: list[Position]
     rest_s: float | None = None
 
 
-class Grown(Input, frozen=True):
+class Grown(Answer, frozen=True):
     """An actor has, after a batch, more memory resident than its kind allows."""
 
-    actor: int
     rss: int
 
 
-class Returned(Input, frozen=True):
+class Returned(Answer, frozen=True):
     """An actor answered a recall: it had not begun this batch and never will."""
 
-    actor: int
     lease: int
+
+
+class ActorDied(Input, frozen=True):
+    """An actor's process group is gone, and every answer it had given has been delivered.
+
+    `taken` is the lease of the batch that it had begun and not answered, 0 for none.
+    """
+
+    actor: int
+    error: ErrorInfo
+    taken: int
+    begun: list[int]
 
 
 class Settled(Input, frozen=True):

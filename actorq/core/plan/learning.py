@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from actorq.core import event
+from actorq.core.fleet.actor import ActorState
+from actorq.core.fleet.batch import BatchState
 from actorq.core.job import settle
-from actorq.core.plan.view import ActorState, BatchState, KindState, View
+from actorq.core.plan.view import KindState, View
 
 
 def works(view: View, actor: ActorState, held: BatchState, now: float) -> None:
     """Learn that some of a batch's jobs have passed while it still runs, or before it failed."""
-    actor.passed_at = now
+    actor.passed(now)
     view.kinds[held.kind].quarantine.works(now)
 
 
@@ -18,7 +20,7 @@ def passed(view: View, actor: ActorState, held: BatchState, now: float) -> None:
     quarantine, batch = view.kinds[held.kind].quarantine, held.batch
     took_s = now - max(held.sent_at, actor.free_at)
     quarantine.cost.ran(batch.n, took_s, one_by_one=held.one_by_one)
-    actor.passed_at = now
+    actor.passed(now)
     if quarantine.passed(batch.suspect, batch.n, now):
         view.emit(event.BatchLimited(held.kind, quarantine.limit))
 
@@ -28,15 +30,15 @@ def set_free(view: View, held: BatchState, now: float) -> None:
 
     One that was charged before goes on running alone.
     """
+    rows = []
     for p, id_ in enumerate(held.batch.ids):
         counts = held.counts(p)
         alone = view.group() if counts.n_failed or counts.n_crashed else 0
-        held.rows.append(settle.returned(id_, counts, alone))
-    held.told.update(range(held.batch.n))
-    held.since, held.finished = now, True
+        rows.append(settle.returned(id_, counts, alone))
+    held.close(rows, now)
 
 
 def forget_restarts(kind: KindState, held: BatchState, positions: list[int], last: bool) -> None:
     """Forget what jobs have asked for that have their outcome."""
-    for p in range(held.batch.n) if last else positions:
-        kind.restarts.pop(held.batch.ids[p], None)
+    told = range(held.batch.n) if last else positions
+    kind.forget_restarts(held.batch.ids[p] for p in told)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from heapq import heappop
 
 from msgspec.structs import replace
@@ -10,11 +9,12 @@ from msgspec.structs import replace
 from actorq.core import event
 from actorq.core.blame.quarantine import UNRELATED, Take
 from actorq.core.lanes import fair
+from actorq.core.lanes.lane import Lane
 from actorq.core.plan import draining
 from actorq.core.plan import inputs as i
 from actorq.core.plan.effects import AskDue, Claim, GiveBack
-from actorq.core.plan.hunger import declare_hunger, look_soon
-from actorq.core.plan.view import PIPE_DEPTH, KindState, Lane, Question, View
+from actorq.core.plan.hunger import declare_hunger
+from actorq.core.plan.view import PIPE_DEPTH, KindState, Question, View
 from actorq.core.store_values import DueAsk, ReadyPosition
 
 CLAIMS_IN_FLIGHT = 2
@@ -44,27 +44,40 @@ LAG_BATCHES = 4
 
 def look(view: View, now: float) -> None:
     """Send the claims and the question that are due."""
+    view.agenda.advance(now)
     if len(view.claims) < CLAIMS_IN_FLIGHT:
         _claim_some(view, now)
-    if view.due_asked is None and now >= view.due_at and (now >= view.due_by or _idle(view, now)):
+    # A lane that has nothing to do: only the answer tells of what is yet to come.
+    is_time = view.due_asked is None and now >= view.due_at
+    if is_time and (now >= view.due_by or view.agenda.any_waits(now)):
         _ask_due(view, now)
     if view.settings.notify:
         declare_hunger(view, now)
 
 
 def _claim_some(view: View, now: float) -> None:
-    wanting = [
-        lane
-        for lane in view.lanes.values()
-        if (now >= lane.look_at or lane.suspects) and not lane.n_claiming
-    ]
-    for lane in fair.order(wanting) if len(wanting) > 1 else wanting:
+    """Claim from the lanes whose turn it is, as long as there is one; else ahead of a claim."""
+    while len(view.claims) < CLAIMS_IN_FLIGHT:
+        if not _claim_next(view, now):
+            _claim_ahead(view, now)
+            return
+
+
+def _claim_next(view: View, now: float) -> bool:
+    """Claim from the first lane that something may be claimed of; tell whether there is one.
+
+    Of each kind's due lanes only the one whose turn it is need be asked: if its fresh jobs may not
+    be claimed, for want of room or because others are to be asked first, no others of its kind may.
+    Suspects are another matter: every lane with some is asked.
+    """
+    lanes = set(view.agenda.served_next())
+    lanes.update(lane for lane in view.agenda.suspected.values() if not lane.n_claiming)
+    for lane in fair.order(lanes) if len(lanes) > 1 else lanes:
         take = _choice(view, view.kinds[lane.kind], lane, now)
         if take is not None:
             _claim(view, lane, take, now)
-            if len(view.claims) >= CLAIMS_IN_FLIGHT:
-                return
-    _claim_ahead(view, now)
+            return True
+    return False
 
 
 def _claim_ahead(view: View, now: float) -> None:
@@ -146,36 +159,35 @@ def _claim(view: View, lane: Lane, take: Take, now: float, after: int = 0) -> No
     """Claim from a quarantine group or from the fresh jobs of a lane."""
     kind, policy = view.kinds[lane.kind], view.kinds[lane.kind].policy
     lease, view.next_lease = view.next_lease, view.next_lease + 1
-    view.level = fair.join(lane, view.level, LAG_BATCHES * policy.max_batch / lane.weight)
+    slack = LAG_BATCHES * policy.max_batch / lane.weight
     if take.group:
-        lane.suspects.remove(take.group)
         claim = Claim(lane.id, lease, take.limit, suspect=take.group)
         claim = replace(claim, one_by_one=take.one_by_one, free=take.free)
-        lane.suspect_turn = False
+        view.level = lane.suspects_sent(take.group, view.level, slack)
     else:
-        flush = lane.flush or bool(kind.quarantine.state)  # a probe waits for no other jobs
-        lane.flush = lane.gathers = False
-        claim = Claim(
-            lane.id,
-            lease,
-            take.limit,
-            frontier=lane.frontier.bounds(now),
-            min_n=1 if flush else policy.min_batch,
-            linger_s=0.0 if flush else policy.linger_s,
-            after=after,
-        )
-        lane.suspect_turn = True
-        if not after:
-            lane.stirred = lane.behind = False
+        claim = _fresh_claim(kind, lane, take.limit, lease, now, after)
         if lane.next_at <= now:
-            lane.next_at = math.inf
             view.ask_soon(view.settings.poll_s, now)  # the next delayed one is not known yet
-        lane.look_at = lane.next_at
+        view.level = lane.fresh_sent(view.level, slack, now, ahead=bool(after))
     view.outdate(lane)
-    lane.n_claiming += 1
-    kind.n_claiming += 1
+    kind.claim_sent()
     view.claims[lease] = (claim, now)
     view.do(claim)
+
+
+def _fresh_claim(
+    kind: KindState, lane: Lane, limit: int, lease: int, now: float, after: int
+) -> Claim:
+    flush = lane.flush or bool(kind.quarantine.state)  # a probe waits for no other jobs
+    return Claim(
+        lane.id,
+        lease,
+        limit,
+        frontier=lane.frontier.bounds(now),
+        min_n=1 if flush else kind.policy.min_batch,
+        linger_s=0.0 if flush else kind.policy.linger_s,
+        after=after,
+    )
 
 
 def claim_lost(view: View, input_: i.ClaimLost, now: float) -> None:
@@ -183,20 +195,19 @@ def claim_lost(view: View, input_: i.ClaimLost, now: float) -> None:
     claim, _ = view.claims.pop(input_.lease)
     view.early.pop(input_.lease, None)
     lane = view.lanes[input_.lane]
-    lane.n_claiming -= 1
+    lane.answered()
     if input_.too_much and not claim.suspect and claim.limit > 1:
         _ask_for_less(view, lane, claim.limit // 2)
     view.stir(lane)
-    lane.frontier.wanted = True
-    lane.look_at = min(lane.look_at, now + view.settings.poll_s)
-    view.kinds[lane.kind].n_claiming -= 1
+    lane.want()
+    lane.look_by(now + view.settings.poll_s)
+    view.kinds[lane.kind].claim_ended()
     view.do(GiveBack(input_.lease))
 
 
 def _ask_for_less(view: View, lane: Lane, limit: int) -> None:
     """Take the args to be so large that the next claim asks for no more than this."""
-    lane.mean_bytes = view.kinds[lane.kind].policy.max_batch_bytes / limit
-    lane.measured = True
+    lane.take_to_be(view.kinds[lane.kind].policy.max_batch_bytes / limit)
     view.emit(event.BatchLimited(lane.kind, limit))
 
 
@@ -231,46 +242,37 @@ def due_known(view: View, input_: i.DueKnown, now: float) -> None:
     """Look where something is due; sleep until the next instant that is known."""
     question, view.due_asked = view.due_asked or Question(set(), set(), False), None
     given_up = {
-        lane.id
-        for lane in view.lanes.values()
-        if view.settings.drain and draining.given_up(view, view.kinds[lane.kind], now)
+        name
+        for name, kind in view.kinds.items()
+        if view.settings.drain and draining.given_up(view, kind, now)
     }
     for due in input_.dues:
         lane = view.lanes[due.lane]
-        if lane.id in given_up:
+        if lane.kind in given_up:
             continue
         _suspects_found(view, lane, due.suspects)
         if due.due:
             view.stir(lane, behind=lane.id not in question.bounded)
-            lane.look_at = min(lane.look_at, _eager(view, lane, now))
+            _gather(view, lane, now)
         elif lane.id in question.unbounded:
-            lane.frontier.looked(input_.took_s, now)
-            lane.stirred = lane.behind = False
-            lane.empty, lane.look_at = True, min(lane.next_at, look_soon(lane, now))
+            lane.found_nothing(input_.took_s, now)
         if due.next_in_s is not None:
-            later(lane, now + due.next_in_s)
+            lane.later(now + due.next_in_s)
     view.checked = question.idle and not any(
-        (due.due or due.suspects) and due.lane not in given_up for due in input_.dues
+        (due.due or due.suspects) and view.lanes[due.lane].kind not in given_up
+        for due in input_.dues
     )
     _next_due(view, now)
 
 
 def _suspects_found(view: View, lane: Lane, groups: list[int]) -> None:
     claiming = {claim.suspect for claim, _ in view.claims.values() if claim.lane == lane.id}
-    for group in groups:
-        if group not in lane.suspects and group not in claiming:
-            lane.suspects.append(group)
+    lane.suspect(group for group in groups if group not in claiming)
 
 
 def due_lost(view: View, input_: i.DueLost, now: float) -> None:
     """Ask again later."""
     _next_due(view, now)
-
-
-def later(lane: Lane, at: float) -> None:
-    """Remember that a job of this lane becomes due."""
-    lane.next_at = min(lane.next_at, at)
-    lane.look_at = min(lane.look_at, at)
 
 
 def _next_due(view: View, now: float) -> None:
@@ -288,23 +290,20 @@ def _next_due(view: View, now: float) -> None:
 
 def _is_told(view: View) -> bool:
     """Tell whether a notification will come for whatever is enqueued."""
-    lanes = (lane for lane in view.lanes.values() if view.kinds[lane.kind].available)
-    return view.listening and not view.settings.drain and all(lane.hungry for lane in lanes)
+    if not view.listening or view.settings.drain:
+        return False
+    lanes = [view.agenda.of_kind(name) for name, kind in view.kinds.items() if kind.available]
+    return all(of_kind.n_hungry == of_kind.n for of_kind in lanes)
 
 
-def _idle(view: View, now: float) -> bool:
-    """Tell whether some lane has nothing to do: only the answer tells of what is yet to come."""
-    return any(lane.look_at > now and not lane.n_claiming for lane in view.lanes.values())
-
-
-def _eager(view: View, lane: Lane, now: float) -> float:
-    """Return when to claim what just came: at once for an idle actor, else after the linger."""
+def _gather(view: View, lane: Lane, now: float) -> None:
+    """Claim what just came: at once for an idle actor, else after the linger."""
     kind = view.kinds[lane.kind]
     idle = any(not actor.held for actor in view.ready_actors(kind))
     if idle and not kind.spare:
-        return now
-    lane.gathers = kind.policy.linger_s > 0
-    return now + kind.policy.linger_s
+        lane.look_by(now)
+    else:
+        lane.gather(now + kind.policy.linger_s, now)
 
 
 def woken(view: View, input_: i.Woken, now: float) -> None:
@@ -312,12 +311,15 @@ def woken(view: View, input_: i.Woken, now: float) -> None:
     lane = view.lanes.get(input_.lane)
     if lane is None:
         return
-    lane.n_woken += input_.n
+    lane.woken(input_.n, now)
     view.stir(lane)
-    lane.frontier.wanted = True
+    lane.want()
     poll_s = view.settings.poll_s
     if input_.mine:
-        lane.look_at = min(lane.look_at, now if input_.behind else _eager(view, lane, now))
+        if input_.behind:
+            lane.look_by(now)
+        else:
+            _gather(view, lane, now)
         view.ask_soon(poll_s, now)
     else:
         view.ask_soon(poll_s * view.random.uniform(*OTHERS_LOOK), now)
@@ -331,7 +333,6 @@ def listening(view: View, input_: i.Listening, now: float) -> None:
 
 def actor_idle(view: View, kind: KindState, now: float) -> None:
     """Stop lingering: an idle actor takes what is there at once."""
-    for id_ in kind.lanes:
-        lane = view.lanes[id_]
-        if lane.stirred and kind.policy.min_batch == 1:
-            lane.look_at = min(lane.look_at, now)
+    if kind.policy.min_batch == 1:
+        for lane in view.agenda.of_kind(kind.name).stirred.values():
+            lane.look_by(now)

@@ -11,7 +11,10 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
+from actorq.core.fleet.actor import Slot
 from actorq.core.job.policy import KindPolicy
+from actorq.core.lanes.agenda import Agenda
+from actorq.core.lanes.lane import Lane
 from actorq.core.plan import (
     actors,
     batches,
@@ -25,7 +28,7 @@ from actorq.core.plan import (
 )
 from actorq.core.plan import inputs as i
 from actorq.core.plan.effects import Effect
-from actorq.core.plan.view import KindState, Lane, Settings, Slot, View
+from actorq.core.plan.view import KindState, Settings, View
 
 HANDLERS: dict[type[i.Input], Callable[[View, Any, float], None]] = {
     i.Tick: actors.tick,
@@ -59,12 +62,12 @@ def begin(
 
     `kinds` pairs each policy with its lanes: lane id → queue.
     """
-    view = View(settings, {}, {}, Random(seed))
+    view = View(settings, {}, {}, Agenda(), Random(seed))
     for policy, lanes in kinds:
         slots = [Slot(index) for index in range(policy.actors)]
-        view.kinds[policy.name] = KindState(policy, slots, list(lanes))
+        view.kinds[policy.name] = KindState(policy, slots)
         for id_, queue in lanes.items():
-            view.lanes[id_] = Lane(id_, queue, policy.name, policy.weight)
+            view.lanes[id_] = Lane(id_, queue, policy.name, policy.weight, view.agenda)
     return view
 
 
@@ -111,7 +114,7 @@ def deadline(view: View, now: float) -> float:
     # become due since that step is for the next one, at once.
     if view.due_asked is None:
         soon = min(soon, view.due_at if view.stepped_at < view.due_at else view.due_by)
-    for lane in view.lanes.values():
-        if view.stepped_at < lane.look_at < soon and not lane.n_claiming:
-            soon = lane.look_at
+    look_at = view.agenda.next_at()
+    if view.stepped_at < look_at:
+        soon = min(soon, look_at)
     return max(now, min(soon, view.start_at))

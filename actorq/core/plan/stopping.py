@@ -40,8 +40,8 @@ def begin(view: View, now: float, why: str = "") -> None:
     for name, kind in view.kinds.items():
         view.reasons[name] = draining.trouble(kind, now) or why
     for kind in view.kinds.values():
-        while kind.spare:
-            batches.give_back(view, kind.spare.popleft(), now)
+        for held in kind.give_up_spare():
+            batches.give_back(view, held, now)
     for actor in view.actors.values():
         for held in actor.held:
             batches.recall(view, actor, held)
@@ -68,7 +68,7 @@ def _kill(view: View) -> None:
     view.emit(event.SupervisorStopping("killing", len(busy)))
     for actor in busy:
         if not actor.killed_for:
-            actor.killed_for = "stop"
+            actor.killed("stop")
             view.do(KillActor(actor.id))
 
 
@@ -78,7 +78,7 @@ def _leave(view: View, now: float) -> None:
     if view.settings.drain and view.left is None:
         draining.count(view, now)
     for actor in view.actors.values():
-        actor.leaving = True
+        actor.leave()
         view.do(StopActor(actor.id) if actor.ready and not actor.held else KillActor(actor.id))
 
 

@@ -23,7 +23,7 @@ def cancel_asked(view: View, input_: i.CancelAsked, now: float) -> None:
     if held is None or held.finished or input_.job not in held.batch.ids:
         return
     position = held.batch.ids.index(input_.job)
-    held.cancels.append(position)
+    held.cancel(position)
     actor = view.actors.get(held.actor or 0)
     if actor is not None and not actor.killed_for:
         view.do(CancelJob(actor.id, held.batch.lease, position))

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
 
 from actorq.core.blame.quarantine import GROUPS, Quarantine, group_number
 from actorq.core.event import Event
-from actorq.core.job.model import FRESH, ClaimedBatch, Counts, Cut, Row
+from actorq.core.fleet.actor import ActorState, Slot
+from actorq.core.fleet.batch import BatchState
+from actorq.core.job.model import Settlement
 from actorq.core.job.policy import KindPolicy
-from actorq.core.lanes.frontier import Frontier
+from actorq.core.lanes.agenda import Agenda
+from actorq.core.lanes.lane import Lane
 from actorq.core.plan.effects import Claim, Effect, Emit
 from actorq.core.plan.tally import Tally
 from actorq.core.store_values import Left
@@ -28,6 +31,10 @@ PIPE_DEPTH = 2
 
 LEAVE_S = 5.0
 """How long a `teardown` may take."""
+
+MAX_REMEMBERED = 50_000
+"""Of how many jobs of a kind it is remembered that they wanted a fresh process: five of the
+largest batches."""
 
 
 @dataclass(slots=True)
@@ -44,149 +51,12 @@ class Settings:
     limit_s: float = 3600.0  # … or after so long
 
 
-@dataclass(slots=True, eq=False)
-class BatchState:
-    """Follow one leased batch from its claim to the commit of its last outcome."""
-
-    batch: ClaimedBatch
-    kind: str
-    cut: Cut
-    unwritten: int  # jobs whose outcome is not known to be committed
-    claimed_at: float = 0.0
-    actor: int | None = None  # whose pipe it is in
-    taken_at: float | None = None
-    running: tuple[int, ...] = ()  # positions begun, as last seen; followed only under a limit
-    running_since: float = math.inf
-    told: set[int] = field(default_factory=set)  # positions that have an outcome
-    done: list[int] = field(default_factory=list)  # plain completions not yet written
-    rows: list[Row] = field(default_factory=list)  # other outcomes not yet written
-    since: float = math.inf  # when the first of those came
-    finished: bool = False  # every job has its outcome
-    writing: bool = False  # a settlement of it is on its way
-    recalled: bool = False
-    one_by_one: bool = False  # its actor runs each job in a call of its own
-    sent_at: float = 0.0
-    verdict_waits: bool = False  # on the one job that failed alone; see core.blame.quarantine
-    cancels: list[int] = field(default_factory=list)  # positions somebody wants cancelled
-
-    def counts(self, position: int) -> Counts:
-        """Return the counters of the job at a position."""
-        return self.batch.notes.get(position, FRESH)
-
-    @property
-    def idle(self) -> bool:
-        """Tell whether all that is left of it is a verdict that waits."""
-        return self.verdict_waits and not (self.writing or self.rows or self.done)
-
-    def left(self) -> list[int]:
-        """Return the positions that have no outcome yet, in order."""
-        return [p for p in range(self.batch.n) if p not in self.told]
-
-
-@dataclass(slots=True, eq=False)
-class ActorState:
-    """Follow one actor process."""
-
-    id: int
-    kind: str
-    index: int
-    born_at: float = 0.0
-    ready: bool = False
-    held: list[BatchState] = field(default_factory=list)  # in its pipe, oldest first
-    killed_for: Literal["", "timeout", "stop", "protocol"] = ""
-    killed_lease: int = 0  # the batch that it is killed for; 0: none, or all that it runs
-    killed_job: bool = False  # the running job had used up its own time, not the batch's
-    ready_at: float = math.inf
-    n_sent: int = 0  # batches
-    leaving: bool = False  # told to leave; it gets nothing more
-    leave_by: float = math.inf  # when it is killed if its teardown is still not over
-    used: bool = False  # it was sent a batch
-    free_at: float = 0.0  # when it had last answered for one
-    passed_at: float = -math.inf
-    failed_at: float = -math.inf  # … in a way that speaks against it, or against all
-    failed_like: str = ""
-    failed_job: int = 0  # 0: a batch of several
-
-    def failed(self, like: str, job: int, now: float) -> None:
-        """Note a failure that may be this process's own."""
-        if self.failed_like != like or self.passed_at > self.failed_at:
-            self.failed_like, self.failed_job, self.failed_at = like, job, now
-
-    def is_worse(self, like: str, job: int, passed_at: float) -> bool:
-        """Tell whether it fails alike with one and another, while something passed elsewhere."""
-        again = self.failed_like == like and self.passed_at < self.failed_at
-        return again and not (job and job == self.failed_job) and passed_at > self.failed_at
-
-
-@dataclass(slots=True)
-class Slot:
-    """Follow one place for an actor: who sits there, and how often they died."""
-
-    index: int
-    actor: int | None = None
-    n_deaths: int = 0  # in a row, without one finished batch
-    n_bad_starts: int = 0  # in a row: it died before it was ready
-    n_restarts: int = 0  # that its handler asked for, in a row
-    start_at: float = 0.0
-
-
-@dataclass(slots=True)
-class Lane:
-    """Follow one (queue, kind) pair: what is known of its part of `ready`.
-
-    flag            means                 set by                       cleared by
-    stirred         something may have    a wake-up, a due answer, a   a claim of fresh jobs that
-                    come since then       lost claim, a quick retry    is sent (not one ahead); a
-                                                                       look that found nothing
-    behind          … behind the          the same; by a due answer    the same
-                    frontier              only if that looked there
-    empty           nothing is due        such a look, if nothing      whatever sets `stirred`
-                                          has stirred meanwhile
-    frontier.wanted look from the head    what sets `stirred`, but a   an unbounded look, by claim
-                    as soon as allowed    due answer; `behind` at a    or due query
-                                          claim's answer; a bounded
-                                          claim that came back short
-    View.checked    the due query has     its answer, asked when       a claim that is sent, `stir`,
-                    found nothing at all  nothing was claimed or held  a suspect that returns
-
-    A look that found nothing is one from the head: an unbounded claim that was short, or the due
-    query. `empty` of all lanes and `View.checked` together end a drain.
-    """
-
-    id: int
-    queue: str
-    kind: str
-    weight: float
-    frontier: Frontier = field(default_factory=Frontier)
-    n_claiming: int = 0
-    look_at: float = 0.0  # when a claim is worth its while; inf: nothing known to be there
-    gathers: bool = False  # … is later than now, so that others may join what is there
-    flush: bool = False  # the next claim takes what is there, however few
-    next_at: float = math.inf  # when the next delayed job that is known of is due
-    stirred: bool = False  # something may have come since the last claim was sent
-    behind: bool = False  # … and stand behind the frontier
-    empty: bool = False  # an unbounded look found nothing due, and nothing came since
-    suspects: deque[int] = field(default_factory=deque)  # quarantine groups waiting
-    suspect_turn: bool = True  # quarantine and fresh batches take turns
-    mean_bytes: float = 4096.0  # of args per job, moving; until measured, a cautious guess
-    measured: bool = False
-    pass_: float = 0.0
-    hungry: bool = False
-    hunger_at: float = -math.inf  # when that was last changed
-    flooded: bool = False  # … because notifications came too fast
-    hunger_wait_s: float = 0.0  # how long it stays off then
-    came_at: float = -math.inf  # when a claim last brought something
-    n_woken: int = 0  # notifications in the present window
-    window_at: float = -math.inf  # when that began
-
-
 @dataclass(slots=True)
 class KindState:
     """Follow one kind: its actors, and the batches that wait for one."""
 
     policy: KindPolicy
     slots: list[Slot]
-    lanes: list[int]
     spare: deque[BatchState] = field(default_factory=deque)
     available: bool | None = None  # None: starting; False: its actors cannot start
     n_unwritten: int = 0  # jobs claimed and not yet settled
@@ -203,6 +73,67 @@ class KindState:
     def __post_init__(self) -> None:
         """Begin without any suspicion."""
         self.quarantine = Quarantine(self.policy.max_batch)
+
+    def serve(self, available: bool) -> None:
+        """Note whether its actors can start."""
+        self.available = available
+
+    def claim_sent(self) -> None:
+        """Count a claim in flight."""
+        self.n_claiming += 1
+
+    def claim_ended(self) -> None:
+        """Count one less: it has its answer, or is lost."""
+        self.n_claiming -= 1
+
+    def took(self, n: int) -> None:
+        """Count jobs that were claimed."""
+        self.n_unwritten += n
+
+    def wrote(self, n: int) -> None:
+        """Count jobs less: they are settled, or are another's now."""
+        self.n_unwritten -= n
+
+    def count(self, settlement: Settlement, refused: frozenset[int]) -> int:
+        """Count what was committed; return how many jobs of it are completed."""
+        return self.tally.add(settlement, refused)
+
+    def wait(self, held: BatchState) -> None:
+        """Let a batch that was just claimed wait for an actor."""
+        self.spare.append(held)
+
+    def wait_again(self, held: BatchState) -> None:
+        """Let one wait that was in a pipe, in the order of claims."""
+        later = (k for k, h in enumerate(self.spare) if h.batch.lease > held.batch.lease)
+        self.spare.insert(next(later, len(self.spare)), held)
+
+    def next_spare(self) -> BatchState:
+        """Take the batch that has waited longest."""
+        return self.spare.popleft()
+
+    def drop(self, held: BatchState) -> None:
+        """Let a batch wait no longer, if it does."""
+        if held in self.spare:
+            self.spare.remove(held)
+
+    def give_up_spare(self) -> list[BatchState]:
+        """Take all that wait."""
+        spare = list(self.spare)
+        self.spare.clear()
+        return spare
+
+    def count_restarts(self, jobs: Sequence[int]) -> int:
+        """Count a fresh process more that each job wants; return the most that one has wanted."""
+        for id_ in jobs:
+            self.restarts[id_] = self.restarts.pop(id_, 0) + 1
+        while len(self.restarts) > MAX_REMEMBERED:
+            del self.restarts[next(iter(self.restarts))]
+        return max((self.restarts[id_] for id_ in jobs), default=0)
+
+    def forget_restarts(self, jobs: Iterable[int]) -> None:
+        """Forget what jobs have asked for that have their outcome."""
+        for id_ in jobs:
+            self.restarts.pop(id_, None)
 
 
 @dataclass(slots=True)
@@ -224,6 +155,7 @@ class View:
     settings: Settings
     kinds: dict[str, KindState]
     lanes: dict[int, Lane]
+    agenda: Agenda[Lane]
     random: Random
     phase: Phase = "running"
     stop_at: float = math.inf  # when the phase ends at the latest
@@ -271,8 +203,7 @@ class View:
 
     def stir(self, lane: Lane, *, behind: bool = True) -> None:
         """Note that something may be due in a lane, whatever was known or asked before."""
-        lane.stirred, lane.empty = True, False
-        lane.behind = lane.behind or behind
+        lane.stir(behind=behind)
         self.outdate(lane)
 
     def outdate(self, lane: Lane) -> None:
@@ -290,7 +221,8 @@ class View:
 
     def astir(self, kind: KindState) -> bool:
         """Tell whether anything of a kind is under way, or waits in quarantine."""
-        if any(self.lanes[id_].suspects or self.lanes[id_].n_claiming for id_ in kind.lanes):
+        suspected = any(lane.kind == kind.name for lane in self.agenda.suspected.values())
+        if suspected or kind.n_claiming:
             return True
         return any(held.kind == kind.name and not held.idle for held in self.held.values())
 

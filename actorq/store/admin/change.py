@@ -63,10 +63,10 @@ def retry_matching(
 
 def _retry_chunk(conn: Conn, schema: str, ids: list[int]) -> Retried:
     with translated(), unit(conn):
-        rows = run(conn, schema, "admin_retry", ids)
+        rows = run(conn, schema, "admin_retry", ids=ids)
         lanes = {row["lane"] for row in rows if row["lane"] is not None}
-        run(conn, schema, "admin_wake", sorted(lanes))
-        run(conn, schema, "admin_prune_forget", ids)
+        run(conn, schema, "admin_wake", lanes=sorted(lanes))
+        run(conn, schema, "admin_prune_forget", ids=ids)
     taken = [row["id"] for row in rows if row["lane"] is not None]
     return Retried(taken, [row["id"] for row in rows if row["lane"] is None])
 

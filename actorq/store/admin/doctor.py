@@ -116,7 +116,8 @@ def _look_at_sequences(conn: Conn, schema: str, told: Tell) -> Iterator[Check]:
 
 
 def _look_at_service(conn: Conn, schema: str, told: Tell) -> Iterator[Check]:
-    yield from check_unserved(run(conn, schema, "admin_unserved", UNSERVED_S, UNSERVED_ROWS))
+    lanes = run(conn, schema, "admin_unserved", due_s=UNSERVED_S, most=UNSERVED_ROWS)
+    yield from check_unserved(lanes)
 
 
 def _look_at_places(conn: Conn, schema: str, told: Tell) -> Iterator[Check]:
@@ -162,7 +163,7 @@ def repair(conn: Conn, schema: str = "actorq", told: Tell = untold) -> Repaired:
         total = Repaired(total.n_removed + done.n_removed, total.n_added + done.n_added)
         if len(ids) < MAX_FOUND or done == Repaired(0, 0):
             break
-    run(conn, schema, "admin_prune_forget", None)
+    run(conn, schema, "admin_prune_forget", ids=None)
     return msgspec.structs.replace(total, n_matched=match_all(conn, schema, told))
 
 
@@ -178,8 +179,8 @@ def repair_jobs(conn: Conn, ids: list[int], schema: str = "actorq") -> Repaired:
     # them, and the last statement's snapshot sees what those under way have done.
     with translated(), unit(conn):
         for name in ("admin_repair_lanes", "admin_repair_lock_jobs", "admin_repair_lock_ready"):
-            run(conn, schema, name, ids)
-        return Repaired(**run(conn, schema, "admin_repair", ids)[0])
+            run(conn, schema, name, ids=ids)
+        return Repaired(**run(conn, schema, "admin_repair", ids=ids)[0])
 
 
 def _pooling(conn: Conn) -> Pooling:

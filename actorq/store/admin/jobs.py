@@ -115,11 +115,13 @@ def search(
     if state is None or state in STORED:
         yield from _stretches(conn, schema, state, kind, queue, limit, before)
         return
-    names = ("waiting", "running") if state == "pending" else (_road(state),)
+    asked = {"before": before, "limit": limit, "kind": kind, "queue": queue}
+    which = {"waiting": {"state": state}}
+    roads = ("waiting", "running") if state == "pending" else (_road(state),)
     found = {
         row["id"]
-        for name in names
-        for row in run(conn, schema, f"admin_ids_{name}", before, limit, state, kind, queue)
+        for road in roads
+        for row in run(conn, schema, f"admin_ids_{road}", **asked, **which.get(road, {}))
     }
     yield Found(sorted(found, reverse=True)[:limit], len(found))
 
@@ -136,8 +138,8 @@ def _stretches(
     n_looked = 0
     while limit > 0:
         size = max(limit, 1000) if n_looked == 0 else STRETCH  # the first page is there at once
-        params = (before, limit, state, kind, queue, size)
-        row = run(conn, schema, "admin_ids_stored", *params)[0]
+        asked = {"before": before, "limit": limit, "state": state, "kind": kind, "queue": queue}
+        row = run(conn, schema, "admin_ids_stored", **asked, stretch=size)[0]
         if row["last"] is None:
             return
         n_looked += size
@@ -148,7 +150,7 @@ def _stretches(
 
 def jobs(conn: Conn, ids: list[int], schema: str = "actorq", *, args: bool = False) -> list[JobRow]:
     """Return the jobs with these ids that exist, newest first."""
-    return structs(JobRow, run(conn, schema, "admin_jobs", ids, args)) if ids else []
+    return structs(JobRow, run(conn, schema, "admin_jobs", ids=ids, with_args=args)) if ids else []
 
 
 def history(conn: Conn, job: int, schema: str = "actorq", *, args: bool = False) -> History | None:
@@ -156,11 +158,11 @@ def history(conn: Conn, job: int, schema: str = "actorq", *, args: bool = False)
     found = jobs(conn, [job], schema, args=args)
     if not found:
         return None
-    held = structs(Holder, run(conn, schema, "admin_held", job))
-    result = run(conn, schema, "admin_result", job)
+    held = structs(Holder, run(conn, schema, "admin_held", id=job))
+    result = run(conn, schema, "admin_result", id=job)
     return History(
         found[0],
-        structs(FailureRow, run(conn, schema, "admin_failures", job)),
+        structs(FailureRow, run(conn, schema, "admin_failures", id=job)),
         held[0] if held else None,
         result[0]["value"] if result else None,
     )

@@ -55,11 +55,12 @@ def prune(
     keeps = any(key["keeps"] for key in run(conn, schema, "admin_references"))
     wanted = Wanted(list(states), older_than_s, kind, keeps)
     walk = Walk(conn, schema, wanted, LAST if limit is None else limit)
-    marked = run(conn, schema, "admin_idle_places", wanted.states, older_than_s)
+    idle_as = {"states": wanted.states, "older_than_s": older_than_s}
+    marked = run(conn, schema, "admin_idle_places", **idle_as)
     idle = {row["place"] for row in marked}
     after = -LAST
     while not walk.ended:
-        first = run(conn, schema, "admin_next", after)[0]["id"]
+        first = run(conn, schema, "admin_next", after=after)[0]["id"]
         if first is None:
             return
         place = first >> 16
@@ -95,8 +96,18 @@ class Walk:
 
     def _pick(self, after: int, until: int) -> dict[str, Any]:
         w = self._wanted
-        params = (after, STRETCH, w.states, w.older_than_s, w.kind, self._left, until)
-        return run(self._conn, self._schema, "admin_prune_pick", *params)[0]
+        return run(
+            self._conn,
+            self._schema,
+            "admin_prune_pick",
+            after=after,
+            stretch=STRETCH,
+            states=w.states,
+            older_than_s=w.older_than_s,
+            kind=w.kind,
+            limit=self._left,
+            until=until,
+        )[0]
 
     def _stretch(self, row: dict[str, Any]) -> Pruned:
         doomed, kept = self._unreferenced(row["ids"]) if self._wanted.keeps else (row["ids"], 0)
@@ -105,20 +116,26 @@ class Walk:
         return Pruned(STRETCH, n, kept)
 
     def _delete(self, ids: list[int]) -> int:
-        rows = run(self._conn, self._schema, "admin_prune", ids, self._wanted.states)
+        states = self._wanted.states
+        rows = run(self._conn, self._schema, "admin_prune", ids=ids, states=states)
         return int(rows[0]["n_deleted"])
 
     def _unreferenced(self, ids: list[int]) -> tuple[list[int], int]:
         """Return those of the jobs that nobody refers to, and how many others there are."""
-        rows = run(self._conn, self._schema, "admin_referenced", ids)
+        rows = run(self._conn, self._schema, "admin_referenced", ids=ids)
         kept = {row["id"] for row in rows}
         return [job for job in ids if job not in kept], len(kept)
 
     def _mark(self, place: int, rows: list[dict[str, Any]]) -> None:
-        n_pending = sum(row["n_pending"] for row in rows)
-        ends = [_least(row[end] for row in rows) for end in ENDS]
-        looked_s = rows[0]["looked_s"]
-        run(self._conn, self._schema, "admin_prune_mark", place, n_pending, *ends, looked_s)
+        run(
+            self._conn,
+            self._schema,
+            "admin_prune_mark",
+            place=place,
+            n_pending=sum(row["n_pending"] for row in rows),
+            looked_s=rows[0]["looked_s"],
+            **{end: _least(row[end] for row in rows) for end in ENDS},
+        )
 
 
 def _least(values: Iterable[float | None]) -> float | None:

@@ -45,7 +45,7 @@ def in_ranges(conn: Conn, schema: str, name: str, limit: int, told: Tell) -> dic
     """Find jobs with what is wrong by a statement that looks at a range of ids, range by range."""
     found: dict[int, str] = {}
     for n, (first, last) in enumerate(_ranges(conn, schema)):
-        rows = run(conn, schema, name, limit - len(found), first, last)
+        rows = run(conn, schema, name, limit=limit - len(found), first=first, last=last)
         found |= {row["id"]: row["what"] for row in rows}
         told(f"{(n + 1) * RANGE:,} jobs compared with where they stand, {len(found):,} wrong")
         if len(found) >= limit:
@@ -56,7 +56,7 @@ def in_ranges(conn: Conn, schema: str, name: str, limit: int, told: Tell) -> dic
 def _ranges(conn: Conn, schema: str) -> Iterator[tuple[int, int]]:
     """Yield first and last ids that together cover all there are, each some jobs wide."""
     first = -LAST
-    while (last := run(conn, schema, "admin_range", first, RANGE)[0]["last"]) is not None:
+    while (last := run(conn, schema, "admin_range", first=first, n=RANGE)[0]["last"]) is not None:
         yield first, last
         first = last + 1
     yield first, LAST
@@ -78,4 +78,4 @@ def _match(conn: Conn, schema: str, ids: list[int]) -> None:
     steps = ("lanes", "lock_jobs", "orphans", "finals", "dead")
     with translated(), conn.transaction():
         for step in steps:
-            run(conn, schema, f"admin_repair_{step}", ids)
+            run(conn, schema, f"admin_repair_{step}", ids=ids)

@@ -17,7 +17,7 @@ from psycopg.rows import DictRow, dict_row
 
 from actorq.store.session.connection import Session, connect, unit
 from actorq.store.session.faults import translated
-from actorq.store.session.statements import statement
+from actorq.store.session.statements import in_order, statement
 
 Conn = psycopg.Connection[Any]
 S = TypeVar("S", bound=msgspec.Struct)
@@ -55,7 +55,7 @@ def connect_admin(dsn: str, schema: str) -> Session:
     )
 
 
-def run(conn: Conn, schema: str, name: str, *params: Any) -> list[DictRow]:
+def run(conn: Conn, schema: str, name: str, /, **params: Any) -> list[DictRow]:
     """Run sql/NAME.sql and return its rows as dictionaries; none if it returns nothing."""
     with (
         translated(),
@@ -63,7 +63,7 @@ def run(conn: Conn, schema: str, name: str, *params: Any) -> list[DictRow]:
         planned(conn, name),
         psycopg.RawCursor(conn, row_factory=dict_row) as cursor,
     ):
-        cursor.execute(statement(name, schema).encode(), params)
+        cursor.execute(statement(name, schema).encode(), in_order(name, params))
         return cursor.fetchall() if cursor.description else []
 
 

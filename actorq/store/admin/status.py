@@ -86,7 +86,7 @@ def status(conn: Conn, schema: str = "actorq") -> Status:
     lanes = _lanes(conn, schema, percent(pages["ready"]), percent(pages["failure"]))
     nodes = structs(NodeStatus, run(conn, schema, "admin_nodes"))
     share = percent(pages["job"])
-    n_stored = scaled(run(conn, schema, "admin_stored", share)[0]["n_stored"], share)
+    n_stored = scaled(run(conn, schema, "admin_stored", percent=share)[0]["n_stored"], share)
     return Status(lanes, nodes, n_stored, share < 100)
 
 
@@ -119,10 +119,10 @@ def _counts(
             **{field: scaled(row[field], share) for field in fields},
             "estimated": share < 100,
         }
-        for row in run(conn, schema, name, share)
+        for row in run(conn, schema, name, percent=share)
     }
     if share < 100:
-        few = run(conn, schema, f"{name}_few", FEW)
+        few = run(conn, schema, f"{name}_few", most=FEW)
         found |= {row["lane"]: {**row, "estimated": False} for row in few}
     return found
 

@@ -28,7 +28,7 @@ from actorq.store.enqueue.copy_data import (
     chunked,
     pieces_with_ids,
 )
-from actorq.store.session.statements import statement
+from actorq.store.session.statements import in_order, statement
 
 T = TypeVar("T")
 
@@ -84,14 +84,8 @@ CALLERS = Transaction(
 
 def one(shared: Shared, args: bytes) -> Steps[int]:
     """Insert one job and return its id, in one round trip."""
-    s = shared
-    rows = yield Run(
-        statement("enqueue_one", s.schema),
-        (
-            s.queue, s.kind, s.key, s.priority, s.run_at, s.delay_s,
-            s.max_attempts, list(s.tags) or None, args.decode(),
-        ),
-    )  # fmt: skip
+    key, text = shared.key, args.decode()
+    rows = yield _run("enqueue_one", shared.schema, **_shared(shared), key=key, args=text)
     return int(rows[0][0])
 
 
@@ -131,19 +125,19 @@ def unique_many(
 
 def state(schema: str, id_: int) -> Steps[str | None]:
     """Return a job's readable state, None if there is no such job."""
-    rows = yield Run(statement("enqueue_state", schema), (id_,))
+    rows = yield _run("enqueue_state", schema, id=id_)
     return str(rows[0][0]) if rows else None
 
 
 def result(schema: str, id_: int) -> Steps[str | None]:
     """Return a job's result as JSON text, None if none is stored."""
-    rows = yield Run(statement("enqueue_result", schema), (id_,))
+    rows = yield _run("enqueue_result", schema, id=id_)
     return str(rows[0][0]) if rows else None
 
 
 def pending(schema: str, kind: str) -> Steps[Rows]:
     """Return id, queue, priority, key and args of a kind's pending jobs, oldest first."""
-    return (yield Run(statement("enqueue_pending", schema), (kind,)))
+    return (yield _run("enqueue_pending", schema, kind=kind))
 
 
 # ---- parts of the procedures --------------------------------------------------------------
@@ -168,14 +162,16 @@ def _copies(schema: str, pieces: Ahead[bytes]) -> Steps[None]:
 
 
 def _copies_with_ids(shared: Shared, items: Iterable[Item]) -> Steps[list[int]]:
-    ask, copy = statement("enqueue_ids", shared.schema), statement("enqueue_copy_at", shared.schema)
+    copy = statement("enqueue_copy_at", shared.schema)
     chunks = Ahead(chunked(items, PIECE_ROWS, PIECE_BYTES))
     used: list[int] = []
     run_at: Any = shared.run_at
     for first in chunks:
         # A full chunk is likely to be followed by more. Ids left over are never used.
         n = COPY_ROWS if len(first) == PIECE_ROWS else len(first)
-        ((run_at, ids),) = yield Run(ask, (n, run_at, shared.delay_s))
+        ((run_at, ids),) = yield _run(
+            "enqueue_ids", shared.schema, n=n, run_at=run_at, delay_s=shared.delay_s
+        )
         yield Copy(
             copy, pieces_with_ids(shared, run_at, ids, chain((first,), chunks), used), chunks
         )
@@ -199,7 +195,7 @@ def _take(shared: Shared, jobs: Sequence[NewJob]) -> Steps[dict[str, tuple[int, 
         skipped = [job.unique_key for job in left if job.unique_key not in held]
         if not skipped:
             return held
-        holders = yield Run(statement("unique_holders", shared.schema), (shared.kind, skipped))
+        holders = yield _run("unique_holders", shared.schema, kind=shared.kind, unique_keys=skipped)
         held |= {key: (id_, False) for key, id_, exists in holders if exists}
         gone = [id_ for _, id_, exists in holders if not exists]
         left = [job for job in left if job.unique_key not in held]
@@ -212,14 +208,32 @@ def _take(shared: Shared, jobs: Sequence[NewJob]) -> Steps[dict[str, tuple[int, 
 
 
 def _unique_insert(shared: Shared, jobs: Sequence[NewJob], gone: list[int]) -> Run:
-    s = shared
-    columns = (
-        [job.unique_key for job in jobs],
-        [job.key for job in jobs],
-        [job.args.decode() for job in jobs],
+    return _run(
+        "unique_insert",
+        shared.schema,
+        **_shared(shared),
+        unique_keys=[job.unique_key for job in jobs],
+        keys=[job.key for job in jobs],
+        args=[job.args.decode() for job in jobs],
+        gone=gone,
     )
-    given = (s.queue, s.kind, s.priority, s.run_at, s.delay_s, s.max_attempts, list(s.tags) or None)
-    return Run(statement("unique_insert", s.schema), (*given, *columns, gone))
+
+
+def _run(name: str, schema: str, /, **params: Any) -> Run:
+    return Run(statement(name, schema), in_order(name, params))
+
+
+def _shared(s: Shared) -> dict[str, Any]:
+    """Return what jobs have in common, as the statements that insert them name it."""
+    return {
+        "queue": s.queue,
+        "kind": s.kind,
+        "priority": s.priority,
+        "run_at": s.run_at,
+        "delay_s": s.delay_s,
+        "max_attempts": s.max_attempts,
+        "tags": list(s.tags) or None,
+    }
 
 
 def _once(held: dict[str, tuple[int, bool]], key: str) -> tuple[int, bool]:

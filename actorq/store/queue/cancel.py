@@ -12,7 +12,7 @@ from psycopg import RawCursor
 from actorq.store.session.calls import array
 from actorq.store.session.connection import unit
 from actorq.store.session.faults import Contended, LockTimeout, translated
-from actorq.store.session.statements import statement
+from actorq.store.session.statements import in_order, statement
 
 CHUNK = 1000
 OWN = "SELECT pg_catalog.set_config('actorq.own', 'on', true)"
@@ -77,7 +77,8 @@ def _cancel_patiently(conn: psycopg.Connection[Any], schema: str, job: int) -> C
     cursor = RawCursor(conn)
     try:
         with translated(), unit(conn):
-            cursor.execute(statement("cancel_wait", schema).encode(), [job])
+            text = statement("cancel_wait", schema).encode()
+            cursor.execute(text, in_order("cancel_wait", {"id": job}))
             return _cancel(cursor, schema, [job])
     except LockTimeout:
         return Cancelled([], [], [job], [])
@@ -86,7 +87,8 @@ def _cancel_patiently(conn: psycopg.Connection[Any], schema: str, job: int) -> C
 def _cancel(cursor: RawCursor[Any], schema: str, ids: list[int]) -> Cancelled:
     def run(name: str, some: Sequence[int]) -> list[int]:
         text = statement(name, schema).encode()
-        return [row[0] for row in cursor.execute(text, [array(some)]).fetchall()]
+        params = in_order(name, {"ids": array(some)})
+        return [row[0] for row in cursor.execute(text, params).fetchall()]
 
     cursor.execute(OWN)
     marked = sorted(run("cancel_mark", ids))
@@ -103,7 +105,8 @@ def _take(cursor: RawCursor[Any], schema: str, ids: list[int]) -> list[int]:
     """Cancel those of the jobs that wait, also where somebody just took a part of their block."""
     text, taken, left = statement("cancel_take", schema).encode(), list[int](), ids
     while left:
-        ((gone, again),) = cursor.execute(text, [array(left)]).fetchall()
+        params = in_order("cancel_take", {"ids": array(left)})
+        ((gone, again),) = cursor.execute(text, params).fetchall()
         taken += gone
         left = sorted(set(left).difference(gone)) if again else []
     return taken

@@ -13,7 +13,7 @@ from actorq.english import count
 from actorq.errors import InternalError, RowRefused
 from actorq.store.session.calls import Calls, Record, array
 from actorq.store.session.faults import BrokenLease, Contended, translated
-from actorq.store.session.statements import statement
+from actorq.store.session.statements import in_order, statement
 
 N_PRIORITIES = 10
 START: ReadyPosition = (-(2**57), 0)
@@ -167,7 +167,7 @@ def _sent_in_turn(calls: Calls, ask: Ask) -> Record:
 
     The jobs themselves, which is half of the work, are read when the next one has its turn.
     """
-    turn = statement("claim_turn", calls.schema), [str(ask.lane)]
+    turn = statement("claim_turn", calls.schema), in_order("claim_turn", {"lane": str(ask.lane)})
     take = text(calls.schema), parameters(ask, read=False)
     with translated():
         row = calls.together(turn, take)
@@ -195,12 +195,12 @@ def _found(calls: Calls, ask: Ask, told: ClaimHead, rows: Sequence[Record]) -> C
 
 def _trim(calls: Calls, ask: Ask, ids: list[int], taken: set[int]) -> None:
     """Leave only these of the jobs taken under the lease; raise where others are to run."""
-    if calls.rows("pending_jobs", array(sorted(taken.difference(ids)))):
+    if calls.rows("pending_jobs", ids=array(sorted(taken.difference(ids)))):
         raise BrokenLease(
             f"a claim took jobs of another kind or queue out of lane {ask.lane}, where a restore "
             "may have put them: each goes back into its own. Look with: actorq doctor"
         )
-    if calls.row("lease_trim", ask.node, str(ask.lease), array(ids)) != (1,):
+    if calls.row("lease_trim", node=ask.node, lease=str(ask.lease), ids=array(ids)) != (1,):
         raise BrokenLease("a claimed job, and the lease, are gone by now")
 
 
@@ -212,34 +212,36 @@ def text(schema: str, lock: str = "") -> str:
 def parameters(ask: Ask, read: bool = True, alone: bool = False) -> list[str]:
     """Return the claim's parameters; without `read` it brings no jobs along."""
     us, ids = _behind(ask.frontier)
-    return [
-        str(ask.lane),
-        str(ask.suspect),
-        str(ask.limit),
-        ask.node,
-        str(ask.lease),
-        array(us),
-        array(ids),
-        str(ask.min_n),
-        str(ask.linger_s),
-        "true" if read else "false",
-        "true" if alone else "false",
-        str(PART_JOBS),
-    ]
+    params = {
+        "lane": str(ask.lane),
+        "suspect": str(ask.suspect),
+        "limit": str(ask.limit),
+        "node": ask.node,
+        "lease": str(ask.lease),
+        "behind_us": array(us),
+        "behind_id": array(ids),
+        "min_n": str(ask.min_n),
+        "linger_s": str(ask.linger_s),
+        "brings": "true" if read else "false",
+        "takes_turn": "true" if alone else "false",
+        "part_jobs": str(PART_JOBS),
+    }
+    return in_order("claim", params)
 
 
 def due(calls: Calls, asks: Sequence[DueAsk]) -> list[Due]:
     """Ask for every lane at once what is due and when the next job is."""
     behind = [_behind(ask.frontier) for ask in asks]
-    us = [u for pair in behind for u in pair[0]]
-    ids = [i for pair in behind for i in pair[1]]
-    rows = calls.rows("due", array(ask.lane for ask in asks), array(us), array(ids))
+    lanes = array(ask.lane for ask in asks)
+    us = array(u for pair in behind for u in pair[0])
+    ids = array(i for pair in behind for i in pair[1])
+    rows = calls.rows("due", lanes=lanes, behind_us=us, behind_id=ids)
     return [Due(*row) for row in rows]
 
 
 def left(calls: Calls, lanes: Sequence[int]) -> list[Left]:
     """Count what is not final in some lanes, by no more rows than are needed to say *many*."""
-    return [Left(*row) for row in calls.rows("left", array(lanes), str(MAX_COUNTED))]
+    return [Left(*row) for row in calls.rows("left", lanes=array(lanes), most=str(MAX_COUNTED))]
 
 
 def adopt(calls: Calls, node: str, n: int) -> ClaimedBatch | None:
@@ -269,8 +271,9 @@ def open_jobs(calls: Calls, node: str, n: int) -> list[int]:
 
 
 def _leased(calls: Calls, node: str, n: int) -> list[Record]:
+    params = {"node": node, "lease": str(n), "part_jobs": str(PART_JOBS)}
     with translated():
-        return calls.direct(statement("adopt", calls.schema), [node, str(n), str(PART_JOBS)])
+        return calls.direct(statement("adopt", calls.schema), in_order("adopt", params))
 
 
 def _behind(frontier: dict[int, ReadyPosition]) -> tuple[list[int], list[int]]:

@@ -78,14 +78,23 @@ class QueueStore:
 
     def register(self, node: NodeInfo) -> None:
         """Make a supervisor known under its fresh uuid."""
-        start = (node.boot_id, node.pid_ns, str(node.pid), node.pid_start, str(node.ttl_s))
-        guardian = None if node.guardian_pid is None else str(node.guardian_pid)
-        ends = guardian, node.guardian_start, str(code())
-        self._calls.do("node_register", node.id, node.host, *start, *ends)
+        self._calls.do(
+            "node_register",
+            node=node.id,
+            host=node.host,
+            boot_id=node.boot_id,
+            pid_ns=node.pid_ns,
+            pid=str(node.pid),
+            pid_start=node.pid_start,
+            ttl_s=str(node.ttl_s),
+            guardian_pid=None if node.guardian_pid is None else str(node.guardian_pid),
+            guardian_start=node.guardian_start,
+            code=str(code()),
+        )
 
     def beat(self, node: str) -> list[int] | None:
         """Say that the node lives; return its leases, or None if it was declared dead."""
-        alive, leases = self._calls.row("node_beat", node)
+        alive, leases = self._calls.row("node_beat", node=node)
         return sorted(leases) if alive else None
 
     def check_version(self) -> None:
@@ -98,38 +107,40 @@ class QueueStore:
 
     def bury(self, node: str, beat_at: int) -> bool:
         """Declare a node dead, unless it has beaten since; return whether that was done."""
-        return bool(self._calls.row("node_bury", node, str(beat_at))[0])
+        return bool(self._calls.row("node_bury", node=node, beat_us=str(beat_at))[0])
 
     def leave(self, node: str) -> None:
         """Take the node's own row away at a clean exit."""
-        self._calls.row("node_bury", node, None)
+        self._calls.row("node_bury", node=node, beat_us=None)
 
     def settle_no(self, node: str, like: int) -> int | None:
         """Return the number of the last settle that was applied, None if the node is dead.
 
         Only those count whose number is even or odd like this one: the other settler has others.
         """
-        rows = self._calls.rows("settle_no", node, str(like))
+        rows = self._calls.rows("settle_no", node=node, like=str(like))
         return rows[0][0] if rows else None
 
     # Jobs
 
     def lanes(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
         """Return the ids of the lanes (queue, kind), making those that do not exist."""
-        columns = text_array(q for q, _ in pairs), text_array(k for _, k in pairs)
+        queues, kinds = text_array(q for q, _ in pairs), text_array(k for _, k in pairs)
         try:
-            self._calls.do("lanes", *columns)
+            self._calls.do("lanes", queues=queues, kinds=kinds)
         except LockTimeout as exc:
             raise LockTimeout(
                 "somebody's transaction makes a lane of one of these kinds and does not end: "
                 f"{', '.join(sorted({kind for _, kind in pairs}))}. Look into "
                 f"pg_prepared_xacts and pg_stat_activity ({exc})"
             ) from exc
-        return {(queue, kind): n for queue, kind, n in self._calls.rows("lanes_read", *columns)}
+        rows = self._calls.rows("lanes_read", queues=queues, kinds=kinds)
+        return {(queue, kind): n for queue, kind, n in rows}
 
     def remember_kind(self, name: str, fingerprint: str) -> str | None:
         """Remember the type of a kind's args; return the one remembered before."""
-        before: str | None = self._calls.row("kind_remember", name, fingerprint)[0]
+        row = self._calls.row("kind_remember", kind=name, fingerprint=fingerprint)
+        before: str | None = row[0]
         return before
 
     def claim(self, ask: Ask) -> ClaimReply:
@@ -155,7 +166,7 @@ class QueueStore:
     def give_back(self, node: str, n: int, seq: int | None = None) -> bool:
         """Return a leased batch to `ready`, uncharged; return whether the lease matched."""
         fence = None if seq is None else str(seq)
-        return bool(self._calls.row("give_back", node, str(n), fence)[0])
+        return bool(self._calls.row("give_back", node=node, lease=str(n), seq=fence)[0])
 
     def settle(self, node: str, settle_no: int, settlements: Sequence[Settlement]) -> SettleReply:
         """Write what became of the jobs of any number of batches, in one statement.
@@ -195,12 +206,16 @@ class QueueStore:
 
         A lease of which somebody else holds a job is left for the next round.
         """
-        how = str(limit), str(lost_budget), str(alone_after)
+        how = {
+            "limit": str(limit),
+            "lost_budget": str(lost_budget),
+            "alone_after": str(alone_after),
+        }
         try:
-            row = self._calls.row("reap", *how, "{}")
+            row = self._calls.row("reap", **how, spared="{}")
         except LockTimeout:
             spared = text_array(name for (name,) in self._calls.rows("reap_blocked"))
-            row = self._calls.row("reap", *how, spared)
+            row = self._calls.row("reap", **how, spared=spared)
         return Reaped(*row)
 
     def sweep_keys(self, after: Key, limit: int) -> tuple[Key | None, int]:
@@ -209,9 +224,11 @@ class QueueStore:
         The last one is None at the end of all keys.
         """
         with translated(), self._session.transaction():
-            n, *last, kinds, keys = self._calls.row("key_stale", *after, str(limit))
-            names = text_array(kinds), text_array(keys)
-            n_swept = self._calls.do("key_sweep", *names) if keys else 0
+            kind, key = after
+            stale = self._calls.row("key_stale", kind=kind, key=key, limit=str(limit))
+            n, *last, kinds, keys = stale
+            names = {"kinds": text_array(kinds), "keys": text_array(keys)}
+            n_swept = self._calls.do("key_sweep", **names) if keys else 0
         return ((last[0], last[1]) if n == limit else None), n_swept
 
     # Wake-up
@@ -219,9 +236,9 @@ class QueueStore:
     def hunger(self, node: str, on: set[int], off: set[int]) -> None:
         """Ask to be notified of new jobs of some lanes, and no longer of others."""
         if off:
-            self._calls.do("hunger_off", node, array(sorted(off)))
+            self._calls.do("hunger_off", node=node, lanes=array(sorted(off)))
         if on:
-            self._calls.do("hunger_on", node, array(sorted(on)))
+            self._calls.do("hunger_on", node=node, lanes=array(sorted(on)))
 
     def listen(self) -> None:
         """Listen for wake-ups and cancels on the channel of this schema."""

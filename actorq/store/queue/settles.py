@@ -14,14 +14,13 @@ from actorq.core.store_values import SettleReply
 from actorq.errors import InternalError, RowRefused
 from actorq.store.session.calls import Calls, array, bytes_array, text_array
 from actorq.store.session.faults import translated
-from actorq.store.session.statements import statement
+from actorq.store.session.statements import in_order, statement
 
 GROUPS = (1, 8, 64, 1024)  # the sizes that {rows} is padded to, each prepared on its own
 SEPARATOR, NONE = b"\x1e", b"\x1f"
 CHARGES = {"none": 0, "failed": 1, "crashed": 2}
 
 RowGroup = tuple[int, int, str, str | None]
-Texts = tuple[str | None, ...]
 
 
 def settle(
@@ -30,8 +29,8 @@ def settle(
     """Write what became of the jobs of any number of batches, in one statement."""
     settlements = _closes_first(settlements)
     groups, others = _groups(settlements), _others(settlements)
-    params: list[str | None] = [node, str(settle_no), *_leases(settlements), *others]
-    params.append(str(_n(settlements)))
+    named = {"node": node, "settle_no": str(settle_no), "n_jobs": str(_n(settlements))}
+    params: list[str | None] = [*in_order("settle", named | _leases(settlements) | others)]
     size = next((n for n in GROUPS if n >= len(groups)), len(groups))
     first = len(params) + 1
     padding: list[RowGroup] = [(0, 0, "{}", None)] * (size - len(groups))
@@ -51,8 +50,8 @@ def settle_around_locks(
     ids = sorted(job for s in settlements for job in s.ids)
     with translated(), calls.session.transaction():
         leased = _lock_leases(calls, node, settlements)
-        free = {row[0] for row in calls.rows("lock_jobs", array(ids))}
-        kept = {row[0] for row in calls.rows("pending_jobs", array(ids))} - free
+        free = {row[0] for row in calls.rows("lock_jobs", ids=array(ids))}
+        kept = {row[0] for row in calls.rows("pending_jobs", ids=array(ids))} - free
         mine = [_without(s, kept, leased[s.lease]) for s in settlements if s.lease in leased]
         settled = _settle_or_refuse(calls, node, settle_no, mine)
     return _keeping(settled, settlements, kept, leased)
@@ -114,7 +113,7 @@ def _lock_leases(
     """Lock the leases that are still what is believed of them; return the jobs of each."""
     order = sorted((s.lease, s.seq) for s in settlements)
     ns, seqs = array(n for n, _ in order), array(q for _, q in order)
-    return dict(calls.rows("lock_leases", node, ns, seqs))
+    return dict(calls.rows("lock_leases", node=node, leases=ns, seqs=seqs))
 
 
 def _keeping(
@@ -149,16 +148,16 @@ def _closes_first(settlements: Sequence[Settlement]) -> list[Settlement]:
     return sorted(settlements, key=lambda s: (not s.closes, s.lease))
 
 
-def _leases(settlements: Sequence[Settlement]) -> list[str]:
+def _leases(settlements: Sequence[Settlement]) -> dict[str, str]:
     closes = [s for s in settlements if s.closes]
     bumps = [s for s in settlements if not s.closes]
-    return [
-        array(s.lease for s in closes),
-        array(s.seq for s in closes),
-        array(s.lease for s in bumps),
-        array(s.seq for s in bumps),
-        bytes_array(s.open_bits or b"" for s in bumps),
-    ]
+    return {
+        "ended": array(s.lease for s in closes),
+        "ended_seqs": array(s.seq for s in closes),
+        "going_on": array(s.lease for s in bumps),
+        "going_on_seqs": array(s.seq for s in bumps),
+        "open": bytes_array(s.open_bits or b"" for s in bumps),
+    }
 
 
 def _groups(settlements: Sequence[Settlement]) -> list[RowGroup]:
@@ -188,25 +187,23 @@ def _is_result(row: Row) -> bool:
     return row.state == "completed" and row.error is None
 
 
-def _others(settlements: Sequence[Settlement]) -> list[str]:
+def _others(settlements: Sequence[Settlement]) -> dict[str, str]:
     rows = [(k, r) for k, s in enumerate(settlements, 1) for r in s.rows if not _is_result(r)]
-    errors = [_error(r) for _, r in rows]
-    return [
-        array(r.id for _, r in rows),
-        array(k for k, _ in rows),
-        array(r.attempt for _, r in rows),
-        text_array(r.state for _, r in rows),
-        array(CHARGES[r.charge] for _, r in rows),
-        array(_delay(r.retry_in_s) for _, r in rows),
-        array(r.suspect for _, r in rows),
-        text_array(_text(r.result) for _, r in rows),
-        *(text_array(column) for column in (zip(*errors, strict=True) if errors else [()] * 4)),
-    ]
-
-
-def _error(row: Row) -> Texts:
-    e = row.error
-    return (None,) * 4 if e is None else (e.cause, e.type, e.message, e.traceback)
+    errors = [r.error for _, r in rows]
+    return {
+        "ids": array(r.id for _, r in rows),
+        "ks": array(k for k, _ in rows),
+        "attempts": array(r.attempt for _, r in rows),
+        "states": text_array(r.state for _, r in rows),
+        "charges": array(CHARGES[r.charge] for _, r in rows),
+        "retries_s": array(_delay(r.retry_in_s) for _, r in rows),
+        "suspects": array(r.suspect for _, r in rows),
+        "results": text_array(_text(r.result) for _, r in rows),
+        "causes": text_array(e.cause if e else None for e in errors),
+        "types": text_array(e.type if e else None for e in errors),
+        "messages": text_array(e.message if e else None for e in errors),
+        "tracebacks": text_array(e.traceback if e else None for e in errors),
+    }
 
 
 def _text(result: bytes | None) -> str | None:

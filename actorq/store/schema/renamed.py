@@ -12,7 +12,9 @@ from actorq.store.schema import numbered
 from actorq.store.session.faults import translated
 from actorq.store.session.statements import quoted
 
-_FUNCTION = re.compile(r"^CREATE (?:OR REPLACE )?FUNCTION \{schema\}\.(\w+).*?\$\$;$", re.M | re.S)
+_FUNCTION = re.compile(
+    r"^CREATE (?:OR REPLACE )?FUNCTION \{schema\}\.(\w+)[^;]*?\$\$.*?\$\$;$", re.M | re.S
+)
 
 
 def is_renamed(conn: psycopg.Connection[Any], schema: str = "actorq") -> bool:

@@ -21,7 +21,7 @@ from psycopg.types.string import ByteaBinaryLoader
 
 from actorq.store.session.connection import Session
 from actorq.store.session.faults import translated
-from actorq.store.session.statements import statement
+from actorq.store.session.statements import in_order, statement
 
 Record = tuple[Any, ...]
 Call = tuple[str, Sequence[str | None]]
@@ -75,19 +75,19 @@ class Calls:
         self._names: dict[str, bytes] = {}  # of texts prepared for direct calls
         self._numbers = count()
 
-    def rows(self, name: str, *params: str | None) -> list[Record]:
+    def rows(self, name: str, /, **params: str | None) -> list[Record]:
         """Run a statement and return its rows."""
         with translated():
-            return self.run(statement(name, self.schema), params).fetchall()
+            return self.run(statement(name, self.schema), in_order(name, params)).fetchall()
 
-    def row(self, name: str, *params: str | None) -> Record:
+    def row(self, name: str, /, **params: str | None) -> Record:
         """Run a statement and return its only row."""
-        return self.rows(name, *params)[0]
+        return self.rows(name, **params)[0]
 
-    def do(self, name: str, *params: str | None) -> int:
+    def do(self, name: str, /, **params: str | None) -> int:
         """Run a statement and return how many rows it touched."""
         with translated():
-            return self.run(statement(name, self.schema), params).rowcount
+            return self.run(statement(name, self.schema), in_order(name, params)).rowcount
 
     def run(self, text: str, params: Sequence[str | None]) -> RawCursor[Record]:
         """Run a text; the driver's own errors come through."""

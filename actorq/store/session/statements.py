@@ -1,24 +1,33 @@
 """The SQL files of the store, found by their names, with their markers filled in.
 
 `{schema}` becomes the quoted schema name, `{rows}` a list of rows, and `{lock}` a locking clause
-or nothing; nothing else in a statement is ever put together from strings. Parameters travel
-beside it, with one exception: `Calls.together` runs several prepared statements in one message,
-each by an EXECUTE that it puts together, with the parameters as quoted literals.
+or nothing; nothing else in a statement is ever put together from strings.
+
+A file names its parameters, `:lane`, and lists them in its header. PostgreSQL knows numbers only:
+each name becomes that of its place in the list, once, when the file is read. Parameters travel
+beside the text, with one exception: `Calls.together` runs several prepared statements in one
+message, each by an EXECUTE that it puts together, with the parameters as quoted literals.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
-from actorq.errors import ConfigError
+from actorq.errors import ConfigError, InternalError
+
+V = TypeVar("V")
 
 SQL = Path(__file__).parents[1] / "sql"
 """A folder for each of the store's folders and purposes; no two statements share a name."""
 
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,47}")
 _RESERVED = {"public", "information_schema"}
+_NAMED = re.compile(r"(?<!:):([a-z][a-z0-9_]*)")  # not the type of a cast, which has two colons
+_LISTED = re.compile(r"^--   ([a-z][a-z0-9_]*) ", re.MULTILINE)  # what goes on is indented further
 
 
 def checked_schema(schema: str) -> str:
@@ -38,11 +47,35 @@ def _files() -> dict[str, Path]:
 
 
 @cache
+def _text(name: str) -> str:
+    return _files()[name].read_text("utf-8")
+
+
+@cache
 def statement(name: str, schema: str) -> str:
-    """Return the text of NAME.sql for a schema, comments left out."""
-    text = _files()[name].read_text("utf-8")
-    lines = (line for line in text.splitlines() if not line.lstrip().startswith("--"))
-    return "\n".join(lines).replace("{schema}", quoted(schema)).strip().rstrip(";")
+    """Return the text of NAME.sql for a schema, parameters numbered, comments left out."""
+    lines = (line for line in _text(name).splitlines() if not line.lstrip().startswith("--"))
+    text = "\n".join(lines).replace("{schema}", quoted(schema)).strip().rstrip(";")
+    numbers = {param: f"${n}" for n, param in enumerate(parameters_of(name), 1)}
+    return _NAMED.sub(lambda found: numbers[found[1]], text)
+
+
+@cache
+def parameters_of(name: str) -> tuple[str, ...]:
+    """Return the names of the parameters of NAME.sql, in the order of their numbers."""
+    return tuple(_LISTED.findall(_text(name)))
+
+
+def in_order(name: str, params: Mapping[str, V]) -> list[V]:
+    """Return what is given for the parameters of NAME.sql, in the order of their numbers."""
+    order = parameters_of(name)
+    try:
+        values = [params[param] for param in order]
+    except KeyError:
+        values = None
+    if values is None or len(values) != len(params):
+        raise InternalError(f"{name}.sql takes {', '.join(order)}; given: {', '.join(params)}")
+    return values
 
 
 def quoted(schema: str) -> str:

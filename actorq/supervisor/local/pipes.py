@@ -16,20 +16,15 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-import msgspec
-
+from actorq.core.plan import inputs as i
 from actorq.errors import ProtocolError
 from actorq.logs import logger
-from actorq.pipe import wire
 from actorq.supervisor.ends import Fatal
+from actorq.supervisor.local.actor_process import ActorProcess
 from actorq.supervisor.local.exits import ExitInfo, OomCounter, exit_info
 from actorq.supervisor.local.output_lines import OutputLines
 from actorq.supervisor.local.stacks import Stacks
-
-if TYPE_CHECKING:
-    from actorq.supervisor.local.pool import ActorProcess
 
 READ_SIZE = 1 << 18
 RECHECK_S = 0.002
@@ -37,22 +32,6 @@ RECHECK_S = 0.002
 
 LEAVE_S = 1.0
 """How long a process may live on without its pipe: one that exits closes that first."""
-
-
-class ActorSaid(msgspec.Struct, frozen=True):
-    """Carry a message of an actor."""
-
-    actor: int
-    message: wire.Message
-
-
-class ActorDied(msgspec.Struct, frozen=True):
-    """Say that an actor is gone, which batch it had taken, and what of that was running."""
-
-    actor: int
-    exit: ExitInfo
-    taken: int
-    begun: list[int]
 
 
 @dataclass(slots=True)
@@ -97,7 +76,7 @@ class Pipes(threading.Thread):
         actor.socket.close()
         if actor.log_fd >= 0:
             os.close(actor.log_fd)
-        self._order(lambda: self._post(ActorDied(actor.id, exit_, 0, [])))
+        self._order(lambda: self._post(i.ActorDied(actor.number, exit_.error(), 0, [])))
 
     def close(self, deadline: float) -> None:
         """End the thread once all actors are dead; at the deadline they are killed."""
@@ -149,14 +128,14 @@ class Pipes(threading.Thread):
 
     def _add(self, actor: ActorProcess) -> None:
         assert actor.child is not None
-        watched = self._watched[actor.id] = _Watched(actor)
+        watched = self._watched[actor.number] = _Watched(actor)
         read = selectors.EVENT_READ
         self._selector.register(actor.socket, read, lambda events: self._on_pipe(watched, events))
         self._selector.register(actor.log_fd, read, lambda _: self._on_log(watched))
         self._selector.register(actor.child, read, lambda _: self._on_death(watched))
 
     def _want_write(self, actor: ActorProcess) -> None:
-        watched = self._watched.get(actor.id)
+        watched = self._watched.get(actor.number)
         if watched is not None and not watched.is_broken and not watched.is_dead:
             self._listen(watched, selectors.EVENT_READ | selectors.EVENT_WRITE)
 
@@ -184,7 +163,8 @@ class Pipes(threading.Thread):
         try:
             for message in watched.actor.reader.messages():
                 watched.actor.ledger.check(message)
-                self._post(ActorSaid(watched.actor.id, message))
+                if isinstance(message, i.Answer):
+                    self._post(message)
         except ProtocolError as error:
             self._break(watched, f"it broke the protocol: {error}")
             return None
@@ -257,15 +237,17 @@ class Pipes(threading.Thread):
         while self._on_log(watched):
             pass
         self._log(watched, watched.lines.end(time.monotonic()))
-        del self._watched[actor.id]
+        del self._watched[actor.number]
         oom = watched.code == -9 and not actor.problem and self._oom.has_risen()
         self._release(actor)
         if watched.is_orphaned:  # no job has done that
             exit_ = ExitInfo(problem="the guardian of its supervisor has died")
-            self._post(ActorDied(actor.id, exit_, 0, []))
+            self._post(i.ActorDied(actor.number, exit_.error(), 0, []))
         else:
             exit_ = exit_info(watched.code, oom, actor.problem, watched.stacks.text())
-            self._post(ActorDied(actor.id, exit_, actor.page.taken, actor.page.running()))
+            taken = actor.page.taken
+            taken = taken if actor.ledger.is_open(taken) else 0
+            self._post(i.ActorDied(actor.number, exit_.error(), taken, actor.page.running()))
 
     def _release(self, actor: ActorProcess) -> None:
         with contextlib.suppress(KeyError):

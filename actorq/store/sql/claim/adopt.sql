@@ -1,5 +1,8 @@
--- Read a lease of one's own with the jobs that are still open under it. $1 node, $2 lease, $3 how
--- many jobs to a row, of which there are four at most.
+-- Read a lease of one's own with the jobs that are still open under it.
+-- Parameters:
+--   node       uuid  whose lease it is
+--   lease      int8  its number
+--   part_jobs  int4  how many jobs to a row, of which there are four at most
 -- Returns: lane, suspect, seq, whether it was settled in part; and for so many of its jobs a row:
 -- where they stand among all; their order, if that of those that are pending, by id, is not the
 -- same; these, lengths of args, args with a comma between, counters of those not fresh.
@@ -9,20 +12,19 @@ WITH held AS MATERIALIZED (
     -- One that was never settled in part is read as it stands, a quarter of the cost, but once:
     -- without [:] its pieces would each be cut out of what is stored apart.
     SELECT l.lane, l.suspect, l.seq, l.open IS NOT NULL AS opened,
-        CASE WHEN l.open IS NULL THEN l.jobs[:] ELSE ARRAY(
-            SELECT u.id FROM unnest(l.jobs) WITH ORDINALITY u (id, k)
-            WHERE get_bit(l.open, u.k - 1) = 1
-        ) END AS ids,
+        CASE WHEN l.open IS NULL THEN l.jobs[:]
+            ELSE ARRAY(SELECT u.id FROM {schema}.open_jobs(l.jobs, l.open) u ORDER BY u.k)
+        END AS ids,
         (SELECT a.queue FROM {schema}.lane a WHERE a.id = l.lane) AS queue,
         (SELECT a.kind FROM {schema}.lane a WHERE a.id = l.lane) AS kind
     FROM {schema}.lease l
-    WHERE l.node = $1::uuid AND l.n = $2::int8
+    WHERE l.node = :node::uuid AND l.n = :lease::int8
 )
 SELECT held.lane, held.suspect, held.seq, held.opened,
     k, CASE WHEN part.ids <> got.ids OR got.ids IS NULL THEN part.ids END AS jobs,
     got.ids, got.lens, got.args, got.notes
 FROM held,
-    LATERAL (SELECT greatest($3::int4, (cardinality(held.ids) + 3) / 4) AS n) size,
+    LATERAL (SELECT greatest(:part_jobs::int4, (cardinality(held.ids) + 3) / 4) AS n) size,
     generate_series(0, greatest(cardinality(held.ids) - 1, 0), size.n) k,
     LATERAL (SELECT held.ids[k + 1 : k + size.n] AS ids OFFSET 0) part,
     LATERAL (

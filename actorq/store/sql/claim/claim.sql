@@ -1,9 +1,20 @@
 -- Take due jobs of one lane out of `ready` and put them under a lease, in one statement.
--- $1 lane, $2 suspect, $3 limit, $4 node, $5 lease counter, $6/$7 per priority from 0 to 9:
--- the microseconds and the id behind which to look, $8 min_n, $9 linger_s, $10 whether to bring
--- the jobs along: who takes turns reads them when it is the next one's turn, by adopt.sql; $11
--- whether to take the lane's turn (see claim_turn.sql) if nobody has it, and else no job; $12 how
--- many jobs to a row of the reply, of which there are four at most: each is refused from 1 GB on.
+-- Parameters:
+--   lane        int4    where to look
+--   suspect     int4    the group of suspects in it, 0 for that of nearly all jobs
+--   limit       int8    how many jobs to take at most
+--   node        uuid    who claims
+--   lease       int8    the number of the lease that the node gives it
+--   behind_us   int8[]  per priority from 0 to 9, the run_at behind which to look, in microseconds
+--   behind_id   int8[]  per priority, the id at that run_at behind which to look
+--   min_n       int8    take nothing while fewer jobs are due
+--   linger_s    float8  unless the oldest of them has waited for so many seconds
+--   brings      bool    whether to bring the jobs along: who takes turns reads them when it is the
+--                       next one's turn, by adopt.sql
+--   takes_turn  bool    whether to take the lane's turn (see claim_turn.sql) if nobody has it, and
+--                       else no job
+--   part_jobs   int4    how many jobs to a row of the reply, of which there are four at most: each
+--                       is refused from 1 GB on
 -- {lock}: FOR UPDATE SKIP LOCKED, or nothing where the claims of a lane take turns: then a row is
 -- locked by its DELETE only, which saves 54 bytes of WAL per row, and a row that somebody else has
 -- taken since is found to be gone, or is waited for until lock_timeout.
@@ -19,26 +30,28 @@
 -- One index descent per priority; no row is locked that is not claimed. What follows the DELETE
 -- goes by the rows that it returned, in the order of `pick`. Of a last block that is larger than
 -- what is wanted of it the rest goes back at once, in blocks that the next claims can take whole.
--- Locks: the turn, if $11; ready, in the order of the index; that of all notifications, at the
--- commit, if the rest of a block goes back and another node is hungry.
+-- Locks: the turn, if takes_turn; ready, in the order of the index; that of all notifications, at
+-- the commit, if the rest of a block goes back and another node is hungry.
 -- Index: ready_pkey, job_pkey, hunger_pkey, lane_pkey.
 WITH async AS MATERIALIZED (
     -- A claim lost in a crash only returns its jobs: it need not wait for the disk.
     SELECT set_config('synchronous_commit', 'off', true) AS setting
 ), turn AS MATERIALIZED (
-    SELECT CASE WHEN $11::bool THEN (
-        SELECT pg_try_advisory_xact_lock(c.oid::int4, $1::int4)
+    SELECT CASE WHEN :takes_turn::bool THEN (
+        SELECT pg_try_advisory_xact_lock(c.oid::int4, :lane::int4)
         FROM pg_class c WHERE c.oid = '{schema}.ready'::regclass
     ) ELSE true END AS mine
 ), home AS MATERIALIZED (
-    SELECT l.queue, l.kind FROM {schema}.lane l WHERE l.id = $1::int4
+    SELECT l.queue, l.kind FROM {schema}.lane l WHERE l.id = :lane::int4
 ), frontier AS MATERIALIZED (
     SELECT (o - 1)::int2 AS priority, id,
         timestamptz 'epoch' + us * interval '1 microsecond' AS run_at
-    FROM unnest($6::int8[], $7::int8[]) WITH ORDINALITY f (us, id, o)
+    FROM unnest(:behind_us::int8[], :behind_id::int8[]) WITH ORDINALITY f (us, id, o)
 ), waiting AS MATERIALIZED (
-    SELECT CASE WHEN $8::int8 > 1 THEN
-        {schema}.waiting($1::int4, $2::int4, $6::int8[], $7::int8[], $8::int8)
+    SELECT CASE WHEN :min_n::int8 > 1 THEN
+        {schema}.waiting(
+            :lane::int4, :suspect::int4, :behind_us::int8[], :behind_id::int8[], :min_n::int8
+        )
     END AS found
 ), pick AS MATERIALIZED (
     SELECT r.place
@@ -48,14 +61,17 @@ WITH async AS MATERIALIZED (
         FROM frontier f, LATERAL (
             SELECT r.ctid AS place, coalesce(cardinality(r.jobs), 1) AS n
             FROM {schema}.ready r
-            WHERE r.lane = $1::int4 AND r.suspect = $2::int4 AND r.priority = f.priority
+            WHERE r.lane = :lane::int4 AND r.suspect = :suspect::int4 AND r.priority = f.priority
               AND (r.run_at, r.id) > (f.run_at, f.id) AND r.run_at <= statement_timestamp()
-            ORDER BY r.run_at, r.id LIMIT $3::int8
+            ORDER BY r.run_at, r.id LIMIT :limit::int8
             {lock}
         ) r
         WHERE (SELECT setting FROM async) = 'off' AND (SELECT mine FROM turn)
-          AND (SELECT $8::int8 <= 1 OR found[1] >= $8::int8 OR found[2] >= $9::float8 FROM waiting)
-        LIMIT $3::int8
+          AND (
+              SELECT :min_n::int8 <= 1 OR found[1] >= :min_n::int8 OR found[2] >= :linger_s::float8
+              FROM waiting
+          )
+        LIMIT :limit::int8
     ) r
     WHERE r.k = 1
 ), gone AS MATERIALIZED (
@@ -64,15 +80,15 @@ WITH async AS MATERIALIZED (
 ), here AS MATERIALIZED (
     SELECT unnest(coalesce(g.jobs, ARRAY[g.id])) AS id FROM gone g
 ), took AS MATERIALIZED (
-    SELECT ARRAY(SELECT id FROM here LIMIT $3::int8) AS ids,
-        CASE WHEN EXISTS (SELECT FROM here OFFSET $3::int8) THEN {schema}.put_back(
-            $1::int4, $2::int4, ARRAY(SELECT id FROM here OFFSET $3::int8), $3::int8,
-            $4::uuid
+    SELECT ARRAY(SELECT id FROM here LIMIT :limit::int8) AS ids,
+        CASE WHEN EXISTS (SELECT FROM here OFFSET :limit::int8) THEN {schema}.put_back(
+            :lane::int4, :suspect::int4, ARRAY(SELECT id FROM here OFFSET :limit::int8),
+            :limit::int8, :node::uuid
         ) END AS n_cut,
         (SELECT count(*) FROM gone) AS n_rows
 ), made AS (
     INSERT INTO {schema}.lease (node, n, lane, suspect, jobs)
-    SELECT $4::uuid, $5::int8, $1::int4, $2::int4, took.ids
+    SELECT :node::uuid, :lease::int8, :lane::int4, :suspect::int4, took.ids
     FROM took WHERE cardinality(took.ids) > 0
 )
 SELECT cardinality(took.ids),
@@ -94,20 +110,20 @@ SELECT cardinality(took.ids),
     CASE WHEN cardinality(took.ids) = 0 THEN (SELECT found[1]::int8 FROM waiting) END AS n_waiting,
     CASE WHEN cardinality(took.ids) = 0 THEN (SELECT found[2] FROM waiting) END AS oldest_s,
     turn.mine AND (
-        cardinality(took.ids) = $3::int8
+        cardinality(took.ids) = :limit::int8
         OR took.n_rows = (SELECT count(*) FROM pick)
     ) AS alone,
     took.n_rows,
     k, CASE WHEN part.ids <> got.ids OR got.ids IS NULL THEN part.ids END AS jobs,
     got.ids, got.lens, got.args, got.notes
 FROM took, turn,
-    LATERAL (SELECT greatest($12::int4, (cardinality(took.ids) + 3) / 4) AS n) size,
+    LATERAL (SELECT greatest(:part_jobs::int4, (cardinality(took.ids) + 3) / 4) AS n) size,
     generate_series(
-        0, CASE WHEN $10::bool THEN greatest(cardinality(took.ids) - 1, 0) ELSE 0 END, size.n
+        0, CASE WHEN :brings::bool THEN greatest(cardinality(took.ids) - 1, 0) ELSE 0 END, size.n
     ) k,
     LATERAL (
         -- OFFSET: or the array would be cut anew wherever it is used.
-        SELECT CASE WHEN $10::bool THEN took.ids[k + 1 : k + size.n] END AS ids OFFSET 0
+        SELECT CASE WHEN :brings::bool THEN took.ids[k + 1 : k + size.n] END AS ids OFFSET 0
     ) part,
     LATERAL (
         -- One pass over the index for all of them, which brings them by id.

@@ -1,5 +1,10 @@
 -- Say for each lane whether something is due, when the next job is, and which groups of suspects
--- have due jobs. $1 lanes; $2/$3 ten elements per lane: the positions behind which to look.
+-- have due jobs.
+-- Parameters:
+--   lanes      int4[]  which to look at
+--   behind_us  int8[]  ten elements per lane, one for each priority: the run_at behind which to
+--                      look
+--   behind_id  int8[]  ten elements per lane: the id at that run_at behind which to look
 -- Groups are looked for on both sides of 0, the group of nearly all: it begins with the dead
 -- entries of what was claimed since the last vacuum.
 -- Locks: none. Index: ready_pkey.
@@ -9,8 +14,9 @@ SELECT l.lane,
             SELECT FROM {schema}.ready r
             WHERE r.lane = l.lane AND r.suspect = 0 AND r.priority = p::int2
               AND (r.run_at, r.id) > (
-                  timestamptz 'epoch' + ($2::int8[])[10 * l.o - 9 + p] * interval '1 microsecond',
-                  ($3::int8[])[10 * l.o - 9 + p]
+                  timestamptz 'epoch'
+                      + (:behind_us::int8[])[10 * l.o - 9 + p] * interval '1 microsecond',
+                  (:behind_id::int8[])[10 * l.o - 9 + p]
               )
               AND r.run_at <= statement_timestamp()
             LIMIT 1
@@ -55,4 +61,4 @@ SELECT l.lane,
         )
         LIMIT 64
     ) AS suspects
-FROM unnest($1::int4[]) WITH ORDINALITY l (lane, o)
+FROM unnest(:lanes::int4[]) WITH ORDINALITY l (lane, o)

@@ -1,12 +1,16 @@
--- Return a leased batch to `ready`, uncharged. $1 node, $2 lease, $3 seq, or NULL for any:
--- a supervisor that finds a lease of its own which it does not hold cannot know its seq. Each job
--- goes into its own lane, whatever the lease says: it may come from another database.
+-- Return a leased batch to `ready`, uncharged. Each job goes into its own lane, whatever the lease
+-- says: it may come from another database.
+-- Parameters:
+--   node   uuid  whose lease it is
+--   lease  int8  its number
+--   seq    int4  its sequence number, or NULL for any: a supervisor that finds a lease of its own
+--                which it does not hold cannot know it
 -- Returns: how many leases matched, how many jobs stand in `ready` again.
 -- Locks: lease, then job by id; a lane that it makes.
 -- Index: lease_pkey, job_pkey, lane_queue_kind_key.
 WITH gone AS MATERIALIZED (
     DELETE FROM {schema}.lease l
-    WHERE l.node = $1::uuid AND l.n = $2::int8 AND l.seq = coalesce($3::int4, l.seq)
+    WHERE l.node = :node::uuid AND l.n = :lease::int8 AND l.seq = coalesce(:seq::int4, l.seq)
     RETURNING l.suspect, l.open, l.jobs
 ), back AS MATERIALIZED (
     UPDATE {schema}.job j
@@ -15,8 +19,7 @@ WITH gone AS MATERIALIZED (
         finalized_at = CASE WHEN j.cancel_at IS NOT NULL THEN statement_timestamp() END
     FROM (
         SELECT u.id, g.suspect
-        FROM gone g, unnest(g.jobs) WITH ORDINALITY u (id, k)
-        WHERE g.open IS NULL OR get_bit(g.open, u.k - 1) = 1
+        FROM gone g, {schema}.open_jobs(g.jobs, g.open) u
         ORDER BY u.id
     ) s
     WHERE j.id = s.id AND j.state = 'pending'

@@ -1,6 +1,9 @@
--- Count per lane what a drain leaves: due jobs, jobs due later, and those under leases; it holds none
--- itself when it asks. $1 lanes, $2 how many rows of `ready` are looked at, at most, per lane,
--- priority and side of now: a drain beside millions of scheduled jobs must end at once, too.
+-- Count per lane what a drain leaves: due jobs, jobs due later, and those under leases; it holds
+-- none itself when it asks.
+-- Parameters:
+--   lanes  int4[]  which to count in
+--   most   int8    how many rows of `ready` are looked at, at most, per lane, priority and side of
+--                  now: a drain beside millions of scheduled jobs must end at once, too
 -- Returns: a row per lane; whether some lease is nobody's any more; the seconds until the first of
 -- those due later is; whether there may be more than were counted, for some limit was reached.
 -- Locks: none. Index: ready_pkey, node_pkey; all leases are read, of which there are a few per
@@ -16,11 +19,11 @@ SELECT l.lane, here.n_due, here.n_later,
     ) AS orphaned,
     extract(epoch FROM here.next_at - clock_timestamp())::float8 AS next_in_s,
     here.capped
-FROM unnest($1::int4[]) l (lane), LATERAL (
+FROM unnest(:lanes::int4[]) l (lane), LATERAL (
     SELECT coalesce(sum(r.n) FILTER (WHERE r.run_at <= statement_timestamp()), 0)::int8 AS n_due,
         coalesce(sum(r.n) FILTER (WHERE r.run_at > statement_timestamp()), 0)::int8 AS n_later,
         min(r.run_at) FILTER (WHERE r.run_at > statement_timestamp()) AS next_at,
-        coalesce(bool_or(r.k = $2::int8), false) AS capped
+        coalesce(bool_or(r.k = :most::int8), false) AS capped
     FROM (
         SELECT f.run_at, coalesce(cardinality(f.jobs), 1) AS n, f.k
         FROM generate_series(0, 9) p, LATERAL (
@@ -29,7 +32,7 @@ FROM unnest($1::int4[]) l (lane), LATERAL (
                 FROM {schema}.ready d
                 WHERE d.lane = l.lane AND d.suspect = 0 AND d.priority = p::int2
                   AND d.run_at <= statement_timestamp()
-                LIMIT $2::int8
+                LIMIT :most::int8
             )
             UNION ALL
             (
@@ -38,19 +41,19 @@ FROM unnest($1::int4[]) l (lane), LATERAL (
                     SELECT s.run_at, s.jobs FROM {schema}.ready s
                     WHERE s.lane = l.lane AND s.suspect = 0 AND s.priority = p::int2
                       AND s.run_at > statement_timestamp()
-                    ORDER BY s.run_at LIMIT $2::int8
+                    ORDER BY s.run_at LIMIT :most::int8
                 ) s
             )
         ) f
         UNION ALL
         (
             SELECT q.run_at, coalesce(cardinality(q.jobs), 1), row_number() OVER () AS k
-            FROM {schema}.ready q WHERE q.lane = l.lane AND q.suspect < 0 LIMIT $2::int8
+            FROM {schema}.ready q WHERE q.lane = l.lane AND q.suspect < 0 LIMIT :most::int8
         )
         UNION ALL
         (
             SELECT q.run_at, coalesce(cardinality(q.jobs), 1), row_number() OVER () AS k
-            FROM {schema}.ready q WHERE q.lane = l.lane AND q.suspect > 0 LIMIT $2::int8
+            FROM {schema}.ready q WHERE q.lane = l.lane AND q.suspect > 0 LIMIT :most::int8
         )
     ) r
 ) here

@@ -1,21 +1,24 @@
 -- Find jobs that break the rule "every pending job stands in exactly one of ready and lease, and
--- nothing else stands in ready", each in a block that may hold it. $1 limit, $2 and $3 the first
--- and the last id to look at. One statement, hence one snapshot: a claim that moves a job between
--- the two is never seen half done. A row of `ready` is looked at with its first job.
+-- nothing else stands in ready", each in a block that may hold it. One statement, hence one
+-- snapshot: a claim that moves a job between the two is never seen half done. A row of `ready` is
+-- looked at with its first job.
+-- Parameters:
+--   limit  int8  how many to find at most
+--   first  int8  the first id to look at
+--   last   int8  the last id to look at
 -- Locks: none. Index: job_pkey for the ids, lane_queue_kind_key at most; all of ready and lease is
 -- read.
 WITH waiting AS MATERIALIZED (
     SELECT q.id, q.run_at, q.lane, q.priority, q.block
     FROM {schema}.queued q
-    WHERE q.block >> 7 BETWEEN $2::int8 >> 7 AND $3::int8 >> 7
+    WHERE {schema}.block_of(q.block)
+        BETWEEN {schema}.block_of(:first::int8) AND {schema}.block_of(:last::int8)
 ), leased AS MATERIALIZED (
-    SELECT DISTINCT u.id
-    FROM {schema}.lease l, unnest(l.jobs) WITH ORDINALITY u (id, k)
-    WHERE l.open IS NULL OR get_bit(l.open, u.k - 1) = 1
+    SELECT DISTINCT l.id FROM {schema}.leased l
 ), lost AS (
     SELECT j.id, 'lost' AS what
     FROM {schema}.job j
-    WHERE j.id BETWEEN $2::int8 AND $3::int8 AND j.state = 'pending'
+    WHERE j.id BETWEEN :first::int8 AND :last::int8 AND j.state = 'pending'
       AND NOT EXISTS (SELECT FROM waiting w WHERE w.id = j.id)
       AND NOT EXISTS (SELECT FROM leased l WHERE l.id = j.id)
 ), wrong AS (
@@ -31,7 +34,7 @@ WITH waiting AS MATERIALIZED (
     LEFT JOIN leased l ON l.id = w.id
     WHERE j.id IS NULL OR j.state <> 'pending' OR l.id IS NOT NULL
        OR w.lane IS DISTINCT FROM a.id OR w.priority <> j.priority OR w.run_at <> j.run_at
-       OR w.id < w.block OR w.id >> 7 <> w.block >> 7
+       OR w.id < w.block OR {schema}.block_of(w.id) <> {schema}.block_of(w.block)
 ), twice AS (
     SELECT w.id, 'twice' AS what FROM waiting w GROUP BY w.id HAVING count(*) > 1
 )
@@ -39,4 +42,4 @@ SELECT s.id, min(s.what) AS what
 FROM (SELECT * FROM lost UNION ALL SELECT * FROM wrong UNION ALL SELECT * FROM twice) s
 GROUP BY s.id
 ORDER BY s.id
-LIMIT $1::int8;
+LIMIT :limit::int8;

@@ -1,13 +1,21 @@
 -- Insert one job. The trigger on job makes it ready in the same statement.
--- $1 queue, $2 kind, $3 key, $4 priority, $5 run_at or NULL, $6 delay in seconds, $7 max_attempts,
--- $8 tags, $9 args as JSON text.
+-- Parameters:
+--   queue         text         where it waits
+--   kind          text         which handler runs it
+--   key           text         its key, '' for none
+--   priority      int2         from 0, the first, to 9
+--   run_at        timestamptz  when it runs, or NULL
+--   delay_s       float8       without run_at, in how many seconds it does
+--   max_attempts  int2         how often it may be tried, or NULL for as often as its kind allows
+--   tags          text[]       its labels, or NULL
+--   args          text         its args as JSON text
 -- Returns its id.
 -- Locks: a lane that it makes; that of all notifications, at the commit, if somebody is hungry.
 -- Index: lane_queue_kind_key, in the trigger.
 INSERT INTO {schema}.job (queue, kind, key, priority, run_at, max_attempts, tags, args)
 VALUES (
-    $1, $2, $3, $4,
-    coalesce($5::timestamptz, statement_timestamp() + $6::float8 * interval '1 second'),
-    $7::int2, $8::text[], $9::text::json
+    :queue, :kind, :key, :priority,
+    coalesce(:run_at::timestamptz, statement_timestamp() + :delay_s::float8 * interval '1 second'),
+    :max_attempts::int2, :tags::text[], :args::text::json
 )
 RETURNING id

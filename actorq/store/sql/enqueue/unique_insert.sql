@@ -1,6 +1,16 @@
 -- Insert the jobs whose unique key is free, or names a job that is final. Returns those.
--- $1 queue, $2 kind, $3 priority, $4 run_at or NULL, $5 delay in seconds, $6 max_attempts, $7 tags,
--- $8 unique keys (each once), $9 keys, $10 args as JSON texts, $11 holders known to be gone.
+-- Parameters:
+--   queue         text         where they wait
+--   kind          text         which handler runs them
+--   priority      int2         from 0, the first, to 9
+--   run_at        timestamptz  when they run, or NULL
+--   delay_s       float8       without run_at, in how many seconds they do
+--   max_attempts  int2         how often each may be tried, or NULL
+--   tags          text[]       their labels, or NULL
+--   unique_keys   text[]       one for each job, none twice
+--   keys          text[]       one for each job
+--   args          text[]       one for each job, as JSON texts
+--   gone          int8[]       holders of keys that are known to be gone
 -- A job that this snapshot cannot see may be one that another transaction has just committed: it
 -- holds its key. So does one whose key has a row newer than this snapshot: it has been retried, and
 -- was final only before. Keys are taken in one order, so that two such statements never deadlock.
@@ -8,12 +18,12 @@
 -- lane_queue_kind_key.
 WITH given AS MATERIALIZED (
     SELECT nextval('{schema}.job_id_seq'::regclass) AS id, u.unique_key, u.key, u.args
-    FROM unnest($8::text[], $9::text[], $10::text[]) u (unique_key, key, args)
+    FROM unnest(:unique_keys::text[], :keys::text[], :args::text[]) u (unique_key, key, args)
 ), held AS (
     INSERT INTO {schema}.unique_key AS k (kind, key, job)
-    SELECT $2, g.unique_key, g.id FROM given g ORDER BY g.unique_key COLLATE "C"
+    SELECT :kind, g.unique_key, g.id FROM given g ORDER BY g.unique_key COLLATE "C"
     ON CONFLICT (kind, key) DO UPDATE SET job = excluded.job
-    WHERE k.job = ANY ($11::int8[])
+    WHERE k.job = ANY (:gone::int8[])
        OR EXISTS (SELECT FROM {schema}.job j WHERE j.id = k.job AND j.state <> 'pending')
           AND EXISTS (
               SELECT FROM {schema}.unique_key seen
@@ -24,9 +34,12 @@ WITH given AS MATERIALIZED (
     INSERT INTO {schema}.job (
         id, queue, kind, priority, run_at, max_attempts, tags, key, unique_key, args
     )
-    SELECT g.id, $1, $2, $3::int2,
-        coalesce($4::timestamptz, statement_timestamp() + $5::float8 * interval '1 second'),
-        $6::int2, $7::text[], g.key, g.unique_key, g.args::json
+    SELECT g.id, :queue, :kind, :priority::int2,
+        coalesce(
+            :run_at::timestamptz,
+            statement_timestamp() + :delay_s::float8 * interval '1 second'
+        ),
+        :max_attempts::int2, :tags::text[], g.key, g.unique_key, g.args::json
     FROM given g JOIN held h ON h.job = g.id
 )
 SELECT h.key, h.job FROM held h

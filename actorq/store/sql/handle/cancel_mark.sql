@@ -1,11 +1,13 @@
 -- First step of a cancel: ask for it on the jobs' own rows, which makes it meet every outcome,
--- retry and reap of them, in one order. $1 ids, in order. A job that somebody else holds just
--- now is not waited for: two that wait for each other would be a deadlock.
+-- retry and reap of them, in one order. A job that somebody else holds just now is not waited for:
+-- two that wait for each other would be a deadlock.
+-- Parameters:
+--   ids  int8[]  the jobs, in order
 -- Returns the jobs that took the mark.
--- Locks: job, in the order of $1. Index: job_pkey.
+-- Locks: job, in the order of ids. Index: job_pkey.
 WITH mine AS MATERIALIZED (
     SELECT j.id
-    FROM unnest($1::int8[]) v (id), LATERAL (
+    FROM unnest(:ids::int8[]) v (id), LATERAL (
         SELECT j.id FROM {schema}.job j
         WHERE j.id = v.id AND j.state = 'pending'
         FOR NO KEY UPDATE SKIP LOCKED

@@ -1,5 +1,7 @@
--- Second step of a cancel, with a newer snapshot: take the marked jobs $1 out of `ready`; those
--- that were there are cancelled. Of a block the others go back at once, as a smaller one.
+-- Second step of a cancel, with a newer snapshot: take the marked jobs out of `ready`; those that
+-- were there are cancelled. Of a block the others go back at once, as a smaller one.
+-- Parameters:
+--   ids  int8[]  the marked jobs
 -- Returns the cancelled jobs, and whether to ask again: a claim, or another cancel, that has just
 -- taken a row was waited for, and what it left of the block stands in a new row.
 -- A job's row says where in `ready` it stands, all but its group of suspects: those are looked for
@@ -9,7 +11,7 @@
 -- Index: job_pkey, lane_queue_kind_key, ready_pkey.
 WITH RECURSIVE place AS MATERIALIZED (
     SELECT j.id, l.id AS lane, j.priority, j.run_at
-    FROM unnest($1::int8[]) v (id), {schema}.job j, {schema}.lane l
+    FROM unnest(:ids::int8[]) v (id), {schema}.job j, {schema}.lane l
     WHERE j.id = v.id AND l.queue = j.queue AND l.kind = j.kind
 ), crowd (lane, suspect) AS (
     SELECT p.lane, s.suspect FROM (SELECT DISTINCT lane FROM place) p, LATERAL (
@@ -34,7 +36,7 @@ WITH RECURSIVE place AS MATERIALIZED (
         -- OFFSET: or a planner that takes `ready` for small would walk through all of the group.
         SELECT r.ctid AS place FROM {schema}.ready r
         WHERE r.lane = p.lane AND r.suspect = c.suspect AND r.priority = p.priority
-          AND r.run_at = p.run_at AND r.id BETWEEN p.id >> 7 << 7 AND p.id
+          AND r.run_at = p.run_at AND r.id BETWEEN {schema}.block_of(p.id) AND p.id
           AND p.id = ANY (coalesce(r.jobs, ARRAY[r.id]))
         OFFSET 0
     ) r

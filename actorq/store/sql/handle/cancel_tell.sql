@@ -1,8 +1,10 @@
--- Last step of a cancel: tell the supervisors that hold the jobs $1, unless a listener that hangs
--- has let the queue of notifications run full. Returns the jobs.
+-- Last step of a cancel: tell the supervisors that hold the jobs, unless a listener that hangs has
+-- let the queue of notifications run full. Returns the jobs.
+-- Parameters:
+--   ids  int8[]  the jobs that run
 -- Locks: none but that of all notifications, at the commit. Index: none, every lease is read.
-SELECT u.id, CASE WHEN pg_notification_queue_usage() < 0.9 THEN pg_notify(
-    'actorq_' || to_regnamespace('{schema}')::oid, concat_ws(' ', 'cancel', l.node, l.n, u.id)
+SELECT l.id, CASE WHEN pg_notification_queue_usage() < 0.9 THEN pg_notify(
+    'actorq_' || to_regnamespace('{schema}')::oid, concat_ws(' ', 'cancel', l.node, l.n, l.id)
 ) END
-FROM {schema}.lease l, unnest(l.jobs) WITH ORDINALITY u (id, k)
-WHERE u.id = ANY ($1::int8[]) AND (l.open IS NULL OR get_bit(l.open, u.k - 1) = 1)
+FROM {schema}.leased l
+WHERE l.id = ANY (:ids::int8[])

@@ -1,4 +1,6 @@
--- Wait, up to lock_timeout, until nobody else holds the job $1.
+-- Wait, up to lock_timeout, until nobody else holds a job.
+-- Parameters:
+--   id  int8  the job
 -- Returns a row if there is such a job.
 -- Locks: job. Index: job_pkey.
-SELECT FROM {schema}.job WHERE id = $1 FOR NO KEY UPDATE
+SELECT FROM {schema}.job WHERE id = :id FOR NO KEY UPDATE

@@ -1,3 +1,5 @@
--- Read the stored result of one job as JSON text. $1 id.
+-- Read the stored result of one job as JSON text.
+-- Parameters:
+--   id  int8  the job
 -- Locks: none. Index: result_pkey.
-SELECT value::text FROM {schema}.result WHERE job = $1
+SELECT value::text FROM {schema}.result WHERE job = :id

@@ -1,8 +1,9 @@
--- Say who holds job $1 under a lease. Returns a row, or none.
+-- Say who holds a job under a lease. Returns a row, or none.
+-- Parameters:
+--   id  int8  the job
 -- Locks: none. Index: node_pkey; every lease is read.
 SELECT l.node::text AS node, l.n AS lease, n.host, n.pid,
     extract(epoch FROM clock_timestamp() - l.claimed_at)::float8 AS held_s
-FROM {schema}.lease l
-LEFT JOIN {schema}.node n ON n.id = l.node,
-    unnest(l.jobs) WITH ORDINALITY u (id, k)
-WHERE u.id = $1::int8 AND (l.open IS NULL OR get_bit(l.open, u.k - 1) = 1);
+FROM {schema}.leased l
+LEFT JOIN {schema}.node n ON n.id = l.node
+WHERE l.id = :id::int8;

@@ -1,15 +1,20 @@
--- Ids of dead letters, newest first, by way of their last failure. $1 only ids below,
--- $2 limit, $3 not looked at, $4 kind or NULL, $5 queue or NULL.
+-- Ids of dead letters, newest first, by way of their last failure.
+-- Parameters:
+--   before  int8  only ids below this
+--   limit   int8  how many to find at most
+--   kind    text  only of this kind, or NULL
+--   queue   text  only of this queue, or NULL
 -- Locks: none. Index: failure_final backwards, once for each lane; job_pkey.
 SELECT DISTINCT f.job AS id
 FROM {schema}.lane a, LATERAL (
     SELECT f.job
     FROM {schema}.failure f
-    WHERE f.lane = a.id AND f.final AND f.job < $1::int8 AND $3::text IS NOT NULL
+    WHERE f.lane = a.id AND f.final AND f.job < :before::int8
       AND (SELECT j.state = 'failed' FROM {schema}.job j WHERE j.id = f.job)
     ORDER BY f.job DESC
-    LIMIT $2::int8
+    LIMIT :limit::int8
 ) f
-WHERE ($4::text IS NULL OR a.kind = $4::text) AND ($5::text IS NULL OR a.queue = $5::text)
+WHERE (:kind::text IS NULL OR a.kind = :kind::text)
+  AND (:queue::text IS NULL OR a.queue = :queue::text)
 ORDER BY f.job DESC
-LIMIT $2::int8;
+LIMIT :limit::int8;

@@ -1,13 +1,15 @@
--- Ids of leased jobs, newest first. $1 only ids below, $2 limit, $3 not looked at,
--- $4 kind or NULL, $5 queue or NULL.
+-- Ids of leased jobs, newest first.
+-- Parameters:
+--   before  int8  only ids below this
+--   limit   int8  how many to find at most
+--   kind    text  only of this kind, or NULL
+--   queue   text  only of this queue, or NULL
 -- Locks: none. Index: lane_pkey; every lease is read.
-SELECT u.id
-FROM {schema}.lease l
-JOIN {schema}.lane a ON a.id = l.lane,
-    unnest(l.jobs) WITH ORDINALITY u (id, k)
-WHERE u.id < $1::int8 AND (l.open IS NULL OR get_bit(l.open, u.k - 1) = 1)
-  AND ($3::text IS NOT NULL)
-  AND ($4::text IS NULL OR a.kind = $4::text)
-  AND ($5::text IS NULL OR a.queue = $5::text)
-ORDER BY u.id DESC
-LIMIT $2::int8;
+SELECT l.id
+FROM {schema}.leased l
+JOIN {schema}.lane a ON a.id = l.lane
+WHERE l.id < :before::int8
+  AND (:kind::text IS NULL OR a.kind = :kind::text)
+  AND (:queue::text IS NULL OR a.queue = :queue::text)
+ORDER BY l.id DESC
+LIMIT :limit::int8;

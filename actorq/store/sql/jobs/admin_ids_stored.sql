@@ -1,21 +1,27 @@
--- Look at a stretch of jobs, newest first, for those in a state of their row. $1 only ids below,
--- $2 limit, $3 state or NULL, $4 kind or NULL, $5 queue or NULL, $6 how many jobs to look at.
+-- Look at a stretch of jobs, newest first, for those in a state of their row.
+-- Parameters:
+--   before   int8  only ids below this
+--   limit    int8  how many to find at most
+--   state    text  only in this state, or NULL
+--   kind     text  only of this kind, or NULL
+--   queue    text  only of this queue, or NULL
+--   stretch  int8  how many jobs to look at
 -- Returns the last id looked at (NULL: none is left) and the ids that were found.
 -- Locks: none. Index: job_pkey, backwards.
 WITH stretch AS MATERIALIZED (
     SELECT j.id, j.state, j.kind, j.queue
     FROM {schema}.job j
-    WHERE j.id < $1::int8
+    WHERE j.id < :before::int8
     ORDER BY j.id DESC
-    LIMIT $6::int8
+    LIMIT :stretch::int8
 )
 SELECT (SELECT min(s.id) FROM stretch s) AS last,
     ARRAY(
         SELECT s.id
         FROM stretch s
-        WHERE ($3::text IS NULL OR s.state = $3::text::{schema}.job_state)
-          AND ($4::text IS NULL OR s.kind = $4::text)
-          AND ($5::text IS NULL OR s.queue = $5::text)
+        WHERE (:state::text IS NULL OR s.state = :state::text::{schema}.job_state)
+          AND (:kind::text IS NULL OR s.kind = :kind::text)
+          AND (:queue::text IS NULL OR s.queue = :queue::text)
         ORDER BY s.id DESC
-        LIMIT $2::int8
+        LIMIT :limit::int8
     ) AS ids;

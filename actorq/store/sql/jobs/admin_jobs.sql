@@ -1,5 +1,8 @@
--- Describe the jobs $1, newest first; $2: with their args. Instants are made text here: the
--- database knows more of them than Python does. Reads only.
+-- Describe jobs, newest first. Instants are made text here: the database knows more of them than
+-- Python does. Reads only.
+-- Parameters:
+--   ids        int8[]  which
+--   with_args  bool    whether with their args
 -- Locks: none. Index: job_pkey, failure_of_job; every lease is read.
 SELECT j.id, j.state, j.queue, j.kind, j.priority, j.key,
     coalesce(j.tags, '{}') AS tags,
@@ -11,7 +14,7 @@ SELECT j.id, j.state, j.queue, j.kind, j.priority, j.key,
     to_char(j.cancel_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS cancel_at,
     extract(epoch FROM statement_timestamp() - coalesce(j.finalized_at, j.run_at))::float8 AS age_s,
     f.cause, f.type AS error_type, f.message AS error_message,
-    CASE WHEN $2::bool THEN j.args::text END AS args
+    CASE WHEN :with_args::bool THEN j.args::text END AS args
 FROM {schema}.jobs j
 LEFT JOIN LATERAL (
     SELECT f.cause, f.type, left(f.message, 500) AS message
@@ -25,5 +28,5 @@ LEFT JOIN LATERAL (
     ORDER BY f.id DESC
     LIMIT 1
 ) f ON true
-WHERE j.id = ANY($1::int8[])
+WHERE j.id = ANY(:ids::int8[])
 ORDER BY j.id DESC;

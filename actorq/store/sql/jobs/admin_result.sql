@@ -1,3 +1,5 @@
--- Return the stored result of job $1 as text. Reads only.
+-- Return the stored result of a job as text. Reads only.
+-- Parameters:
+--   id  int8  the job
 -- Locks: none. Index: result_pkey.
-SELECT r.value::text AS value FROM {schema}.result r WHERE r.job = $1::int8;
+SELECT r.value::text AS value FROM {schema}.result r WHERE r.job = :id::int8;

@@ -1,14 +1,17 @@
 -- Give failed and cancelled jobs a new life: at once, with fresh counters; attempt only rises,
--- for it is part of the fence. $1 ids. Returns those that were either, each with its lane if it is
--- pending now, with NULL if another pending job holds its unique key. Of jobs with the same key the
--- newest gets it. A holder whose key row has changed since this snapshot is not known: it keeps it.
--- The lane is an outer join: a job must never be pending without standing in `ready`.
+-- for it is part of the fence.
+-- Parameters:
+--   ids  int8[]  the jobs
+-- Returns those that were either, each with its lane if it is pending now, with NULL if another
+-- pending job holds its unique key. Of jobs with the same key the newest gets it. A holder whose
+-- key row has changed since this snapshot is not known: it keeps it. The lane is an outer join: a
+-- job must never be pending without standing in `ready`.
 -- Locks: job by id, then unique_key by key, then failure. Index: job_pkey, unique_key_pkey,
 -- lane_queue_kind_key, failure_of_job.
 WITH dead AS MATERIALIZED (
     SELECT j.id, j.kind, j.unique_key
     FROM {schema}.job j
-    WHERE j.id = ANY($1::int8[]) AND j.state IN ('failed', 'cancelled')
+    WHERE j.id = ANY(:ids::int8[]) AND j.state IN ('failed', 'cancelled')
     ORDER BY j.id
     FOR NO KEY UPDATE
 ), wanted AS MATERIALIZED (
@@ -47,7 +50,7 @@ WITH dead AS MATERIALIZED (
     SELECT min(t.id), t.run_at, t.lane, t.priority, t.again,
         CASE WHEN count(*) > 1 THEN array_agg(t.id ORDER BY t.id) END
     FROM there t
-    GROUP BY t.run_at, t.lane, t.priority, t.again, t.id >> 7
+    GROUP BY t.run_at, t.lane, t.priority, t.again, {schema}.block_of(t.id)
     ORDER BY 1
     RETURNING lane
 ), cleared AS (

@@ -1,14 +1,18 @@
--- Look at the next $3 unique keys behind ($1, $2), and lock those that name no pending job, but
--- none that somebody is using. What they name then is asked once more by key_sweep.sql, whose
--- snapshot is newer than the locks: a retry takes its key back.
+-- Look at the next unique keys behind one, and lock those that name no pending job, but none that
+-- somebody is using. What they name then is asked once more by key_sweep.sql, whose snapshot is
+-- newer than the locks: a retry takes its key back.
+-- Parameters:
+--   kind   text  of the key behind which to look
+--   key    text  that key
+--   limit  int8  how many to look at
 -- Returns one row: how many were looked at, kind and key of the last one, and the locked ones.
 -- Locks: unique_key by key. Index: unique_key_pkey, job_pkey.
 WITH next AS MATERIALIZED (
     SELECT k.kind, k.key, k.job
     FROM {schema}.unique_key k
-    WHERE (k.kind, k.key) > ($1::text, $2::text)
+    WHERE (k.kind, k.key) > (:kind::text, :key::text)
     ORDER BY k.kind, k.key
-    LIMIT $3::int8
+    LIMIT :limit::int8
 ), stale AS MATERIALIZED (
     SELECT k.kind, k.key
     FROM next n, {schema}.unique_key k

@@ -1,7 +1,10 @@
--- Remove those of the unique keys $1 (kinds) and $2 (keys) that name no pending job.
--- Returns how many went, by its count of rows. The keys are locked by key_stale.sql.
+-- Remove those of some unique keys that name no pending job. They are locked by key_stale.sql.
+-- Parameters:
+--   kinds  text[]  one for each key
+--   keys   text[]  the keys
+-- Returns how many went, by its count of rows.
 -- Locks: unique_key, held already. Index: unique_key_pkey, job_pkey.
 DELETE FROM {schema}.unique_key k
-USING unnest($1::text[], $2::text[]) v (kind, key)
+USING unnest(:kinds::text[], :keys::text[]) v (kind, key)
 WHERE k.kind = v.kind AND k.key = v.key
   AND NOT EXISTS (SELECT FROM {schema}.job j WHERE j.id = k.job AND j.state = 'pending')

@@ -1,10 +1,13 @@
--- Remember the type of a kind's args. $1 kind, $2 fingerprint. Returns the one before, or NULL.
+-- Remember the type of a kind's args. Returns the one before, or NULL.
 -- Writes only what has changed: supervisors start often, and types change rarely.
+-- Parameters:
+--   kind         text  its name
+--   fingerprint  text  of the type of its args
 -- Locks: kind, even where nothing has changed. Index: kind_pkey.
 WITH old AS MATERIALIZED (
-    SELECT k.fingerprint FROM {schema}.kind k WHERE k.name = $1
+    SELECT k.fingerprint FROM {schema}.kind k WHERE k.name = :kind
 ), new AS (
-    INSERT INTO {schema}.kind AS k (name, fingerprint) VALUES ($1, $2)
+    INSERT INTO {schema}.kind AS k (name, fingerprint) VALUES (:kind, :fingerprint)
     ON CONFLICT (name) DO UPDATE
     SET fingerprint = excluded.fingerprint, declared_at = statement_timestamp()
     WHERE k.fingerprint IS DISTINCT FROM excluded.fingerprint

@@ -1,9 +1,12 @@
 -- Make the lanes that do not exist yet; reading them is a statement of its own, for this one
--- does not see what another session has just committed. $1 queues, $2 kinds.
+-- does not see what another session has just committed.
+-- Parameters:
+--   queues  text[]  one for each lane
+--   kinds   text[]  one for each lane
 -- Locks: the lanes that it makes, by queue and kind. Index: lane_queue_kind_key.
 INSERT INTO {schema}.lane (queue, kind)
 SELECT DISTINCT p.queue, p.kind
-FROM unnest($1::text[], $2::text[]) p (queue, kind)
+FROM unnest(:queues::text[], :kinds::text[]) p (queue, kind)
 WHERE NOT EXISTS (
     SELECT FROM {schema}.lane l WHERE l.queue = p.queue AND l.kind = p.kind
 )

@@ -1,11 +1,15 @@
--- Declare a supervisor dead, unless it has shown life since $2; NULL: whatever it has shown.
--- What another one wrote just when it was buried itself is swept up here, too.
--- $1 node. Returns: 1, or 0 if it lives.
+-- Declare a supervisor dead, unless it has shown life. What another one wrote just when it was
+-- buried itself is swept up here, too.
+-- Parameters:
+--   node     uuid  the supervisor
+--   beat_us  int8  its last beat that is known, in microseconds; NULL: it is dead whatever it has
+--                  shown
+-- Returns: 1, or 0 if it lives.
 -- Locks: node, then hunger and settled. Index: node_pkey; all of hunger and settled is read.
 WITH dead AS (
     DELETE FROM {schema}.node
-    WHERE id = $1::uuid
-      AND ($2::int8 IS NULL OR (extract(epoch FROM beat_at) * 1000000)::int8 = $2::int8)
+    WHERE id = :node::uuid
+      AND (:beat_us::int8 IS NULL OR (extract(epoch FROM beat_at) * 1000000)::int8 = :beat_us::int8)
     RETURNING id
 ), quiet AS (
     DELETE FROM {schema}.hunger h

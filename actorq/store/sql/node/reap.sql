@@ -1,8 +1,12 @@
--- Return the jobs of leases that no live node owns. $1 how many leases, $2 lost_budget,
--- $3 alone_after, $4 leases to leave alone, each as 'node n'.
+-- Return the jobs of leases that no live node owns.
+-- Parameters:
+--   limit        int8    how many leases at most
+--   lost_budget  int4    a job that was lost so often before fails
+--   alone_after  int4    a job that was lost so often runs alone, in a group below zero that is its
+--                        own
+--   spared       text[]  leases to leave alone, each as 'node n'
 -- Never by way of a dead node's own row: a claim may commit after that row is gone. Leases that
--- a settle holds are passed over. A job that was lost often enough runs alone, in a group
--- below zero that is its own. No counter can overflow: that would stop everybody's return. Each
+-- a settle holds are passed over. No counter can overflow: that would stop everybody's return. Each
 -- job goes into its own lane, whatever the lease says: it may come from another database.
 -- Returns: how many leases, how many of their jobs went back, failed, were cancelled; the lanes
 -- that they went to.
@@ -12,9 +16,9 @@ WITH lost AS MATERIALIZED (
     SELECT l.node, l.n, l.suspect, l.claimed_at, l.open, l.jobs
     FROM {schema}.lease l
     WHERE NOT EXISTS (SELECT FROM {schema}.node d WHERE d.id = l.node)
-      AND concat(l.node, ' ', l.n) <> ALL ($4::text[])
+      AND concat(l.node, ' ', l.n) <> ALL (:spared::text[])
     ORDER BY l.node, l.n
-    LIMIT $1::int8
+    LIMIT :limit::int8
     FOR UPDATE OF l SKIP LOCKED
 ), gone AS (
     DELETE FROM {schema}.lease l USING lost o WHERE l.node = o.node AND l.n = o.n
@@ -22,15 +26,15 @@ WITH lost AS MATERIALIZED (
 ), back AS MATERIALIZED (
     UPDATE {schema}.job j
     SET state = CASE WHEN j.cancel_at IS NOT NULL THEN 'cancelled'
-            WHEN j.n_lost >= $2::int4 THEN 'failed' ELSE 'pending' END::{schema}.job_state,
+            WHEN j.n_lost >= :lost_budget::int4 THEN 'failed'
+            ELSE 'pending' END::{schema}.job_state,
         attempt = least(j.attempt, 2147483646) + 1, n_lost = least(j.n_lost + 1, 32767),
         attempted_at = s.claimed_at,
-        finalized_at = CASE WHEN j.cancel_at IS NOT NULL OR j.n_lost >= $2::int4
+        finalized_at = CASE WHEN j.cancel_at IS NOT NULL OR j.n_lost >= :lost_budget::int4
             THEN statement_timestamp() END
     FROM (
         SELECT u.id, l.suspect, l.claimed_at
-        FROM lost l, unnest(l.jobs) WITH ORDINALITY u (id, k)
-        WHERE l.open IS NULL OR get_bit(l.open, u.k - 1) = 1
+        FROM lost l, {schema}.open_jobs(l.jobs, l.open) u
         ORDER BY u.id
     ) s
     WHERE j.id = s.id AND j.state = 'pending'
@@ -41,7 +45,8 @@ WITH lost AS MATERIALIZED (
             (SELECT a.id FROM {schema}.lane a WHERE a.queue = b.queue AND a.kind = b.kind),
             {schema}.made_lane(b.queue, b.kind)
         ),
-        CASE WHEN b.n_lost >= $3::int4 THEN (-1 - b.id % 2147483647)::int4 ELSE b.suspect END,
+        CASE WHEN b.n_lost >= :alone_after::int4 THEN (-1 - b.id % 2147483647)::int4
+            ELSE b.suspect END,
         b.priority, b.attempt > 0
     FROM back b WHERE b.state = 'pending'
     -- It may stand there already.

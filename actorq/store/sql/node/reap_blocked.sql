@@ -6,15 +6,14 @@ FROM {schema}.lease l
 WHERE NOT EXISTS (SELECT FROM {schema}.node d WHERE d.id = l.node)
   AND (
       SELECT count(*)
-      FROM unnest(l.jobs) WITH ORDINALITY u (id, k), LATERAL (
+      FROM {schema}.open_jobs(l.jobs, l.open) u, LATERAL (
           SELECT FROM {schema}.job j WHERE j.id = u.id AND j.state = 'pending' OFFSET 0
       ) j
-      WHERE l.open IS NULL OR get_bit(l.open, u.k - 1) = 1
   ) <> (
       SELECT count(*)
-      FROM unnest(l.jobs) WITH ORDINALITY u (id, k), LATERAL (
+      FROM {schema}.open_jobs(l.jobs, l.open) u, LATERAL (
           SELECT FROM {schema}.job j
-          WHERE j.id = u.id AND j.state = 'pending' AND (l.open IS NULL OR get_bit(l.open, u.k - 1) = 1)
+          WHERE j.id = u.id AND j.state = 'pending'
           FOR NO KEY UPDATE SKIP LOCKED
       ) j
   )

@@ -1,3 +1,5 @@
--- Return the next job's id above $1; NULL if there is none. Reads only.
+-- Return the next job's id above one; NULL if there is none. Reads only.
+-- Parameters:
+--   after  int8  that id
 -- Locks: none. Index: job_pkey.
-SELECT min(j.id) AS id FROM {schema}.job j WHERE j.id > $1::int8;
+SELECT min(j.id) AS id FROM {schema}.job j WHERE j.id > :after::int8;

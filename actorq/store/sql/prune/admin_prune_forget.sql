@@ -1,4 +1,6 @@
--- Forget what a prune has left in the places of the jobs $1; NULL: everywhere. Returns nothing.
+-- Forget what a prune has left in the places of some jobs. Returns nothing.
+-- Parameters:
+--   ids  int8[]  the jobs; NULL: forget it everywhere
 -- Locks: the rows of pruned. Index: pruned_pkey.
 DELETE FROM {schema}.pruned p
-WHERE $1::int8[] IS NULL OR p.place IN (SELECT u.id >> 16 FROM unnest($1::int8[]) u (id));
+WHERE :ids::int8[] IS NULL OR p.place IN (SELECT u.id >> 16 FROM unnest(:ids::int8[]) u (id));

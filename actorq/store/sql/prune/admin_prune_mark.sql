@@ -1,12 +1,20 @@
--- Remember what a prune has left in place $1: $2 pending jobs, and when the first completed ($3),
--- cancelled ($4) and failed one ($5) ended, NULL where there is none; $6 when the look at it began.
--- All are seconds since 1970. Returns nothing.
+-- Remember what a prune has left in a place. Returns nothing.
+-- Parameters:
+--   place        int8    the ids divided by 65,536
+--   n_pending    int8    how many jobs in it are pending
+--   completed_s  float8  when the first completed one ended, in seconds since 1970; NULL where
+--                        there is none
+--   cancelled_s  float8  the same of the cancelled ones
+--   failed_s     float8  the same of the failed ones
+--   looked_s     float8  when the look at it began, in seconds since 1970
 -- Locks: its row of pruned. Index: pruned_pkey.
 INSERT INTO {schema}.pruned (place, n_pending, completed_at, cancelled_at, failed_at, looked_at)
 VALUES (
-    $1::int8, $2::int8, to_timestamp(coalesce($3::float8, 'infinity')),
-    to_timestamp(coalesce($4::float8, 'infinity')), to_timestamp(coalesce($5::float8, 'infinity')),
-    to_timestamp($6::float8)
+    :place::int8, :n_pending::int8,
+    to_timestamp(coalesce(:completed_s::float8, 'infinity')),
+    to_timestamp(coalesce(:cancelled_s::float8, 'infinity')),
+    to_timestamp(coalesce(:failed_s::float8, 'infinity')),
+    to_timestamp(:looked_s::float8)
 )
 ON CONFLICT (place) DO UPDATE
 SET n_pending = excluded.n_pending, completed_at = excluded.completed_at,

@@ -1,4 +1,7 @@
--- Return the last id of the next $2 jobs from id $1 on; NULL if none is left. Reads only.
+-- Return the last id of the next jobs from an id on; NULL if none is left. Reads only.
+-- Parameters:
+--   first  int8  that id
+--   n      int8  how many jobs
 -- Locks: none. Index: job_pkey.
 SELECT max(s.id) AS last
-FROM (SELECT j.id FROM {schema}.job j WHERE j.id >= $1::int8 ORDER BY j.id LIMIT $2::int8) s;
+FROM (SELECT j.id FROM {schema}.job j WHERE j.id >= :first::int8 ORDER BY j.id LIMIT :n::int8) s;

@@ -1,3 +1,5 @@
--- Return those of the jobs $1 that foreign keys of others keep from being deleted. Reads only.
+-- Return those of some jobs that foreign keys of others keep from being deleted. Reads only.
+-- Parameters:
+--   ids  int8[]  the jobs
 -- Locks: none. Index: those of the tables that refer.
-SELECT u.id FROM unnest({schema}.referenced($1::int8[])) u (id);
+SELECT u.id FROM unnest({schema}.referenced(:ids::int8[])) u (id);

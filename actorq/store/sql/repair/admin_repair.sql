@@ -1,36 +1,36 @@
--- Put each of the jobs $1 where it belongs: a pending one that is not leased stands in `ready`
+-- Put each of some jobs where it belongs: a pending one that is not leased stands in `ready`
 -- exactly once, in its right place; everything else does not. The jobs and their rows in `ready`
 -- are locked by earlier statements of the same transaction. Of a row that holds a job wrongly the
 -- others go into a row of their own. Returns how many places were given up and added.
+-- Parameters:
+--   ids  int8[]  the jobs
 -- Locks: the rows of ready that it deletes. Index: job_pkey, lane_queue_kind_key; all of lease and
 -- ready is read.
 WITH leased AS MATERIALIZED (
-    SELECT DISTINCT u.id
-    FROM {schema}.lease l, unnest(l.jobs) WITH ORDINALITY u (id, k)
-    WHERE u.id = ANY($1::int8[]) AND (l.open IS NULL OR get_bit(l.open, u.k - 1) = 1)
+    SELECT DISTINCT l.id FROM {schema}.leased l WHERE l.id = ANY(:ids::int8[])
 ), due AS MATERIALIZED (
     SELECT j.id, j.run_at, a.id AS lane, j.priority, j.attempt
     FROM {schema}.job j
     LEFT JOIN {schema}.lane a ON a.queue = j.queue AND a.kind = j.kind
-    WHERE j.id = ANY($1::int8[]) AND j.state = 'pending'
+    WHERE j.id = ANY(:ids::int8[]) AND j.state = 'pending'
       AND NOT EXISTS (SELECT FROM leased l WHERE l.id = j.id)
 ), held AS MATERIALIZED (
     SELECT r.ctid AS place, r.run_at, r.lane, r.suspect, r.priority, r.again, r.id AS block,
         u.id, u.k
     FROM {schema}.ready r, unnest(coalesce(r.jobs, ARRAY[r.id])) WITH ORDINALITY u (id, k)
-    WHERE CASE WHEN r.jobs IS NULL THEN r.id = ANY($1::int8[])
-        ELSE EXISTS (SELECT FROM unnest(r.jobs) x (id) WHERE x.id = ANY($1::int8[])) END
+    WHERE CASE WHEN r.jobs IS NULL THEN r.id = ANY(:ids::int8[])
+        ELSE EXISTS (SELECT FROM unnest(r.jobs) x (id) WHERE x.id = ANY(:ids::int8[])) END
 ), kept AS MATERIALIZED (
     SELECT DISTINCT ON (h.id) h.id, h.place, h.k
     FROM held h
     JOIN due d ON d.id = h.id AND d.lane = h.lane
         AND d.priority = h.priority AND d.run_at = h.run_at
-    WHERE h.id >= h.block AND h.id >> 7 = h.block >> 7
+    WHERE h.id >= h.block AND {schema}.block_of(h.id) = {schema}.block_of(h.block)
     ORDER BY h.id, h.suspect, h.place, h.k
 ), wrong AS MATERIALIZED (
     SELECT h.place, count(*) AS n
     FROM held h
-    WHERE h.id = ANY($1::int8[])
+    WHERE h.id = ANY(:ids::int8[])
       AND NOT EXISTS (SELECT FROM kept k WHERE k.id = h.id AND k.place = h.place AND k.k = h.k)
     GROUP BY h.place
 ), removed AS MATERIALIZED (
@@ -42,7 +42,7 @@ WITH leased AS MATERIALIZED (
         CASE WHEN count(*) > 1 THEN array_agg(h.id ORDER BY h.id) END
     FROM removed r
     JOIN held h ON h.place = r.place
-    WHERE h.id <> ALL($1::int8[])
+    WHERE h.id <> ALL(:ids::int8[])
        OR EXISTS (SELECT FROM kept k WHERE k.id = h.id AND k.place = h.place AND k.k = h.k)
     GROUP BY h.place, h.run_at, h.lane, h.suspect, h.priority, h.again
 ), added AS (
@@ -56,7 +56,7 @@ WITH leased AS MATERIALIZED (
           SELECT FROM held h
           WHERE h.id = d.id AND NOT EXISTS (SELECT FROM removed r WHERE r.place = h.place)
       )
-    GROUP BY d.lane, d.run_at, d.priority, d.id >> 7
+    GROUP BY d.lane, d.run_at, d.priority, {schema}.block_of(d.id)
     RETURNING coalesce(cardinality(jobs), 1) AS n
 )
 SELECT (SELECT coalesce(sum(n), 0) FROM removed)::int8 AS n_removed,

@@ -1,5 +1,7 @@
--- Mark the last failure of those of the jobs $1 that have failed, no other, and in their lane. The
+-- Mark the last failure of those of some jobs that have failed, no other, and in their lane. The
 -- jobs are locked. Returns nothing.
+-- Parameters:
+--   ids  int8[]  the jobs
 -- Locks: failure. Index: job_pkey, failure_of_job, lane_queue_kind_key.
 UPDATE {schema}.failure f
 SET final = right_.final, lane = right_.lane
@@ -9,6 +11,6 @@ FROM (
     FROM {schema}.job j
     JOIN {schema}.failure f ON f.job = j.id
     JOIN {schema}.lane a ON a.queue = j.queue AND a.kind = j.kind
-    WHERE j.id = ANY ($1::int8[])
+    WHERE j.id = ANY (:ids::int8[])
 ) right_
 WHERE f.id = right_.id AND (f.final, f.lane) IS DISTINCT FROM (right_.final, right_.lane);

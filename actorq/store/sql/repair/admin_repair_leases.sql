@@ -10,8 +10,7 @@ FROM (
     SELECT l.node, l.n, j.queue, j.kind
     FROM {schema}.lease l, LATERAL (
         SELECT j.queue, j.kind
-        FROM unnest(l.jobs) WITH ORDINALITY u (id, k) JOIN {schema}.job j ON j.id = u.id
-        WHERE l.open IS NULL OR get_bit(l.open, u.k - 1) = 1
+        FROM {schema}.open_jobs(l.jobs, l.open) u JOIN {schema}.job j ON j.id = u.id
         ORDER BY u.k LIMIT 1
     ) j
 ) f

@@ -1,3 +1,5 @@
--- Lock the jobs $1: until the commit nothing puts them into `ready`.
+-- Lock some jobs: until the commit nothing puts them into `ready`.
+-- Parameters:
+--   ids  int8[]  the jobs
 -- Locks: job by id. Index: job_pkey.
-SELECT j.id FROM {schema}.job j WHERE j.id = ANY($1::int8[]) ORDER BY j.id FOR NO KEY UPDATE;
+SELECT j.id FROM {schema}.job j WHERE j.id = ANY(:ids::int8[]) ORDER BY j.id FOR NO KEY UPDATE;

@@ -1,8 +1,10 @@
--- Lock what stands in `ready` of the jobs $1: waits for claims under way; later ones skip it.
+-- Lock what stands in `ready` of some jobs: waits for claims under way; later ones skip it.
+-- Parameters:
+--   ids  int8[]  the jobs
 -- Locks: ready by id. Index: none, all of ready is read.
 SELECT r.id
 FROM {schema}.ready r
-WHERE CASE WHEN r.jobs IS NULL THEN r.id = ANY($1::int8[])
-    ELSE EXISTS (SELECT FROM unnest(r.jobs) u (id) WHERE u.id = ANY($1::int8[])) END
+WHERE CASE WHEN r.jobs IS NULL THEN r.id = ANY(:ids::int8[])
+    ELSE EXISTS (SELECT FROM unnest(r.jobs) u (id) WHERE u.id = ANY(:ids::int8[])) END
 ORDER BY r.id
 FOR UPDATE;

@@ -1,8 +1,10 @@
--- Delete the failures and results of those of the jobs $1 that are not there. Returns nothing.
+-- Delete the failures and results of those of some jobs that are not there. Returns nothing.
+-- Parameters:
+--   ids  int8[]  the jobs
 -- Locks: the rows that it deletes. Index: failure_of_job, result_pkey, job_pkey.
 WITH gone AS MATERIALIZED (
     SELECT u.id
-    FROM unnest($1::int8[]) u (id)
+    FROM unnest(:ids::int8[]) u (id)
     WHERE NOT EXISTS (SELECT FROM {schema}.job j WHERE j.id = u.id)
 ), failures AS (
     DELETE FROM {schema}.failure f USING gone g WHERE f.job = g.id

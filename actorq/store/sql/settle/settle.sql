@@ -1,38 +1,59 @@
 -- Write the outcomes of any number of batches, in one statement.
--- $1 node, $2 settle_no, odd or even for each of a node's two settlers; $3/$4 leases that end
--- (n, seq); $5/$6/$7 leases that go on (n, seq, open);
--- {rows}: completions, one row for the jobs of a batch that had the same attempt: (k, attempt,
--- ids, results or NULL); $8 to $19: all other outcomes, one element each per job; $20: how many
--- jobs all these are. Results are one text, a record separator (1E) between them and a unit
--- separator (1F) for none, neither of which JSON can hold: an array would be parsed character by
--- character.
--- Returns: the leases (k) that matched, and the jobs that were written, NULL if that were all.
--- k counts this statement's leases from 1: those that end first, then those that go on.
--- What runs again goes into its own lane.
+-- Parameters:
+--   node           uuid      who settles
+--   settle_no      int8      the number of this statement, odd or even for each of a node's two
+--                            settlers
+--   ended          int8[]    leases that end: their numbers
+--   ended_seqs     int4[]    their sequence numbers
+--   going_on       int8[]    leases that go on: their numbers
+--   going_on_seqs  int4[]    their sequence numbers
+--   open           bytea[]   a bit for each of their jobs that is open still
+--   ids            int8[]    all outcomes but the completions of {rows}, one element for each job:
+--                            its id
+--   ks             int4[]    the lease of each, see k below
+--   attempts       int4[]    the attempt that each was claimed with
+--   states         text[]    the state that each goes to
+--   charges        int2[]    0, or what is counted against it: 1 for a failure, 2 for a crash
+--   retries_s      float8[]  in how many seconds it runs again; NULL: at its run_at
+--   suspects       int4[]    the group that it waits in then
+--   results        text[]    what it returned as JSON text, or NULL
+--   causes         text[]    what its failure was, or NULL
+--   types          text[]    the type of its error, or NULL
+--   messages       text[]    the text of its error, or NULL
+--   tracebacks     text[]    the traceback of its error, or NULL
+--   n_jobs         int8      how many jobs all these and the completions are
+-- {rows}: completions, one row for the jobs of a batch that had the same attempt: (k, attempt, ids,
+-- results or NULL), numbered behind the parameters. Results are one text, a record separator (1E)
+-- between them and a unit separator (1F) for none, neither of which JSON can hold: an array would
+-- be parsed character by character.
+-- Returns: the leases (k) that matched, and the jobs that were written, NULL if that were all. k
+-- counts this statement's leases from 1: those that end first, then those that go on. What runs
+-- again goes into its own lane.
 -- Locks: node (KEY SHARE), lease, job (of a batch by id), in this order: reading `held` in every
 -- later step is what makes the earlier ones come first.
--- Index: node_pkey, settled_pkey, lease_pkey, job_pkey, lane_queue_kind_key, result_pkey.
--- No step joins rows with another step's: the planner might do that by brute force, so what an
--- insert needs is carried through.
--- No counter can overflow, whatever was inserted: it would keep all outcomes from being written.
+-- Index: node_pkey, settled_pkey, lease_pkey, job_pkey, lane_queue_kind_key, result_pkey. No step
+-- joins rows with another step's: the planner might do that by brute force, so what an insert needs
+-- is carried through. No counter can overflow, whatever was inserted: it would keep all outcomes
+-- from being written.
 WITH me AS MATERIALIZED (
     -- Keeps the node from being declared dead meanwhile, but not from beating.
-    SELECT id FROM {schema}.node WHERE id = $1::uuid FOR KEY SHARE
+    SELECT id FROM {schema}.node WHERE id = :node::uuid FOR KEY SHARE
 ), numbered AS (
-    INSERT INTO {schema}.settled (node, no) SELECT id, $2::int8 FROM me
+    INSERT INTO {schema}.settled (node, no) SELECT id, :settle_no::int8 FROM me
     ON CONFLICT (node, no) DO NOTHING
 ), outdated AS (
-    DELETE FROM {schema}.settled WHERE node = $1::uuid AND no = $2::int8 - 2
+    DELETE FROM {schema}.settled WHERE node = :node::uuid AND no = :settle_no::int8 - 2
 ), closed AS MATERIALIZED (
     DELETE FROM {schema}.lease l
-    USING unnest($3::int8[], $4::int4[]) WITH ORDINALITY v (n, seq, k)
-    WHERE l.node = $1::uuid AND l.n = v.n AND l.seq = v.seq AND (SELECT count(*) FROM me) = 1
+    USING unnest(:ended::int8[], :ended_seqs::int4[]) WITH ORDINALITY v (n, seq, k)
+    WHERE l.node = :node::uuid AND l.n = v.n AND l.seq = v.seq AND (SELECT count(*) FROM me) = 1
     RETURNING v.k, l.lane, l.claimed_at
 ), bumped AS MATERIALIZED (
     UPDATE {schema}.lease l SET seq = l.seq + 1, open = v.open
-    FROM unnest($5::int8[], $6::int4[], $7::bytea[]) WITH ORDINALITY v (n, seq, open, k)
-    WHERE l.node = $1::uuid AND l.n = v.n AND l.seq = v.seq AND (SELECT count(*) FROM me) = 1
-    RETURNING v.k + cardinality($3::int8[]) AS k, l.lane, l.claimed_at
+    FROM unnest(:going_on::int8[], :going_on_seqs::int4[], :open::bytea[])
+        WITH ORDINALITY v (n, seq, open, k)
+    WHERE l.node = :node::uuid AND l.n = v.n AND l.seq = v.seq AND (SELECT count(*) FROM me) = 1
+    RETURNING v.k + cardinality(:ended::int8[]) AS k, l.lane, l.claimed_at
 ), held AS MATERIALIZED (
     SELECT array_agg(lane ORDER BY k) AS lane, array_agg(at ORDER BY k) AS at
     FROM (
@@ -41,7 +62,7 @@ WITH me AS MATERIALIZED (
             SELECT k, lane, claimed_at FROM closed
             UNION ALL SELECT k, lane, claimed_at FROM bumped
             UNION ALL SELECT k, 0, NULL
-            FROM generate_series(1, cardinality($3::int8[]) + cardinality($5::int8[])) k
+            FROM generate_series(1, cardinality(:ended::int8[]) + cardinality(:going_on::int8[])) k
         ) l (k, lane, at)
         GROUP BY k
     ) l
@@ -68,8 +89,9 @@ WITH me AS MATERIALIZED (
             THEN statement_timestamp() END
     FROM (
         SELECT * FROM unnest(
-            $8::int8[], $9::int4[], $10::int4[], $11::text[], $12::int2[], $13::float8[],
-            $14::int4[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[]
+            :ids::int8[], :ks::int4[], :attempts::int4[], :states::text[], :charges::int2[],
+            :retries_s::float8[], :suspects::int4[], :results::text[], :causes::text[],
+            :types::text[], :messages::text[], :tracebacks::text[]
         ) v (
             id, k, attempt, state, charge, retry_s,
             suspect, result, cause, type, message, traceback
@@ -106,5 +128,5 @@ WITH me AS MATERIALIZED (
     FROM other o WHERE o.cause IS NOT NULL
 )
 SELECT ARRAY(SELECT k FROM closed UNION ALL SELECT k FROM bumped),
-    CASE WHEN (SELECT count(*) FROM done) + (SELECT count(*) FROM other) <> $20::int8
+    CASE WHEN (SELECT count(*) FROM done) + (SELECT count(*) FROM other) <> :n_jobs::int8
     THEN ARRAY(SELECT id FROM done UNION ALL SELECT id FROM other) END

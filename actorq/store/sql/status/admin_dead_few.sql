@@ -1,5 +1,7 @@
--- Count the dead letters of the lanes that have at most $1 of them: a sample may have missed them.
+-- Count the dead letters of the lanes that have few of them: a sample may have missed them.
 -- Reads only.
+-- Parameters:
+--   most  int8  as many as are few
 -- Returns a row per such lane, as admin_dead.sql does.
 -- Locks: none. Index: failure_final, once for each lane; job_pkey.
 SELECT l.id AS lane, d.n_dead
@@ -10,7 +12,7 @@ FROM {schema}.lane l, LATERAL (
             (SELECT j.state = 'failed' FROM {schema}.job j WHERE j.id = f.job) AS is_dead
         FROM {schema}.failure f
         WHERE f.lane = l.id AND f.final
-        LIMIT $1::int8 + 1
+        LIMIT :most::int8 + 1
     ) f
 ) d
-WHERE d.n_rows <= $1::int8;
+WHERE d.n_rows <= :most::int8;

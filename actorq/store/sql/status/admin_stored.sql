@@ -1,4 +1,6 @@
--- Count the jobs on $1 percent of the table's pages, finished ones included.
+-- Count the jobs on some of the table's pages, finished ones included.
+-- Parameters:
+--   percent  real  how many of the pages
 -- Returns: one number.
 -- Locks: none. Index: none, pages are taken at random, or all of them.
-SELECT count(*) AS n_stored FROM {schema}.job TABLESAMPLE SYSTEM ($1::real);
+SELECT count(*) AS n_stored FROM {schema}.job TABLESAMPLE SYSTEM (:percent::real);

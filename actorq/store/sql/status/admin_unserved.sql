@@ -1,8 +1,11 @@
--- Lanes with a job that has been due for $1 seconds while no supervisor holds a batch of the
--- lane or waits for its jobs. $2: count up to so many rows of these jobs. Reads only.
+-- Lanes with a job that has been due for a while, which no supervisor holds a batch of, or waits
+-- for. Reads only.
+-- Parameters:
+--   due_s  float8  for how many seconds it has been due
+--   most   int8    count up to so many rows of such jobs
 -- Locks: none. Index: hunger_pkey, node_pkey, and ready_pkey once for each priority of a lane; all
 -- of lease is read.
-SELECT a.queue, a.kind, w.n, w.n_rows > $2::int8 AS more,
+SELECT a.queue, a.kind, w.n, w.n_rows > :most::int8 AS more,
     extract(epoch FROM statement_timestamp() - w.first_at)::float8 AS oldest_s
 FROM {schema}.lane a, LATERAL (
     SELECT sum(r.n) AS n, min(r.run_at) AS first_at, count(*) AS n_rows
@@ -12,11 +15,11 @@ FROM {schema}.lane a, LATERAL (
             SELECT coalesce(cardinality(r.jobs), 1) AS n, r.run_at
             FROM {schema}.ready r
             WHERE r.lane = a.id AND r.suspect = 0 AND r.priority = p::int2
-              AND r.run_at <= statement_timestamp() - $1::float8 * interval '1 second'
+              AND r.run_at <= statement_timestamp() - :due_s::float8 * interval '1 second'
             ORDER BY r.run_at, r.id
-            LIMIT $2::int8 + 1
+            LIMIT :most::int8 + 1
         ) r
-        LIMIT $2::int8 + 1
+        LIMIT :most::int8 + 1
     ) r
 ) w
 WHERE w.n_rows > 0

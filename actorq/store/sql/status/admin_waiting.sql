@@ -1,4 +1,6 @@
--- Count what waits on $1 percent of the pages of `ready`, by lane. Reads only.
+-- Count what waits on some of the pages of `ready`, by lane. Reads only.
+-- Parameters:
+--   percent  real  how many of the pages
 -- Returns a row per lane that was met.
 -- Locks: none. Index: none, pages are taken at random, or all of them.
 SELECT r.lane,
@@ -11,6 +13,6 @@ SELECT r.lane,
         - statement_timestamp())::float8 AS next_in_s
 FROM (
     SELECT r.lane, r.suspect, r.run_at, r.again, coalesce(cardinality(r.jobs), 1) AS n
-    FROM {schema}.ready r TABLESAMPLE SYSTEM ($1::real)
+    FROM {schema}.ready r TABLESAMPLE SYSTEM (:percent::real)
 ) r
 GROUP BY r.lane;

@@ -1,5 +1,7 @@
--- Count what waits in the lanes that have at most $1 rows in `ready`: a sample may have missed
--- them. Reads only.
+-- Count what waits in the lanes that have few rows in `ready`: a sample may have missed them. Reads
+-- only.
+-- Parameters:
+--   most  int8  as many rows as are few
 -- Returns a row per such lane, as admin_waiting.sql does.
 -- Locks: none. Index: ready_pkey, once for each lane.
 SELECT l.id AS lane, w.n_due, w.n_scheduled, w.n_retrying, w.n_suspect, w.oldest_s, w.next_in_s
@@ -17,7 +19,7 @@ FROM {schema}.lane l, LATERAL (
         FROM {schema}.ready r
         WHERE r.lane = l.id
         ORDER BY r.lane, r.suspect, r.priority, r.run_at, r.id
-        LIMIT $1::int8 + 1
+        LIMIT :most::int8 + 1
     ) r
 ) w
-WHERE w.n_rows <= $1::int8;
+WHERE w.n_rows <= :most::int8;

@@ -42,7 +42,7 @@ BEGIN
                 CASE WHEN count(*) > 1 THEN array_agg(i.id ORDER BY i.id) END
             FROM inserted i
             WHERE i.state = 'pending' AND i.queue = first.queue AND i.kind = first.kind
-            GROUP BY i.run_at, i.priority, i.id >> 7
+            GROUP BY i.run_at, i.priority, {schema}.block_of(i.id)
             ORDER BY 1
             RETURNING coalesce(cardinality(jobs), 1) AS n
         )
@@ -63,7 +63,7 @@ BEGIN
         LEFT JOIN {schema}.lane l ON l.queue = i.queue AND l.kind = i.kind
         LEFT JOIN {schema}.new_lane n ON n.queue = i.queue AND n.kind = i.kind
         WHERE i.state = 'pending' AND (lane.id IS NULL OR l.id IS DISTINCT FROM lane.id)
-        GROUP BY l.id, n.id, i.run_at, i.priority, i.id >> 7
+        GROUP BY l.id, n.id, i.run_at, i.priority, {schema}.block_of(i.id)
         ORDER BY 1;
     END IF;
 

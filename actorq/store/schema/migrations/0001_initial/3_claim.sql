@@ -24,7 +24,7 @@ BEGIN
         CASE WHEN count(*) > 1 THEN array_agg(b.id ORDER BY b.id) END
     FROM (
         SELECT h.id, h.run_at, h.priority, h.attempt, h.lane, row_number() OVER (
-            PARTITION BY h.lane, h.run_at, h.priority, h.id >> 7 ORDER BY h.id
+            PARTITION BY h.lane, h.run_at, h.priority, {schema}.block_of(h.id) ORDER BY h.id
         ) AS k
         FROM (
             SELECT j.id, j.run_at, j.priority, j.attempt, CASE WHEN j.kind = l.kind AND j.queue = l.queue
@@ -33,7 +33,7 @@ BEGIN
             WHERE j.id = ANY ($3) AND j.state = 'pending'
         ) h
     ) b
-    GROUP BY b.lane, b.run_at, b.priority, b.id >> 7, (b.k - 1) / $4
+    GROUP BY b.lane, b.run_at, b.priority, {schema}.block_of(b.id), (b.k - 1) / $4
     ORDER BY 1;
     IF EXISTS (SELECT FROM {schema}.hunger h WHERE h.lane = $1 AND h.node <> $5)
         AND pg_notification_queue_usage() < 0.9
@@ -65,6 +65,28 @@ BEGIN
     ) w;
 END $$;
 
+-- The pieces that several statements share. What BEGIN ATOMIC or RETURN says is bound here and now,
+-- whatever the caller's search_path is, and a planner puts it in the place of the call.
+
+-- The id that a job's block may begin with: jobs of a row of `ready` agree in all but the last 7
+-- bits.
+CREATE FUNCTION {schema}.block_of(id bigint) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN id >> 7 << 7;
+
+-- Those of a lease's jobs that are open: all of them until it is settled in part, then those whose
+-- bit is set. k is their place among all, from 1.
+CREATE FUNCTION {schema}.open_jobs(jobs bigint[], open bytea) RETURNS TABLE (id bigint, k bigint)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT u.id, u.k FROM unnest(jobs) WITH ORDINALITY u (id, k)
+    WHERE open IS NULL OR get_bit(open, u.k - 1) = 1;
+END;
+
+-- The jobs that are open under leases, one by one, with what they have in common.
+CREATE VIEW {schema}.leased AS
+SELECT o.id, o.k, l.node, l.n, l.lane, l.claimed_at
+FROM {schema}.lease l, {schema}.open_jobs(l.jobs, l.open) o;
+
 -- The jobs in `ready`, one by one, with what they have in common with their block.
 CREATE VIEW {schema}.queued AS
 SELECT unnest(coalesce(r.jobs, ARRAY[r.id])) AS id, r.run_at, r.lane, r.suspect, r.priority,
@@ -76,11 +98,7 @@ CREATE VIEW {schema}.jobs AS
 SELECT j.id, j.queue, j.kind,
     CASE
         WHEN j.state <> 'pending' THEN j.state::text
-        WHEN j.id IN (
-            SELECT u.id
-            FROM {schema}.lease l, unnest(l.jobs) WITH ORDINALITY u (id, k)
-            WHERE l.open IS NULL OR get_bit(l.open, u.k - 1) = 1
-        ) THEN 'running'
+        WHEN j.id IN (SELECT l.id FROM {schema}.leased l) THEN 'running'
         WHEN j.attempt > 0 THEN 'retrying'
         WHEN j.run_at > clock_timestamp() THEN 'scheduled'
         ELSE 'ready'

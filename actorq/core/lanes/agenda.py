@@ -1,0 +1,164 @@
+"""Which lanes want something now, and when the next will: nobody has to ask all of them.
+
+The lanes themselves report here whatever changes (see `core.lanes.lane`), so that a step costs the
+same beside ten idle lanes and beside ten thousand.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+from typing import Generic, Protocol, TypeVar
+
+
+class Listed(Protocol):
+    """Be something that an agenda lists: a lane."""
+
+    kind: str
+    look_at: float
+    n_claiming: int
+    is_due: bool
+    pass_: float
+
+    def fall_due(self) -> None:
+        """Take note that it is worth its while to look into it now."""
+
+
+L = TypeVar("L", bound=Listed)
+
+SLACK = 64
+"""So many dead entries are never worth a sweep."""
+
+
+class LazyHeap:
+    """A heap of lanes by key, whose dead entries are skipped when they come to the top.
+
+    An entry is dead as soon as `is_live` says so of its key and its lane's number. When there are
+    more entries than twice the live ones of the last sweep, the dead are swept out: a lane that
+    changes its key again and again may not fill the memory.
+    """
+
+    __slots__ = ("entries", "is_live", "most")
+
+    def __init__(self, is_live: Callable[[float, int], bool]) -> None:
+        self.entries: list[tuple[float, int]] = []
+        self.is_live = is_live
+        self.most = SLACK
+
+    def push(self, key: float, no: int) -> None:
+        """Add a lane under a key; its entries under other keys are dead by now."""
+        heappush(self.entries, (key, no))
+        if len(self.entries) > self.most:
+            self.entries = [entry for entry in set(self.entries) if self.is_live(*entry)]
+            heapify(self.entries)
+            self.most = 2 * len(self.entries) + SLACK
+
+    def first(self) -> tuple[float, int] | None:
+        """Return the least key that is live, and its lane's number."""
+        while self.entries:
+            entry = self.entries[0]
+            if self.is_live(*entry):
+                return entry
+            heappop(self.entries)
+        return None
+
+
+@dataclass(slots=True, eq=False)
+class KindLanes(Generic[L]):
+    """Which lanes of one kind are in which state, each by its number."""
+
+    due: LazyHeap  # those worth a look now, by pass value: the lowest is served next
+    n: int = 0
+    n_hungry: int = 0
+    stirred: dict[int, L] = field(default_factory=dict)
+    wanted: dict[int, L] = field(default_factory=dict)  # of their frontier
+    nonempty: dict[int, L] = field(default_factory=dict)
+    delayed: dict[int, L] = field(default_factory=dict)  # a job is known that becomes due later
+    quiet: dict[int, L] = field(default_factory=dict)  # had nothing to do, are not hungry yet
+
+    def asked(self, no: int) -> None:
+        """Note that a quiet lane is hungry now, or not quiet: it is listed when it is again."""
+        del self.quiet[no]
+
+
+class Agenda(Generic[L]):
+    """All lanes of one supervisor: which are due, and when the next will be.
+
+    A lane is due while its `look_at` has come and no claim of it is in flight.
+    """
+
+    def __init__(self) -> None:
+        self.lanes: list[L] = []
+        self.kinds: dict[str, KindLanes[L]] = {}
+        self.n_due = 0
+        self.n_claiming = 0
+        self.suspected: dict[int, L] = {}  # groups of them wait in quarantine
+        self.gathering: dict[int, L] = {}
+        self.flooding: dict[int, L] = {}
+        self._timed = LazyHeap(self._is_waiting)
+        self._due_kinds: dict[str, KindLanes[L]] = {}
+
+    def of_kind(self, name: str) -> KindLanes[L]:
+        """Return what is known of one kind's lanes."""
+        if name not in self.kinds:
+            self.kinds[name] = KindLanes(LazyHeap(self._is_due))
+        return self.kinds[name]
+
+    def add(self, lane: L) -> int:
+        """List a lane; returns its number, which is its place among equals."""
+        self.lanes.append(lane)
+        self.of_kind(lane.kind).n += 1
+        return len(self.lanes) - 1
+
+    def schedule(self, at: float, no: int) -> None:
+        """Remember when a lane is to be looked into."""
+        self._timed.push(at, no)
+
+    def advance(self, now: float) -> None:
+        """Let the lanes fall due whose time has come."""
+        while (first := self._timed.first()) is not None and first[0] <= now:
+            lane, no = self.lanes[first[1]], first[1]
+            lane.fall_due()  # which makes the entry dead
+            self.n_due += 1
+            of_kind = self._due_kinds[lane.kind] = self.kinds[lane.kind]
+            of_kind.due.push(lane.pass_, no)
+
+    def next_at(self) -> float:
+        """Return when the next lane falls due, as far as is known."""
+        first = self._timed.first()
+        return math.inf if first is None else first[0]
+
+    def served_next(self) -> Iterator[L]:
+        """Yield of each kind with due lanes the one whose turn it is."""
+        for name, of_kind in list(self._due_kinds.items()):
+            first = of_kind.due.first()
+            if first is None:
+                del self._due_kinds[name]
+            else:
+                yield self.lanes[first[1]]
+
+    def is_due(self, name: str, now: float) -> bool:
+        """Tell whether any lane of a kind is due."""
+        self.advance(now)
+        return self.kinds[name].due.first() is not None
+
+    def any_waits(self, now: float) -> bool:
+        """Tell whether some lane has nothing to do: it is not due, and is not being claimed."""
+        self.advance(now)
+        return len(self.lanes) > self.n_due + self.n_claiming
+
+    def take_flooding(self) -> list[L]:
+        """Return the lanes that too many notifications came for since this was last asked."""
+        flooding = list(self.flooding.values())
+        self.flooding.clear()
+        return flooding
+
+    def _is_waiting(self, at: float, no: int) -> bool:
+        lane = self.lanes[no]
+        return lane.look_at == at and not lane.is_due and not lane.n_claiming
+
+    def _is_due(self, pass_: float, no: int) -> bool:
+        lane = self.lanes[no]
+        return lane.is_due and lane.pass_ == pass_
