@@ -3,7 +3,9 @@
 A section has a database and a directory of its own. Python blocks that begin with the name of a
 file become that file, for this section and all later ones of its page; other Python blocks are
 run. In console blocks the lines after `$` are run by bash, and what stands below a command must
-be in its output, where … stands for anything. SQL blocks are executed.
+be in its output, where … stands for anything. SQL blocks are executed, blocks of text are pictures
+and examples of output. A page that says `<!-- with the files of start.md -->` has the files of that
+page, too.
 """
 
 from __future__ import annotations
@@ -21,13 +23,15 @@ import pytest
 from tests.support.shell import ROOT
 
 README = "README.md"
-PAGES = [README, *sorted(f"actorq/docs/{p.name}" for p in (ROOT / "actorq/docs").glob("*.md"))]
+DOCS = "actorq/docs/"
+PAGES = [README, *sorted(str(p.relative_to(ROOT)) for p in (ROOT / DOCS).rglob("*.md"))]
 TEXTS = {page: (ROOT / page).read_text("utf-8") for page in PAGES}
-TEXT = TEXTS[README]
+BORROWED = re.compile(r"^<!-- with the files of (\w+\.md) -->$", re.M)
 NOT_RUN = "<!-- not run here"
 EMPTY = "<!-- begins with an empty database -->"
 FILE = re.compile(r"# (\w+\.py)\n")
 DEADLINE_S = 50
+TEXT_COLUMNS = 76  # of 80, less what stands around a block
 
 
 class Block(NamedTuple):
@@ -67,12 +71,20 @@ SECTIONS = {
 def files_until(page: str, section: str) -> dict[str, str]:
     """Return the files made by all blocks of a page up to the end of a section."""
     files: dict[str, str] = {}
+    for lender in BORROWED.findall(TEXTS[page]):
+        files |= all_files(f"{DOCS}{lender}")
     for where, found in SECTIONS.items():
         if where[0] == page:
             files |= {block.file: block.body for block in found if block.file}
         if where == (page, section):
             return files
     raise KeyError(section)
+
+
+def all_files(page: str) -> dict[str, str]:
+    """Return the files made by all blocks of a page."""
+    found = [block for where, of in SECTIONS.items() if where[0] == page for block in of]
+    return {block.file: block.body for block in found if block.file}
 
 
 @pytest.mark.timeout(240)  # a section can start a dozen processes
@@ -102,6 +114,10 @@ def run(block: Block, dsn: str, directory: Path) -> None:
     elif block.language == "sql":
         with psycopg.connect(dsn) as conn:
             conn.execute(block.body.encode())
+    elif block.language == "text":
+        wide = [line for line in block.body.splitlines() if len(line) > TEXT_COLUMNS]
+        assert block.body.strip()
+        assert not wide, "a terminal of 80 columns would wrap this"
     elif block.file:
         compile(block.body, block.file, "exec")
     else:
@@ -144,9 +160,68 @@ def check(output: str, expected: list[str]) -> None:
         rest.pop(0)
 
 
+def test_the_readme_is_read_in_one_sitting() -> None:
+    assert TEXTS[README].count("\n") <= 150
+
+
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+NO_PROSE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.M | re.S)
+
+
+def links(page: str) -> list[str]:
+    """Return where the links of a page lead."""
+    return LINK.findall(NO_PROSE.sub("", TEXTS[page]))
+
+
+def anchors(text: str) -> set[str]:
+    """Return what the headings of a page can be linked by."""
+    headings = re.findall(r"^#+ (.+)$", text, re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_readme_has_no_link_that_is_dead_where_it_is_read_alone() -> None:
+    assert [link for link in links(README) if not link.startswith(("https://", "#"))] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page: str) -> None:
+    for link in links(page):
+        if link.startswith("https://"):
+            continue
+        file, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / file if file else ROOT / page
+        assert target.is_file(), link
+        if anchor:
+            assert anchor in anchors(target.read_text("utf-8")), link
+
+
+def test_every_file_that_is_named_is_there() -> None:
+    named = {
+        (page, path)
+        for page, text in TEXTS.items()
+        for path in re.findall(r"`((?:actorq|bench|scripts|tests)/[\w./-]+)`", text)
+    }
+    assert named
+    assert [each for each in named if not (ROOT / each[1]).exists()] == []
+
+
+def test_every_topic_that_is_named_has_a_page_and_the_readme_names_all() -> None:
+    from actorq.cli.docs import topics
+
+    there = set(topics())
+    listed = TEXTS[README].split("| `actorq docs …` |")[1].split("\n\n")[0]
+    rows = [row.split("|")[1] for row in listed.splitlines()[2:]]
+    assert set(re.findall(r"`(\w+)`", " ".join(rows))) == there
+    named = {t for text in TEXTS.values() for t in re.findall(r"`actorq docs (\w+)`", text)}
+    assert named - {"TOPIC"} <= there
+    paths = {str(path.relative_to(ROOT)) for path in topics().values()}
+    assert paths == set(PAGES) - {README}, "each page is listed in actorq/cli/docs.py"
+
+
 def table(name: str) -> dict[str, str]:
     """Return the settings and defaults of the table marked with a name."""
-    text = TEXT.split(f"<!-- settings: {name} -->\n")[1].split("\n\n")[0]
+    page = TEXTS[f"{DOCS}reference/settings.md"]
+    text = page.split(f"<!-- settings: {name} -->\n")[1].split("\n\n")[0]
     rows = [[cell.strip() for cell in line.split("|")] for line in text.splitlines()[2:]]
     return {row[1].strip("`"): row[2] for row in rows}
 
@@ -199,7 +274,7 @@ def test_every_reason_to_cut_a_batch_is_listed() -> None:
 
     from actorq.core.job.model import Cut
 
-    text = TEXT.split("| `batch.cut` |")[1].split("\n\n")[0]
+    text = TEXTS[f"{DOCS}batches.md"].split("| `batch.cut` |")[1].split("\n\n")[0]
     assert set(re.findall(r"`(\w+)`", text)) >= set(get_args(Cut))
 
 
@@ -207,6 +282,25 @@ def test_every_command_is_listed() -> None:
     from actorq.cli.parser import build
 
     usage = build().format_help()
-    listed = set(re.findall(r"^\| `actorq (\w+)", TEXT, re.M))
+    page = TEXTS[f"{DOCS}reference/commands.md"]
+    listed = set(re.findall(r"^\| `actorq (\w+)", page, re.M))
     there = set(re.findall(r"^    (\w+) {2,}", usage, re.M)) - {"COMMAND"}
     assert listed == there
+
+
+def test_what_pages_say_of_the_code_is_what_the_code_says() -> None:
+    from tests.support import pages
+
+    stale = [str(path.relative_to(ROOT)) for path, _ in pages.stale()]
+    assert stale == [], "scripts/docs writes these pages anew"
+
+
+def test_a_picture_of_batches_names_inputs_and_effects_that_there_are() -> None:
+    from actorq.core.plan import batches, effects, inputs
+
+    table = (batches.__doc__ or "").split("\n\n")[1]
+    named = set(re.findall(r"\b(?:[A-Z][a-z]+)+\b", table))
+    assert named
+    assert [
+        name for name in named if not hasattr(inputs, name) and not hasattr(effects, name)
+    ] == []

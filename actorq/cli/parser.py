@@ -43,7 +43,10 @@ def build() -> Parser:
     text = "show program's version number and exit"
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help=text)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_migrate, _run, _enqueue, _status, _jobs, _retry, _cancel, _prune, _doctor, _demo):
+    for add in (
+        *(_migrate, _run, _enqueue, _status, _jobs, _retry, _cancel, _prune, _doctor),
+        *(_demo, _docs),
+    ):
         add(commands)
     return parser
 
@@ -154,11 +157,16 @@ def _demo(commands: Any) -> None:
     command.add_argument("--jobs", type=_within(1, 1_000_000), metavar="N", help="at most so many")
 
 
+def _docs(commands: Any) -> None:
+    command = _command(commands, "docs", "docs:show", "show a page of the documentation", out=True)
+    command.add_argument("topic", nargs="?", metavar="TOPIC", help="default: list all topics")
+
+
 def _command(
     commands: Any, name: str, function: str, about: str, out: bool = False
 ) -> argparse.ArgumentParser:
     """Add a command with what all of them take."""
-    is_private = name == "demo"  # it brings its own server
+    is_private = name in ("demo", "docs")  # one brings its own server, the other needs none
     made = commands.add_parser(
         name,
         help=about,

@@ -121,7 +121,8 @@ class SettleReply(msgspec.Struct):
     are jobs of matching leases whose rows did not match. `kept` are jobs that somebody else
     holds a lock on, or that for `reason` may not even fail: they are still open under their lease,
     which has the sequence number `seqs[lease]` now. `refused` are jobs that failed because their
-    values cannot be stored.
+    values cannot be stored. `is_repeated` says that the same settle, sent before, has committed
+    meanwhile: this one wrote nothing.
     """
 
     leases: set[int]
@@ -130,6 +131,7 @@ class SettleReply(msgspec.Struct):
     seqs: dict[int, int] = {}
     refused: list[int] = []
     reason: str = ""
+    is_repeated: bool = False
 
 
 class Reaped(msgspec.Struct, frozen=True):

@@ -12,3 +12,7 @@ class Fatal:
 
 class Disowned:
     """Tell the engine that others have declared this node dead."""
+
+
+class Stopping(Exception):
+    """Leave the thread: the engine asked for it, or this identity is over."""

@@ -265,7 +265,7 @@ class _Life:
             case e.Claim() | e.AskDue() | e.AskLeft() | e.GiveBack() | e.Hunger():
                 self._links.claimer.order(effect)
             case e.Settle(settlement):
-                self._links.heart.n_claimed += settlement.n
+                self._links.heart.n_settled += settlement.n
                 self._links.settlers.order(settlement)
             case e.Emit(happened):
                 self._events.emit(happened)

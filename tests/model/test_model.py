@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from actorq.core.lanes.turns import LockMode, Turns
 from actorq.store.queue import claims
 from tests.model.machine import Machine
 from tests.model.world import World
@@ -36,10 +37,10 @@ def world(dsn: str) -> Iterator[World]:
 
 
 @pytest.mark.timeout(0 if EXAMPLES else 180)
-@pytest.mark.parametrize("way", get_args(claims.LockMode))
+@pytest.mark.parametrize("way", get_args(LockMode))
 def test_the_database_does_what_the_model_does(
-    world: World, way: claims.LockMode, monkeypatch: pytest.MonkeyPatch
+    world: World, way: LockMode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claims.Turns, "way", lambda *_: way)
+    monkeypatch.setattr(Turns, "way", lambda *_: way)
     monkeypatch.setattr(claims, "PART_JOBS", 2)  # as if the few jobs here were hundreds
     run_state_machine_as_test(lambda: Machine(world), settings=HOW)

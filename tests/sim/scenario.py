@@ -82,6 +82,9 @@ class Scenario:
     lost_claims: float = 0.0
     lost_settles: float = 0.0
     kept: float = 0.0  # settles that meet somebody's lock
+    settle_rows: int = 1000  # of one statement
+    slow_rows: int = 1000  # a settle of more rows takes too long
+    refused: set[int] = field(default_factory=set)  # jobs that may not complete
     lost_notes: float = 0.0  # notifications
     outages: list[tuple[float, float]] = field(default_factory=list)
     actor_kills: list[float] = field(default_factory=list)
@@ -144,7 +147,17 @@ def draw(seed: int) -> Scenario:
     if s.drain:
         _drain(Random(f"drain {seed}"), s)
     _renewal(Random(seed + RENEWAL), s)
+    _writing(Random(f"writing {seed}"), s)
     return s
+
+
+def _writing(r: Random, s: Scenario) -> None:
+    """Choose what settlers meet, by dice of its own."""
+    s.settle_rows = r.choice((1000, 1000, 1000, 6, 2))
+    if r.random() < 0.15:
+        s.slow_rows = r.choice((1, 2, 4))
+    if r.random() < 0.1:
+        s.refused = {r.randint(1, len(s.jobs)) for _ in range(2)}
 
 
 def _renewal(r: Random, s: Scenario) -> None:

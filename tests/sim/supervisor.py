@@ -1,31 +1,27 @@
 """A simulated supervisor: the real plan, and around it what the engine does.
 
-One claimer and one settler, each carrying out one statement after another, a heart, ticks, and
-scripted actors.
+The real decisions of claimer and settlers, each carrying out one statement after another, a heart,
+ticks, and scripted actors.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from actorq.core import event
-from actorq.core.job.model import Settlement
+from actorq.core.claiming import Order
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
 from actorq.core.plan import plan
 from actorq.core.plan.view import Settings, View
-from actorq.core.store_values import ReadyPosition
 from tests.sim.actors import Actor
+from tests.sim.claimer import Claimer
 from tests.sim.properties import Watch
-from tests.support.done import by_attempt, pairs
+from tests.sim.settler import Settlers
 
 if TYPE_CHECKING:
     from tests.sim.world import World
 
-RECONNECT_S = 0.02
-KEPT_S = 0.05
 KILL_S = 0.03
 
 
@@ -49,20 +45,10 @@ class Supervisor:
         self.view: View = plan.begin(settings, kinds, s.seed + node)
         self.gone = False  # dead, disowned or finished
         self.actors: dict[int, Actor] = {}
-        self.orders: list[e.Effect] = []  # of the claimer
-        self.order: e.Effect | None = None  # being carried out
-        self.claimer_busy = False
-        self.last: tuple[int, dict[int, ReadyPosition]] = (
-            0,
-            {},
-        )  # the last claim, and where it ended
-        self.unwritten: list[Settlement] = []
-        self.whole: dict[int, Settlement] = {}
-        self.settler_busy = False
-        self.settle_no = 0
+        self.claimer, self.settlers = Claimer(self), Settlers(self)
         self.wake_at = self.last_tick = world.now
         self.watch = Watch(self)
-        world.table.nodes[node] = 0
+        world.table.nodes.add(node)
         self.post(i.Tick())
         if s.notify:
             world.after(0.001, self.post, i.Listening(True))
@@ -131,127 +117,13 @@ class Supervisor:
                 self.post(i.Woken(lane, behind=True))
         world.after(world.scenario.beat_s, self._beat)
 
-    # ---- the claimer ----
+    # ---- the threads ----
 
-    def _order(self, effect: e.Effect) -> None:
-        self.orders.append(effect)
-        if not self.claimer_busy:
-            self._next_order()
-
-    def _latency(self) -> float:
-        return self.world.random.random() * self.world.scenario.latency_s
-
-    def _next_order(self) -> None:
-        end = self.world.outage_ends()
-        self.claimer_busy, self.order = bool(self.orders), None
-        if end is not None and self.orders:
-            self.world.after(end - self.world.now + RECONNECT_S, self._next_order)
-        elif self.orders:
-            self.order = self.orders.pop(0)
-            self.world.after(self._latency(), self._carry_out, self.order)
-
-    def _carry_out(self, order: e.Effect) -> None:
-        world = self.world
-        dead = self.gone and world.random.random() < 0.5
-        if dead or world.outage_ends() is not None:
-            self._lost_order(order)
-            return
-        wait = self._latency()
-        if isinstance(order, e.Claim):
-            if world.chance(world.scenario.lost_claims):
-                if world.random.random() < 0.7:
-                    late = world.random.choice((0.0, 0.0, 0.1, 1.0))
-                    world.after(late, self._claim, order, False, 0.0)
-                self._lost_order(order)
-                return
-            self._claim(order, True, wait)
-        elif isinstance(order, e.AskDue):
-            world.after(wait, self.post, i.DueKnown(world.table.due(order.asks, world.us), wait))
-        elif isinstance(order, e.AskLeft):
-            left = world.table.left(order.lanes, world.us)
-            world.after(wait, self.post, i.LeftKnown(order.no, left))
-        elif isinstance(order, e.GiveBack):
-            world.table.give_back(self.node, order.lease, world.us)
-        elif isinstance(order, e.Hunger):
-            world.table.hungry |= {(lane, self.node) for lane in order.on}
-            world.table.hungry -= {(lane, self.node) for lane in order.off}
-        world.after(wait, self._next_order)
-
-    def _claim(self, order: e.Claim, answered: bool, wait: float) -> None:
-        world = self.world
-        order = msgspec.structs.replace(order, frontier=order.begin(*self.last))
-        reply = world.table.claim(self.node, order, world.us)
-        if answered:
-            self.last = order.lease, reply.last
-            world.after(wait, self.post, i.Claimed(order.lane, order.lease, reply, 2 * wait))
-
-    def _lost_order(self, order: e.Effect) -> None:
-        world = self.world
-        if isinstance(order, e.Claim):
-            world.after(0.0, self.post, i.ClaimLost(order.lane, order.lease))
-        elif isinstance(order, e.AskDue):
-            world.after(0.0, self.post, i.DueLost())
-        elif isinstance(order, e.AskLeft):
-            world.after(0.0, self.post, i.LeftLost(order.no))
-        else:
-            self.orders.insert(0, order)
-        if not self.gone:
-            world.after(RECONNECT_S, self._next_order)
-
-    # ---- the settler ----
+    def _order(self, effect: Order) -> None:
+        self.claimer.give(effect)
 
     def _settle(self, effect: e.Settle) -> None:
-        self.unwritten.append(effect.settlement)
-        if not self.settler_busy:
-            self._next_settle()
-
-    def _next_settle(self) -> None:
-        self.settler_busy = bool(self.unwritten)
-        if self.unwritten:
-            sent, self.unwritten = self.unwritten, []
-            self.settle_no += 1
-            self.world.after(self._latency(), self._write, sent)
-
-    def _write(self, sent: list[Settlement]) -> None:
-        world = self.world
-        end = world.outage_ends()
-        if self.gone and world.random.random() < 0.5:
-            return
-        if end is not None:
-            world.after(end - world.now + RECONNECT_S, self._write, sent)
-            return
-        lost = world.chance(world.scenario.lost_settles)
-        if lost and world.random.random() < 0.5:
-            world.after(RECONNECT_S, self._write, sent)
-            return
-        kept = not lost and world.chance(world.scenario.kept)
-        parts = [self._part(s) if kept else s for s in sent]
-        applied, seqs = world.table.settle(self.node, self.settle_no, parts, world.us)
-        wait = self._latency()
-        if lost:  # only settle_no tells that it had committed, not which leases matched
-            wait += RECONNECT_S
-            applied = frozenset(s.lease for s in sent)
-        whole = []
-        for s, part in zip(sent, parts, strict=True):
-            if part is s or s.lease not in applied:
-                whole.append(self.whole.pop(s.lease, s))
-            else:
-                self.whole.setdefault(s.lease, s)
-                world.after(KEPT_S, self._settle, e.Settle(_rest(s, part)))
-        world.after(wait, self.post, i.Settled(whole, applied, seqs))
-        world.after(wait, self._next_settle)
-
-    def _part(self, s: Settlement) -> Settlement:
-        """Leave out the jobs that somebody else has locked: the second half."""
-        lease = self.world.table.leases.get((self.node, s.lease))
-        if s.n < 2 or lease is None:
-            return s
-        done = pairs(s.done)[: s.n // 2]
-        rows = s.rows[: s.n // 2 - len(done)]
-        told = {id_ for id_, _ in done} | {row.id for row in rows}
-        open_ = {p for p in lease.open if lease.ids[p] not in told}
-        bits = sum(1 << p for p in open_).to_bytes((len(lease.ids) + 7) // 8, "little")
-        return Settlement(s.lease, s.seq, by_attempt(done), rows, False, bits)
+        self.settlers.order(effect.settlement)
 
     # ---- all other effects ----
 
@@ -266,10 +138,10 @@ class Supervisor:
         self.watch.finished()
         self.gone = True
         table = self.world.table
-        for order in (self.order, *self.orders):
+        for order in self.claimer.unfinished():
             if isinstance(order, e.GiveBack) and self.world.outage_ends() is None:
                 table.give_back(self.node, order.lease, self.world.us)
-        table.nodes.pop(self.node, None)
+        table.nodes.discard(self.node)
         table.hungry = {h for h in table.hungry if h[1] != self.node}
 
     def _to_actor(self, effect: Any) -> None:
@@ -296,11 +168,6 @@ class Supervisor:
             self.watch.stopping(effect.event)
         elif isinstance(effect.event, event.KindResting):
             self.watch.resting(effect.event.kind)
-
-
-def _rest(s: Settlement, part: Settlement) -> Settlement:
-    done = by_attempt(pairs(s.done)[len(pairs(part.done)) :])
-    return Settlement(s.lease, s.seq + 1, done, s.rows[len(part.rows) :], s.closes, s.open_bits)
 
 
 DO: dict[type[e.Effect], Any] = {

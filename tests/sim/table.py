@@ -10,7 +10,7 @@ from typing import Any
 
 from actorq.core.job.model import ClaimedBatch, Counts, Row, Settlement
 from actorq.core.plan.effects import Claim
-from actorq.core.store_values import ClaimReply, Due, DueAsk, Left
+from actorq.core.store_values import ClaimReply, Due, DueAsk, Left, SettleReply
 from tests.support.done import pairs
 
 READY = (0, 0)
@@ -56,7 +56,8 @@ class Table:
         self.jobs: dict[int, Job] = {}
         self.ready: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
         self.leases: dict[tuple[int, int], Lease] = {}
-        self.nodes: dict[int, int] = {}  # node → settle_no
+        self.nodes: set[int] = set()
+        self.settled: dict[tuple[int, int], int] = {}  # (node, settler) → number of its last settle
         self.hungry: set[tuple[int, int]] = set()  # (lane, node)
         self.n_pending = 0
 
@@ -146,14 +147,32 @@ class Table:
         next_in_s = (min(later) - now) / 1e6 if later else None
         return Left(lane, len(at) - len(later), len(later), held, orphaned, next_in_s)
 
-    def settle(
-        self, node: int, no: int, sent: list[Settlement], now: int
-    ) -> tuple[frozenset[int], dict[int, int]]:
-        """Apply what the fence lets through; returns leases that matched, and new seqs."""
-        if self.nodes.get(node, no) >= no:
-            return frozenset(), {}
-        self.nodes[node] = no
-        applied, seqs = set(), {}
+    def settle_no(self, node: int, like: int) -> int | None:
+        """Return the number of a settler's last settle, None if its node is dead."""
+        return self.settled.get((node, like % 2), 0) if node in self.nodes else None
+
+    def leased(self, node: int, sent: list[Settlement]) -> dict[int, list[int]]:
+        """Return the jobs of each lease that is still what is believed of it."""
+        found = {s.lease: self.leases.get((node, s.lease)) for s in sent}
+        return {
+            s.lease: lease.ids
+            for s in sent
+            if (lease := found[s.lease]) is not None and lease.seq == s.seq
+        }
+
+    def open_jobs(self, node: int, n: int) -> list[int]:
+        lease = self.leases.get((node, n))
+        return [lease.ids[p] for p in sorted(lease.open)] if lease else []
+
+    def settle(self, node: int, no: int, sent: list[Settlement], now: int) -> SettleReply:
+        """Apply what the fence lets through."""
+        ids = [job for s in sent for job in s.ids]
+        if len(set(ids)) < len(ids) or len({s.lease for s in sent}) < len(sent):
+            raise Violation("a settle names a job or a lease twice")
+        if (self.settle_no(node, no) or 0) >= no or node not in self.nodes:
+            return SettleReply(set())
+        self.settled[node, no % 2] = no
+        applied, seqs = set[int](), dict[int, int]()
         for s in sent:
             lease = self.leases.get((node, s.lease))
             if lease is None or lease.seq != s.seq:
@@ -164,7 +183,7 @@ class Table:
                 self._apply(node, s.lease, lease, Row(id_, attempt, "completed"), now)
             for row in s.rows:
                 self._apply(node, s.lease, lease, row, now)
-        return frozenset(applied), seqs
+        return SettleReply(applied, seqs=seqs)
 
     def _close_or_bump(self, node: int, s: Settlement, lease: Lease, seqs: dict[int, int]) -> None:
         told = set(s.ids)

@@ -1,4 +1,4 @@
-"""The simulator has teeth: each of these bugs, planted into the plan, breaks a property soon."""
+"""The simulator has teeth: each of these bugs, planted into the core, breaks a property soon."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from actorq.core.blame import blame
 from actorq.core.blame.quarantine import Quarantine, Take
+from actorq.core.claiming import Errands
 from actorq.core.fleet.actor import ActorState
 from actorq.core.fleet.batch import BatchState
 from actorq.core.job import settle
@@ -30,6 +31,9 @@ from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
 from actorq.core.plan.tally import Tally
 from actorq.core.plan.view import View
+from actorq.core.store_values import SettleReply
+from actorq.core.writing import writer
+from actorq.core.writing.writer import Writer
 from tests.sim.run import Report, run
 from tests.sim.scenario import Scenario, draw
 
@@ -460,6 +464,112 @@ def unwritten_outcomes_of_a_lost_lease_are_counted_for_ever(m: pytest.MonkeyPatc
         view.kinds[held.kind].n_unwritten += n
 
     m.setattr(batches, "_release", leaky)
+
+
+@plant_where(kept=0.5)
+def what_is_kept_is_taken_for_written(m: pytest.MonkeyPatch) -> None:
+    m.setattr(Writer, "_keep", lambda self, sent, kept, reply, now: False)
+
+
+@plant_where(kept=0.5)
+def the_rest_of_a_batch_is_taken_for_the_whole(m: pytest.MonkeyPatch) -> None:
+    keep = Writer._keep
+
+    def forgetful(self: Writer, *args: Any) -> bool:
+        is_kept = keep(self, *args)
+        self._whole.clear()
+        return is_kept
+
+    m.setattr(Writer, "_keep", forgetful)
+
+
+@plant_where(kept=0.5)
+def the_rest_of_a_batch_has_the_number_of_its_first_part(m: pytest.MonkeyPatch) -> None:
+    keep = Writer._keep
+
+    def stale(self: Writer, sent: Any, *args: Any) -> bool:
+        is_kept = keep(self, sent, *args)
+        if is_kept:
+            self._kept[-1][1].seq = sent.seq
+        return is_kept
+
+    m.setattr(Writer, "_keep", stale)
+
+
+@plant_where(kept=0.5, lost_settles=0.5)
+def what_was_locked_is_forgotten_with_the_answer(m: pytest.MonkeyPatch) -> None:
+    m.setattr(Writer, "doubtful", lambda self: [])
+
+
+@plant_where(kept=0.5, lost_settles=0.5)
+def a_lost_answer_brings_no_numbers(m: pytest.MonkeyPatch) -> None:
+    def found(self: Writer, open_: list[int], now: float) -> Any:
+        return self.written(SettleReply({s.lease for s in self.sent}, kept=list(open_)), now)
+
+    m.setattr(Writer, "found", found)
+
+
+@plant_where(lost_settles=0.5)
+def a_lost_answer_means_written(m: pytest.MonkeyPatch) -> None:
+    m.setattr(Writer, "is_written", lambda self, written: written is not None)
+
+
+@plant_where(slow_rows=2)
+def the_second_half_of_a_slow_statement_is_dropped(m: pytest.MonkeyPatch) -> None:
+    failed = Writer.failed
+
+    def careless(self: Writer, *args: Any) -> str:
+        later = list(self._later)
+        reason = failed(self, *args)
+        self._later = later
+        return reason
+
+    m.setattr(Writer, "failed", careless)
+
+
+@plant_where(slow_rows=2)
+def what_a_slow_batch_leaves_is_kept_for_ever(m: pytest.MonkeyPatch) -> None:
+    m.setattr(writer, "KEPT_WAIT_S", math.inf)
+
+
+@plant_where(settle_rows=2)
+def what_does_not_fit_any_more_is_dropped(m: pytest.MonkeyPatch) -> None:
+    add = Writer.add
+
+    def careless(self: Writer, more: Any) -> bool:
+        goes_on = add(self, more)
+        self._later.clear()
+        return goes_on
+
+    m.setattr(Writer, "add", careless)
+
+
+@plant_where(kept=0.5, refused={1, 2, 3, 4, 5}, stops=[])
+def who_was_refused_is_forgotten_while_others_are_kept(m: pytest.MonkeyPatch) -> None:
+    written = Writer.written
+
+    def forgetful(self: Writer, *args: Any) -> Any:
+        said = written(self, *args)
+        self._refused.clear()
+        return said
+
+    m.setattr(Writer, "written", forgetful)
+
+
+@plant
+def a_claim_begins_where_any_other_has_ended(m: pytest.MonkeyPatch) -> None:
+    m.setattr(Errands, "frontier", lambda self, order: order.frontier | self._ended)
+
+
+@plant
+def a_claim_that_was_not_answered_is_forgotten(m: pytest.MonkeyPatch) -> None:
+    failed = Errands.failed
+
+    def silent(self: Errands, order: Any, *args: Any) -> Any:
+        answer = failed(self, order, *args)
+        return None if isinstance(answer, i.ClaimLost) else answer
+
+    m.setattr(Errands, "failed", silent)
 
 
 @pytest.mark.timeout(120)

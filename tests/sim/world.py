@@ -55,6 +55,9 @@ class World:
     def chance(self, p: float) -> bool:
         return p > 0 and self.now < self.scenario.calm_at and self.random.random() < p
 
+    def latency(self) -> float:
+        return self.random.random() * self.scenario.latency_s
+
     def outage_ends(self) -> float | None:
         for begin, end in self.scenario.outages:
             if begin <= self.now < end:
@@ -131,12 +134,12 @@ class World:
         if self.living():
             victim = self.random.choice(self.living())
             victim.vanish()
-            self.after(self.scenario.ttl_s, self.table.nodes.pop, victim.node, None)
+            self.after(self.scenario.ttl_s, self.table.nodes.discard, victim.node)
             self.after(RESTART_S, self.start_supervisor)
 
     def _bury_alive(self) -> None:
         if self.living():
-            self.table.nodes.pop(self.random.choice(self.living()).node, None)
+            self.table.nodes.discard(self.random.choice(self.living()).node)
 
     def _stop(self, n: int) -> None:
         supervisor = self.supervisors[n]

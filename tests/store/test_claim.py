@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from actorq.core.job.model import Counts, Row
+from actorq.core.lanes.turns import LockMode, Turns
 from actorq.core.store_values import Ask, DueAsk
 from actorq.errors import RowRefused
 from actorq.store.queue import claims
@@ -117,7 +118,7 @@ def test_a_claim_that_somebody_keeps_from_mending_its_lease_goes_back(
 ) -> None:
     ids = kit.enqueue(100)
     kit.conn.execute("UPDATE actorq.job SET state = 'cancelled' WHERE id = %s", ids[:1])
-    monkeypatch.setattr(claims.Turns, "way", lambda *_: "alone")
+    monkeypatch.setattr(Turns, "way", lambda *_: "alone")
     row = Calls.row
 
     def locked(calls: Calls, name: str, *params: str) -> Any:
@@ -135,10 +136,10 @@ def test_a_claim_that_somebody_keeps_from_mending_its_lease_goes_back(
 
 @pytest.mark.parametrize("way", ["each", "alone"])
 def test_jobs_that_are_gone_are_left_out_of_every_row(
-    kit: Kit, monkeypatch: pytest.MonkeyPatch, way: claims.LockMode
+    kit: Kit, monkeypatch: pytest.MonkeyPatch, way: LockMode
 ) -> None:
     monkeypatch.setattr(claims, "PART_JOBS", 2)
-    monkeypatch.setattr(claims.Turns, "way", lambda *_: way)
+    monkeypatch.setattr(Turns, "way", lambda *_: way)
     ids = [kit.enqueue(1, f"{k}")[0] for k in range(8)]
     kit.conn.execute("UPDATE actorq.job SET attempt = 1 WHERE id = ANY (%s)", [ids[3:7:3]])
     gone = [ids[0], ids[1], ids[2], ids[5], ids[7]]

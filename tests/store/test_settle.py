@@ -10,7 +10,7 @@ from actorq.core.job.model import ErrorInfo, Row, Settlement
 from actorq.errors import InternalError, RowRefused
 from actorq.store.queue.cancel import cancel
 from actorq.store.session.faults import LockTimeout
-from tests.store.kit import ERROR, Kit, done, part
+from tests.store.kit import ERROR, Kit, beside, done, part
 
 
 def job(kit: Kit, n: int, columns: str) -> tuple[object, ...]:
@@ -333,3 +333,23 @@ def test_outcomes_do_not_move_the_rows_of_jobs(kit: Kit, result: int | None) -> 
     )
     assert counts[0] == 2000
     assert counts[1] >= 0.95 * 2000
+
+
+@pytest.mark.parametrize("around", [False, True])
+def test_a_settle_that_met_itself_says_that_it_is_written(kit: Kit, around: bool) -> None:
+    """Its first answer was lost while it was still running: the lease goes while it waits."""
+    kit.enqueue(2)
+    sent = [done(kit.batch(1))]
+    first, second = kit.open(), kit.open()
+    again = second.settle_around_locks if around else second.settle
+    with first._session.transaction():
+        assert first.settle(kit.node, 1, sent).leases == {1}
+        with beside(kit, first, second, lambda: again(kit.node, 1, sent)) as waiting:
+            pass
+    reply = waiting.result()
+    assert (reply.leases, reply.missing, reply.is_repeated) == (set(), [], True)
+    assert set(kit.states().values()) == {"completed"}
+    kit.enqueue(1)
+    assert not kit.store.settle(kit.node, 3, [done(kit.batch(2))]).is_repeated
+    kit.store.leave(kit.node)
+    assert not kit.store.settle(kit.node, 5, sent).is_repeated, "a dead node has settled nothing"

@@ -8,9 +8,9 @@ import psycopg
 import pytest
 
 from actorq.core.job.model import Counts
+from actorq.core.lanes.turns import MANY, SOME, Turns
 from actorq.core.store_values import Ask
 from actorq.store.queue import claims
-from actorq.store.queue.claims import MANY, SOME, Turns
 from actorq.store.queue.queue import QueueStore
 from actorq.store.session.faults import BrokenLease
 from tests.store.kit import Kit, Second, beside, pid

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from actorq.core import event
+from actorq.core.claiming import Order
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
 from actorq.core.store_values import ClaimReply
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
-from actorq.supervisor.threads import claimer
 from actorq.supervisor.threads.claimer import Claimer
 from tests.support.wait import wait_until
 
@@ -58,7 +58,7 @@ class Claiming:
         self.claimer = Claimer("me", open_, self.posted.append)
         self.claimer.start()
 
-    def order(self, *orders: claimer.Order) -> None:
+    def order(self, *orders: Order) -> None:
         for order in orders:
             self.claimer.order(order)
 
@@ -100,7 +100,7 @@ def test_a_claim_that_is_refused_is_reported_once_and_answered_each_time(
 )
 @pytest.mark.parametrize("error", [NEVER, StoreUnavailable("read-only")])
 def test_an_order_that_is_always_refused_is_in_nobodys_way(
-    claiming: Claiming, call: str, order: claimer.Order, error: StoreError
+    claiming: Claiming, call: str, order: Order, error: StoreError
 ) -> None:
     claiming.store.trouble[call] = error
     claiming.order(order)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -15,11 +14,13 @@ from actorq.core.store_values import NodeInfo, NodeSeen, Reaped
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
 from actorq.store.queue.queue import Key, QueueStore
 from actorq.store.session.faults import Contended, Forbidden, LockTimeout, TooSlow, translated
+from actorq.supervisor.duties import sweep_keys, vacuum, watch
 from actorq.supervisor.ends import Fatal
 from actorq.supervisor.threads import heart
 from tests.support.wait import wait_until
 
 ME = NodeInfo("me", "here", 1, ttl_s=0.5)
+PATIENT = NodeInfo("me", "here", 1, ttl_s=5.0)
 
 
 class Store:
@@ -119,7 +120,7 @@ def test_while_all_processes_of_this_host_live_the_table_of_nodes_is_read_rarely
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The table is read once a round of NODES_S, and at once when a process is gone."""
-    monkeypatch.setattr(heart, "WATCH_S", 0.001)
+    monkeypatch.setattr(heart, "ROUND_S", 0.001)
     asked: list[int] = []
     alive = [True]
 
@@ -127,7 +128,7 @@ def test_while_all_processes_of_this_host_live_the_table_of_nodes_is_read_rarely
         asked.append(pid)
         return "then" if alive[0] else None
 
-    monkeypatch.setattr(heart, "start_of", start_of)
+    monkeypatch.setattr(watch, "start_of", start_of)
     me = NodeInfo("me", "here", 1, 3600.0, "boot", "ns", "now")
     other = NodeSeen("one", "here", 2, 3600.0, "boot", "ns", "then", 0)
     store = Store({}, [other])
@@ -149,7 +150,7 @@ def test_other_supervisors_are_counted_and_oneself_is_not(n: int) -> None:
     me = NodeSeen(ME.id, ME.host, 1, 3600.0, None, None, None, 0)
     store = Store({}, [me, *living])
     beating = heart.Heart(ME, lambda _: store, lambda _: None)  # type: ignore[arg-type,return-value]
-    beating.n_others = -1
+    beating._watch.n_others = -1
     beating.start()
     wait_until(lambda: beating.n_others >= 0)
     beating.stop()
@@ -205,22 +206,21 @@ def test_the_next_vacuum_waits_fifty_times_as_long_as_the_last_one_took(
     store: Any = Slow(trouble, [])
     beating = heart.Heart(ME, lambda _: store, lambda _: None)
 
-    def vacuums_after(seconds: float, n_claimed: int) -> int:
+    def vacuums_after(seconds: float, n_settled: int) -> int:
         nonlocal now
         now += seconds
-        beating.n_claimed += n_claimed
-        with suppress(TooSlow):
-            beating._round(store, now)
+        beating.n_settled += n_settled
+        beating._round(store)
         return int(store.vacuumed)
 
-    assert vacuums_after(0, heart.VACUUM_AFTER - 1) == 0
+    assert vacuums_after(0, vacuum.VACUUM_AFTER - 1) == 0
     assert vacuums_after(0, 1) == 1
-    assert vacuums_after(99, heart.VACUUM_AFTER) == 1
-    assert vacuums_after(2, heart.CALM) == 2
-    assert vacuums_after(200, heart.VACUUM_AFTER - heart.CALM - 1) == 2
-    assert vacuums_after(0, heart.CALM + 1) == 3
-    assert vacuums_after(1, heart.VACUUM_AFTER) == 3
-    assert vacuums_after(1, heart.CALM - 1) == 4  # the rush is over
+    assert vacuums_after(99, vacuum.VACUUM_AFTER) == 1
+    assert vacuums_after(2, vacuum.CALM) == 2
+    assert vacuums_after(200, vacuum.VACUUM_AFTER - vacuum.CALM - 1) == 2
+    assert vacuums_after(0, vacuum.CALM + 1) == 3
+    assert vacuums_after(1, vacuum.VACUUM_AFTER) == 3
+    assert vacuums_after(1, vacuum.CALM - 1) == 4  # the rush is over
     assert vacuums_after(200, 0) == 4
 
 
@@ -235,16 +235,73 @@ def test_a_long_statement_is_given_up_by_the_server_and_the_connection_stays(dsn
 
 
 def test_stale_keys_are_swept_at_once_while_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heart, "WATCH_S", 0.01)
+    monkeypatch.setattr(heart, "ROUND_S", 0.01)
     store = Store({}, [])
     run(store, lambda _: len(store.swept) == 3)
     assert store.swept == [("", ""), ("k", "1"), ("k", "2")]
 
 
 def test_a_role_that_may_not_sweep_does_all_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heart, "SWEEP_S", 0.0)
+    monkeypatch.setattr(sweep_keys, "SWEEP_S", 0.0)
     store = Store({"sweep": Forbidden("permission denied for table unique_key")}, [])
     posted = run(store, lambda posted: beats(posted) >= 3)
     assert len(store.swept) == 1
     told = [p for p in posted if not isinstance(p, i.Beaten)]
     assert told == [event.DutyFailed("heart", "permission denied for table unique_key")]
+
+
+class Slow(Store):
+    """Take three beats' time for each statement but the beat; the dead have left 1,000 leases."""
+
+    def __init__(self, trouble: dict[str, StoreError]) -> None:
+        super().__init__(trouble, [silent("one"), silent("two")])
+        self.now = 1000.0
+        self.beaten_at: list[float] = []
+        self.n_reaps = 0
+
+    def _meet(self, call: str) -> None:
+        if call == "beat":
+            self.beaten_at.append(self.now)
+        else:
+            self.now += 3 * PATIENT.ttl_s / heart.BEATS_PER_TTL
+        super()._meet(call)
+
+    def reap(self, *_: int) -> Reaped:
+        super().reap()
+        self.n_reaps += 1
+        return Reaped(100 if self.n_reaps < 11 else 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("call", ["", "reap", "nodes", "bury one", "vacuum", "sweep"])
+def test_it_beats_between_any_two_statements_that_take_long(
+    call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trouble: dict[str, StoreError] = {call: RowRefused("a trigger says no")}
+    store: Any = Slow(trouble)
+    monkeypatch.setattr(heart.time, "monotonic", lambda: store.now)
+    beating = heart.Heart(PATIENT, lambda _: store, lambda _: None)
+    beating.n_settled = vacuum.VACUUM_AFTER
+    for _ in range(3):
+        beating._round(store)
+        store.now += heart.ROUND_S
+    assert store.buried
+    assert store.vacuumed
+    assert store.swept
+    silences = [b - a for a, b in zip(store.beaten_at, store.beaten_at[1:], strict=False)]
+    assert max(silences) < PATIENT.ttl_s, "others take it for dead"
+
+
+@pytest.mark.parametrize("call", ["beat", "reap", "nodes", "vacuum"])
+def test_a_duty_that_always_fails_keeps_no_other_from_being_done(
+    call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(Store):
+        def _meet(self, name: str) -> None:
+            if name == call:
+                raise RowRefused("a trigger says no")
+
+    store: Any = Failing({}, [silent("one")])
+    beating = heart.Heart(ME, lambda _: store, lambda _: None)
+    beating._round(store)
+    assert call == "nodes" or store.buried
+    assert store.swept

@@ -121,8 +121,8 @@ def test_a_settler_that_is_stopped_before_it_has_begun_writes_what_it_has_and_en
 def test_small_statements_in_a_row_wait_for_more_but_the_first_does_not(
     kit: Kit, counting: Settlers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("actorq.supervisor.threads.settler.GATHER_S", 30.0)
-    monkeypatch.setattr("actorq.supervisor.threads.settler.ENOUGH_ROWS", 6)
+    monkeypatch.setattr("actorq.core.writing.writer.GATHER_S", 30.0)
+    monkeypatch.setattr("actorq.core.writing.writer.ENOUGH_ROWS", 6)
     kit.enqueue(9)
     first, second, third = (done(kit.batch(n, 3)) for n in (1, 2, 3))
     counting.order(first)
@@ -213,7 +213,7 @@ def test_a_repair_that_takes_too_long_is_tried_again_by_itself(
 ) -> None:
     monkeypatch.setattr(Slow, "n_mends", 0)
     monkeypatch.setattr(Slow, "n_made", 0)
-    monkeypatch.setattr("actorq.supervisor.threads.settler.MEND_WAIT_S", 0.05)
+    monkeypatch.setattr("actorq.core.writing.writer.MEND_WAIT_S", 0.05)
     ids = kit.enqueue(3)
     batch = kit.batch(1)
     kit.conn.execute("UPDATE actorq.job SET attempt = 7 WHERE id = %s", [ids[1]])

@@ -30,6 +30,7 @@ def _sql(file: str, old: str, new: str) -> Patch:
 _HEART = "supervisor/threads/heart.py"
 _THREAD = "supervisor/threads/store_thread.py"
 _SETTLER = "supervisor/threads/settler.py"
+_WRITER = "core/writing/writer.py"
 _BLAMING = "core/plan/blaming.py"
 _GUARDIAN = "supervisor/local/guardian.py"
 _CLOSED = "v (n, seq, k)\n    WHERE l.node = :node::uuid AND l.n = v.n AND l.seq = v.seq"
@@ -130,30 +131,41 @@ PLANTS = (
         (_HEART, "except (StoreUnavailable, Forbidden, SchemaMismatch):", "except StoreError:"),
         (_THREAD, "except (SchemaMismatch, Forbidden):", "except LookupError:"),
     )),
+    Plant("a slow duty holds up the beats", "tests/supervisor/test_heart.py", (
+        (_HEART, "            self._beat_if_due(store)\n"
+         "            self._run_if_due(store, duty)\n",
+         "            self._run_if_due(store, duty)\n"),
+    )),
+    Plant("what a slow settle leaves for later is dropped", _SIM, (
+        (_WRITER, "            self._later = self.sent[half:] + self._later\n", ""),
+    )),
+    Plant("what somebody has locked is dropped", _SIM, (
+        (_WRITER, "        self._kept.append((now + KEPT_WAIT_S, rest))\n", ""),
+    )),
     # ---- answers that are lost ------------------------------------------------------------
     Plant("outcomes are dropped before the commit is known", _CUT, (
         (_SETTLER, "            self._resolve(store)\n",
-         "            self._pending = []\n"),
+         "            writer.sent = []\n"),
     )),
     Plant("what was sent counts as written", "tests/supervisor/test_settler.py", (
-        (_SETTLER, "                self._delayed(exc)\n                raise\n",
-         "                self._report(Settled({s.lease for s in self._pending}))\n"
+        (_SETTLER, "                self._say(self._writer.delayed(str(exc)))\n"
+         "                raise\n",
+         "                self._say(self._writer.found([], 0.0))\n"
          "                raise\n"),
     )),
     Plant("a lost answer means not written", "tests/supervisor/test_settler.py", (
-        (_SETTLER, "        if written is None or written < self._no:",
+        (_WRITER, "        if written is None or written < self.no:",
          "        if written is None or written < 10**9:"),
     )),
     Plant("the other settler's commit counts", "tests/supervisor/test_settlers.py", (
         _sql("settle_no", " AND s.no % 2 = :like::int8 % 2", " AND :like::int8 > 0"),
     )),
     Plant("a lost answer means written", "tests/supervisor/test_settler.py", (
-        (_SETTLER, "        if written is None or written < self._no:",
+        (_WRITER, "        if written is None or written < self.no:",
          "        if written is None:"),
     )),
     Plant("what was locked is forgotten with the answer", "tests/supervisor/test_settler.py", (
-        (_SETTLER, "            self._around = True\n            return",
-         "            return"),
+        (_WRITER, "if self.way.may_keep or self._is_anew else []", "if False else []"),
     )),
     Plant("an unknown lease is not given back", "tests/core/test_plan_batches.py", (
         ("core/plan/telling.py", "            view.do(GiveBack(lease))\n", ""),
@@ -335,8 +347,8 @@ PLANTS = (
         ("store/session/settings.py", 'f"{round(lock_timeout_s * 1000)}ms"', '"0"'),
     )),
     Plant("a refused row takes its batch along", "tests/supervisor/test_settler.py", (
-        (_SETTLER, "            return store.settle_refused(*sent, str(exc))",
-         "            return Settled({s.lease for s in self._pending})"),
+        (_SETTLER, "                return store.settle_refused(*sent, way.reason)",
+         "                return SettleReply({s.lease for s in self._writer.sent})"),
     )),
     Plant("locks are taken in any order", "tests/store/test_settle.py", (
         _sql("settle", "        ORDER BY v.id\n", ""),

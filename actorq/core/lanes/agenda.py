@@ -7,7 +7,7 @@ same beside ten idle lanes and beside ten thousand.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from typing import Generic, Protocol, TypeVar
@@ -57,12 +57,10 @@ class LazyHeap:
 
     def first(self) -> tuple[float, int] | None:
         """Return the least key that is live, and its lane's number."""
-        while self.entries:
-            entry = self.entries[0]
-            if self.is_live(*entry):
-                return entry
-            heappop(self.entries)
-        return None
+        entries = self.entries
+        while entries and not self.is_live(*entries[0]):
+            heappop(entries)
+        return entries[0] if entries else None
 
 
 @dataclass(slots=True, eq=False)
@@ -90,6 +88,7 @@ class Agenda(Generic[L]):
     """
 
     def __init__(self) -> None:
+        self.now = -math.inf
         self.lanes: list[L] = []
         self.kinds: dict[str, KindLanes[L]] = {}
         self.n_due = 0
@@ -112,41 +111,44 @@ class Agenda(Generic[L]):
         self.of_kind(lane.kind).n += 1
         return len(self.lanes) - 1
 
+    def advance(self, now: float) -> None:
+        """Let the lanes fall due whose time has come; each step begins with this."""
+        self.now = now
+        entries = self._timed.entries
+        while entries and entries[0][0] <= now:
+            at, no = heappop(entries)
+            if self._is_waiting(at, no):
+                self._fall_due(no)
+
     def schedule(self, at: float, no: int) -> None:
         """Remember when a lane is to be looked into."""
-        self._timed.push(at, no)
-
-    def advance(self, now: float) -> None:
-        """Let the lanes fall due whose time has come."""
-        while (first := self._timed.first()) is not None and first[0] <= now:
-            lane, no = self.lanes[first[1]], first[1]
-            lane.fall_due()  # which makes the entry dead
-            self.n_due += 1
-            of_kind = self._due_kinds[lane.kind] = self.kinds[lane.kind]
-            of_kind.due.push(lane.pass_, no)
+        if at <= self.now:
+            self._fall_due(no)
+        else:
+            self._timed.push(at, no)
 
     def next_at(self) -> float:
         """Return when the next lane falls due, as far as is known."""
         first = self._timed.first()
         return math.inf if first is None else first[0]
 
-    def served_next(self) -> Iterator[L]:
-        """Yield of each kind with due lanes the one whose turn it is."""
+    def served_next(self) -> list[L]:
+        """Return of each kind with due lanes the one whose turn it is."""
+        found = []
         for name, of_kind in list(self._due_kinds.items()):
             first = of_kind.due.first()
             if first is None:
                 del self._due_kinds[name]
             else:
-                yield self.lanes[first[1]]
+                found.append(self.lanes[first[1]])
+        return found
 
-    def is_due(self, name: str, now: float) -> bool:
+    def is_due(self, name: str) -> bool:
         """Tell whether any lane of a kind is due."""
-        self.advance(now)
         return self.kinds[name].due.first() is not None
 
-    def any_waits(self, now: float) -> bool:
+    def any_waits(self) -> bool:
         """Tell whether some lane has nothing to do: it is not due, and is not being claimed."""
-        self.advance(now)
         return len(self.lanes) > self.n_due + self.n_claiming
 
     def take_flooding(self) -> list[L]:
@@ -154,6 +156,13 @@ class Agenda(Generic[L]):
         flooding = list(self.flooding.values())
         self.flooding.clear()
         return flooding
+
+    def _fall_due(self, no: int) -> None:
+        lane = self.lanes[no]
+        lane.fall_due()
+        self.n_due += 1
+        of_kind = self._due_kinds[lane.kind] = self.kinds[lane.kind]
+        of_kind.due.push(lane.pass_, no)
 
     def _is_waiting(self, at: float, no: int) -> bool:
         lane = self.lanes[no]

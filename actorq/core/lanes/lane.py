@@ -115,7 +115,8 @@ class Lane:
         """Look at this instant at the latest."""
         if at < self.look_at:
             self.look_at = at
-            self._place()
+            if not self.is_due:  # else it is earlier by now, no more
+                self._place()
 
     def gather(self, until: float, now: float) -> None:
         """Look then at the latest; if that is not at once, so that others may join."""
@@ -157,9 +158,10 @@ class Lane:
 
     def fresh_sent(self, level: float, slack: float, now: float, *, ahead: bool) -> float:
         """Note a claim of fresh jobs; returns the level of pass values with it served."""
-        self._gathers(False)
+        if self.gathers:
+            self._gathers(False)
         self.flush, self.suspect_turn = False, True
-        if not ahead:
+        if self.stirred and not ahead:
             self._calm()
         if self.next_at <= now:
             self.next_at = math.inf
@@ -187,9 +189,10 @@ class Lane:
         unbounded: bool,
     ) -> None:
         """Learn from a claim of fresh jobs when to send the next, and where it is to begin."""
-        short = reply.n_taken < limit
+        short, wanted = reply.n_taken < limit, self.frontier.wanted
         self.frontier.claimed(reply.last, short, unbounded, took_s, now)
-        self._wanted(self.frontier.wanted or self.behind)
+        if self.behind or self.frontier.wanted != wanted:
+            self._wanted(self.frontier.wanted or self.behind)
         if reply.n_taken:
             self.appetite.came_at = now
         if reply.oldest_s is not None:  # there are some, but fewer than `min_batch`

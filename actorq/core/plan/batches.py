@@ -6,7 +6,7 @@ claims in flight     Claimed                                   spare
 spare                an actor has room: Send                   a pipe
                      no actor will start soon; a stop          finished: all returned
 a pipe               Outcomes(last)                            finished
-                     BatchFailed; death of the actor, begun    finished: blamed
+                     HandlerFailed; death of the actor, begun  finished: blamed
                      HandedBack                                finished: all returned
                      death, not begun                          spare; in a stop: finished
                      Returned, to a retiring actor's slot      spare
@@ -48,26 +48,27 @@ def claimed(view: View, input_: i.Claimed, now: float) -> None:
     lane, reply = view.lanes[input_.lane], input_.reply
     kind = view.kinds[lane.kind]
     kind.claim_ended()
-    lane.answered(None if reply.batch is None else reply.batch.n)
+    n = None if reply.batch is None else reply.batch.n
+    lane.answered(n)
     early = view.early.pop(input_.lease, [])
     _look_again(view, lane, claim, input_, now)
-    if reply.batch is None:
+    if reply.batch is None or n is None:
         return
     cut = _cut(view, kind, claim, reply.n_taken)
     held = BatchState(
         reply.batch,
         lane.kind,
         cut,
-        unwritten=reply.batch.n,
+        unwritten=n,
         claimed_at=now,
         one_by_one=claim.one_by_one,
         cancels=[p for p, id_ in enumerate(reply.batch.ids) if id_ in early] if early else [],
     )
     view.held[reply.batch.lease] = held
-    kind.took(reply.batch.n)
+    kind.took(n)
     if reply.batch.ids:
         lane.measure(reply.batch.lens)
-    view.emit(event.BatchClaimed(lane.queue, lane.kind, input_.lease, reply.batch.n, cut))
+    view.emit(event.BatchClaimed(lane.queue, lane.kind, input_.lease, n, cut))
     if not reply.batch.ids:
         held.close([], now)
     elif claim.free:
@@ -295,8 +296,9 @@ def settled(view: View, input_: i.Settled, now: float) -> None:
         if settlement.lease not in input_.applied:
             lost(view, held, now)
             continue
-        held.applied(settlement.n, input_.seqs.get(settlement.lease, settlement.seq + 1))
-        view.kinds[held.kind].wrote(settlement.n)
+        n = settlement.n
+        held.applied(n, input_.seqs.get(settlement.lease, settlement.seq + 1))
+        view.kinds[held.kind].wrote(n)
         _publish(view, held, settlement, input_.refused)
         lane = view.lanes[held.batch.lane]
         for row in settlement.rows:

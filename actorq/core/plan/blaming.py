@@ -83,11 +83,7 @@ def charge(
     if verdict.suspects:
         _suspect(view, failure, verdict.suspects)
     for p in verdict.charged:
-        if begun and p > 0:  # one after the other: those before it have passed
-            learning.works(view, actor, held, now)
-        if batch.n > 1 and begun and not held.one_by_one:
-            failure.kind.quarantine.cost.marked()
-        _speak_against(view, failure, p)
+        _hear(view, failure, p, begun)
     if not held.verdict_waits:
         give_back(view, held, now)
     elif held.rows or held.done:
@@ -180,6 +176,16 @@ def _suspect(view: View, failure: Failure, positions: tuple[int, ...]) -> None:
     _back(held, positions, number)
 
 
+def _hear(view: View, failure: Failure, position: int, begun: list[int]) -> None:
+    """Learn from a job that failed alone, and how that is known, before it is spoken against."""
+    held = failure.held
+    if begun and position > 0:  # one after the other: those before it have passed
+        learning.works(view, failure.actor, held, failure.at)
+    if held.batch.n > 1 and begun and not held.one_by_one:
+        failure.kind.quarantine.cost.marked()
+    _speak_against(view, failure, position)
+
+
 def _speak_against(view: View, failure: Failure, position: int) -> None:
     """Take a job that failed alone as evidence: against itself, or against its kind."""
     kind, held, waiting = failure.kind, failure.held, _waiting(failure, position)
@@ -238,7 +244,7 @@ def _others(view: View, kind: KindState, now: float) -> bool:
     """Tell whether there is anybody else to be asked."""
     if view.astir(kind) or view.agenda.of_kind(kind.name).wanted:
         return True
-    return view.agenda.is_due(kind.name, now)
+    return view.agenda.is_due(kind.name)
 
 
 def _is_proven(view: View, kind: KindState, waiting: Waiting) -> bool:

@@ -44,12 +44,11 @@ LAG_BATCHES = 4
 
 def look(view: View, now: float) -> None:
     """Send the claims and the question that are due."""
-    view.agenda.advance(now)
     if len(view.claims) < CLAIMS_IN_FLIGHT:
         _claim_some(view, now)
     # A lane that has nothing to do: only the answer tells of what is yet to come.
     is_time = view.due_asked is None and now >= view.due_at
-    if is_time and (now >= view.due_by or view.agenda.any_waits(now)):
+    if is_time and (now >= view.due_by or view.agenda.any_waits()):
         _ask_due(view, now)
     if view.settings.notify:
         declare_hunger(view, now)
@@ -70,8 +69,8 @@ def _claim_next(view: View, now: float) -> bool:
     be claimed, for want of room or because others are to be asked first, no others of its kind may.
     Suspects are another matter: every lane with some is asked.
     """
-    lanes = set(view.agenda.served_next())
-    lanes.update(lane for lane in view.agenda.suspected.values() if not lane.n_claiming)
+    lanes = view.agenda.served_next()
+    lanes += [o for o in view.agenda.suspected.values() if not o.n_claiming and o not in lanes]
     for lane in fair.order(lanes) if len(lanes) > 1 else lanes:
         take = _choice(view, view.kinds[lane.kind], lane, now)
         if take is not None:

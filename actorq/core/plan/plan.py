@@ -74,6 +74,7 @@ def begin(
 def step(view: View, input_: i.Input, now: float) -> list[Effect]:
     """Take one input in and return what is to be done; changes the view."""
     view.began_at = min(view.began_at, now)
+    view.agenda.advance(now)
     HANDLERS[type(input_)](view, input_, now)
     if view.troubled:
         blaming.proceed(view, now)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import inf
 from time import monotonic
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from actorq.core.job.model import Buffer, ClaimedBatch, Counts
+from actorq.core.lanes.turns import LockMode, Turns
 from actorq.core.store_values import Ask, ClaimReply, Due, DueAsk, Left, ReadyPosition
 from actorq.english import count
 from actorq.errors import InternalError, RowRefused
@@ -18,10 +18,6 @@ from actorq.store.session.statements import in_order, statement
 N_PRIORITIES = 10
 START: ReadyPosition = (-(2**57), 0)
 """Before every run_at that anybody could mean: the year 2597 BC, and exact as a float."""
-
-SOME, MANY = 50, 200
-"""Rows of `ready`, each of them a block, from which on taking turns pays, alone and with others. It
-saves 54 bytes of WAL and some 0.6 µs a row; waiting for one's turn costs 0.1 ms."""
 
 PART_JOBS = 250
 """How many jobs come in one row. Their args are copied from buffer to buffer: while those fit into
@@ -36,46 +32,6 @@ MAX_COUNTED = 10_000
 million scheduled jobs must not read them all to say so."""
 
 SKIPPING = "FOR UPDATE SKIP LOCKED"
-CONTESTED_S = 1.0
-"""How long to keep to another way of claiming after somebody else was in the way."""
-
-LockMode = Literal["each", "alone", "in turn"]
-"""How to claim: with a lock for each row, with the turn if nobody has it, or waiting for it."""
-
-
-class Turns:
-    """Know how to claim from each lane: turns are for those that last brought many rows.
-
-    A turn is a lane's advisory lock, held by one claim until its transaction ends. Who has it need
-    not lock the rows of `ready` one by one before it deletes them: other claims with turns wait.
-    Those without skip what is locked, and may be met all the same: each way is safe beside all.
-    """
-
-    def __init__(self) -> None:
-        self._brought: dict[int, int] = {}  # lane → how many rows its last claim has brought
-        self._shared: dict[int, float] = {}  # … until when somebody else's turns are likely
-        self._locked: dict[int, float] = {}  # … and until when somebody's lock on a row is
-
-    def way(self, lane: int, now: float) -> LockMode:
-        """Return how to claim."""
-        n = self._brought.get(lane, 0)
-        if n < SOME or now < self._locked.get(lane, -inf):
-            return "each"
-        if now >= self._shared.get(lane, -inf):
-            return "alone"
-        return "in turn" if n >= MANY else "each"
-
-    def brought(self, lane: int, n_rows: int) -> None:
-        """Note how many rows a claim has brought."""
-        self._brought[lane] = n_rows
-
-    def met(self, lane: int, now: float) -> None:
-        """Note that somebody else claims from the lane."""
-        self._shared[lane] = now + CONTESTED_S
-
-    def contested(self, lane: int, now: float) -> None:
-        """Note that somebody else held a lock for too long."""
-        self._locked[lane] = now + CONTESTED_S
 
 
 class ClaimHead(NamedTuple):
@@ -142,9 +98,7 @@ def _taken(calls: Calls, turns: Turns, ask: Ask) -> tuple[list[Record], LockMode
         if turns.way(ask.lane, monotonic()) == "alone":
             rows = _sent(calls, ask, alone=True)
             told = ClaimHead.of(rows[0])
-            if not told.is_alone:
-                turns.met(ask.lane, monotonic())
-            if told.is_alone or told.n_taken:
+            if turns.stands(ask.lane, told.is_alone, told.n_taken, monotonic()):
                 return rows, "alone"
         if turns.way(ask.lane, monotonic()) == "in turn":
             return [_sent_in_turn(calls, ask)], "in turn"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from actorq.core.job.model import ClaimedBatch, Settlement
+from actorq.core.lanes.turns import Turns
 from actorq.core.store_values import (
     Ask,
     ClaimReply,
@@ -39,7 +40,7 @@ class QueueStore:
     def __init__(self, session: Session, schema: str) -> None:
         self._session = session
         self._calls = Calls(session, schema)
-        self._turns = claims.Turns()
+        self._turns = Turns()
         self._schema = schema
 
     @classmethod

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from math import isfinite
-
-import msgspec
 
 from actorq.core.blame.halve import culprits
 from actorq.core.job.model import ErrorInfo, Row, Settlement
 from actorq.core.job.retry import MAX_DELAY_S
 from actorq.core.store_values import SettleReply
+from actorq.core.writing.parts import failing, keeping, only, without
 from actorq.errors import InternalError, RowRefused
 from actorq.store.session.calls import Calls, array, bytes_array, text_array
 from actorq.store.session.faults import translated
@@ -52,9 +51,9 @@ def settle_around_locks(
         leased = _lock_leases(calls, node, settlements)
         free = {row[0] for row in calls.rows("lock_jobs", ids=array(ids))}
         kept = {row[0] for row in calls.rows("pending_jobs", ids=array(ids))} - free
-        mine = [_without(s, kept, leased[s.lease]) for s in settlements if s.lease in leased]
+        mine = [without(s, kept, leased[s.lease]) for s in settlements if s.lease in leased]
         settled = _settle_or_refuse(calls, node, settle_no, mine)
-    return _keeping(settled, settlements, kept, leased)
+    return keeping(settled, settlements, kept, leased)
 
 
 def settle_first(
@@ -77,7 +76,7 @@ def settle_refused(
         some = set(jobs)
         try:
             with translated(), calls.session.transaction(force_rollback=True):
-                settle(calls, node, settle_no, [_only(s, some) for s in settlements])
+                settle(calls, node, settle_no, [only(s, some) for s in settlements])
                 calls.session.execute("SET CONSTRAINTS ALL IMMEDIATE")
         except RowRefused:
             return True
@@ -86,7 +85,7 @@ def settle_refused(
     bad = set(culprits([job for s in settlements for job in s.ids], refuses))
     error = ErrorInfo("RowRefused", reason, cause="result")
     try:
-        settled = settle(calls, node, settle_no, [_failing(s, bad, error) for s in settlements])
+        settled = settle(calls, node, settle_no, [failing(s, bad, error) for s in settlements])
     except RowRefused:
         # Somebody's own rule lets these jobs not even fail: that is no reason to keep the others.
         settled = _settle_without(calls, node, settle_no, settlements, bad)
@@ -102,9 +101,9 @@ def _settle_without(
     """Write all outcomes but those of some jobs, which stay open under their lease."""
     with translated(), calls.session.transaction():
         leased = _lock_leases(calls, node, settlements)
-        mine = [_without(s, kept, leased[s.lease]) for s in settlements if s.lease in leased]
+        mine = [without(s, kept, leased[s.lease]) for s in settlements if s.lease in leased]
         settled = settle(calls, node, settle_no, mine)
-    return _keeping(settled, settlements, kept, leased)
+    return keeping(settled, settlements, kept, leased)
 
 
 def _lock_leases(
@@ -114,17 +113,6 @@ def _lock_leases(
     order = sorted((s.lease, s.seq) for s in settlements)
     ns, seqs = array(n for n, _ in order), array(q for _, q in order)
     return dict(calls.rows("lock_leases", node=node, leases=ns, seqs=seqs))
-
-
-def _keeping(
-    settled: SettleReply,
-    sent: Sequence[Settlement],
-    kept: set[int],
-    leased: dict[int, list[int]],
-) -> SettleReply:
-    kept = kept.union(settled.kept)
-    settled.kept = [job for s in sent if s.lease in leased for job in s.ids if job in kept]
-    return settled
 
 
 def _settle_or_refuse(
@@ -227,8 +215,12 @@ def _values(size: int, first: int) -> str:
     )
 
 
-def _settled(sent: Sequence[Settlement], ks: Sequence[int], ids: list[int] | None) -> SettleReply:
+def _settled(
+    sent: Sequence[Settlement], ks: Sequence[int], ids: list[int] | None, is_repeated: bool
+) -> SettleReply:
     """Return what was written: these jobs of these leases; None are all that were sent."""
+    if is_repeated:
+        return SettleReply(set(), is_repeated=True)
     matched = [sent[k - 1] for k in ks]
     seqs = {s.lease: s.seq + 1 for s in matched if not s.closes}
     settled = SettleReply({s.lease for s in matched}, seqs=seqs)
@@ -249,40 +241,3 @@ def _n(settlements: Iterable[Settlement]) -> int:
 
 def _all_ids(settlements: Sequence[Settlement]) -> set[int]:
     return set[int]().union(*(s.ids for s in settlements))
-
-
-def some_of(done: dict[int, list[int]], some: Set[int]) -> dict[int, list[int]]:
-    """Return those of some completions that are among these jobs."""
-    left = {attempt: [job for job in jobs if job in some] for attempt, jobs in done.items()}
-    return {attempt: jobs for attempt, jobs in left.items() if jobs}
-
-
-def _only(s: Settlement, some: set[int]) -> Settlement:
-    rows = [row for row in s.rows if row.id in some]
-    return msgspec.structs.replace(s, done=some_of(s.done, some), rows=rows)
-
-
-def _failing(s: Settlement, bad: set[int], error: ErrorInfo) -> Settlement:
-    failing = [(job, attempt) for attempt, jobs in s.done.items() for job in jobs if job in bad]
-    failing += [(r.id, r.attempt) for r in s.rows if r.id in bad]
-    rest = _only(s, set(s.ids) - bad)
-    rest.rows += [Row(job, attempt, "failed", "failed", error=error) for job, attempt in failing]
-    return rest
-
-
-def _without(s: Settlement, kept: set[int], jobs: list[int]) -> Settlement:
-    """Take the jobs to keep out of a settlement and leave them open under the lease.
-
-    A lease names jobs that it holds no longer: one may be kept under another lease by now.
-    """
-    kept = kept.intersection(s.ids)
-    places = [k for k, job in enumerate(jobs) if job in kept]
-    if not places:
-        return s
-    size = (len(jobs) + 7) // 8
-    bits = bytearray((s.open_bits or b"") if not s.closes else b"").ljust(size, b"\0")
-    for k in places:
-        bits[k >> 3] |= 1 << (k & 7)
-    rest = _only(s, set(s.ids) - kept)
-    rest.closes, rest.open_bits = False, bytes(bits)
-    return rest

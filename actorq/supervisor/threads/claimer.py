@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
+from actorq.core.claiming import Errands, Order
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
-from actorq.core.store_values import Ask, ReadyPosition
+from actorq.core.store_values import Ask
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
 from actorq.store.session.faults import Forbidden, TooSlow
-from actorq.supervisor.threads.store_thread import Open, Post, Stopping, StoreThread
+from actorq.supervisor.ends import Stopping
+from actorq.supervisor.threads.store_thread import Open, Post, StoreThread
 
 if TYPE_CHECKING:
     from actorq.store.queue.queue import QueueStore
-
-Order = e.Claim | e.AskDue | e.AskLeft | e.GiveBack | e.Hunger
-
-AGAIN_S = 0.2
-"""How long an order that failed waits for its next try, while others are carried out."""
 
 
 class Claimer(StoreThread):
@@ -30,12 +26,7 @@ class Claimer(StoreThread):
         super().__init__("claimer", open_, post)
         self._node = node
         self._orders: SimpleQueue[Order | None] = SimpleQueue()
-        self._again: deque[Order] = deque()  # must be done, but failed
-        self._again_at = 0.0  # when to try the next of them
-        self._last: tuple[int, dict[int, ReadyPosition]] = (
-            0,
-            {},
-        )  # the last claim, and where it ended
+        self._errands = Errands()
 
     def order(self, order: Order) -> None:
         """Queue an order."""
@@ -50,28 +41,20 @@ class Claimer(StoreThread):
         """Carry out orders."""
         while (order := self._next()) is not None:
             self._try(store, order)
-        for _ in range(len(self._again)):
-            self._try(store, self._again.popleft())
+        for _ in range(len(self._errands)):
+            self._try(store, self._errands.next())
         raise Stopping
 
     def _next(self) -> Order | None:
         """Wait for an order, or for the time to try one again; None: there are no more."""
-        wait_s = self._again_at - time.monotonic() if self._again else None
-        if wait_s is not None and wait_s <= 0:
-            return self._again.popleft()
+        wait_s = self._errands.wait_s(time.monotonic())
+        if wait_s == 0.0:
+            return self._errands.next()
         try:
             order = self._orders.get(timeout=wait_s)
         except Empty:
-            return self._again.popleft()
-        return self._with_earlier(order) if isinstance(order, e.Hunger) else order
-
-    def _with_earlier(self, later: e.Hunger) -> e.Hunger:
-        """Take in what was asked before and failed: tried after this one, it would undo it."""
-        for earlier in [order for order in self._again if isinstance(order, e.Hunger)]:
-            self._again.remove(earlier)
-            on = (earlier.on - later.off) | later.on
-            later = e.Hunger(on, (earlier.off - later.on) | later.off)
-        return later
+            return self._errands.next()
+        return None if order is None else self._errands.with_earlier(order)
 
     def _try(self, store: QueueStore, order: Order) -> None:
         try:
@@ -85,7 +68,7 @@ class Claimer(StoreThread):
             case e.Claim():
                 reply = store.claim(self._ask(order))
                 took_s = time.monotonic() - begun
-                self._last = order.lease, reply.last
+                self._errands.claimed(order, reply)
                 self.post(i.Claimed(order.lane, order.lease, reply, took_s))
             case e.AskDue():
                 dues = store.due(order.asks)
@@ -104,25 +87,17 @@ class Claimer(StoreThread):
             node=self._node,
             lease=order.lease,
             suspect=order.suspect,
-            frontier=order.begin(*self._last),
+            frontier=self._errands.frontier(order),
             min_n=order.min_n,
             linger_s=order.linger_s,
         )
 
     def _failed(self, order: Order, exc: StoreError) -> None:
-        """Answer for an order that was not carried out, as far as anybody knows."""
-        match order:
-            case e.Claim():
-                too_much = isinstance(exc, RowRefused | TooSlow)
-                self.post(i.ClaimLost(order.lane, order.lease, too_much))
-            case e.AskDue():
-                self.post(i.DueLost())
-            case e.AskLeft(no):
-                self.post(i.LeftLost(no))
-            case e.GiveBack() | e.Hunger():
-                if order not in self._again:
-                    self._again.append(order)
-                self._again_at = time.monotonic() + AGAIN_S
+        """Answer for an order that was not carried out."""
+        too_much = isinstance(exc, RowRefused | TooSlow)
+        answer = self._errands.failed(order, time.monotonic(), too_much)
+        if answer is not None:
+            self.post(answer)
         if isinstance(exc, Forbidden):
             self.fatal(exc)
             raise Stopping from exc

@@ -49,9 +49,9 @@ class Orders:
 
     def any(self) -> bool:
         """Tell whether anything waits."""
-        return self._n_put > sum(self._n_taken)
+        return self.n_rows > 0
 
     @property
-    def n_statements(self) -> int:
-        """Return how many whole statements' rows wait."""
-        return (self._n_put - sum(self._n_taken)) // self.max_rows
+    def n_rows(self) -> int:
+        """Return how many rows wait."""
+        return self._n_put - sum(self._n_taken)

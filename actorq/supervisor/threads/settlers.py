@@ -14,8 +14,9 @@ from collections.abc import Callable
 
 from actorq.core import event
 from actorq.core.job.model import Settlement
+from actorq.core.writing.writer import MAX_ROWS, N_SETTLERS, is_enough_for_two
 from actorq.supervisor.threads.orders import Orders
-from actorq.supervisor.threads.settler import MAX_ROWS, N_SETTLERS, Settler
+from actorq.supervisor.threads.settler import Settler
 from actorq.supervisor.threads.store_thread import Open, Post
 
 
@@ -40,14 +41,14 @@ class SecondSettler(Settler):
 
     def needed(self) -> bool:
         """Tell whether there is work for two."""
-        return self._orders.n_statements > 0 and self._is_alone()
+        return is_enough_for_two(self._orders.n_rows, self._orders.max_rows) and self._is_alone()
 
-    def _gather(self) -> list[Settlement]:
-        while not (self._later or self.needed() or self.stopping.is_set()):
-            wait_s = super()._idle_s()
-            if wait_s == 0.0:  # what somebody had locked
+    def _gather(self) -> bool:
+        while not (self.needed() or self.stopping.is_set()):
+            now = time.monotonic()
+            if self._writer.has_at_hand(now):
                 break
-            self._bell.wait(wait_s)
+            self._bell.wait(self._writer.idle_s(now))
             self._bell.clear()
         return super()._gather()
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from actorq.core import event
 from actorq.errors import SchemaMismatch, StoreError
 from actorq.store.session.faults import Forbidden
-from actorq.supervisor.ends import Fatal
+from actorq.supervisor.ends import Fatal, Stopping
 
 if TYPE_CHECKING:
     from actorq.store.queue.queue import QueueStore
@@ -30,10 +30,6 @@ server that is back without work for a second."""
 
 REPEAT_S = 60.0
 """How long an error that was reported is not reported again: it may come twice a second."""
-
-
-class Stopping(Exception):
-    """Leave the thread: the engine asked for it."""
 
 
 class StoreThread(threading.Thread):

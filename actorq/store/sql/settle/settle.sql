@@ -26,7 +26,8 @@
 -- results or NULL), numbered behind the parameters. Results are one text, a record separator (1E)
 -- between them and a unit separator (1F) for none, neither of which JSON can hold: an array would
 -- be parsed character by character.
--- Returns: the leases (k) that matched, and the jobs that were written, NULL if that were all. k
+-- Returns: the leases (k) that matched, the jobs that were written, NULL if that were all, and
+-- whether another statement of this number has committed, perhaps while this one waited for it. k
 -- counts this statement's leases from 1: those that end first, then those that go on. What runs
 -- again goes into its own lane.
 -- Locks: node (KEY SHARE), lease, job (of a batch by id), in this order: reading `held` in every
@@ -41,6 +42,7 @@ WITH me AS MATERIALIZED (
 ), numbered AS (
     INSERT INTO {schema}.settled (node, no) SELECT id, :settle_no::int8 FROM me
     ON CONFLICT (node, no) DO NOTHING
+    RETURNING no
 ), outdated AS (
     DELETE FROM {schema}.settled WHERE node = :node::uuid AND no = :settle_no::int8 - 2
 ), closed AS MATERIALIZED (
@@ -129,4 +131,5 @@ WITH me AS MATERIALIZED (
 )
 SELECT ARRAY(SELECT k FROM closed UNION ALL SELECT k FROM bumped),
     CASE WHEN (SELECT count(*) FROM done) + (SELECT count(*) FROM other) <> :n_jobs::int8
-    THEN ARRAY(SELECT id FROM done UNION ALL SELECT id FROM other) END
+    THEN ARRAY(SELECT id FROM done UNION ALL SELECT id FROM other) END,
+    (SELECT count(*) FROM me) > (SELECT count(*) FROM numbered)

@@ -1,0 +1,1 @@
+"""What a supervisor does at intervals beside its work, each a duty in a file of its own."""

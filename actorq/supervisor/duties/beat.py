@@ -1,0 +1,33 @@
+"""Says that this supervisor lives, and learns which leases are its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actorq.core.plan import inputs as i
+from actorq.core.store_values import NodeInfo
+from actorq.supervisor.duties.duty import Duty, Post
+from actorq.supervisor.ends import Disowned, Stopping
+
+if TYPE_CHECKING:
+    from actorq.store.queue.queue import QueueStore
+
+BEATS_PER_TTL = 5
+AGAIN_S = 0.5
+
+
+class Beat(Duty):
+    """Beat every fifth of the ttl; one that failed is tried again soon."""
+
+    def __init__(self, me: NodeInfo, post: Post) -> None:
+        every_s = me.ttl_s / BEATS_PER_TTL
+        super().__init__(every_s, min(every_s, AGAIN_S))
+        self._me, self._post = me, post
+
+    def run(self, store: QueueStore, now: float) -> None:
+        """Beat; end this identity if it was declared dead."""
+        leases = store.beat(self._me.id)
+        if leases is None:
+            self._post(Disowned())
+            raise Stopping
+        self._post(i.Beaten(frozenset(leases), now))
