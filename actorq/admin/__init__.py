@@ -22,9 +22,11 @@ from actorq.store.admin.progress import Progress
 from actorq.store.admin.prune import Pruned
 from actorq.store.admin.status import LaneStatus, NodeStatus, Status
 from actorq.store.queue.cancel import Cancelled
+from actorq.store.schema.plan import Planned, PlannedStep
 
 __all__ = [
     "Admin", "AsyncAdmin", "Cancelled", "Check", "Diagnosis", "FailureRow", "FinalState", "Finding",
-    "History", "Holder", "JobRow", "LaneStatus", "Migrated", "NodeStatus", "Progress", "Pruned",
-    "Repaired", "RetriableState", "Retried", "StateName", "Status",
+    "History", "Holder", "JobRow", "LaneStatus", "Migrated", "NodeStatus", "Planned",
+    "PlannedStep", "Progress", "Pruned", "Repaired", "RetriableState", "Retried",
+    "StateName", "Status",
 ]  # fmt: skip

@@ -27,6 +27,7 @@ from actorq.store.admin.run import connect_admin
 from actorq.store.admin.status import Status, status
 from actorq.store.queue.cancel import Cancelled, cancel
 from actorq.store.schema import migrate
+from actorq.store.schema.plan import Planned
 from actorq.store.session.connection import Session
 
 StateName = Literal[
@@ -202,12 +203,25 @@ class Admin:
                 tell(check)
         return Diagnosis(worst(checks), repaired, checks)
 
-    def migrate(self) -> Migrated:
-        """Make the schema, or bring it up to date."""
+    def migrate(self, *, wait_s: Duration = migrate.WAIT_S, progress: Tell = untold) -> Migrated:
+        """Make the schema, or bring it up to date.
+
+        `progress` hears what is waited for. Raises LockTimeout, which says who is in the way,
+        after `wait_s`: what was done stays, and another call does the rest.
+        """
         refuse_while_loading("a schema was migrated")
+        seconds = wanted.wait(wait_s)
         dsn = self._location.dsn()
         schema = self._location.schema
-        return Migrated(schema, migrate.migrate(dsn, schema))
+
+        def tell(text: str) -> None:
+            progress(Progress(text))
+
+        return Migrated(schema, migrate.migrate(dsn, schema, wait_s=seconds, tell=tell))
+
+    def migration_plan(self) -> Planned:
+        """Return what `migrate` would do now, and which supervisors would have to stop for it."""
+        return migrate.plan(self._location.dsn(), self._location.schema)
 
     def migration_sql(self) -> str:
         """Return the SQL that makes the schema in a fresh database; asks no database."""

@@ -58,6 +58,7 @@ class AsyncAdmin:
     prune = _awaited(Admin.prune)
     doctor = _awaited(Admin.doctor)
     migrate = _awaited(Admin.migrate)
+    migration_plan = _awaited(Admin.migration_plan)
 
     def migration_sql(self) -> str:
         """Return the SQL that makes the schema in a fresh database; asks no database."""

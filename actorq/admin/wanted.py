@@ -99,6 +99,11 @@ def prune(
     }
 
 
+def wait(wait_s: Duration) -> float:
+    """Return for how many seconds to wait."""
+    return check_duration("wait_s", wait_s, 0.0, CENTURY_S)
+
+
 def doctor(repair: bool, limit: int | None) -> None:
     """Check what is asked of a doctor."""
     _check_limit(limit)

@@ -52,7 +52,14 @@ def build() -> Parser:
 
 def _migrate(commands: Any) -> None:
     command = _command(commands, "migrate", "setup:migrate", "make or upgrade the schema", out=True)
-    command.add_argument("--sql", action="store_true", help="print the SQL, run nothing")
+    shown = command.add_mutually_exclusive_group()
+    shown.add_argument(
+        "--plan", action="store_true", help="show what would be run with its locks, run nothing"
+    )
+    shown.add_argument(
+        "--sql", action="store_true", help="print the SQL of a fresh schema, run nothing"
+    )
+    _duration(command, "wait", "how long to try while others are in the way; default 10m")
 
 
 def _run(commands: Any) -> None:

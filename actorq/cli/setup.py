@@ -7,17 +7,18 @@ from argparse import Namespace
 from actorq.admin import Check, Finding, Repaired
 from actorq.cli import OK, REFUSED, complain
 from actorq.cli.database import SCHEMA, administered
-from actorq.cli.output import print_json
+from actorq.cli.output import print_json, print_table
 from actorq.cli.progress import ProgressLines
 from actorq.english import count
 from actorq.errors import ConfigError
 from actorq.escape import escape
+from actorq.store.schema.plan import Planned, PlannedStep
 
 _MARKS = {"ok": "ok  ", "warn": "WARN", "bad": "BAD "}
 
 
 def migrate(args: Namespace) -> int:
-    """Make or upgrade the schema, or print the SQL that makes it."""
+    """Make or upgrade the schema, show what that would do, or print the SQL that makes it."""
     if args.sql:
         from actorq.app import App
 
@@ -25,7 +26,11 @@ def migrate(args: Namespace) -> int:
         print(app.admin.migration_sql(), end="")
         return OK
     with administered(args) as admin:
-        done = admin.migrate()
+        if args.plan:
+            _print_plan(admin.migration_plan(), args.json)
+            return OK
+        wait_s = {} if args.wait_s is None else {"wait_s": args.wait_s}
+        done = admin.migrate(progress=lambda heard: complain(str(heard)), **wait_s)
     if args.json:
         print_json(done)
     elif done.applied:
@@ -33,6 +38,25 @@ def migrate(args: Namespace) -> int:
     else:
         print(f"schema {done.schema} is up to date")
     return OK
+
+
+def _print_plan(found: Planned, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    if not found.steps:
+        print(f"schema {found.schema} is up to date")
+        return
+    headers = ["migration", "step", "phase", "runs", "locks"]
+    print_table(headers, [_plan_row(step) for step in found.steps])
+    for old in found.stops:
+        print(f"the supervisor that is {old} runs an older actorq: it will finish and stop")
+
+
+def _plan_row(step: PlannedStep) -> list[str]:
+    locks = ", ".join(f"{lock.mode} on {lock.table}" for lock in step.locks)
+    runs = "in a transaction" if step.in_transaction else "on its own"
+    return [step.migration, step.step, step.phase, runs, locks or "none"]
 
 
 def doctor(args: Namespace) -> int:

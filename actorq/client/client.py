@@ -293,7 +293,8 @@ def _mapped(error: Any, schema: str, lost: str) -> ActorqError:
     if error.sqlstate in _NO_SCHEMA:
         return SchemaMismatch(
             f"the schema {schema!r} is missing or of another version in this database "
-            f"({str(error).strip().splitlines()[0]}): run actorq migrate"
+            f"({str(error).strip().splitlines()[0]}): run actorq migrate, or upgrade actorq here "
+            "if another one has migrated it"
         )
     mapped = fault(error)
     if lost and type(mapped) is StoreUnavailable:

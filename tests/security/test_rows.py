@@ -125,7 +125,7 @@ BOUNDS: dict[str, LiteralString] = {
     "empty unique key": "INSERT INTO actorq.unique_key VALUES ('k', '', 1)",
     "lane": "INSERT INTO actorq.lane (queue, kind) VALUES ('default', 'a b')",
     "kind": "INSERT INTO actorq.kind (name) VALUES ('a' || chr(10))",
-    "queue": "INSERT INTO actorq.queue (name) VALUES (repeat('x', 129))",
+    "queue": "INSERT INTO actorq.lane (queue, kind) VALUES (repeat('x', 129), 'k')",
 }
 
 

@@ -11,10 +11,12 @@ from actorq.core.plan.effects import Claim
 from actorq.errors import ConfigError, SchemaMismatch, StoreUnavailable
 from actorq.store.queue.queue import QueueStore
 from actorq.store.schema import migrate as module
-from actorq.store.schema.migrate import Migration, check, migrate, migrations, sql_text
+from actorq.store.schema.migrate import check, migrate, sql_text
+from actorq.store.schema.numbered import migrations
 from actorq.store.session.connection import connect
 from actorq.store.session.faults import LockTimeout, remedy
 from tests.store.kit import NOBODY, Kit
+from tests.support.migrations import CATALOG, also_known
 from tests.support.wait import wait_until
 
 NAMES = [migration.name for migration in migrations()]
@@ -34,8 +36,7 @@ def structure(dsn: str) -> list[tuple[object, ...]]:
 
 
 def add_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    more = Migration(2, "0002_more", "ALTER TABLE {schema}.kind ADD note text;")
-    monkeypatch.setattr(module, "migrations", lambda: (*migrations(), more))
+    also_known(monkeypatch, "0002_more", **{"1": CATALOG})
 
 
 def test_the_first_run_applies_everything_and_the_second_nothing(empty_dsn: str) -> None:
@@ -92,17 +93,16 @@ def test_a_migration_that_another_one_blocks_gives_up(
 ) -> None:
     monkeypatch.setattr(module, "LOCK_TIMEOUT_S", 0.05)
     with connect(empty_dsn, name="test") as conn, conn.transaction():
-        module._lock(conn, "actorq")
-        with pytest.raises(LockTimeout):
-            migrate(empty_dsn)
+        module._Migrator(conn, "actorq", 0, print)._lock()
+        with pytest.raises(LockTimeout, match="the schema was given up"):
+            migrate(empty_dsn, wait_s=0)
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(
     dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = structure(dsn)
-    bad = Migration(2, "0002_bad", "DROP TABLE {schema}.counter; SELECT 1/0;")
-    monkeypatch.setattr(module, "migrations", lambda: (*migrations(), bad))
+    also_known(monkeypatch, "0002_bad", **{"1": CATALOG + "SELECT 1/0;"})
     with pytest.raises(Exception, match="division by zero"):
         migrate(dsn)
     assert structure(dsn) == before
@@ -128,12 +128,21 @@ def test_an_old_schema_is_an_error_that_names_the_command(
         connected(dsn)
 
 
-def test_a_new_schema_is_an_error_and_is_not_touched(dsn: str) -> None:
+def test_a_schema_after_a_contract_is_an_error_and_is_not_touched(dsn: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as conn:
-        conn.execute("INSERT INTO actorq.migration VALUES (99, 'x')")
-    for call in (migrate, connected):
-        with pytest.raises(SchemaMismatch, match="too new: version 99, this actorq knows 1"):
+        conn.execute("INSERT INTO actorq.migration VALUES (99, 'x', 98, 0)")
+    for call in (migrate, module.plan, connected):
+        with pytest.raises(
+            SchemaMismatch, match=r"too new: only .* version 98 .* this one knows 1"
+        ):
             call(dsn)
+
+
+def test_a_schema_after_an_expand_is_used_as_it_is(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("INSERT INTO actorq.migration VALUES (99, 'x', 1, 1, now(), now())")
+    assert migrate(dsn) == []
+    connected(dsn).close()
 
 
 def test_schemas_live_side_by_side(dsn: str, kit: Kit) -> None:

@@ -42,6 +42,9 @@ class Store:
         self._meet("beat")
         return []
 
+    def check_version(self) -> None:
+        self._meet("check_version")
+
     def nodes(self) -> list[NodeSeen]:
         self._meet("nodes")
         self.n_read += 1

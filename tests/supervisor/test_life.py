@@ -84,15 +84,31 @@ def test_a_supervisor_waits_at_its_start_for_who_makes_its_lane(
         made[0].stop()
 
 
-def test_a_supervisor_stops_in_order_when_the_schema_becomes_newer(
+CUT_OFF = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE application_name LIKE 'actorq %' AND datname = current_database()"
+)
+MIGRATED = "INSERT INTO actorq.migration (n, name, min_code, n_steps, applied_at) VALUES (99, 'x',"
+
+
+def test_a_supervisor_goes_on_through_an_expand_and_reconnects_after_it(
     running: Running, direct: psycopg.Connection
 ) -> None:
     running.wait_until_told(event.ActorReady)
-    direct.execute("INSERT INTO actorq.migration (n, name) VALUES (9999, 'later')")
-    direct.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE application_name LIKE 'actorq %' AND datname = current_database()"
-    )
+    direct.execute(f"{MIGRATED} 1, 1, now())".encode())
+    direct.execute(CUT_OFF.encode())
+    running.wait_until_told(event.ConnectionRestored)
+    assert running.completes_a_job()
+    assert running.codes == []
+
+
+@pytest.mark.parametrize("then", ["SELECT", CUT_OFF, "ALTER TABLE actorq.ready RENAME TO waits"])
+def test_a_supervisor_stops_in_order_when_a_contract_is_begun(
+    running: Running, direct: psycopg.Connection, then: str
+) -> None:
+    """By its heart, when it connects anew, or at a statement that the contract has broken."""
+    running.wait_until_told(event.ActorReady)
+    direct.execute(f"BEGIN; {MIGRATED} 99, 0, NULL); {then}; COMMIT".encode())
     running.thread.join(20)
     assert running.codes == [4]
     failed = [e for e in running.told if isinstance(e, event.SupervisorFailed)]

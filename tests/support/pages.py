@@ -196,7 +196,7 @@ COLUMN = re.compile(r"^ {4}([a-z_]+) +[a-z{\"]", re.M)
 
 def table_list() -> str:
     """Return each table with its columns and what the migration says of it."""
-    text = "".join(path.read_text("utf-8") for path in sorted(MIGRATIONS.glob("*.sql")))
+    text = "".join(path.read_text("utf-8") for path in sorted(MIGRATIONS.glob("*/*.sql")))
     parts = []
     for comment, name, body in TABLE.findall(text):
         about = " ".join(line.removeprefix("--").strip() for line in comment.splitlines())

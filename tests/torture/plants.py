@@ -128,7 +128,7 @@ PLANTS = (
          "        if self._stopped"),
     )),
     Plant("a lock ends the heart", "tests/supervisor/test_heart.py", (
-        (_HEART, "except (StoreUnavailable, Forbidden):", "except StoreError:"),
+        (_HEART, "except (StoreUnavailable, Forbidden, SchemaMismatch):", "except StoreError:"),
         (_THREAD, "except (SchemaMismatch, Forbidden):", "except LookupError:"),
     )),
     Plant("a slow duty holds up the beats", "tests/supervisor/test_heart.py", (
@@ -254,7 +254,7 @@ PLANTS = (
              " d.jobs\n), gone AS MATERIALIZED (SELECT * FROM pick), here AS"),
     )),
     Plant("what a claim leaves of a block is gone", "tests/store/test_blocks.py", (
-        ("store/schema/migrations/0001_initial.sql",
+        ("store/schema/migrations/0001_initial/3_claim.sql",
          "WHERE j.id = ANY ($3) AND j.state = 'pending'",
          "WHERE false"),
     )),

@@ -20,7 +20,7 @@ from actorq.core.store_values import (
 )
 from actorq.store.admin.doctor import repair_jobs
 from actorq.store.queue import claims, settles
-from actorq.store.schema.migrate import check
+from actorq.store.schema.version import check, check_version, code
 from actorq.store.session.calls import Calls, array, text_array
 from actorq.store.session.connection import Session, connect
 from actorq.store.session.faults import Forbidden, LockTimeout, translated
@@ -51,7 +51,7 @@ class QueueStore:
     def connect(
         cls, dsn: str, schema: str = "actorq", name: str = "actorq", *, node: str, **timeouts: Any
     ) -> QueueStore:
-        """Connect, and make sure that the schema is the one this version expects, and all seen."""
+        """Connect, and make sure that this code can work with the schema, and sees all of it."""
         session = connect(dsn, name=name, schema=schema, **timeouts)
         try:
             check(session, schema)
@@ -94,12 +94,17 @@ class QueueStore:
             ttl_s=str(node.ttl_s),
             guardian_pid=None if node.guardian_pid is None else str(node.guardian_pid),
             guardian_start=node.guardian_start,
+            code=str(code()),
         )
 
     def beat(self) -> list[int] | None:
         """Say that the node lives; return its leases, or None if it was declared dead."""
         alive, leases = self._calls.row("node_beat", node=self._node)
         return sorted(leases) if alive else None
+
+    def check_version(self) -> None:
+        """Raise SchemaMismatch if a contract has been begun that this code cannot work with."""
+        check_version(self._session, self._schema)
 
     def nodes(self) -> list[NodeSeen]:
         """List the registered nodes."""

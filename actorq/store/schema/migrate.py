@@ -1,146 +1,249 @@
-"""Migrations: numbered SQL files, applied in order, each exactly once.
+"""Run migrations, each step of them exactly once, while everybody else goes on working.
 
-A migration and the row that records it commit together. Two processes that migrate at once
-take turns; the second finds nothing left to do.
+A step in a transaction and the record of it commit together. It waits for a lock no longer than
+LOCK_TIMEOUT_S, since whoever wants the table meanwhile queues behind it; then it lets everybody
+pass, and tries again. Before a contract, it is recorded that older code cannot go on, and the
+supervisors that run such code stop when they read that; then it is run. Two processes that
+migrate at once take turns; the second finds nothing left to do.
 """
 
 from __future__ import annotations
 
+import logging
+import random
 import re
-from functools import cache
-from importlib.resources import files
-from typing import Any, NamedTuple
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
-import psycopg
-
-from actorq.errors import SchemaMismatch
-from actorq.store.session.connection import connect, unit
-from actorq.store.session.faults import translated
+from actorq.english import count
+from actorq.errors import ConfigError, StoreError
+from actorq.store.schema import numbered
+from actorq.store.schema.numbered import Migration, Step
+from actorq.store.schema.plan import Planned, old_supervisors, planned
+from actorq.store.schema.renamed import is_renamed, restore_names
+from actorq.store.schema.version import check, check_not_too_new, version
+from actorq.store.schema.waiting import Tell, Watch
+from actorq.store.session.connection import Session, connect, unit
+from actorq.store.session.faults import Contended, LockTimeout, translated
+from actorq.store.session.settings import put
 from actorq.store.session.statements import quoted
 
-LOCK_TIMEOUT_S = 30.0
-_FUNCTION = re.compile(r"^CREATE FUNCTION [^;]*?\$\$.*?\$\$;$", re.M | re.S)
+__all__ = ["check", "is_renamed", "migrate", "plan", "restore_names", "sql_text"]
+
+T = TypeVar("T")
+
+LOCK_TIMEOUT_S = 0.15
+"""How long everybody may have to queue behind a step that waits for a lock: supervisors give up
+a statement that waits for a lock after 0.2 s."""
+
+PAUSE_S = 1.0
+"""How long everybody may pass until the next try, on average."""
+
+WAIT_S = 600.0
+"""How long to try, by default: longer than a deployment should stand still unnoticed."""
+
+LOOK_S = 0.25
+"""How often to look whether older supervisors have stopped."""
+
+STATEMENT_S = 6 * 3600.0
+"""Longer than an index on a billion rows takes to build."""
+
+_CONCURRENTLY = re.compile(r"\bINDEX CONCURRENTLY (?:IF NOT EXISTS )?(?:\{schema\}\.)?(\w+)")
+
+log = logging.getLogger("actorq")
 
 
-class Migration(NamedTuple):
-    """Hold one numbered file of SQL."""
+def migrate(
+    dsn: str, schema: str = "actorq", *, wait_s: float = WAIT_S, tell: Tell = log.warning
+) -> list[str]:
+    """Bring the schema up to date and return the names of the migrations applied.
 
-    n: int
-    name: str
-    text: str
-
-
-@cache
-def migrations() -> tuple[Migration, ...]:
-    """Return every migration that this version of actorq knows, in order."""
-    entries = (files(__package__) / "migrations").iterdir()
-    found = sorted((e.name, e.read_text("utf-8")) for e in entries if e.name.endswith(".sql"))
-    return tuple(Migration(int(name[:4]), name.removesuffix(".sql"), sql) for name, sql in found)
+    What is waited for is told; LockTimeout, with who is in the way, after `wait_s` seconds.
+    Supervisors and clients go on meanwhile, unless a contract leaves them behind.
+    """
+    with _connected(dsn, schema) as conn:
+        return _Migrator(conn, schema, wait_s, tell).run()
 
 
-def migrate(dsn: str, schema: str = "actorq") -> list[str]:
-    """Bring the schema up to date and return the names of the migrations applied."""
-    conn = connect(
-        dsn,
-        name="actorq migrate",
-        schema=schema,
-        lock_timeout_s=LOCK_TIMEOUT_S,
-        statement_timeout_s=3600,
-        deadline_s=3700,
-        session=False,
-        own_path=False,  # an event trigger of somebody's may go by it; our own names are in full
-    )
-    with conn, translated(), unit(conn):
-        _lock(conn, schema)
-        missing = _missing(conn, schema)
-        if missing:
-            _begin(conn, schema)
-        for migration in missing:
-            conn.execute(_text(migration, schema).encode())
-    return [migration.name for migration in missing]
+def plan(dsn: str, schema: str = "actorq") -> Planned:
+    """Return what `migrate` would do now, and which supervisors would have to stop for it."""
+    with _connected(dsn, schema) as conn, translated(), unit(conn):
+        return planned(conn, schema)
 
 
 def sql_text(schema: str = "actorq") -> str:
     """Return the SQL that makes the whole schema in a fresh database, to be run with psql."""
-    parts = [_text(migration, schema) for migration in migrations()]
-    return "\n".join(["BEGIN;", _made(schema), _table(schema), *parts, "COMMIT;", ""])
+    return "\n".join(["BEGIN;", _made(schema), *_fresh_texts(schema), "COMMIT;", ""])
 
 
-def is_renamed(conn: psycopg.Connection[Any], schema: str = "actorq") -> bool:
-    """Return whether there is a schema of ours of this name whose functions look for another."""
-    with translated():
-        row = conn.execute(
-            "SELECT position(%s || '.' in p.prosrc) = 0 FROM pg_proc p"
-            " WHERE p.pronamespace = to_regnamespace(%s) AND p.proname = 'job_inserted'",
-            [quoted(schema), quoted(schema)],
+def _connected(dsn: str, schema: str) -> Session:
+    return connect(
+        dsn,
+        name="actorq migrate",
+        schema=schema,
+        lock_timeout_s=LOCK_TIMEOUT_S,
+        statement_timeout_s=STATEMENT_S,
+        deadline_s=STATEMENT_S + 100,
+        session=False,
+        own_path=False,  # an event trigger of somebody's may go by it; our own names are in full
+    )
+
+
+class _Migrator:
+    """One run of all that is missing, on one connection."""
+
+    def __init__(self, conn: Session, schema: str, wait_s: float, tell: Tell) -> None:
+        self._conn, self._schema, self._tell = conn, schema, tell
+        self._until = time.monotonic() + wait_s
+
+    def run(self) -> list[str]:
+        """Apply what is missing and return the names of what was."""
+        with translated():
+            found = version(self._conn, self._schema)
+        if found is None:
+            return self._patiently("the schema", self._make)
+        check_not_too_new(found, self._schema)
+        return [migration.name for migration in numbered.migrations() if self._apply(migration)]
+
+    def _make(self) -> list[str]:
+        """Make a fresh schema, all of it or nothing; nobody can be in it yet."""
+        with unit(self._conn):
+            self._lock()
+            if version(self._conn, self._schema) is not None:
+                return []  # somebody else has made it meanwhile
+            self._conn.execute(_made(self._schema).encode())
+            for text in _fresh_texts(self._schema):
+                self._conn.execute(text.encode())
+        return [migration.name for migration in numbered.migrations()]
+
+    def _apply(self, migration: Migration) -> bool:
+        """Run the steps that are missing; return whether there were any."""
+        with translated(), unit(self._conn):
+            if self._n_steps(migration) == len(migration.steps):
+                return False
+        if migration.phase == "contract":
+            self._patiently(migration.name, partial(self._announce, migration))
+            self._await_leave(migration)
+        ran = [
+            self._patiently(f"{migration.name}/{step.name}", partial(self._step, migration, k))
+            for k, step in enumerate(migration.steps)
+        ]
+        return any(ran)
+
+    def _announce(self, migration: Migration) -> None:
+        """Record what a contract asks of the code, for everybody to read before it is run."""
+        with unit(self._conn):
+            self._lock()
+            if self._n_steps(migration) is None:
+                self._conn.execute(_record(migration, 0, self._schema).encode())
+
+    def _await_leave(self, migration: Migration) -> None:
+        """Wait until no supervisor lives that cannot work with what the contract leaves."""
+        told = ""
+        while True:
+            with translated(), unit(self._conn):
+                old = old_supervisors(self._conn, self._schema, migration.min_code)
+            if not old:
+                return
+            who = f"{count(len(old), 'supervisor')} of an older actorq: {', '.join(map(str, old))}"
+            if time.monotonic() > self._until:
+                raise StoreError(
+                    f"{migration.name} was not run: it would break {who}. They stop by "
+                    "themselves once their batches are done; then run actorq migrate again"
+                )
+            if who != told:
+                self._tell(f"{migration.name} waits for the end of {who}")
+                told = who
+            time.sleep(LOOK_S)
+
+    def _step(self, migration: Migration, k: int) -> bool:
+        """Run one step unless it has been; return whether it was run now."""
+        step = migration.steps[k]
+        return (self._alone if step.is_alone else self._together)(migration, k, step)
+
+    def _together(self, migration: Migration, k: int, step: Step) -> bool:
+        """Run a step in one transaction with the record of it."""
+        with unit(self._conn):
+            self._lock()
+            if (self._n_steps(migration) or 0) > k:
+                return False
+            self._conn.execute(step.text.replace("{schema}", quoted(self._schema)).encode())
+            self._conn.execute(_record(migration, k + 1, self._schema).encode())
+        return True
+
+    def _alone(self, migration: Migration, k: int, step: Step) -> bool:
+        """Run a step that refuses to be in a transaction; others wait for nothing it does."""
+        if self._conn.pooling == "transaction":
+            raise ConfigError(
+                f"{migration.name} cannot be run through a connection pooler: give actorq "
+                "migrate a DSN that leads to PostgreSQL itself"
+            )
+        self._conn.execute("SELECT pg_advisory_lock(%s)", [self._key()])
+        try:
+            if (self._n_steps(migration) or 0) > k:
+                return False
+            if not self._is_built(step):
+                put(self._conn, {"lock_timeout": "0"}, local=False)
+                self._conn.execute(step.text.replace("{schema}", quoted(self._schema)).encode())
+            self._conn.execute(_record(migration, k + 1, self._schema).encode())
+        finally:
+            put(self._conn, {"lock_timeout": f"{round(LOCK_TIMEOUT_S * 1000)}ms"}, local=False)
+            self._conn.execute("SELECT pg_advisory_unlock(%s)", [self._key()])
+        return True
+
+    def _is_built(self, step: Step) -> bool:
+        """Return whether the index of a step is there; what an earlier try left of it goes."""
+        made = _CONCURRENTLY.search(step.text)
+        if made is None or "DROP INDEX" in step.text:
+            return False
+        name = f"{quoted(self._schema)}.{made[1]}"
+        row = self._conn.execute(
+            "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)", [name]
         ).fetchone()
-    return row is not None and bool(row[0])
+        if row and not row[0]:
+            self._conn.execute(f"DROP INDEX CONCURRENTLY {name}".encode())
+        return bool(row and row[0])
 
+    def _patiently(self, what: str, action: Callable[[], T]) -> T:
+        """Try until it is done, however often somebody else's lock is in the way."""
+        with Watch(self._conn, what, self._tell) as watch:
+            while True:
+                try:
+                    with translated():
+                        return action()
+                except Contended as error:
+                    if time.monotonic() > self._until:
+                        raise LockTimeout(
+                            f"{what} was given up, because it waits for "
+                            f"{watch.seen or 'a lock of somebody else'} ({error}). What was done "
+                            "before stays; run actorq migrate again when that transaction is over"
+                        ) from error
+                time.sleep(PAUSE_S * random.uniform(0.5, 1.5))
 
-def restore_names(conn: psycopg.Connection[Any], schema: str = "actorq") -> None:
-    """Make the functions anew after ALTER SCHEMA … RENAME: all else in a schema knows its place."""
-    texts = [text for migration in migrations() for text in _FUNCTION.findall(migration.text)]
-    with translated(), conn.transaction():
-        for text in texts:
-            replacing = text.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1)
-            conn.execute(replacing.replace("{schema}", quoted(schema)).encode())
+    def _lock(self) -> None:
+        self._conn.execute("SELECT pg_advisory_xact_lock(%s)", [self._key()])
 
+    def _key(self) -> int:
+        """Return a number of the name: before the first migration the schema has no oid."""
+        row = self._conn.execute(
+            "SELECT hashtextextended('actorq ' || %s, 0)", [self._schema]
+        ).fetchone()
+        return int(row[0]) if row else 0
 
-def check(conn: psycopg.Connection[Any], schema: str = "actorq") -> None:
-    """Raise SchemaMismatch unless the schema is exactly the one this version expects."""
-    known = migrations()[-1].n
-    with translated():
-        found = _version(conn, schema)
-    fix = f"run: actorq migrate{'' if schema == 'actorq' else f' --schema {schema}'}"
-    if found is None:
-        raise SchemaMismatch(f"the database has no actorq schema {schema!r}; {fix}")
-    if found < known:
-        raise SchemaMismatch(
-            f"the schema {schema!r} is too old: version {found}, needed {known}; {fix}"
-        )
-    if found > known:
-        raise SchemaMismatch(
-            f"the schema {schema!r} is too new: version {found}, this actorq knows {known}; "
-            "upgrade actorq (pip install --upgrade actorq)"
-        )
-    if is_renamed(conn, schema):
-        raise SchemaMismatch(
-            f"the schema was renamed to {schema!r}; run: actorq doctor --repair --schema {schema}"
-        )
-
-
-def _version(conn: psycopg.Connection[Any], schema: str) -> int | None:
-    name = f"{quoted(schema)}.migration"
-    row = conn.execute("SELECT to_regclass(%s) IS NOT NULL", [name]).fetchone()
-    if row is None or not row[0]:
-        return None
-    found = conn.execute(f"SELECT max(n) FROM {name}".encode()).fetchone()
-    return None if found is None else found[0]
-
-
-def _lock(conn: psycopg.Connection[Any], schema: str) -> None:
-    # Of the database and the name: before the first migration the schema has no oid.
-    conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('actorq ' || %s, 0))", [schema])
-
-
-def _missing(conn: psycopg.Connection[Any], schema: str) -> list[Migration]:
-    found = _version(conn, schema) or 0
-    if found > migrations()[-1].n:
-        check(conn, schema)
-    return [migration for migration in migrations() if migration.n > found]
-
-
-def _begin(conn: psycopg.Connection[Any], schema: str) -> None:
-    """Make the schema and its first table where they are missing.
-
-    CREATE … IF NOT EXISTS asks for the right to make them even where they exist.
-    """
-    conn.execute(_made(schema).encode())
-    if _version(conn, schema) is None:
-        conn.execute(_table(schema).encode())
+    def _n_steps(self, migration: Migration) -> int | None:
+        """Return how many steps have been run, None if the migration was not even announced."""
+        text = f"SELECT n_steps FROM {quoted(self._schema)}.migration WHERE n = %s"
+        row = self._conn.execute(text.encode(), [migration.n]).fetchone()
+        return row[0] if row else None
 
 
 def _made(schema: str) -> str:
+    """Return what makes the schema where it is missing.
+
+    CREATE … IF NOT EXISTS asks for the right to make it even where it exists.
+    """
     return f"""DO $$ BEGIN
     IF to_regnamespace('{quoted(schema)}') IS NULL THEN
         CREATE SCHEMA {quoted(schema)};
@@ -148,15 +251,23 @@ def _made(schema: str) -> str:
 END $$;"""
 
 
-def _table(schema: str) -> str:
-    return f"""CREATE TABLE {quoted(schema)}.migration (
-    n          int         PRIMARY KEY,
-    name       text        NOT NULL,
-    applied_at timestamptz NOT NULL DEFAULT statement_timestamp()
-);"""
+def _fresh_texts(schema: str) -> list[str]:
+    """Return the text of each migration, for a schema in which there is nobody yet."""
+    return [
+        "\n".join(
+            [step.text.replace("INDEX CONCURRENTLY", "INDEX") for step in migration.steps]
+        ).replace("{schema}", quoted(schema))
+        + _record(migration, len(migration.steps), schema)
+        for migration in numbered.migrations()
+    ]
 
 
-def _text(migration: Migration, schema: str) -> str:
-    body = migration.text.replace("{schema}", quoted(schema))
-    record = f"INSERT INTO {quoted(schema)}.migration (n, name) VALUES "
-    return f"{body}\n{record}({migration.n}, '{migration.name}');"
+def _record(migration: Migration, n_steps: int, schema: str) -> str:
+    """Return the statement that records so many steps."""
+    at = "statement_timestamp()" if n_steps == len(migration.steps) else "NULL"
+    return (
+        f"INSERT INTO {quoted(schema)}.migration (n, name, min_code, n_steps, applied_at)\n"
+        f"VALUES ({migration.n}, '{migration.name}', {migration.min_code}, {n_steps}, {at})\n"
+        "ON CONFLICT (n) DO UPDATE SET n_steps = excluded.n_steps,"
+        " applied_at = excluded.applied_at;"
+    )

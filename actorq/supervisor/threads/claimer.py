@@ -13,7 +13,7 @@ from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
 from actorq.store.session.faults import Forbidden, TooSlow
-from actorq.supervisor.ends import Fatal, Stopping
+from actorq.supervisor.ends import Stopping
 from actorq.supervisor.threads.store_thread import Open, Post, StoreThread
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Claimer(StoreThread):
         if answer is not None:
             self.post(answer)
         if isinstance(exc, Forbidden):
-            self.post(Fatal(exc))
+            self.fatal(exc)
             raise Stopping from exc
         if isinstance(exc, StoreUnavailable):
             raise exc

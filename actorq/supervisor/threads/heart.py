@@ -9,9 +9,10 @@ import time
 from typing import TYPE_CHECKING
 
 from actorq.core.store_values import NodeInfo
-from actorq.errors import StoreError, StoreUnavailable
+from actorq.errors import SchemaMismatch, StoreError, StoreUnavailable
 from actorq.store.session.faults import Contended, Forbidden, TooSlow
 from actorq.supervisor.duties.beat import BEATS_PER_TTL, Beat
+from actorq.supervisor.duties.check_schema import CheckSchema
 from actorq.supervisor.duties.duty import Duty
 from actorq.supervisor.duties.reap import Reap
 from actorq.supervisor.duties.sweep_keys import SweepKeys
@@ -52,7 +53,8 @@ class Heart(StoreThread):
         self._beat = Beat(me, post)
         self._watch = Watch(me, min(NODES_S, beat_s), post, reap, self._beat_if_due)
         vacuum, sweep = Vacuum(lambda: self.n_settled), SweepKeys(self.report)
-        self._duties: list[Duty] = [self._beat, reap, self._watch, vacuum, sweep]
+        check = CheckSchema(beat_s)
+        self._duties: list[Duty] = [self._beat, check, reap, self._watch, vacuum, sweep]
 
     @property
     def n_others(self) -> int:
@@ -84,7 +86,7 @@ class Heart(StoreThread):
         duty.due_at = now + duty.again_s
         try:
             next_s = duty.run(store, now)
-        except (StoreUnavailable, Forbidden):
+        except (StoreUnavailable, Forbidden, SchemaMismatch):
             raise
         except (Contended, TooSlow):
             pass  # a lock of somebody else's, or a cancelled statement: it is done next time

@@ -16,7 +16,7 @@ from actorq.core.writing.ways import Fault
 from actorq.core.writing.writer import HOLD_WAIT_S, Said, Writer
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
 from actorq.store.session.faults import Contended, Forbidden, LockTimeout, OnHold, TooSlow
-from actorq.supervisor.ends import Fatal, Stopping
+from actorq.supervisor.ends import Stopping
 from actorq.supervisor.threads.orders import Orders
 from actorq.supervisor.threads.store_thread import Open, Post, StoreThread
 
@@ -132,7 +132,7 @@ class Settler(StoreThread):
             return
         self._say(self._writer.delayed(reason))
         if isinstance(exc, Forbidden):
-            self.post(Fatal(exc))
+            self.fatal(exc)
             raise Stopping from exc
         time.sleep(HOLD_WAIT_S)
 

@@ -55,7 +55,18 @@ class StoreThread(threading.Thread):
         except Stopping:
             pass
         except BaseException as exc:
-            self.post(Fatal(exc))
+            self.fatal(exc)
+
+    def fatal(self, error: BaseException) -> None:
+        """Tell the engine that we cannot go on; a changed schema is told as what it is."""
+        if isinstance(error, Forbidden):
+            try:
+                self._open(f"actorq {self.duty}").close()
+            except SchemaMismatch as mismatch:
+                error = mismatch
+            except StoreError:
+                pass  # the statement's own error says enough
+        self.post(Fatal(error))
 
     def _once(self, store: QueueStore) -> None:
         """Work on one connection until it is lost."""

@@ -9,9 +9,10 @@
 --   ttl_s           float4  after so many seconds of silence it counts as dead
 --   guardian_pid    int4    the process of its guardian, or NULL
 --   guardian_start  text    when that was started, or NULL
+--   code            int4    the newest migration that its code knows
 -- Returns nothing.
 -- Locks: none but its new row. Index: node_pkey.
 INSERT INTO {schema}.node (id, host, boot_id, pid_ns, pid, pid_start, ttl_s,
-    guardian_pid, guardian_start)
+    guardian_pid, guardian_start, code)
 VALUES (:node::uuid, :host::text, :boot_id::text, :pid_ns::text, :pid::int4, :pid_start::text,
-    :ttl_s::float4, :guardian_pid::int4, :guardian_start::text)
+    :ttl_s::float4, :guardian_pid::int4, :guardian_start::text, :code::int4)
