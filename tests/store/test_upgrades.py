@@ -264,7 +264,7 @@ def test_a_contract_waits_until_older_supervisors_have_left(
             with pytest.raises(SchemaMismatch, match="too new"):
                 store.check_version()
             two_more(patch)
-            kit.store.leave(kit.node)
+            kit.store.leave()
     assert applied == [["0002_notes", "0003_time_to_live"]]
     assert kit.rows("SELECT time_to_live_s FROM actorq.node") == []
 
@@ -285,7 +285,7 @@ def test_a_contract_is_given_up_if_older_supervisors_stay(
     with pytest.raises(StoreError, match=r"was not run: it would break 1 supervisor .* on host"):
         migrate(dsn, wait_s=0, tell=[].append)
     assert kit.rows("SELECT ttl_s FROM actorq.node") == [(30.0,)]
-    kit.store.leave(kit.node)
+    kit.store.leave()
     assert migrate(dsn) == ["0003_time_to_live"]
 
 
