@@ -12,8 +12,9 @@ import msgspec
 
 from actorq.kind import Kind
 from actorq.pipe.wire import BatchFailed, BootFailed, Outcomes, Ready, Work
+from actorq.supervisor.local.actor_process import ActorProcess
 from actorq.supervisor.local.pipes import ActorDied, ActorSaid, Pipes
-from actorq.supervisor.local.pool import ActorProcess, Pool
+from actorq.supervisor.local.pool import Pool
 from tests.actor.support import work_of
 
 DEADLINE_S = 20.0

@@ -16,7 +16,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -24,12 +23,10 @@ from actorq.errors import ProtocolError
 from actorq.logs import logger
 from actorq.pipe import wire
 from actorq.supervisor.ends import Fatal
+from actorq.supervisor.local.actor_process import ActorProcess
 from actorq.supervisor.local.exits import ExitInfo, OomCounter, exit_info
 from actorq.supervisor.local.output_lines import OutputLines
 from actorq.supervisor.local.stacks import Stacks
-
-if TYPE_CHECKING:
-    from actorq.supervisor.local.pool import ActorProcess
 
 READ_SIZE = 1 << 18
 RECHECK_S = 0.002

@@ -12,8 +12,9 @@ from actorq.core.job.model import Cut
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
 from actorq.pipe import wire
+from actorq.supervisor.local.actor_process import ActorProcess
 from actorq.supervisor.local.pipes import ActorDied, ActorSaid, Pipes
-from actorq.supervisor.local.pool import ActorProcess, Pool
+from actorq.supervisor.local.pool import Pool
 
 if TYPE_CHECKING:
     from actorq.kind import Kind
