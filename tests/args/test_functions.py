@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from actorq.args.codec import ArgsCodec
-from actorq.args.types import OPTIONS
+from actorq.args.options import OPTIONS, Many, One, Options
 from actorq.errors import ArgsInvalid, ConfigError
 
 
@@ -120,12 +120,8 @@ def test_signatures_that_cannot_be_named_args(function: Any, said: str) -> None:
 
 
 def test_no_option_of_enqueue_is_forgotten() -> None:
-    import inspect
-
-    from actorq.kind import Kind
-
-    parameters = inspect.signature(Kind.enqueue).parameters.values()
-    assert {p.name for p in parameters if p.kind is p.KEYWORD_ONLY} == OPTIONS
+    checked = set(Options.__struct_fields__)
+    assert OPTIONS == set(One.__annotations__) == set(Many.__annotations__) == checked | {"conn"}
 
 
 def test_a_functions_codec_survives_pickling() -> None:

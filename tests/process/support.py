@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from actorq.actor.bound import BoundKind
 from actorq.kind import Kind
 from actorq.pipe.wire import BatchFailed, BootFailed, Outcomes, Ready, Work
 from actorq.supervisor.local.actor_process import ActorProcess
@@ -29,9 +30,9 @@ class Troupe:
         self.pool = Pool(self.pipes)
         self.seen: list[Any] = []
 
-    def start(self, kind: Kind, index: int = 0) -> ActorProcess:
+    def start(self, kind: Kind | BoundKind, index: int = 0) -> ActorProcess:
         """Start an actor and wait until it is ready."""
-        actor = self.pool.spawn(kind, index)
+        actor = self.pool.spawn(kind if isinstance(kind, BoundKind) else kind.bound(), index)
         self.said(Ready, actor)
         return actor
 

@@ -198,7 +198,7 @@ class Tripled:
 
 @pytest.mark.parametrize(("kind", "factor"), [(decorated, 2), (by_class, 3)])
 def test_a_decorated_handler_is_imported_and_not_pickled(actors, kind, factor):
-    boot = boot_of(kind, 0)
+    boot = boot_of(kind.bound(), 0)
     assert (boot.pickled, boot.main_name, boot.main_path) == (b"", "", "")
     actor = actors.start(kind)
     [message] = actors.run(actor, [1, 2])
@@ -250,7 +250,7 @@ def test_a_module_that_fails_at_import_says_so(actors, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     import fragile_handlers
 
-    actor = actors.pool.spawn(fragile_handlers.handler, 0)
+    actor = actors.pool.spawn(fragile_handlers.handler.bound(), 0)
     failed = actors.said(BootFailed, actor)
     assert (failed.error.type, failed.error.message) == ("OSError", "no such model")
     assert "fragile_handlers.py" in failed.error.traceback

@@ -11,6 +11,7 @@ import pytest
 from actorq.core.blame import blame
 from actorq.core.blame.quarantine import Quarantine, Take
 from actorq.core.job import settle
+from actorq.core.job.tally import Tally
 from actorq.core.lanes.frontier import Frontier
 from actorq.core.plan import actors as plan_actors
 from actorq.core.plan import (
@@ -25,7 +26,6 @@ from actorq.core.plan import (
 )
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
-from actorq.core.plan.tally import Tally
 from actorq.core.plan.view import ActorState, BatchState, Lane, View
 from tests.sim.run import Report, run
 from tests.sim.scenario import Scenario, draw

@@ -16,9 +16,9 @@ from actorq.core.blame.quarantine import GROUPS, Quarantine, group_number
 from actorq.core.event import Event
 from actorq.core.job.model import FRESH, ClaimedBatch, Counts, Cut, Row
 from actorq.core.job.policy import KindPolicy
+from actorq.core.job.tally import Tally
 from actorq.core.lanes.frontier import Frontier
 from actorq.core.plan.effects import Claim, Effect, Emit
-from actorq.core.plan.tally import Tally
 from actorq.core.store_values import Left
 
 Phase = Literal["running", "draining", "killing", "leaving", "finished"]

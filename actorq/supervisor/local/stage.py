@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from actorq.actor.bound import BoundKind
 from actorq.config import Place
 from actorq.core.job.model import Cut
 from actorq.core.plan import effects as e
@@ -15,9 +16,6 @@ from actorq.pipe import wire
 from actorq.supervisor.local.actor_process import ActorProcess
 from actorq.supervisor.local.pipes import ActorDied, ActorSaid, Pipes
 from actorq.supervisor.local.pool import Pool
-
-if TYPE_CHECKING:
-    from actorq.kind import Kind
 
 CLOSE_S = 5.0
 
@@ -48,7 +46,9 @@ class Seat:
 class Stage:
     """Carry out the effects that concern processes; translate what they say."""
 
-    def __init__(self, kinds: Sequence[Kind], place: Place, post: Callable[[object], None]) -> None:
+    def __init__(
+        self, kinds: Sequence[BoundKind], place: Place, post: Callable[[object], None]
+    ) -> None:
         self._kinds = {kind.name: kind for kind in kinds}
         self._pipes = Pipes(post)
         self._pool = Pool(self._pipes, place)
