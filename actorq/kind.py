@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -27,7 +27,15 @@ from actorq.actor.bound import BoundKind, Program, Shape, is_async
 from actorq.actor.context import Batch, Job
 from actorq.actor.places import kind_behind
 from actorq.args.codec import ArgsCodec
-from actorq.args.options import OPTIONS, EnqueueArgs, EnqueueItem, EnqueueMany, Many, Options
+from actorq.args.options import (
+    OPTIONS,
+    Awaited,
+    EnqueueArgs,
+    EnqueueItem,
+    EnqueueMany,
+    Many,
+    Options,
+)
 from actorq.client import sending
 from actorq.client.async_client import AsyncClient
 from actorq.client.client import Client
@@ -320,7 +328,7 @@ class KindOf(Kind, Generic[T]):
             """Enqueue one job and return its handle."""
 
         @property
-        def enqueue_async(self) -> EnqueueItem[T, Coroutine[Any, Any, JobHandle]]:
+        def enqueue_async(self) -> EnqueueItem[T, Awaited[JobHandle]]:
             """Do what `enqueue` does, without blocking the event loop."""
 
         @property
@@ -330,9 +338,7 @@ class KindOf(Kind, Generic[T]):
         @property
         def enqueue_many_async(
             self,
-        ) -> EnqueueMany[
-            Iterable[T] | AsyncIterable[T], Coroutine[Any, Any, int], Coroutine[Any, Any, list[int]]
-        ]:
+        ) -> EnqueueMany[Iterable[T] | AsyncIterable[T], Awaited[int], Awaited[list[int]]]:
             """Do what `enqueue_many` does, without blocking the event loop."""
 
 
@@ -355,7 +361,7 @@ class FunctionKind(Kind, Generic[P, C, R]):
             """Enqueue one job and return its handle."""
 
         @property
-        def enqueue_async(self) -> EnqueueArgs[P, Coroutine[Any, Any, JobHandle]]:
+        def enqueue_async(self) -> EnqueueArgs[P, Awaited[JobHandle]]:
             """Do what `enqueue` does, without blocking the event loop."""
 
         def __call__(self, *args: C.args, **kwargs: C.kwargs) -> R:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -16,7 +16,7 @@ from typing import (
 )
 
 from actorq.actor.context import Batch, Job
-from actorq.args.options import EnqueueArgs, EnqueueItem, EnqueueMany
+from actorq.args.options import Awaited, EnqueueArgs, EnqueueItem, EnqueueMany
 from actorq.client.handle import JobHandle
 
 F = TypeVar("F", covariant=True)
@@ -52,7 +52,7 @@ class NamesJob3(Protocol[Out]):
 class HandlesBatches(Protocol[T]):
     """Be a class that handles whole batches."""
 
-    def handle(self, batch: Batch[T], /) -> Any:
+    def handle(self, batch: Batch[T], /) -> object:
         """Handle one."""
 
 
@@ -65,11 +65,11 @@ class HandlesJobs(Protocol[F]):
 
 
 WithJob = (
-    HandlesJobs[Callable[Concatenate[Any, Job[Any], ...], Any]]
-    | HandlesJobs[Callable[Concatenate[Any, Any, Job[Any], ...], Any]]
-    | HandlesJobs[NamesJob1[Any]]
-    | HandlesJobs[NamesJob2[Any]]
-    | HandlesJobs[NamesJob3[Any]]
+    HandlesJobs[Callable[Concatenate[Any, Job[Any], ...], object]]
+    | HandlesJobs[Callable[Concatenate[Any, Any, Job[Any], ...], object]]
+    | HandlesJobs[NamesJob1[object]]
+    | HandlesJobs[NamesJob2[object]]
+    | HandlesJobs[NamesJob3[object]]
 )
 """A class whose `handle_one` is given the job itself, which is not its first argument."""
 
@@ -81,13 +81,13 @@ class _ByHandler(Generic[R]):
     def __get__(self, instance: object, owner: type[HandlesBatches[T]]) -> EnqueueItem[T, R]: ...
     @overload
     def __get__(
-        self, instance: object, owner: type[HandlesJobs[Callable[Concatenate[Job[Any], P], Any]]]
+        self, instance: object, owner: type[HandlesJobs[Callable[Concatenate[Job[Any], P], object]]]
     ) -> EnqueueArgs[P, R]: ...
     @overload
     def __get__(self, instance: object, owner: type[WithJob]) -> EnqueueArgs[..., R]: ...
     @overload
     def __get__(
-        self, instance: object, owner: type[HandlesJobs[Callable[P, Any]]]
+        self, instance: object, owner: type[HandlesJobs[Callable[P, object]]]
     ) -> EnqueueArgs[P, R]: ...
     def __get__(self, instance: object, owner: type) -> Any:
         """Return it."""
@@ -117,8 +117,6 @@ class Handler:
 
     if TYPE_CHECKING:
         enqueue: ClassVar[_ByHandler[JobHandle]]
-        enqueue_async: ClassVar[_ByHandler[Coroutine[Any, Any, JobHandle]]]
+        enqueue_async: ClassVar[_ByHandler[Awaited[JobHandle]]]
         enqueue_many: ClassVar[_ManyByHandler[int, list[int]]]
-        enqueue_many_async: ClassVar[
-            _ManyByHandler[Coroutine[Any, Any, int], Coroutine[Any, Any, list[int]]]
-        ]
+        enqueue_many_async: ClassVar[_ManyByHandler[Awaited[int], Awaited[list[int]]]]
