@@ -49,8 +49,7 @@ class App:
         pooler: bool = False,
     ) -> None:
         self.database = Database(dsn, schema, embedded=embedded, pooler=pooler)
-        self.client = Client(self.database)
-        self.async_client = AsyncClient(self.client)
+        self._client = Client(self.database)
         self.home = str(sys._getframe(1).f_globals.get("__name__", ""))
         self.entry = ""  # what `actorq run` was told: MODULE:APP
         self.allow_undeclared = allow_undeclared
@@ -308,6 +307,16 @@ class App:
     def dsn(self) -> str:
         """Return the DSN, starting the private server if that is what the app has."""
         return self.database.dsn()
+
+    @property
+    def client(self) -> Client:
+        """Return the client that sends this app's jobs."""
+        return self._client
+
+    @property
+    def async_client(self) -> AsyncClient:
+        """Return the client for asyncio."""
+        return AsyncClient(self._client)
 
     @functools.cached_property
     def events(self) -> Events:

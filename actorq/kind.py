@@ -35,6 +35,7 @@ from actorq.args.options import (
     EnqueueMany,
     Many,
     Options,
+    shows_options,
 )
 from actorq.client import sending
 from actorq.client.async_client import AsyncClient
@@ -185,16 +186,8 @@ class Kind:
 
     def bound(self, program: Program | None = None) -> BoundKind:
         """Return what is known of it now, for a supervisor or an actor; `program` is its app."""
-        return BoundKind(
-            self.policy,
-            self.codec,
-            self.handler,
-            self.shape,
-            self.job_parameter,
-            self.at_import,
-            self,
-            program,
-        )
+        known = self.handler, self.shape, self.job_parameter, self.at_import
+        return BoundKind(self.policy, self.codec, *known, self, program)
 
     def relocate(self, dsn: str, schema: str) -> None:
         """Have its app's jobs live elsewhere than declared, if it has one here."""
@@ -203,11 +196,11 @@ class Kind:
 
     # ---- enqueueing -----------------------------------------------------------------------
 
+    @shows_options
     def enqueue(self, *args: Any, **kwargs: Any) -> JobHandle:
         """Enqueue one job and return its handle.
 
-        Its args are given as the handler takes them, or as one value; what is an option of
-        these is one: conn, queue, priority, delay_s, run_at, max_attempts, key, tags, unique_key.
+        Its args are given as the handler takes them, or as one value.
 
         With `conn` the job is part of that connection's transaction. A smaller `priority`
         (0–9, else 5) goes first. It runs no sooner than in `delay_s` (seconds, a timedelta, or
@@ -224,6 +217,7 @@ class Kind:
         order, client = self._one(args, kwargs), self._client()
         return JobHandle(client, *self._named(client.send(order)))
 
+    @shows_options
     async def enqueue_async(self, *args: Any, **kwargs: Any) -> JobHandle:
         """Do what `enqueue` does, without blocking the event loop; `conn` is asynchronous."""
         order, client = self._one(args, kwargs), self._client()

@@ -6,6 +6,7 @@ given and what is legal.
 
 from __future__ import annotations
 
+import inspect
 import unicodedata
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ R = TypeVar("R", covariant=True)
 N = TypeVar("N", covariant=True)
 Ids = TypeVar("Ids", covariant=True)
 V = TypeVar("V")
+Call = TypeVar("Call", bound=Callable[..., object])
 
 Awaited = Coroutine[Any, Any, V]
 """What an `async def` returns at once."""
@@ -155,6 +157,21 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             msgspec.structs.force_setattr(self, "delay_s", seconds)
             if self.run_at is not None:
                 raise ConfigError("delay_s and run_at are both given: one of them decides")
+
+
+def shows_options(call: Call) -> Call:
+    """Show the options in the signature of an `enqueue`, for help() and documentation."""
+    signature = inspect.signature(call)
+    *before, rest = signature.parameters.values()
+    defaults = dict(zip(Options.__struct_fields__, Options.__struct_defaults__, strict=True))
+    options = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults.get(name))
+        for name in One.__annotations__
+    ]
+    call.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[*before, *options, rest]
+    )
+    return call
 
 
 def checked_key(key: object) -> str:
