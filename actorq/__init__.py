@@ -6,6 +6,7 @@ from actorq.app import App
 from actorq.client.async_client import AsyncClient
 from actorq.client.client import Client
 from actorq.client.handle import JobHandle
+from actorq.client.handler import Handler
 from actorq.core.job.outcome import (
     Cancel,
     Done,
@@ -43,8 +44,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ActorqError", "App", "ArgsInvalid", "ArgsTooLarge", "AsyncClient", "Batch", "Cancel",
-    "Client", "ConfigError", "Done", "EmbeddedError", "EnqueueError", "Fail", "InternalError",
-    "Job", "JobHandle", "Kind", "Outcome", "ProtocolError", "RestKind", "RestartActor", "Retry",
-    "RowRefused", "SchemaMismatch", "Snooze", "StoreError", "StoreUnavailable", "TimedOut",
-    "UnknownKind", "cancel", "current_job", "done", "exponential", "fail", "retry", "snooze",
+    "Client", "ConfigError", "Done", "EmbeddedError", "EnqueueError", "Fail", "Handler",
+    "InternalError", "Job", "JobHandle", "Kind", "Outcome", "ProtocolError", "RestKind",
+    "RestartActor", "Retry", "RowRefused", "SchemaMismatch", "Snooze", "StoreError",
+    "StoreUnavailable", "TimedOut", "UnknownKind", "cancel", "current_job", "done",
+    "exponential", "fail", "retry", "snooze",
 ]  # fmt: skip

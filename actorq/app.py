@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import functools
 import sys
-import threading
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast, overload
 
 import msgspec
 
 from actorq.args.codec import DEFAULT_MAX_BYTES, ArgsCodec
-from actorq.config import find_dsn, masked
+from actorq.client.async_client import AsyncClient
+from actorq.client.client import Client
+from actorq.client.database import Database
+from actorq.client.handle import JobHandle
 from actorq.core.job.policy import DEFAULT_QUEUE, KindPolicy, Nan, check_integer
+from actorq.core.job.settings import ActorSettings, with_settings
 from actorq.declared import codec_of, shape_of
 from actorq.errors import ConfigError, UnknownKind
-from actorq.kind import ActorSettings, Decorator, Kind, is_again, with_settings
-from actorq.store.session.statements import checked_schema
+from actorq.kind import Decorator, Kind, KindOf, is_again
 
 if TYPE_CHECKING:
     from actorq.admin import Admin, AsyncAdmin
-    from actorq.client.async_client import AsyncClient
-    from actorq.client.client import Client
-    from actorq.client.handle import JobHandle
     from actorq.events import Events
-    from actorq.supervisor.options import RunSettings
+    from actorq.supervisor.options import RunOptions, RunSettings
+
+T = TypeVar("T")
 
 MAX_ARGS_BYTES = 16 * 1024 * 1024
 
@@ -48,24 +49,26 @@ class App:
         max_args_bytes: int = DEFAULT_MAX_BYTES,
         pooler: bool = False,
     ) -> None:
-        if dsn is not None and embedded:
-            raise ConfigError("dsn and embedded are both given: one of them decides")
-        self._dsn = None if dsn is None else find_dsn(dsn)
-        self._located: str | None = None  # decided elsewhere, from PG* variables where empty
-        self._embedded = embedded
-        self._server: Any = None
-        self._lock = threading.Lock()
+        self.database = Database(dsn, schema, embedded=embedded, pooler=pooler)
+        self._client = Client(self.database)
         self.home = str(sys._getframe(1).f_globals.get("__name__", ""))
         self.entry = ""  # what `actorq run` was told: MODULE:APP
-        self.schema = checked_schema(schema)
         self.allow_undeclared = allow_undeclared
         self.max_args_bytes = check_integer("max_args_bytes", max_args_bytes, 1, MAX_ARGS_BYTES)
-        self.pooler = pooler
         self.kinds: dict[str, Kind] = {}
 
     def __repr__(self) -> str:
-        where = "embedded" if self._embedded else masked(self._dsn or "from the environment")
-        return f"App({where!r}, schema={self.schema!r}, kinds={sorted(self.kinds)})"
+        return f"App({self.database}, kinds={sorted(self.kinds)})"
+
+    @property
+    def schema(self) -> str:
+        """Return the schema that its jobs live in."""
+        return self.database.schema
+
+    @property
+    def pooler(self) -> bool:
+        """Return whether its DSN leads to a transaction pooler."""
+        return self.database.pooler
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Send an app as its kinds and settings: no connection, no event, and no password."""
@@ -75,10 +78,18 @@ class App:
     def __setstate__(self, kinds: dict[str, Kind]) -> None:
         self.kinds = kinds
         for kind in kinds.values():
-            kind.app = self
+            kind.client = self.client
 
     # ---- declaring ------------------------------------------------------------------------
 
+    @overload
+    def kind(
+        self, name: str, *, args: type[T], queue: str = ..., nan: Nan | None = ...
+    ) -> KindOf[T]: ...
+    @overload
+    def kind(
+        self, name: str, *, args: Any = None, queue: str = ..., nan: Nan | None = ...
+    ) -> Kind: ...
     def kind(
         self, name: str, *, args: Any = None, queue: str = DEFAULT_QUEUE, nan: Nan | None = None
     ) -> Kind:
@@ -91,7 +102,7 @@ class App:
         codec = ArgsCodec(args, max_bytes=self.max_args_bytes)
         known = self.kinds.get(name)
         if known is None:
-            return self._add(Kind(self, KindPolicy(name=name, queue=queue, nan=nan), codec))
+            return self._add(Kind(self.client, KindPolicy(name=name, queue=queue, nan=nan), codec))
         if nan not in (None, known.policy.nan):
             raise ConfigError(f"kind {name!r} is declared already, with nan={known.policy.nan!r}")
         if known.codec.fingerprint() != codec.fingerprint() or known.queue != queue:
@@ -120,7 +131,7 @@ class App:
         kind = self.kinds.get(policy.name)
         if kind is None or is_again(kind, handler):
             codec = codec_of(handler, shape_of(handler), self.max_args_bytes)
-            kind = Kind(self, policy, codec)
+            kind = Kind(self.client, policy, codec)
         elif kind.queue != policy.queue:
             raise ConfigError(f"kind {kind.name!r} is declared already, on queue {kind.queue!r}")
         if kind.handler is None:
@@ -154,13 +165,13 @@ class App:
         self, kind: str | Kind, items: Any, **options: Any
     ) -> int | list[int]:
         """Do what `enqueue_many` does, without blocking the event loop."""
-        return await self._kind(kind).enqueue_many_async(items, **options)
+        sent = self._kind(kind).enqueue_many_async(items, **options)
+        n_or_ids: int | list[int] = await sent
+        return n_or_ids
 
     def job(self, id: int, kind: str = "") -> JobHandle:
         """Return the handle of a job whose id is known."""
-        from actorq.client.handle import JobHandle
-
-        return JobHandle(self, id, kind)
+        return JobHandle(self.client, id, kind)
 
     def _kind(self, kind: str | Kind) -> Kind:
         if isinstance(kind, Kind):
@@ -168,7 +179,7 @@ class App:
         if isinstance(kind, str) and kind in self.kinds:
             return self.kinds[kind]
         codec = ArgsCodec(max_bytes=self.max_args_bytes)
-        undeclared = Kind(self, KindPolicy(name=kind), codec)  # checks the name
+        undeclared = Kind(self.client, KindPolicy(name=kind), codec)  # checks the name
         if self.allow_undeclared:
             return undeclared
         known = ", ".join(sorted(self.kinds)) or "none"
@@ -197,9 +208,10 @@ class App:
         are seconds, a timedelta, or text like "1h30m". Raises ConfigError for wrong ones, and
         StoreError if the database cannot be used at the start.
         """
-        from actorq.supervisor import engine
+        from actorq.supervisor.engine import Engine
 
-        return engine.run(self, kinds=kinds, queues=queues, drain=drain, **settings)
+        options = self.run_options(kinds=kinds, queues=queues, drain=drain, **settings)
+        return Engine(options, self.events).run()
 
     def drain(
         self,
@@ -230,9 +242,8 @@ class App:
         import asyncio
 
         from actorq.supervisor.engine import Engine
-        from actorq.supervisor.options import RunOptions
 
-        options = RunOptions.of(self, kinds=kinds, queues=queues, **settings)
+        options = self.run_options(kinds=kinds, queues=queues, **settings)
         engine = Engine(options, self.events)
         running = asyncio.ensure_future(asyncio.to_thread(engine.run))
         try:
@@ -242,6 +253,48 @@ class App:
             await running
             raise
 
+    def run_options(
+        self,
+        *,
+        kinds: Sequence[str] | None = None,
+        queues: Sequence[str] | None = None,
+        drain: bool = False,
+        **settings: Unpack[RunSettings],
+    ) -> RunOptions:
+        """Return what a supervisor of this app is told; all kinds with a handler, unless named."""
+        from actorq.supervisor.options import RunOptions
+
+        if self.pooler:
+            raise ConfigError("App(pooler=True) can only enqueue: to run, give a direct DSN")
+        served = tuple(kind.bound(self) for kind in self._served(kinds))
+        until_final = settings.get("until_final", False)
+        if "limit_s" in settings and not until_final:
+            raise ConfigError("limit_s is for a drain until_final: any other one does not wait")
+        given: dict[str, Any] = {**settings}  # durations in any form
+        return RunOptions(
+            dsn=self.dsn(),
+            schema=self.schema,
+            kinds=served,
+            queues=tuple(queues or ()),
+            drain=drain or until_final,
+            **given,
+        )
+
+    def _served(self, names: Sequence[str] | None) -> list[Kind]:
+        """Return the kinds named, or all with a handler; raises ConfigError for a wrong name."""
+        if names is None:
+            return [kind for kind in self.kinds.values() if kind.handler is not None]
+        missing = [name for name in names if name not in self.kinds]
+        if missing:
+            known = ", ".join(sorted(self.kinds)) or "none"
+            raise ConfigError(f"no kind {missing[0]!r} in this app; its kinds are: {known}")
+        bare = [name for name in names if self.kinds[name].handler is None]
+        if bare:
+            raise ConfigError(
+                f"kind {bare[0]!r} has no handler here: import the module with its actor"
+            )
+        return [self.kinds[name] for name in names]
+
     # ---- the database ---------------------------------------------------------------------
 
     def relocate(self, dsn: str | None, schema: str) -> None:
@@ -249,36 +302,22 @@ class App:
 
         The command line decides so for its supervisor, and a supervisor for its actors.
         """
-        if "client" in self.__dict__:
-            self.client.close()
-        self.schema = checked_schema(schema)
-        if dsn is not None:
-            self._located, self.pooler = dsn, False
+        self.client.close()
+        self.database.relocate(dsn, schema)
 
     def dsn(self) -> str:
         """Return the DSN, starting the private server if that is what the app has."""
-        if self._located is not None:
-            return self._located
-        if not self._embedded:
-            return find_dsn(self._dsn)
-        with self._lock:
-            if self._server is None:
-                self._server = _private_server(self.schema)
-            return str(self._server.dsn)
+        return self.database.dsn()
 
-    @functools.cached_property
+    @property
     def client(self) -> Client:
         """Return the client that sends this app's jobs."""
-        from actorq.client.client import Client
+        return self._client
 
-        return Client(self)
-
-    @functools.cached_property
+    @property
     def async_client(self) -> AsyncClient:
         """Return the client for asyncio."""
-        from actorq.client.async_client import AsyncClient
-
-        return AsyncClient(self)
+        return AsyncClient(self._client)
 
     @functools.cached_property
     def admin(self) -> Admin:
@@ -303,12 +342,8 @@ class App:
 
     def close(self) -> None:
         """Close idle connections, and let go of the private server."""
-        if "client" in self.__dict__:
-            self.client.close()
-        with self._lock:
-            server, self._server = self._server, None
-        if server is not None:
-            server.close()
+        self.client.close()
+        self.database.close()
 
     def __enter__(self) -> App:
         return self
@@ -324,16 +359,3 @@ def _sent(schema: str, allow_undeclared: bool, max_args_bytes: int, pooler: bool
         max_args_bytes=max_args_bytes,
         pooler=pooler,
     )
-
-
-def _private_server(schema: str) -> Any:
-    from actorq import embedded
-    from actorq.store.schema.migrate import migrate
-
-    server = embedded.start()
-    try:
-        migrate(server.dsn, schema)
-    except BaseException:
-        server.close()
-        raise
-    return server

@@ -10,20 +10,14 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import FrameType, UnionType
-from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Any, NamedTuple, Union, get_args, get_origin
 
+from actorq.actor.bound import Shape
 from actorq.actor.context import Batch, Job
 from actorq.actor.places import kind_behind
 from actorq.args.codec import ArgsCodec
 from actorq.args.types import hints_of
 from actorq.errors import ConfigError
-
-Shape = Literal["batch", "job", "class", "job_class"]
-"""How a handler is called.
-
-With a batch, or with one job's args; or as a class with `handle` for batches, or with
-`handle_one` for one job at a time.
-"""
 
 BATCH = "batch"
 """What a parameter for a batch is mostly called."""
@@ -132,6 +126,12 @@ def is_beside(one: Origin | None, other: Origin | None) -> bool:
         return False
     same = one.module is other.module and one.namespace is other.namespace
     return same and one.file == other.file and one.line != other.line
+
+
+def where(handler: Any, origin: Origin | None) -> str:
+    """Return a handler's name, and where its source stands if that is known."""
+    place = "" if origin is None else f" at {origin.file}:{origin.line}"
+    return f"{handler.__qualname__}{place}"
 
 
 def is_importing(module: str) -> bool:

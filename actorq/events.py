@@ -52,6 +52,16 @@ from actorq.english import count
 from actorq.escape import escape
 from actorq.logs import logger
 
+__all__ = [
+    "ActorBootFailed", "ActorExited", "ActorReady", "ActorRetired", "ArgsTypeChanged",
+    "BatchClaimed", "BatchFailed", "BatchFinished", "BatchHandedBack", "BatchLimited",
+    "BatchSettled", "ConnectionLost", "ConnectionRestored", "DutyFailed", "Event", "Events",
+    "JobFailed", "JobsRun", "KindAvailable", "KindResting", "KindUnavailable", "LeaseFound",
+    "LeaseLost", "NodeReaped", "ProtocolBroken", "RepairDelayed", "RetryFunctionFailed",
+    "RunEnded", "SettleDelayed", "SettleMissed", "Subscriber", "SupervisorDisowned",
+    "SupervisorFailed", "SupervisorStarted", "SupervisorStopped", "SupervisorStopping", "line",
+]  # fmt: skip
+
 MAX_TRACEBACK_LINES = 60
 
 Subscriber = Callable[[Event], object]

@@ -8,21 +8,45 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, Unpack, cast, overload
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypeVar,
+    Unpack,
+    cast,
+    overload,
+)
 
-import msgspec
-
+from actorq.actor.bound import BoundKind, Program, Shape, is_async
+from actorq.actor.context import Batch, Job
 from actorq.actor.places import kind_behind
-from actorq.actor.shape import is_async
 from actorq.args.codec import ArgsCodec
-from actorq.args.types import OPTIONS
-from actorq.client.options import Options, TextOf
-from actorq.core.job.policy import CONCURRENCY, Arrays, KindPolicy, Nan
+from actorq.args.options import (
+    OPTIONS,
+    Awaited,
+    EnqueueArgs,
+    EnqueueItem,
+    EnqueueMany,
+    Many,
+    Options,
+    shows_options,
+)
+from actorq.client import sending
+from actorq.client.async_client import AsyncClient
+from actorq.client.client import Client
+from actorq.client.handle import JobHandle
+from actorq.client.handler import Handler, NamesJob1, NamesJob2, NamesJob3
+from actorq.client.sending import Sending
+from actorq.core.job.policy import KindPolicy
+from actorq.core.job.settings import ActorSettings, with_concurrency, with_settings
 from actorq.declared import (
     Origin,
-    Shape,
     called,
     check_one_parameter,
     handled_type,
@@ -31,77 +55,25 @@ from actorq.declared import (
     job_parameter,
     origin_of,
     shape_of,
+    where,
 )
-from actorq.durations import Duration, seconds_of
 from actorq.errors import ConfigError
 
-if TYPE_CHECKING:
-    from actorq.app import App
-    from actorq.client.handle import JobHandle
+P = ParamSpec("P")
+C = ParamSpec("C")
+R = TypeVar("R")
+T = TypeVar("T")
+H = TypeVar("H", bound=Handler)
 
 CALLS = ("enqueue", "enqueue_many", "enqueue_async", "enqueue_many_async")
 """What a decorated name can do, whatever it was before."""
 
 
-class ActorSettings(TypedDict, total=False):
-    """Name the settings of an actor; None, like leaving one out, means its default."""
-
-    max_batch: int | None
-    max_batch_bytes: int | None
-    min_batch: int | None
-    linger_ms: Duration | None
-    actors: int | None
-    weight: float | None
-    batch_timeout_s: Duration | None
-    job_timeout_s: Duration | None
-    concurrency: int | None
-    max_batches: int | None
-    max_age_s: Duration | None
-    max_rss: int | None
-    setup_timeout_s: Duration | None
-    max_attempts: int | None
-    crash_budget: int | None
-    retry: Any
-    fatal: Any
-    store_results: bool | None
-    nan: Nan | None
-    arrays: Arrays | None
-    threads: int | None
-    env: Mapping[str, str] | None
-
-
-class Many(TypedDict, total=False):
-    """Name the options of a bulk enqueue, besides `conn` and `return_ids`."""
-
-    queue: str | None
-    priority: int | None
-    delay_s: Duration | None
-    run_at: datetime | None
-    max_attempts: int | None
-    key: TextOf
-    tags: Sequence[str]
-    unique_key: Callable[[Any], str] | None
-
-
-class Decorator(Protocol):
-    """Be what makes a handler: a function becomes its kind, a class stays what it is.
-
-    A class can enqueue afterwards, which no type can say.
-    """
-
-    @overload
-    def __call__(self, handler: type) -> Any: ...
-    @overload
-    def __call__(self, handler: Callable[..., Any]) -> Kind: ...
-    def __call__(self, handler: Any) -> Any:
-        """Declare the handler."""
-
-
 class Kind:
     """Name one kind of job; enqueue it, and bind its handler with `actor`."""
 
-    def __init__(self, app: App | None, policy: KindPolicy, codec: ArgsCodec) -> None:
-        self.app = app
+    def __init__(self, client: Client | None, policy: KindPolicy, codec: ArgsCodec) -> None:
+        self.client = client
         self.policy = policy
         self.codec = codec
         codec.nan = policy.nan or "error"
@@ -125,13 +97,13 @@ class Kind:
         return f"Kind({self.name!r}, args={self.codec.name})"
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what belongs to this process, the app above all."""
-        left_out = {*CALLS, "__actorq_kind__", "app", "origin"}
+        """Leave out what belongs to this process, the client above all."""
+        left_out = {*CALLS, "__actorq_kind__", "client", "origin"}
         return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        app = self.__dict__.get("app")  # which, where both are sent, may have come first
-        self.__dict__.update(state, app=app, origin=None)
+        client = self.__dict__.get("client")  # which, where its app is sent, may have come first
+        self.__dict__.update(state, client=client, origin=None)
         self._carry()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -167,11 +139,12 @@ class Kind:
         shape = shape_of(handler)
         if self.handler is not None and not is_again(self, handler):
             raise ConfigError(
-                f"kind {self.name!r} has a handler already: {_where(self.handler, self.origin)}; "
-                f"now it would be {_where(handler, origin_of(handler, shape))}"
+                f"kind {self.name!r} has a handler already: {where(self.handler, self.origin)}; "
+                f"now it would be {where(handler, origin_of(handler, shape))}"
             )
         other = kind_behind(handler)
-        if other is not None and other.app is self.app is not None and other.name != self.name:
+        here = other is not None and other.client is self.client is not None
+        if here and other.name != self.name:
             raise ConfigError(
                 f"class {handler.__qualname__} is the handler of kind {other.name!r} already, and "
                 f"its enqueue can mean one kind only: make a subclass for kind {self.name!r}"
@@ -211,23 +184,23 @@ class Kind:
         """Have whatever decorates this kind, by functools.update_wrapper, enqueue as it does."""
         self.__dict__.update({name: getattr(self, name) for name in CALLS}, __actorq_kind__=self)
 
+    def bound(self, program: Program | None = None) -> BoundKind:
+        """Return what is known of it now, for a supervisor or an actor; `program` is its app."""
+        known = self.handler, self.shape, self.job_parameter, self.at_import
+        return BoundKind(self.policy, self.codec, *known, self, program)
+
+    def relocate(self, dsn: str, schema: str) -> None:
+        """Have its app's jobs live elsewhere than declared, if it has one here."""
+        if self.client is not None:
+            self.client.database.relocate(dsn, schema)
+
     # ---- enqueueing -----------------------------------------------------------------------
 
-    def enqueue(
-        self,
-        *args: Any,
-        conn: Any = None,
-        queue: str | None = None,
-        priority: int | None = None,
-        delay_s: Duration | None = None,
-        run_at: datetime | None = None,
-        max_attempts: int | None = None,
-        key: str = "",
-        tags: Sequence[str] = (),
-        unique_key: str | None = None,
-        **kwargs: Any,
-    ) -> JobHandle:
+    @shows_options
+    def enqueue(self, *args: Any, **kwargs: Any) -> JobHandle:
         """Enqueue one job and return its handle.
+
+        Its args are given as the handler takes them, or as one value.
 
         With `conn` the job is part of that connection's transaction. A smaller `priority`
         (0–9, else 5) goes first. It runs no sooner than in `delay_s` (seconds, a timedelta, or
@@ -241,44 +214,25 @@ class Kind:
         answer was lost, SchemaMismatch before `actorq migrate`, and another StoreError where
         the database refuses the job.
         """
-        options = Options(
-            queue=queue, priority=priority, delay_s=delay_s, run_at=run_at,
-            max_attempts=max_attempts, key=key, tags=tags, unique_key=unique_key,
-        )  # fmt: skip
-        value = self.codec.arrange(args, kwargs)
-        return self._app().client.enqueue(self, value, options, conn)
+        order, client = self._one(args, kwargs), self._client()
+        return JobHandle(client, *self._named(client.send(order)))
 
-    async def enqueue_async(self, *args: Any, conn: Any = None, **kwargs: Any) -> JobHandle:
+    @shows_options
+    async def enqueue_async(self, *args: Any, **kwargs: Any) -> JobHandle:
         """Do what `enqueue` does, without blocking the event loop; `conn` is asynchronous."""
-        options = Options(**{name: kwargs.pop(name) for name in OPTIONS & kwargs.keys()})
-        value = self.codec.arrange(args, kwargs)
-        return await self._app().async_client.enqueue(self, value, options, conn)
+        order, client = self._one(args, kwargs), self._client()
+        return JobHandle(client, *self._named(await AsyncClient(client).send(order)))
 
     @overload
     def enqueue_many(
-        self,
-        items: Iterable[Any],
-        *,
-        conn: Any = None,
-        return_ids: Literal[False] = False,
-        **options: Unpack[Many],
+        self, items: Iterable[Any], *, return_ids: Literal[False] = False, **options: Unpack[Many]
     ) -> int: ...
     @overload
     def enqueue_many(
-        self,
-        items: Iterable[Any],
-        *,
-        conn: Any = None,
-        return_ids: Literal[True],
-        **options: Unpack[Many],
+        self, items: Iterable[Any], *, return_ids: Literal[True], **options: Unpack[Many]
     ) -> list[int]: ...
     def enqueue_many(
-        self,
-        items: Iterable[Any],
-        *,
-        conn: Any = None,
-        return_ids: bool = False,
-        **options: Unpack[Many],
+        self, items: Iterable[Any], *, return_ids: bool = False, **options: Unpack[Many]
     ) -> int | list[int]:
         """Enqueue a job per item, all or none; return how many are new, or their ids in order.
 
@@ -286,52 +240,61 @@ class Kind:
         the jobs do not share one, are functions from an item to its text. The other options and
         the errors are those of `enqueue`.
         """
-        client = self._app().client
-        return client.enqueue_many(self, items, Options(**options), return_ids, conn)
+        order = self._many(items, return_ids, options)
+        return self._client().send(order)
 
+    @overload
     async def enqueue_many_async(
         self,
         items: Iterable[Any] | AsyncIterable[Any],
         *,
-        conn: Any = None,
+        return_ids: Literal[False] = False,
+        **options: Unpack[Many],
+    ) -> int: ...
+    @overload
+    async def enqueue_many_async(
+        self,
+        items: Iterable[Any] | AsyncIterable[Any],
+        *,
+        return_ids: Literal[True],
+        **options: Unpack[Many],
+    ) -> list[int]: ...
+    async def enqueue_many_async(
+        self,
+        items: Iterable[Any] | AsyncIterable[Any],
+        *,
         return_ids: bool = False,
         **options: Unpack[Many],
     ) -> int | list[int]:
-        """Do what `enqueue_many` does, without blocking the event loop."""
-        client = self._app().async_client
-        return await client.enqueue_many(self, items, Options(**options), return_ids, conn)
+        """Do what `enqueue_many` does, without blocking the event loop.
 
-    def _app(self) -> App:
-        if self.app is None:
+        The items of an asynchronous iterable are all fetched before the first one is sent.
+        """
+        if isinstance(items, AsyncIterable):
+            items = [item async for item in items]
+        order = self._many(items, return_ids, options)
+        return await AsyncClient(self._client()).send(order)
+
+    def _one(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sending[tuple[int, bool]]:
+        given = {name: kwargs.pop(name) for name in OPTIONS & kwargs.keys()}
+        conn = given.pop("conn", None)
+        options = Options(**given)
+        return sending.one(self.policy, self.codec, self.codec.arrange(args, kwargs), options, conn)
+
+    def _many(
+        self, items: Iterable[Any], ids: bool, given: Mapping[str, Any]
+    ) -> Sending[int | list[int]]:
+        conn, options = given.get("conn"), {n: v for n, v in given.items() if n != "conn"}
+        return sending.many(self.policy, self.codec, items, Options(**options), ids, conn)
+
+    def _named(self, id_and_is_new: tuple[int, bool]) -> tuple[int, str, bool]:
+        id_, is_new = id_and_is_new
+        return id_, self.name, is_new
+
+    def _client(self) -> Client:
+        if self.client is None:
             raise ConfigError(f"kind {self.name!r} belongs to no app here: enqueue it by its app")
-        return self.app
-
-
-def with_settings(policy: KindPolicy, settings: Mapping[str, Any]) -> KindPolicy:
-    """Return the policy with an actor's settings, or raise ConfigError for a wrong one."""
-    given = {name: value for name, value in settings.items() if value is not None}
-    for name in given:
-        if name not in ActorSettings.__annotations__:
-            legal = ", ".join(ActorSettings.__annotations__)
-            raise ConfigError(f"kind {policy.name!r}: no setting {name!r}; there are {legal}")
-    try:
-        if "linger_ms" in given:
-            given["linger_s"] = _linger_s(given.pop("linger_ms"))
-        return msgspec.structs.replace(policy, **given)
-    except ConfigError as error:
-        raise ConfigError(f"kind {policy.name!r}: {error}") from None
-
-
-def with_concurrency(policy: KindPolicy, runs_at_once: bool) -> KindPolicy:
-    """Return the policy with the default of its concurrency, if it is one that can have any."""
-    if runs_at_once:
-        return msgspec.structs.replace(policy, concurrency=policy.concurrency or CONCURRENCY)
-    if policy.concurrency is not None:
-        raise ConfigError(
-            f"kind {policy.name!r}: concurrency={policy.concurrency} is for an `async def` of one "
-            "job's own parameters; any other handler is called once at a time: use actors=…"
-        )
-    return policy
+        return self.client
 
 
 def is_again(kind: Kind, handler: Any) -> bool:
@@ -346,21 +309,90 @@ def is_again(kind: Kind, handler: Any) -> bool:
     return same and not is_beside(kind.origin, origin_of(handler, kind.shape))
 
 
-def _where(handler: Any, origin: Origin | None) -> str:
-    place = "" if origin is None else f" at {origin.file}:{origin.line}"
-    return f"{handler.__qualname__}{place}"
+# ---- what type checkers see -----------------------------------------------------------------
 
 
-def _linger_s(linger_ms: Any) -> float:
-    """Return seconds; a number is of milliseconds, and text without a unit says nothing."""
-    seconds = seconds_of(linger_ms)
-    if isinstance(linger_ms, int | float) and seconds is not None:
-        seconds /= 1000
-    elif isinstance(linger_ms, str) and not linger_ms.rstrip()[-1:].isalpha():
-        seconds = None
-    if seconds is not None and 0 <= seconds <= 600:
-        return float(seconds)
-    raise ConfigError(
-        f"linger_ms={linger_ms!r} must be a number from 0 to 600,000, a timedelta, or text like "
-        "'50ms' or '2s'"
-    )
+class KindOf(Kind, Generic[T]):
+    """A kind whose args are one value of type T; when a program runs it is a Kind."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def enqueue(self) -> EnqueueItem[T, JobHandle]:
+            """Enqueue one job and return its handle."""
+
+        @property
+        def enqueue_async(self) -> EnqueueItem[T, Awaited[JobHandle]]:
+            """Do what `enqueue` does, without blocking the event loop."""
+
+        @property
+        def enqueue_many(self) -> EnqueueMany[Iterable[T], int, list[int]]:
+            """Enqueue a job per item."""
+
+        @property
+        def enqueue_many_async(
+            self,
+        ) -> EnqueueMany[Iterable[T] | AsyncIterable[T], Awaited[int], Awaited[list[int]]]:
+            """Do what `enqueue_many` does, without blocking the event loop."""
+
+
+class BatchKind(KindOf[T], Generic[T, R]):
+    """A decorated function of a batch."""
+
+    if TYPE_CHECKING:
+
+        def __call__(self, batch: Batch[T], /) -> R:
+            """Call the handler function itself, here and now, without any queue."""
+
+
+class FunctionKind(Kind, Generic[P, C, R]):
+    """A decorated function of parameters C, P of which are args, the others the job itself."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def enqueue(self) -> EnqueueArgs[P, JobHandle]:
+            """Enqueue one job and return its handle."""
+
+        @property
+        def enqueue_async(self) -> EnqueueArgs[P, Awaited[JobHandle]]:
+            """Do what `enqueue` does, without blocking the event loop."""
+
+        def __call__(self, *args: C.args, **kwargs: C.kwargs) -> R:
+            """Call the handler function itself, here and now, without any queue."""
+
+
+class Decorator(Protocol):
+    """Be what makes a handler: a function becomes its kind, a class stays what it is.
+
+    A class can enqueue afterwards, which type checkers know of a `Handler` only.
+    """
+
+    @overload  # classes first: they can be called, too, and are no functions for that
+    def __call__(self, handler: type[H]) -> type[H]: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, handler: type) -> Any: ...
+    @overload
+    def __call__(self, handler: Callable[[Batch[T]], R]) -> BatchKind[T, R]: ...
+    @overload
+    def __call__(
+        self, handler: Callable[Concatenate[Job[Any], P], R]
+    ) -> FunctionKind[P, Concatenate[Job[Any], P], R]: ...
+    @overload  # of the others, which have the job further on, the args are not known
+    def __call__(
+        self, handler: Callable[Concatenate[Any, Job[Any], ...], R]
+    ) -> FunctionKind[..., ..., R]: ...
+    @overload
+    def __call__(
+        self, handler: Callable[Concatenate[Any, Any, Job[Any], ...], R]
+    ) -> FunctionKind[..., ..., R]: ...
+    @overload
+    def __call__(self, handler: NamesJob1[R]) -> FunctionKind[..., ..., R]: ...
+    @overload
+    def __call__(self, handler: NamesJob2[R]) -> FunctionKind[..., ..., R]: ...
+    @overload
+    def __call__(self, handler: NamesJob3[R]) -> FunctionKind[..., ..., R]: ...
+    @overload
+    def __call__(self, handler: Callable[P, R]) -> FunctionKind[P, P, R]: ...
+    def __call__(self, handler: Any) -> Any:
+        """Declare the handler."""

@@ -78,7 +78,7 @@ def run(kind: Any, items: Iterable[Any]) -> list[Said]:
 
 def _set_up(kind: Kind, stack: contextlib.ExitStack) -> Adapter:
     """Return a handler that is ready, and is torn down with the stack."""
-    adapter = adapter_of(kind)
+    adapter = adapter_of(kind.bound())
     adapter.setup(0)
     stack.callback(adapter.teardown)
     return adapter
@@ -95,12 +95,11 @@ def drain(app: App, *, until_final: bool = False, limit_s: Duration | None = Non
     """
     from actorq.events import line
     from actorq.supervisor.engine import Engine
-    from actorq.supervisor.options import RunOptions
 
     settings: RunSettings = {"until_final": until_final}
     if limit_s is not None:
         settings["limit_s"] = limit_s
-    options = RunOptions.of(app, drain=True, **settings)
+    options = app.run_options(drain=True, **settings)
     engine = Engine(options, app.events)
     code = engine.run()
     if code != 0:

@@ -25,7 +25,6 @@ from actorq.core.store_values import ClaimReply, SettleReply
 from actorq.events import Events
 from actorq.store.queue import queue
 from actorq.supervisor.engine import Engine
-from actorq.supervisor.options import RunOptions
 from bench import _machine
 from bench._harness import percentiles
 
@@ -164,8 +163,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING)
     queue.QueueStore = TimedStore  # type: ignore[misc]
     app = load_app(options.app)  # its actors load that alone, and not this module
-    run = RunOptions.of(
-        app,
+    run = app.run_options(
         kinds=options.kinds.split(","),
         settle_rows=options.settle_rows,
         notify=not options.poll_only,

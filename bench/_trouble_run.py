@@ -17,7 +17,6 @@ from actorq.cli.load import load_app
 from actorq.core import event
 from actorq.events import Events
 from actorq.supervisor.engine import Engine
-from actorq.supervisor.options import RunOptions
 
 
 class Watch:
@@ -74,7 +73,7 @@ def main() -> None:
     logging.basicConfig(level=logging.CRITICAL)
     watch = Watch(options.final, options.until_rest)
     app = load_app("bench._trouble")  # its actors load that alone, and not this module
-    engine = Engine(RunOptions.of(app, kinds=[options.kind]), Events(watch))
+    engine = Engine(app.run_options(kinds=[options.kind]), Events(watch))
     watch.stop = engine.stop
     engine.run()
     print(json.dumps(watch.sum()), flush=True)

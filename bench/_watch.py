@@ -24,7 +24,6 @@ from actorq.events import Events
 from actorq.store.queue import queue
 from actorq.supervisor import identity
 from actorq.supervisor.engine import Engine
-from actorq.supervisor.options import RunOptions
 from bench._recover import app
 
 TOLD = ("actor_ready", "actor_exited", "node_reaped", "connection_restored", "settled")
@@ -70,7 +69,7 @@ def main() -> None:
     if options.elsewhere:
         identity.me = elsewhere
     app.entry = f"{app.home}:app"  # its actors load that alone, and not this module
-    Engine(RunOptions.of(app, ttl_s=options.ttl_s), Events(on_event)).run()
+    Engine(app.run_options(ttl_s=options.ttl_s), Events(on_event)).run()
 
 
 if __name__ == "__main__":

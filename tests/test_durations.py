@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 
 import actorq
 from actorq import testing
-from actorq.client.options import Options
+from actorq.args.options import Options
 from actorq.core.job.policy import KindPolicy
 from actorq.core.job.retry import delay_s
 from actorq.durations import UNITS_S, check_duration, seconds_of
 from actorq.errors import ConfigError
-from actorq.supervisor.options import RunOptions
 
 SAME = ["90", "90s", "1m30s", "1m 30s", " 1.5m ", "90000ms", timedelta(seconds=90), 90, 90.0]
 
@@ -93,11 +92,11 @@ def test_an_enqueue_takes_them() -> None:
 def test_a_supervisor_takes_them() -> None:
     app = actorq.App("host=nowhere")
     app.actor("k")(handler)
-    options = RunOptions.of(app, ttl_s="1m", grace_s=timedelta(minutes=5), until_final=True,
+    options = app.run_options(ttl_s="1m", grace_s=timedelta(minutes=5), until_final=True,
                             limit_s="2h")  # fmt: skip
     assert (options.ttl_s, options.grace_s, options.limit_s, options.drain) == (60, 300, 7200, True)
     with pytest.raises(ConfigError, match="until_final"):
-        RunOptions.of(app, drain=True, limit_s="2h")
+        app.run_options(drain=True, limit_s="2h")
 
 
 @pytest.mark.parametrize("after", ["1h30m", timedelta(minutes=90), 5400])

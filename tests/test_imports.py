@@ -6,12 +6,15 @@ errors ← core ← args ← pipe ← store, actor, embedded ← supervisor ← 
 from __future__ import annotations
 
 import ast
+import dataclasses
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support import house
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "actorq"
@@ -34,6 +37,7 @@ ROOMS = [
         "supervisor.ends",
         "supervisor.executor",
         "supervisor.identity",
+        "supervisor.options",
         "supervisor.retries",
         "supervisor.surroundings",
     },
@@ -71,14 +75,14 @@ def parts_of(path: Path) -> tuple[str, ...]:
     return parts[:-1] if parts[-1] == "__init__" else parts
 
 
-def statements(tree: ast.AST) -> Iterator[ast.stmt]:
-    """Yield every statement, those for type checkers left out."""
+def statements(tree: ast.AST, but_types: bool = False) -> Iterator[ast.stmt]:
+    """Yield every statement, on request without those for type checkers alone."""
     for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        if but_types and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             continue
         if isinstance(node, ast.stmt):
             yield node
-        yield from statements(node)
+        yield from statements(node, but_types)
 
 
 def is_module(name: str) -> bool:
@@ -86,8 +90,8 @@ def is_module(name: str) -> bool:
     return path.is_dir() or path.with_suffix(".py").is_file()
 
 
-def imported(path: Path) -> Iterator[str]:
-    for node in statements(ast.parse(path.read_text())):
+def imported(path: Path, but_types: bool = False) -> Iterator[str]:
+    for node in statements(ast.parse(path.read_text()), but_types):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -120,6 +124,21 @@ def test_imports_point_one_way(path: Path) -> None:
         assert len(set(pair)) == 1 or not set(pair) <= ALONE, f"{path} imports {name}, beside it"
 
 
+def test_nothing_goes_in_circles() -> None:
+    """Not for annotations either: what knows each other can only be read, and changed, as one."""
+    assert house.circles() == []
+
+
+def test_a_circle_of_annotations_is_a_circle(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = house.modules()
+    below, above = known["actorq.errors"], known["actorq.app"]
+    text = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from actorq.app import App\n"
+    changed = dataclasses.replace(below, text=text, tree=ast.parse(text))
+    monkeypatch.setattr(house, "modules", lambda: {**known, below.name: changed})
+    [circle] = house.circles()
+    assert {below.name, above.name} <= set(circle)
+
+
 @pytest.mark.parametrize("path", sorted((PACKAGE / "core").rglob("*.py")), ids=lambda p: p.name)
 def test_the_core_knows_data_and_nothing_else(path: Path) -> None:
     for name in imported(path):
@@ -133,7 +152,7 @@ def test_supervisors_and_actors_know_no_driver() -> None:
         *("cli", "demo"),
     }
     for path in modules():
-        if any(name.split(".")[0] == "psycopg" for name in imported(path)):
+        if any(name.split(".")[0] == "psycopg" for name in imported(path, but_types=True)):
             assert parts_of(path)[0] in allowed, path
 
 

@@ -13,8 +13,9 @@ from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
+from actorq.actor.bound import BoundKind, is_async
 from actorq.actor.context import Batch, Job
 from actorq.actor.context import running as current
 from actorq.actor.limits import BatchTimedOut, Limits, TimedOut, failure_of
@@ -22,52 +23,11 @@ from actorq.actor.owner import leave_if_forked
 from actorq.actor.places import outermost
 from actorq.actor.results import Results
 from actorq.actor.returned import settle
-from actorq.actor.shape import is_async
-from actorq.args.codec import ArgsCodec
 from actorq.core.job.model import Verdict
 from actorq.core.job.outcome import HandBack, said_by
 from actorq.core.job.policy import CONCURRENCY
 from actorq.logs import logger
 from actorq.pipe.page import BEGUN, PASSED
-
-
-class BoundKind(Protocol):
-    """Be a kind with its handler bound."""
-
-    @property
-    def name(self) -> str:
-        """Return the kind's name."""
-
-    @property
-    def app(self) -> Any:
-        """Return its App, None for one that has none."""
-
-    @property
-    def at_import(self) -> bool:
-        """Return whether importing the handler's module makes it this kind's handler."""
-
-    @property
-    def codec(self) -> Any:
-        """Return its ArgsCodec."""
-
-    @property
-    def policy(self) -> Any:
-        """Return its KindPolicy."""
-
-    @property
-    def handler(self) -> Any:
-        """Return the class or function."""
-
-    @property
-    def shape(self) -> Any:
-        """Return its Shape."""
-
-    def mark_handler(self) -> object:
-        """Have a class that is the handler know its kind."""
-
-    @property
-    def job_parameter(self) -> str | None:
-        """Return the parameter of a per-job handler that is given the job itself."""
 
 
 def _nothing() -> None:
@@ -81,14 +41,14 @@ class Adapter:
         self.name = kind.name
         policy = kind.policy
         self.results = Results(policy.store_results, nan=policy.nan, arrays=policy.arrays)
-        self.max_attempts: int = kind.policy.max_attempts
-        self.fatal: tuple[type[BaseException], ...] = kind.policy.fatal
-        self._codec: ArgsCodec = kind.codec
+        self.max_attempts = kind.policy.max_attempts
+        self.fatal = kind.policy.fatal
+        self._codec = kind.codec
         self._handler = outermost(kind)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._limits = Limits()
-        self._batch_limit_s: float | None = kind.policy.batch_timeout_s
-        self._job_limit_s: float | None = kind.policy.job_timeout_s
+        self._batch_limit_s = kind.policy.batch_timeout_s
+        self._job_limit_s = kind.policy.job_timeout_s
 
     @property
     def batch_limit_s(self) -> float | None:
@@ -247,7 +207,7 @@ class AsyncJobAdapter(PerJobAdapter):
 
     def __init__(self, kind: BoundKind) -> None:
         super().__init__(kind)
-        self._concurrency: int = kind.policy.concurrency or CONCURRENCY
+        self._concurrency = kind.policy.concurrency or CONCURRENCY
 
     def handle(self, batch: Batch[Any]) -> None:
         """Run all jobs, up to `concurrency` of them at a time."""

@@ -17,8 +17,8 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
-from actorq.actor.adapters import BoundKind
-from actorq.actor.places import kind_at
+from actorq.actor.bound import BoundKind, Declared, Program
+from actorq.actor.places import is_served, kind_at
 from actorq.actor.texts import summary
 from actorq.config import Place
 from actorq.errors import ConfigError
@@ -43,12 +43,12 @@ def boot_of(actor: int, kind: BoundKind, slot: int, place: Place | None = None) 
     if handler is None:
         raise ConfigError(f"kind {kind.name!r} has no handler here: import the module that has it")
     module, qualname = str(handler.__module__), str(handler.__qualname__)
-    entry: str = getattr(kind.app, "entry", "")
-    has_place = kind.at_import and kind_at(module, qualname, kind.name) is kind
+    entry = kind.program.entry if kind.program is not None else ""
+    has_place = kind.at_import and kind_at(module, qualname, kind.name) is kind.declared
     pickled = b"" if entry or has_place else _pickled(kind)
     needs_main = not entry and (module == MAIN or MAIN.encode() in pickled)
     main_name, main_path = ("", "") if entry else _main(kind.name, needs_main)
-    home = "" if entry or pickled else _home(kind.app)
+    home = "" if entry or pickled else _home(kind.program)
     level = logging.getLogger("actorq.actor").getEffectiveLevel()
     source = (module, qualname, pickled, main_name, main_path)
     return Boot(actor, kind.name, slot, *source, level, entry, home, place)
@@ -58,18 +58,18 @@ def load(boot: Boot) -> BoundKind:
     """Return the kind with its handler, importing whatever that takes."""
     with loading():
         kind = _loaded(boot)
-    if kind.app is not None and boot.place is not None:
-        kind.app.relocate(boot.place.dsn, boot.place.schema)
-    return kind
+    if boot.place is not None:
+        kind.relocate(boot.place.dsn, boot.place.schema)
+    return kind.bound()
 
 
-def _loaded(boot: Boot) -> BoundKind:
+def _loaded(boot: Boot) -> Declared:
     if boot.main_name or boot.main_path:
         _load_main(boot)
     if boot.pickled:
         return _unpickled(boot.pickled)
-    kind: BoundKind | None = _app_at(boot.entry).kinds.get(boot.kind) if boot.entry else None
-    if kind is not None and kind.handler is not None:
+    kind = _app_at(boot.entry).kinds.get(boot.kind) if boot.entry else None
+    if kind is not None and is_served(kind, boot.kind):
         return kind
     if boot.home:
         __import__(boot.home)
@@ -83,22 +83,23 @@ def _loaded(boot: Boot) -> BoundKind:
     return kind
 
 
-def _app_at(entry: str) -> Any:
+def _app_at(entry: str) -> Program:
     """Return the app that MODULE:APP names; a function in its place makes it, as it did before."""
     module, _, path = entry.partition(":")
     __import__(module)
     found: Any = sys.modules[module]
     for name in path.split("."):
         found = getattr(found, name)
-    return found if hasattr(found, "kinds") else found()
+    app: Program = found if hasattr(found, "kinds") else found()
+    return app
 
 
-def _home(app: Any) -> str:
+def _home(app: Program | None) -> str:
     """Return the module that made an app and has it, empty if no import would bring it.
 
     It comes first, as it did here: handlers that import the app from it may be imported by it.
     """
-    name = str(getattr(app, "home", ""))
+    name = app.home if app is not None else ""
     module = None if name in (MAIN, MAIN_OF_CHILD) else sys.modules.get(name)
     return name if any(value is app for value in getattr(module, "__dict__", {}).values()) else ""
 
@@ -107,7 +108,7 @@ def _pickled(kind: BoundKind) -> bytes:
     import dill  # takes as long to import as all of actorq, and few need it
 
     try:
-        data: bytes = dill.dumps((kind, kind.app))
+        data: bytes = dill.dumps((kind.declared, kind.program))
     except Exception as error:
         raise ConfigError(
             f"the handler of kind {kind.name!r} can neither be imported by name nor sent to an "
@@ -116,13 +117,15 @@ def _pickled(kind: BoundKind) -> bytes:
     return data
 
 
-def _unpickled(data: bytes) -> BoundKind:
+def _unpickled(data: bytes) -> Declared:
     import dill
 
     reader = dill.Unpickler(io.BytesIO(data))
     reader._main = sys.modules[MAIN]  # dill's own is the one that was there at its import
-    kind: BoundKind = reader.load()[0]
-    for sent in (kind, *getattr(kind.app, "kinds", {}).values()):
+    kind: Declared
+    app: Program | None
+    kind, app = reader.load()
+    for sent in (kind, *(app.kinds.values() if app is not None else ())):
         sent.mark_handler()
     return kind
 

@@ -19,7 +19,8 @@ from io import TextIOWrapper
 from typing import Any, NoReturn
 
 from actorq.actor import boot, owner
-from actorq.actor.adapters import Adapter, BoundKind, adapter_of
+from actorq.actor.adapters import Adapter, adapter_of
+from actorq.actor.bound import BoundKind
 from actorq.actor.leaving import leave_in_order
 from actorq.actor.outbox import Outbox
 from actorq.actor.pipe import LOST, Pipe, leave

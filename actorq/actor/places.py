@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from actorq.actor.bound import BoundKind, Declared
+
 
 def object_at(module: str, qualname: str) -> Any:
     """Return what stands at a place in a module that is loaded, None if nothing does."""
@@ -23,13 +25,19 @@ def kind_behind(found: Any) -> Any:
     return getattr(found, "__dict__", {}).get("__actorq_kind__")
 
 
-def kind_at(module: str, qualname: str, name: str) -> Any:
+def kind_at(module: str, qualname: str, name: str) -> Declared | None:
     """Return the kind of this name that stands at a place with its handler, None if none does."""
-    kind = kind_behind(object_at(module, qualname))
-    return kind if kind is not None and kind.name == name and kind.handler is not None else None
+    kind: Declared | None = kind_behind(object_at(module, qualname))
+    return kind if kind is not None and is_served(kind, name) else None
 
 
-def outermost(kind: Any) -> Any:
+def is_served(kind: Declared, name: str) -> bool:
+    """Return whether a kind has this name, and a handler."""
+    bound = kind.bound()
+    return bound.name == name and bound.handler is not None
+
+
+def outermost(kind: BoundKind) -> Any:
     """Return a kind's handler inside of what decorates it above `@app.actor`, if anything does.
 
     A direct call goes through those decorators, so a job does, too.
@@ -38,5 +46,6 @@ def outermost(kind: Any) -> Any:
     if kind.shape not in ("batch", "job"):
         return handler
     found = object_at(str(handler.__module__), str(handler.__qualname__))
-    is_above = found is not kind and callable(found) and kind_behind(found) is kind
+    kind_itself = kind.declared
+    is_above = found is not kind_itself and kind_behind(found) is kind_itself and callable(found)
     return found if is_above else handler

@@ -13,13 +13,8 @@ from typing import Any, get_type_hints
 import msgspec
 
 from actorq.args import arrays, foreign
+from actorq.args.options import OPTIONS
 from actorq.errors import ConfigError
-
-OPTIONS = frozenset(
-    ("conn", "queue", "priority", "delay_s", "run_at", "max_attempts", "key", "tags", "unique_key")
-)
-"""The keyword options of enqueue; a function's parameter cannot have one of these names."""
-
 
 _TYPE_CHECKING = "; import it outside `if TYPE_CHECKING`, for args are checked against it"
 

@@ -7,25 +7,24 @@ from argparse import Namespace
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 
 from actorq.app import App
 from actorq.args.codec import ArgsCodec
+from actorq.args.options import Options
 from actorq.cli import OK
-from actorq.cli.database import located, location
+from actorq.cli.database import location
 from actorq.cli.load import load_app, names_a_module
 from actorq.cli.output import print_json
+from actorq.client import sending
 from actorq.client.client import Client
-from actorq.client.options import Options
+from actorq.client.database import Database
 from actorq.core.job.policy import KindPolicy
 from actorq.english import count
 from actorq.errors import ArgsInvalid, ConfigError, EnqueueError, UnknownKind
 from actorq.kind import Kind
-
-if TYPE_CHECKING:
-    from actorq.client.handle import JobHandle
 
 NONE = "none of the jobs is enqueued"
 
@@ -42,7 +41,7 @@ def enqueue(args: Namespace) -> int:
         unique_key=args.unique_key,
     )
     with location(args, app) as (dsn, schema):
-        client = Client(located(dsn, schema))
+        client = Client(Database(dsn, schema))
         try:
             return _sent(client, kind, source, options, args.json)
         finally:
@@ -79,14 +78,14 @@ def _sent(client: Client, kind: Kind, source: str, options: Options, as_json: bo
             _print_number(_many(client, kind, Lines(file), options), as_json)
         return OK
     value = kind.codec.arrange_item(_value(source.encode(), "the args"))
-    _print_job(client.enqueue(kind, value, options), as_json)
+    _print_job(*client.send(sending.one(kind.policy, kind.codec, value, options)), as_json)
     return OK
 
 
 def _many(client: Client, kind: Kind, lines: Lines, options: Options) -> Any:
     """Enqueue a job per line; whatever is wrong with one is said of its line."""
     try:
-        return client.enqueue_many(kind, lines, options, ids=False)
+        return client.send(sending.many(kind.policy, kind.codec, lines, options, ids=False))
     except EnqueueError as error:
         if error.item is None:
             raise
@@ -100,13 +99,13 @@ def _print_number(n: Any, as_json: bool) -> None:
         print(f"{count(n, 'job')} enqueued")
 
 
-def _print_job(job: JobHandle, as_json: bool) -> None:
+def _print_job(id_: int, is_new: bool, as_json: bool) -> None:
     if as_json:
-        print_json({"id": job.id, "new": job.is_new})
-    elif job.is_new:
-        print(f"job {job.id} enqueued")
+        print_json({"id": id_, "new": is_new})
+    elif is_new:
+        print(f"job {id_} enqueued")
     else:
-        print(f"job {job.id} has this unique key and is pending: nothing enqueued")
+        print(f"job {id_} has this unique key and is pending: nothing enqueued")
 
 
 def _opened(source: str) -> AbstractContextManager[BinaryIO]:

@@ -35,13 +35,7 @@ def _options(args: Namespace, app: App) -> RunOptions:
     given = {name: getattr(args, name) for name in ("ttl_s", "poll_s", "grace_s", "limit_s")}
     settings: RunSettings = {"notify": not args.poll_only, "until_final": args.until_final}
     settings.update({name: value for name, value in given.items() if value is not None})  # type: ignore[typeddict-item]
-    return RunOptions.of(
-        app,
-        kinds=args.kind,
-        queues=args.queue,
-        drain=args.drain,
-        **settings,
-    )
+    return app.run_options(kinds=args.kind, queues=args.queue, drain=args.drain, **settings)
 
 
 def _log_to_stderr(level: str) -> None:

@@ -1,27 +1,23 @@
 """The client: sends jobs to the database on a connection of its own or on the caller's.
 
-What is sent stands in `store.enqueue`; here it is decided what to send, and on what. Nothing here
-imports a database driver before the first call.
+What to send stands in `client.sending`; here it is decided on what. Nothing here imports a
+database driver before the first call.
 """
 
 from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from actorq.client.handle import JobHandle
-from actorq.client.options import Options, checked_key, checked_unique_key
-from actorq.errors import ActorqError, ConfigError, EnqueueError, SchemaMismatch, StoreUnavailable
-from actorq.loading import refuse_while_loading
+from actorq.client.database import Database
+from actorq.client.sending import Sending
+from actorq.errors import ActorqError, ConfigError, SchemaMismatch, StoreUnavailable
 from actorq.store.enqueue import enqueue
-from actorq.store.enqueue.copy_data import Item, NewJob, Shared
 from actorq.store.enqueue.enqueue import Steps, Transaction
 
 if TYPE_CHECKING:
-    from actorq.app import App
-    from actorq.kind import Kind
     from actorq.store.enqueue.idle import IdleConnections
 
 T = TypeVar("T")
@@ -40,30 +36,23 @@ _ROLLED_BACK = (
 class Client:
     """Enqueue jobs and read what became of them; safe to use from any thread."""
 
-    def __init__(self, app: App) -> None:
-        self._app = app
+    def __init__(self, database: Database) -> None:
+        self.database = database
         self._connections: IdleConnections | None = None
 
-    def enqueue(self, kind: Kind, value: Any, options: Options, conn: Any = None) -> JobHandle:
-        """Enqueue one job of a kind."""
-        theirs = driver_connection(conn)
-        return self.do(one(self._app, kind, value, options), theirs, if_lost(theirs))
-
-    def enqueue_many(
-        self, kind: Kind, items: Iterable[Any], options: Options, ids: bool, conn: Any = None
-    ) -> int | list[int]:
-        """Enqueue a job per item and return how many are new, or the ids in order."""
-        theirs = driver_connection(conn)
-        steps = many(self._app, kind, items, options, ids, around(theirs))
+    def send(self, sending: Sending[T]) -> T:
+        """Enqueue what is to be sent, and return what its kind of sending returns."""
+        theirs = driver_connection(sending.conn)
+        steps = sending.steps(self.database.schema, around(theirs))
         return self.do(steps, theirs, if_lost(theirs))
 
     def state(self, id_: int) -> str | None:
         """Return a job's readable state, None if there is no such job."""
-        return self.do(enqueue.state(self._app.schema, id_))
+        return self.do(enqueue.state(self.database.schema, id_))
 
     def result(self, id_: int) -> str | None:
         """Return a job's result as JSON text, None if there is none."""
-        return self.do(enqueue.result(self._app.schema, id_))
+        return self.do(enqueue.result(self.database.schema, id_))
 
     def close(self) -> None:
         """Close the idle connections; the next call opens a new one."""
@@ -88,122 +77,23 @@ class Client:
         if not isinstance(conn, Connection):
             raise ConfigError("conn is an asynchronous connection: use enqueue_async")
         with (
-            explained(self._app.schema, lost, is_theirs),
+            explained(self.database.schema, lost, is_theirs),
             RawCursor(conn, row_factory=tuple_row) as cursor,
         ):
             return enqueue.run(cursor, steps)
 
     @property
     def connections(self) -> IdleConnections:
-        """Return the idle connections to what the app calls its database now."""
+        """Return the idle connections to what the database is now."""
         from actorq.store.enqueue.idle import IdleConnections
 
-        app, made = self._app, self._connections
-        dsn = app.dsn()
-        if made is None or made.dsn != dsn:
+        made, database = self._connections, self.database
+        dsn = database.dsn()
+        if made is None or made.place != (dsn, database.schema, database.pooler):
             self.close()
-            self._connections = made = IdleConnections(dsn, app.schema, pooler=app.pooler)
+            made = IdleConnections(dsn, database.schema, pooler=database.pooler)
+            self._connections = made
         return made
-
-
-# ---- what to send -------------------------------------------------------------------------
-
-
-def one(app: App, kind: Kind, value: Any, options: Options) -> Steps[JobHandle]:
-    """Return the steps that enqueue one job; its args are checked and encoded at once."""
-    if callable(options.key) or callable(options.unique_key):
-        raise EnqueueError("key and unique_key can be functions only in enqueue_many")
-    shared, args = _shared(app, kind, options), kind.codec.encode(value)
-    if options.unique_key is None:
-        return _handle(app, kind.name, enqueue.one(shared, args))
-    row = NewJob(args, options.key, options.unique_key)
-    return _unique_handle(app, kind.name, enqueue.unique_one(shared, row))
-
-
-def many(
-    app: App, kind: Kind, items: Iterable[Any], options: Options, ids: bool, around: Transaction
-) -> Steps[int | list[int]]:
-    """Return the steps that enqueue a job per item; items are encoded while they are sent."""
-    shared = _shared(app, kind, options)
-    if options.unique_key is not None:
-        if not callable(options.unique_key):
-            raise EnqueueError("unique_key must be a function of the args in enqueue_many")
-        rows = list(_rows(kind, items, options))
-        return _unique_many(enqueue.unique_many(shared, rows, around), ids)
-    encoded: Iterator[Item] = _encoded(kind, items)
-    if callable(options.key):
-        encoded = _rows(kind, items, options)
-    if ids:
-        return enqueue.many_with_ids(shared, encoded, around)
-    if shared.is_now:
-        return enqueue.many(shared, encoded, around)
-    return _counted(enqueue.many_with_ids(shared, encoded, around))
-
-
-def _shared(app: App, kind: Kind, options: Options) -> Shared:
-    refuse_while_loading("a job was enqueued")
-    return Shared(
-        schema=app.schema,
-        kind=kind.name,
-        queue=options.queue or kind.queue,
-        priority=5 if options.priority is None else options.priority,
-        run_at=options.run_at,
-        delay_s=options.delay_s or 0.0,
-        max_attempts=options.max_attempts,
-        tags=options.tags,
-        key="" if callable(options.key) else options.key,
-    )
-
-
-def _encoded(kind: Kind, items: Iterable[Any]) -> Iterator[bytes]:
-    encode, arrange = kind.codec.encode, kind.codec.arrange_item
-    plain = kind.codec.function is None
-    for n, item in enumerate(items):
-        try:
-            args = encode(item if plain else arrange(item))
-        except EnqueueError as error:
-            raise _of_item(n, error) from None
-        yield args
-
-
-def _rows(kind: Kind, items: Iterable[Any], options: Options) -> Iterator[NewJob]:
-    """Encode items that have keys of their own, made by the caller's functions."""
-    codec = kind.codec
-    for n, item in enumerate(items):
-        key, unique_key = options.key, ""
-        try:
-            if callable(options.key):
-                key = checked_key(options.key(item))
-            if options.unique_key is not None:
-                unique_key = checked_unique_key(options.unique_key(item))
-            row = NewJob(codec.encode(codec.arrange_item(item)), key, unique_key)
-        except EnqueueError as error:
-            raise _of_item(n, error) from None
-        yield row
-
-
-def _of_item(n: int, error: EnqueueError) -> EnqueueError:
-    made = type(error)(f"item {n}: {error}; none of the call's jobs is enqueued")
-    made.item, made.reason = n, str(error)
-    return made
-
-
-def _handle(app: App, kind: str, steps: Steps[int]) -> Steps[JobHandle]:
-    return JobHandle(app, (yield from steps), kind)
-
-
-def _unique_handle(app: App, kind: str, steps: Steps[tuple[int, bool]]) -> Steps[JobHandle]:
-    id_, is_new = yield from steps
-    return JobHandle(app, id_, kind, is_new)
-
-
-def _unique_many(steps: Steps[list[tuple[int, bool]]], ids: bool) -> Steps[int | list[int]]:
-    held = yield from steps
-    return [id_ for id_, _ in held] if ids else sum(is_new for _, is_new in held)
-
-
-def _counted(steps: Steps[list[int]]) -> Steps[int]:
-    return len((yield from steps))
 
 
 # ---- on which connection ------------------------------------------------------------------

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import msgspec
 
 from actorq.args import arrays
 from actorq.args.types import dec_hook, short
+from actorq.client.async_client import AsyncClient
+from actorq.client.client import Client
 from actorq.errors import ConfigError
-
-if TYPE_CHECKING:
-    from actorq.app import App
-
 
 T = TypeVar("T")
 
@@ -23,10 +21,10 @@ class JobHandle:
     `is_new` is false where the unique key was held: then this is the job that holds it.
     """
 
-    __slots__ = ("app", "id", "is_new", "kind")
+    __slots__ = ("client", "id", "is_new", "kind")
 
-    def __init__(self, app: App | None, id: int, kind: str, is_new: bool = True) -> None:
-        self.app = app
+    def __init__(self, client: Client | None, id: int, kind: str, is_new: bool = True) -> None:
+        self.client = client
         self.id = id
         self.kind = kind
         self.is_new = is_new
@@ -48,7 +46,7 @@ class JobHandle:
 
         None if there is no such job: it was pruned, or its transaction has not committed.
         """
-        return self._app().client.state(self.id)
+        return self._client().state(self.id)
 
     @overload
     def result(self) -> Any: ...
@@ -64,11 +62,11 @@ class JobHandle:
         None is also what a job has that is not done yet, failed, was cancelled or pruned, or
         whose kind stores no results: `state` tells them apart.
         """
-        return loaded(self._app().client.result(self.id), type)
+        return loaded(self._client().result(self.id), type)
 
     async def state_async(self) -> str | None:
         """Return what `state` returns, without blocking the event loop."""
-        return await self._app().async_client.state(self.id)
+        return await AsyncClient(self._client()).state(self.id)
 
     @overload
     async def result_async(self) -> Any: ...
@@ -76,12 +74,12 @@ class JobHandle:
     async def result_async(self, type: type[T]) -> T | None: ...
     async def result_async(self, type: Any = None) -> Any:
         """Return what `result` returns, without blocking the event loop."""
-        return loaded(await self._app().async_client.result(self.id), type)
+        return loaded(await AsyncClient(self._client()).result(self.id), type)
 
-    def _app(self) -> App:
-        if self.app is None:
+    def _client(self) -> Client:
+        if self.client is None:
             raise ConfigError(f"{self!r} belongs to no app here: use app.job({self.id})")
-        return self.app
+        return self.client
 
 
 def loaded(text: str | None, type: Any = None) -> Any:

@@ -107,7 +107,11 @@ def _measure(out: TextIO, dsn: str, way: WayToRun, found: Sequence[Text]) -> Mea
                 sizes.append(event.n_jobs)
 
         options = RunOptions(
-            dsn=dsn, schema="actorq", kinds=(way.kind,), drain=True, settle_rows=way.settle_rows
+            dsn=dsn,
+            schema="actorq",
+            kinds=(way.kind.bound(),),
+            drain=True,
+            settle_rows=way.settle_rows,
         )
         Engine(options, Events(follow)).run()
     outcome = outcome_of(dsn, way.kind.name)

@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 from random import SystemRandom
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any
 
 from actorq.config import Place
 from actorq.core import event
@@ -27,12 +26,13 @@ from actorq.supervisor import identity
 from actorq.supervisor.ends import Disowned, Fatal
 from actorq.supervisor.executor import MakeExecutor
 from actorq.supervisor.local.executor import LocalExecutor
-from actorq.supervisor.options import RunOptions, RunSettings
+from actorq.supervisor.options import RunOptions
 from actorq.supervisor.retries import told
 from actorq.supervisor.surroundings import calm_collector, stopping_signals
 
 if TYPE_CHECKING:
-    from actorq.app import App
+    from actorq.actor.bound import BoundKind
+    from actorq.store.queue.queue import QueueStore
 
 OK, FAILED, UNREACHABLE, WRONG_SCHEMA = 0, 1, 3, 4
 """Exit codes."""
@@ -172,7 +172,7 @@ class _Life:
         ]
         return plan.begin(settings, kinds, SystemRandom().getrandbits(64))
 
-    def _remember(self, store: Any, kind: Any) -> None:
+    def _remember(self, store: QueueStore, kind: BoundKind) -> None:
         """Say so if the database knows this kind with args of another type."""
         new = kind.codec.fingerprint()
         old = store.remember_kind(kind.name, new)
@@ -321,16 +321,3 @@ class _Life:
                 for effect in plan.step(self._view, item, time.monotonic()):
                     if isinstance(effect, e.Emit):
                         self._events.emit(effect.event)
-
-
-def run(
-    app: App,
-    *,
-    kinds: Sequence[str] | None = None,
-    queues: Sequence[str] | None = None,
-    drain: bool = False,
-    **settings: Unpack[RunSettings],
-) -> int:
-    """Serve an app's kinds until stopped; returns the exit code."""
-    options = RunOptions.of(app, kinds=kinds, queues=queues, drain=drain, **settings)
-    return Engine(options, app.events).run()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
+from actorq.actor.bound import BoundKind
 from actorq.config import Place
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
-
-if TYPE_CHECKING:
-    from actorq.kind import Kind
 
 ActorEffect: TypeAlias = e.Spawn | e.Send | e.Recall | e.CancelJob | e.StopActor | e.KillActor
 """What an executor is to carry out. Actors and batches have the numbers that the plan gives them:
@@ -44,7 +42,7 @@ class Executor(Protocol):
         """End all actors, and wait until nothing of them is left."""
 
 
-MakeExecutor: TypeAlias = Callable[[Sequence["Kind"], Place, Callable[[object], None]], Executor]
+MakeExecutor: TypeAlias = Callable[[Sequence[BoundKind], Place, Callable[[object], None]], Executor]
 """Make an executor for some kinds; given where their jobs live, and where to post to.
 
 What is posted is an Input, or a Fatal if the executor itself has failed."""

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TypedDict
 
+from actorq.actor.bound import BoundKind
 from actorq.core.job.policy import check_integer, check_name
 from actorq.durations import Duration, check_duration
 from actorq.errors import ConfigError
-
-if TYPE_CHECKING:
-    from actorq.app import App
-    from actorq.kind import Kind
-
 
 _DURATIONS = {
     "ttl_s": (0.5, 3600.0),
@@ -48,7 +43,7 @@ class RunOptions:
 
     dsn: str = field(repr=False)  # it may hold a password
     schema: str
-    kinds: tuple[Kind, ...]
+    kinds: tuple[BoundKind, ...]
     queues: tuple[str, ...] = ()
     ttl_s: float = 30.0
     poll_s: float = 0.1
@@ -70,47 +65,6 @@ class RunOptions:
             object.__setattr__(self, name, seconds)
         check_integer("settle_rows", self.settle_rows, 1, 10_000)
 
-    def queues_of(self, kind: Kind) -> tuple[str, ...]:
+    def queues_of(self, kind: BoundKind) -> tuple[str, ...]:
         """Return the queues on which a kind is served."""
         return self.queues or (kind.queue,)
-
-    @classmethod
-    def of(
-        cls,
-        app: App,
-        *,
-        kinds: Sequence[str] | None = None,
-        queues: Sequence[str] | None = None,
-        drain: bool = False,
-        **settings: Unpack[RunSettings],
-    ) -> RunOptions:
-        """Choose from an app the kinds to serve; all that have a handler, unless named."""
-        if app.pooler:
-            raise ConfigError("App(pooler=True) can only enqueue: to run, give a direct DSN")
-        served = tuple(_chosen(app, kinds))
-        until_final = settings.get("until_final", False)
-        if "limit_s" in settings and not until_final:
-            raise ConfigError("limit_s is for a drain until_final: any other one does not wait")
-        given: dict[str, Any] = {**settings}  # durations in any form
-        return cls(
-            dsn=app.dsn(),
-            schema=app.schema,
-            kinds=served,
-            queues=tuple(queues or ()),
-            drain=drain or until_final,
-            **given,
-        )
-
-
-def _chosen(app: App, names: Sequence[str] | None) -> list[Kind]:
-    """Return the kinds named, or all with a handler; raises ConfigError for a wrong name."""
-    if names is None:
-        return [kind for kind in app.kinds.values() if kind.handler is not None]
-    missing = [name for name in names if name not in app.kinds]
-    if missing:
-        known = ", ".join(sorted(app.kinds)) or "none"
-        raise ConfigError(f"no kind {missing[0]!r} in this app; its kinds are: {known}")
-    bare = [name for name in names if app.kinds[name].handler is None]
-    if bare:
-        raise ConfigError(f"kind {bare[0]!r} has no handler here: import the module with its actor")
-    return [app.kinds[name] for name in names]

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from actorq.actor.adapters import adapter_of
+from actorq.actor.bound import BoundKind
 from actorq.actor.run import run_batch
 from actorq.args.codec import ArgsCodec
 from actorq.core.job.model import Verdict
@@ -21,14 +22,14 @@ FIRST_ID = 7001  # far from any position, so that the two cannot be mixed up
 
 def kind_of(
     handler: Any, shape: str = "batch", codec: ArgsCodec | None = None, **settings: Any
-) -> Kind:
+) -> BoundKind:
     """Return a kind; tests state its shape, for their handlers have no annotations."""
     settings.setdefault("max_batch", 10_000)
     if codec is None:
         codec = ArgsCodec.of_function(handler) if shape == "job" else ArgsCodec()
     kind = Kind(None, KindPolicy(name="k", **settings), codec)
     kind.handler, kind.shape = handler, shape
-    return kind
+    return kind.bound()
 
 
 def work_of(args: list[Any], lease: int = 1, actor: int = 1, **fields: Any) -> Work:
@@ -69,7 +70,9 @@ class Ran:
         }
 
 
-def run(kind: Kind, args: list[Any], page: Page | None = None, opened=None, **fields: Any) -> Ran:
+def run(
+    kind: BoundKind, args: list[Any], page: Page | None = None, opened=None, **fields: Any
+) -> Ran:
     page = page or Page.private(max(1, len(args)))
     adapter = adapter_of(kind)
     adapter.setup(0)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 from typing import Any
 
 import pytest
 
 from actorq.args.codec import ArgsCodec
-from actorq.args.types import OPTIONS
+from actorq.args.options import OPTIONS, Many, One, Options
 from actorq.errors import ArgsInvalid, ConfigError
+from actorq.kind import Kind
 
 
 def thumbnail(path: str, width: int = 200, *, crop: bool = False, tags_: list[str] = ["x"]) -> Any:  # noqa: B006
@@ -120,12 +122,10 @@ def test_signatures_that_cannot_be_named_args(function: Any, said: str) -> None:
 
 
 def test_no_option_of_enqueue_is_forgotten() -> None:
-    import inspect
-
-    from actorq.kind import Kind
-
-    parameters = inspect.signature(Kind.enqueue).parameters.values()
-    assert {p.name for p in parameters if p.kind is p.KEYWORD_ONLY} == OPTIONS
+    checked = set(Options.__struct_fields__)
+    shown = inspect.signature(Kind.enqueue).parameters.values()
+    assert {p.name for p in shown if p.kind is p.KEYWORD_ONLY} == OPTIONS
+    assert OPTIONS == set(One.__annotations__) == set(Many.__annotations__) == checked | {"conn"}
 
 
 def test_a_functions_codec_survives_pickling() -> None:

@@ -73,7 +73,7 @@ def test_a_connection_cut_while_reading_leaves_no_doubt_about_an_enqueue(
     kind: Kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = kind.enqueue({})
-    calls = kind._app().client
+    calls = kind._client()
     for read in (enqueue.state, enqueue.result):
 
         def cut(schema: str, id_: int, read: Any = read) -> Any:
@@ -128,7 +128,7 @@ def test_a_forked_child_has_connections_of_its_own(kind: Kind, db: psycopg.Conne
 
 
 def pids_of_child(kind: Kind) -> set[int]:
-    with kind._app().client.connections.lent() as conn:
+    with kind._client().connections.lent() as conn:
         return {conn.info.backend_pid}
 
 
@@ -169,7 +169,7 @@ def test_behind_a_pooler_nothing_is_set_or_prepared(dsn: str, db: psycopg.Connec
 
 def fence(kind: Kind) -> set[int]:
     """Have the server say to all idle connections that it takes no more writes."""
-    connections = kind._app().client.connections
+    connections = kind._client().connections
     with connections.lent() as one, connections.lent() as two:
         for conn in (one, two):
             conn.pgconn.exec_(b"SET default_transaction_read_only = on")

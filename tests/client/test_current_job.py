@@ -64,7 +64,7 @@ def run(kind: Any, args: list[Any], notes: Any = None) -> list[Any]:
     """Run a batch whose jobs have been tried before, and return the results."""
     work = msgspec.structs.replace(work_of(args), notes=notes or {})
     said: list[Any] = []
-    run_batch(adapter_of(kind), work, kind.codec, Page.private(len(args)), said.append)
+    run_batch(adapter_of(kind.bound()), work, kind.codec, Page.private(len(args)), said.append)
     return [msgspec.json.decode(v.result) for message in said for v in message.verdicts]
 
 

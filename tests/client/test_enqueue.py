@@ -15,7 +15,7 @@ import pytest
 
 import actorq
 from actorq import App
-from actorq.client.options import Options
+from actorq.args.options import Options
 from actorq.errors import ArgsInvalid, ArgsTooLarge, EnqueueError, UnknownKind
 
 UTC = dt.UTC

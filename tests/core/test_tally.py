@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from actorq.core import event
 from actorq.core.job.model import Row, Settlement, Verdict
+from actorq.core.job.tally import Tally
 from actorq.core.plan import inputs as i
-from actorq.core.plan.tally import TELL_S, Tally
+from actorq.core.plan.totals import TELL_S
 from tests.core.desk import ERROR, Desk
 
 

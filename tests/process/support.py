@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from actorq.actor.bound import BoundKind
 from actorq.core.job.model import ErrorInfo
 from actorq.core.plan.inputs import ActorDied, Answer, BootFailed, HandlerFailed, Outcomes, Ready
 from actorq.kind import Kind
@@ -58,10 +59,11 @@ class Troupe:
         self.seen: list[Any] = []
         self._numbers = itertools.count(1)
 
-    def spawn(self, kind: Kind, index: int = 0) -> ActorProcess:
-        return self.pool.spawn(next(self._numbers), kind, index)
+    def spawn(self, kind: Kind | BoundKind, index: int = 0) -> ActorProcess:
+        bound = kind if isinstance(kind, BoundKind) else kind.bound()
+        return self.pool.spawn(next(self._numbers), bound, index)
 
-    def start(self, kind: Kind, index: int = 0) -> ActorProcess:
+    def start(self, kind: Kind | BoundKind, index: int = 0) -> ActorProcess:
         """Start an actor and wait until it is ready."""
         actor = self.spawn(kind, index)
         self.said(Ready, actor)

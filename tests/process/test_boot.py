@@ -198,7 +198,7 @@ class Tripled:
 
 @pytest.mark.parametrize(("kind", "factor"), [(decorated, 2), (by_class, 3)])
 def test_a_decorated_handler_is_imported_and_not_pickled(actors, kind, factor):
-    boot = boot_of(1, kind, 0)
+    boot = boot_of(1, kind.bound(), 0)
     assert (boot.pickled, boot.main_name, boot.main_path) == (b"", "", "")
     actor = actors.start(kind)
     [message] = actors.run(actor, [1, 2])

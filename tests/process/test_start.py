@@ -33,7 +33,7 @@ def declared(tmp_path, monkeypatch, name: str, trouble: str) -> Any:
     source = MODULE.format(trouble=IN_AN_ACTOR.format(trouble))
     (tmp_path / f"{name}.py").write_text(source)
     monkeypatch.syspath_prepend(tmp_path)
-    return __import__(name).handler
+    return __import__(name).handler.bound()
 
 
 @pytest.mark.parametrize("code", [0, 1, 3])

@@ -47,7 +47,7 @@ def test_no_password_is_in_any_error_traceback_or_repr(dsn: str, pooler: bool) -
     app = App(dsn, pooler=pooler)
     with pytest.raises(ActorqError) as caught:
         app.kind("k").enqueue(1)
-    options = RunOptions(dsn=dsn, schema="actorq", kinds=(app.kind("k"),))
+    options = RunOptions(dsn=dsn, schema="actorq", kinds=(app.kind("k").bound(),))
     told = "".join(traceback.format_exception(caught.value))
     assert CANARY not in told + repr(app) + repr(options) + masked(f"cannot use {dsn}: no")
 

@@ -14,6 +14,7 @@ from actorq.core.claiming import Errands
 from actorq.core.fleet.actor import ActorState
 from actorq.core.fleet.batch import BatchState
 from actorq.core.job import settle
+from actorq.core.job.tally import Tally
 from actorq.core.lanes.frontier import Frontier
 from actorq.core.lanes.lane import Lane
 from actorq.core.plan import actors as plan_actors
@@ -29,7 +30,6 @@ from actorq.core.plan import (
 )
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
-from actorq.core.plan.tally import Tally
 from actorq.core.plan.view import View
 from actorq.core.store_values import SettleReply
 from actorq.core.writing import writer

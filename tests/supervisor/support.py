@@ -12,7 +12,6 @@ from actorq.core import event
 from actorq.core.event import Event
 from actorq.events import Events
 from actorq.supervisor.engine import Engine
-from actorq.supervisor.options import RunOptions
 from tests.supervisor.handlers import failing, nothing
 from tests.support.wait import wait_until
 
@@ -26,7 +25,7 @@ class Running:
         self.app.actor("nothing")(nothing)
         self.app.actor("failing", retry=retry)(failing)
         self.told: list[Event] = []
-        options = RunOptions.of(self.app, ttl_s=ttl_s, poll_s=0.02)
+        options = self.app.run_options(ttl_s=ttl_s, poll_s=0.02)
         self.engine = Engine(options, Events(self._hear))
         self.heard = threading.Event()  # not set: the engine is stuck in telling something
         self.heard.set()

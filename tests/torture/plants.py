@@ -316,7 +316,7 @@ PLANTS = (
         ("actor/leaving.py", "        atexit._run_exitfuncs()\n", "        pass\n"),
     )),
     Plant("an actor enqueues while it loads", "tests/e2e/test_life.py", (
-        ("client/client.py", '    refuse_while_loading("a job was enqueued")\n', ""),
+        ("client/sending.py", '    refuse_while_loading("a job was enqueued")\n', ""),
     )),
     Plant("a supervisor that stops keeps its row", _STOP, (
         ("supervisor/engine.py", "            store.leave()\n", "            pass\n"),

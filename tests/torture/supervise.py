@@ -11,7 +11,6 @@ from actorq.cli.load import load_app
 from actorq.core.event import Event
 from actorq.events import Events, LogLines
 from actorq.supervisor.engine import Engine
-from actorq.supervisor.options import RunOptions
 from tests.torture import leash
 from tests.torture.handlers import DIRECTORY
 from tests.torture.history import Writer
@@ -32,7 +31,7 @@ def main() -> int:
 
     times = {name: float(value) for name, value in (a.split("=") for a in sys.argv[1:])}
     app = load_app("tests.torture.handlers")  # its actors load that alone, and not this module
-    options = RunOptions.of(app, **times)
+    options = app.run_options(**times)
     return Engine(options, Events(LogLines(), write)).run()
 
 

@@ -23,8 +23,8 @@ from actorq.core.plan import (
     handing_back,
     looking,
     stopping,
-    tally,
     telling,
+    totals,
 )
 from actorq.core.plan import inputs as i
 from actorq.core.plan.effects import Effect
@@ -87,7 +87,7 @@ def step(view: View, input_: i.Input, now: float) -> list[Effect]:
         looking.look(view, now)
     if view.phase != "running":
         stopping.proceed(view, now)
-    tally.tell(view, now)
+    totals.tell(view, now)
     view.stepped_at = now
     effects, view.out = view.out, []
     return effects

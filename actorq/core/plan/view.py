@@ -18,10 +18,10 @@ from actorq.core.fleet.actor import ActorState, Slot
 from actorq.core.fleet.batch import BatchState
 from actorq.core.job.model import Settlement
 from actorq.core.job.policy import KindPolicy
+from actorq.core.job.tally import Tally
 from actorq.core.lanes.agenda import Agenda
 from actorq.core.lanes.lane import Lane
 from actorq.core.plan.effects import Claim, Effect, Emit
-from actorq.core.plan.tally import Tally
 from actorq.core.store_values import Left
 
 Phase = Literal["running", "draining", "killing", "leaving", "finished"]

@@ -12,6 +12,9 @@ from typing import NamedTuple, TypeVar, cast
 
 import msgspec
 
+from actorq.args.options import Options
+from actorq.core.job.policy import KindPolicy
+
 PIECE_ROWS = 500
 PIECE_BYTES = 256 * 1024
 
@@ -28,6 +31,21 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     max_attempts: int | None = None
     tags: Sequence[str] = ()
     key: str = ""
+
+    @classmethod
+    def of(cls, schema: str, policy: KindPolicy, options: Options) -> Shared:
+        """Return what the options mean for jobs of a kind, with its defaults."""
+        return cls(
+            schema=schema,
+            kind=policy.name,
+            queue=options.queue or policy.queue,
+            priority=5 if options.priority is None else options.priority,
+            run_at=options.run_at,
+            delay_s=options.delay_s or 0.0,
+            max_attempts=options.max_attempts,
+            tags=options.tags,
+            key="" if callable(options.key) else options.key,
+        )
 
     @property
     def is_now(self) -> bool:

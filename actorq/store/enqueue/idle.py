@@ -42,7 +42,7 @@ class IdleConnections:
     """The connections that are lent to one database's callers; safe to use from any thread."""
 
     def __init__(self, dsn: str, schema: str, *, pooler: bool = False) -> None:
-        self.dsn, self._schema, self._pooler = dsn, schema, pooler
+        self.place = (dsn, schema, pooler)  # where they lead
         self._pid = os.getpid()
         self._idle: _Idle = deque()
         self._epoch = Epoch()
@@ -74,12 +74,13 @@ class IdleConnections:
         return self._open()
 
     def _open(self) -> Session:
-        if self._pooler:
-            return connect_pooled(self.dsn, deadline_s=PATIENCE_S + 5, epoch=self._epoch)
+        dsn, schema, is_pooled = self.place
+        if is_pooled:
+            return connect_pooled(dsn, deadline_s=PATIENCE_S + 5, epoch=self._epoch)
         conn = connect(
-            self.dsn,
+            dsn,
             name="actorq client",
-            schema=self._schema,
+            schema=schema,
             lock_timeout_s=PATIENCE_S,
             statement_timeout_s=0,
             deadline_s=PATIENCE_S + 5,

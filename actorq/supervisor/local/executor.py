@@ -6,8 +6,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
+from actorq.actor.bound import BoundKind
 from actorq.config import Place
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
@@ -18,16 +18,15 @@ from actorq.supervisor.local.actor_process import ActorProcess
 from actorq.supervisor.local.pipes import Pipes
 from actorq.supervisor.local.pool import Pool
 
-if TYPE_CHECKING:
-    from actorq.kind import Kind
-
 CLOSE_S = 5.0
 
 
 class LocalExecutor:
     """The actor processes of one supervisor; see `supervisor.executor.Executor`."""
 
-    def __init__(self, kinds: Sequence[Kind], place: Place, post: Callable[[object], None]) -> None:
+    def __init__(
+        self, kinds: Sequence[BoundKind], place: Place, post: Callable[[object], None]
+    ) -> None:
         self._kinds = {kind.name: kind for kind in kinds}
         self._post = post
         self._pipes = Pipes(self._hear)
@@ -88,7 +87,7 @@ class LocalExecutor:
                 f"actor {number} is of {actor.kind}[{actor.index}], not {kind}[{index}]"
             )
 
-    def _start(self, number: int, kind: Kind, index: int) -> None:
+    def _start(self, number: int, kind: BoundKind, index: int) -> None:
         with self._lock:  # one that cannot be started is reported at once
             self._actors[number] = self._pool.spawn(number, kind, index)
 

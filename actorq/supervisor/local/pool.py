@@ -9,8 +9,8 @@ import socket
 from collections.abc import Mapping
 from types import BuiltinFunctionType
 
-from actorq.actor.adapters import BoundKind
 from actorq.actor.boot import boot_of
+from actorq.actor.bound import BoundKind
 from actorq.config import Place
 from actorq.core.job.policy import KindPolicy
 from actorq.errors import ConfigError

@@ -7,19 +7,17 @@ takes as long to import as an actor to start.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from actorq.core.store_values import NodeInfo
 from actorq.store.queue.queue import QueueStore
 from actorq.store.session.epoch import Epoch
+from actorq.supervisor.options import RunOptions
 from actorq.supervisor.threads.claimer import Claimer
 from actorq.supervisor.threads.heart import Heart, patience_s
 from actorq.supervisor.threads.listener import Listener
 from actorq.supervisor.threads.settlers import Settlers
 from actorq.supervisor.threads.store_thread import Post, StoreThread
-
-if TYPE_CHECKING:
-    from actorq.supervisor.options import RunOptions
 
 
 class Links:

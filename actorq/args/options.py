@@ -6,16 +6,29 @@ given and what is legal.
 
 from __future__ import annotations
 
+import inspect
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, overload
 
 import msgspec
 
 from actorq.core.job import policy
-from actorq.durations import check_duration
+from actorq.durations import Duration, check_duration
 from actorq.errors import ConfigError, EnqueueError
+
+P = ParamSpec("P")
+T = TypeVar("T", contravariant=True)
+I = TypeVar("I", contravariant=True)  # noqa: E741
+R = TypeVar("R", covariant=True)
+N = TypeVar("N", covariant=True)
+Ids = TypeVar("Ids", covariant=True)
+V = TypeVar("V")
+Call = TypeVar("Call", bound=Callable[..., object])
+
+Awaited = Coroutine[Any, Any, V]
+"""What an `async def` returns at once."""
 
 MAX_DELAY_S = 100 * 365.25 * 86_400
 MAX_TAGS, MAX_TAG_CHARS, MAX_TAGS_BYTES = 16, 64, 1024
@@ -23,6 +36,84 @@ MAX_KEY_BYTES, MAX_UNIQUE_KEY_BYTES = 128, 512
 
 TextOf = str | Callable[[Any], str]
 """A text for all jobs of a bulk enqueue, or a function that makes it from one job's args."""
+
+
+class EveryEnqueue(TypedDict, total=False):
+    """Name the options that every enqueue has."""
+
+    conn: Any  # whatever has a psycopg connection behind it
+    queue: str | None
+    priority: int | None
+    delay_s: Duration | None
+    run_at: datetime | None
+    max_attempts: int | None
+    tags: Sequence[str]
+
+
+class One(EveryEnqueue, total=False):
+    """Name the options of `enqueue`."""
+
+    key: str
+    unique_key: str | None
+
+
+class Many(EveryEnqueue, total=False):
+    """Name the options of `enqueue_many`, besides `return_ids`."""
+
+    key: TextOf
+    unique_key: Callable[[Any], str] | None
+
+
+OPTIONS = frozenset(One.__annotations__)
+"""The names of all of them; a function's parameter cannot have one of these."""
+
+
+class EnqueueItem(Protocol[T, R]):
+    """Be an `enqueue` whose args are one value, or the fields of that as keywords."""
+
+    @overload
+    def __call__(self, item: T, /, **options: Unpack[One]) -> R: ...
+    @overload
+    def __call__(self, **fields_and_options: object) -> R: ...
+
+
+class EnqueueArgs(Protocol[P, R]):
+    """Be an `enqueue` whose args are a function's own parameters.
+
+    No type can have these and options, too: beside an option, args are checked when it is called.
+    """
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    @overload
+    def __call__(self, *args: object, conn: object, **others: object) -> R: ...
+    @overload
+    def __call__(self, *args: object, queue: str | None, **others: object) -> R: ...
+    @overload
+    def __call__(self, *args: object, priority: int | None, **others: object) -> R: ...
+    @overload
+    def __call__(self, *args: object, delay_s: Duration | None, **others: object) -> R: ...
+    @overload
+    def __call__(self, *args: object, run_at: datetime | None, **others: object) -> R: ...
+    @overload
+    def __call__(self, *args: object, max_attempts: int | None, **others: object) -> R: ...
+    @overload
+    def __call__(self, *args: object, tags: Sequence[str], **others: object) -> R: ...
+    @overload
+    def __call__(self, *args: object, key: str, **others: object) -> R: ...
+    @overload
+    def __call__(self, *args: object, unique_key: str | None, **others: object) -> R: ...
+
+
+class EnqueueMany(Protocol[I, N, Ids]):
+    """Be an `enqueue_many`, which returns how many jobs are new, or the ids of all."""
+
+    @overload
+    def __call__(
+        self, items: I, *, return_ids: Literal[False] = False, **options: Unpack[Many]
+    ) -> N: ...
+    @overload
+    def __call__(self, items: I, *, return_ids: Literal[True], **options: Unpack[Many]) -> Ids: ...
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +157,21 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             msgspec.structs.force_setattr(self, "delay_s", seconds)
             if self.run_at is not None:
                 raise ConfigError("delay_s and run_at are both given: one of them decides")
+
+
+def shows_options(call: Call) -> Call:
+    """Show the options in the signature of an `enqueue`, for help() and documentation."""
+    signature = inspect.signature(call)
+    *before, rest = signature.parameters.values()
+    defaults = dict(zip(Options.__struct_fields__, Options.__struct_defaults__, strict=True))
+    options = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults.get(name))
+        for name in One.__annotations__
+    ]
+    call.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[*before, *options, rest]
+    )
+    return call
 
 
 def checked_key(key: object) -> str:

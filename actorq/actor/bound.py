@@ -1,0 +1,77 @@
+"""A kind with its handler bound: what supervisors and actors know of it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from actorq.args.codec import ArgsCodec
+from actorq.core.job.policy import KindPolicy
+
+Shape = Literal["batch", "job", "class", "job_class"]
+"""How a handler is called.
+
+With a batch, or with one job's args; or as a class with `handle` for batches, or with
+`handle_one` for one job at a time.
+"""
+
+
+class Declared(Protocol):
+    """Be the kind that a handler's name stands for in the program."""
+
+    def bound(self) -> BoundKind:
+        """Return what is known of it now."""
+
+    def mark_handler(self) -> object:
+        """Have a class that is the handler know its kind."""
+
+    def relocate(self, dsn: str, schema: str) -> None:
+        """Have its jobs live elsewhere than declared."""
+
+
+class Program(Protocol):
+    """Be the app that a kind is declared on, as far as an actor has to load it."""
+
+    entry: str  # MODULE:APP, if it was told so
+    home: str  # the module that has made it
+
+    @property
+    def kinds(self) -> Mapping[str, Declared]:
+        """Return its kinds by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoundKind:
+    """A kind as it stood when it was taken up: how its batches run, and by which handler.
+
+    `declared` is the kind itself, which goes whole to an actor that cannot import the handler;
+    `program` is its app, None where it has none. The handler is None until one is bound.
+    """
+
+    policy: KindPolicy
+    codec: ArgsCodec
+    handler: Any  # a class, or a function of any parameters
+    shape: Shape
+    job_parameter: str | None  # of a per-job handler, the one that is given the job itself
+    at_import: bool  # importing the handler's module makes it this kind's handler
+    declared: Declared
+    program: Program | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the kind's name."""
+        return self.policy.name
+
+    @property
+    def queue(self) -> str:
+        """Return the queue its jobs go to by default."""
+        return self.policy.queue
+
+
+def is_async(function: Any) -> bool:
+    """Tell whether a handler's function has to be awaited."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004
+    )

@@ -1,0 +1,81 @@
+"""The settings of an actor as they are given, and the policy that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+import msgspec
+
+from actorq.core.job.policy import CONCURRENCY, Arrays, KindPolicy, Nan
+from actorq.durations import Duration, seconds_of
+from actorq.errors import ConfigError
+
+
+class ActorSettings(TypedDict, total=False):
+    """Name the settings of an actor; None, like leaving one out, means its default."""
+
+    max_batch: int | None
+    max_batch_bytes: int | None
+    min_batch: int | None
+    linger_ms: Duration | None
+    actors: int | None
+    weight: float | None
+    batch_timeout_s: Duration | None
+    job_timeout_s: Duration | None
+    concurrency: int | None
+    max_batches: int | None
+    max_age_s: Duration | None
+    max_rss: int | None
+    setup_timeout_s: Duration | None
+    max_attempts: int | None
+    crash_budget: int | None
+    retry: Any
+    fatal: Any
+    store_results: bool | None
+    nan: Nan | None
+    arrays: Arrays | None
+    threads: int | None
+    env: Mapping[str, str] | None
+
+
+def with_settings(policy: KindPolicy, settings: Mapping[str, Any]) -> KindPolicy:
+    """Return the policy with an actor's settings, or raise ConfigError for a wrong one."""
+    given = {name: value for name, value in settings.items() if value is not None}
+    for name in given:
+        if name not in ActorSettings.__annotations__:
+            legal = ", ".join(ActorSettings.__annotations__)
+            raise ConfigError(f"kind {policy.name!r}: no setting {name!r}; there are {legal}")
+    try:
+        if "linger_ms" in given:
+            given["linger_s"] = _linger_s(given.pop("linger_ms"))
+        return msgspec.structs.replace(policy, **given)
+    except ConfigError as error:
+        raise ConfigError(f"kind {policy.name!r}: {error}") from None
+
+
+def with_concurrency(policy: KindPolicy, runs_at_once: bool) -> KindPolicy:
+    """Return the policy with the default of its concurrency, if it is one that can have any."""
+    if runs_at_once:
+        return msgspec.structs.replace(policy, concurrency=policy.concurrency or CONCURRENCY)
+    if policy.concurrency is not None:
+        raise ConfigError(
+            f"kind {policy.name!r}: concurrency={policy.concurrency} is for an `async def` of one "
+            "job's own parameters; any other handler is called once at a time: use actors=…"
+        )
+    return policy
+
+
+def _linger_s(linger_ms: Any) -> float:
+    """Return seconds; a number is of milliseconds, and text without a unit says nothing."""
+    seconds = seconds_of(linger_ms)
+    if isinstance(linger_ms, int | float) and seconds is not None:
+        seconds /= 1000
+    elif isinstance(linger_ms, str) and not linger_ms.rstrip()[-1:].isalpha():
+        seconds = None
+    if seconds is not None and 0 <= seconds <= 600:
+        return float(seconds)
+    raise ConfigError(
+        f"linger_ms={linger_ms!r} must be a number from 0 to 600,000, a timedelta, or text like "
+        "'50ms' or '2s'"
+    )
