@@ -24,7 +24,7 @@ from actorq.english import a
 from actorq.errors import ActorqError
 from actorq.pipe import wire
 
-Post = Callable[[wire.FromActor], None]
+SendAnswer = Callable[[wire.FromActor], None]
 
 
 class WrongOutcomes(ActorqError):
@@ -38,7 +38,7 @@ class Outbox:
     lock. `wake` is called when there is something to flush; set it before the handler runs.
     """
 
-    def __init__(self, work: wire.Work, emit: Post, results: Results) -> None:
+    def __init__(self, work: wire.Work, emit: SendAnswer, results: Results) -> None:
         self.results = results
         self.wake: Callable[[], None] = _nothing
         self._of = work.actor, work.lease

@@ -11,7 +11,7 @@ import msgspec
 from actorq.actor.adapters import Adapter
 from actorq.actor.context import Batch
 from actorq.actor.limits import failure_of
-from actorq.actor.outbox import Outbox, Post, checked_delay, said_error
+from actorq.actor.outbox import Outbox, SendAnswer, checked_delay, said_error
 from actorq.actor.owner import leave_if_forked
 from actorq.actor.results import ResultRefused
 from actorq.actor.texts import describe, ends, head
@@ -27,7 +27,7 @@ def run_batch(
     work: Work,
     codec: ArgsCodec,
     page: Page,
-    emit: Post,
+    emit: SendAnswer,
     opened: Callable[[Outbox], None] | None = None,
 ) -> None:
     """Run a batch and emit its Outcomes, ending with `last`, its HandlerFailed or HandedBack.

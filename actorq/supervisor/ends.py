@@ -1,6 +1,11 @@
-"""What a thread tells the engine when this supervisor, or its present identity, is over."""
+"""How threads tell the engine, and what they tell when this supervisor or its identity is over."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+
+Post = Callable[[object], None]
+"""Tells the engine of what has happened."""
 
 
 class Fatal:

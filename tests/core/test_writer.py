@@ -7,7 +7,7 @@ from actorq.core.job.model import Settlement
 from actorq.core.plan import inputs as i
 from actorq.core.store_values import SettleReply
 from actorq.core.writing.ways import AROUND, WHOLE, Way
-from actorq.core.writing.writer import KEPT_WAIT_S, LOCKED, LOCKED_S, ONE_TOO_SLOW, Said, Writer
+from actorq.core.writing.writer import KEPT_WAIT_S, LOCKED, LOCKED_S, ONE_TOO_SLOW, Notice, Writer
 
 
 def batch(lease: int, *jobs: int, closes: bool = True) -> Settlement:
@@ -23,7 +23,7 @@ def sending(*settlements: Settlement) -> Writer:
     return writer
 
 
-def settled(said: list[Said]) -> i.Settled:
+def settled(said: list[Notice]) -> i.Settled:
     (one,) = [s for s in said if isinstance(s, i.Settled)]
     return one
 

@@ -15,7 +15,7 @@ from actorq.core.plan import inputs as i
 from actorq.core.store_values import SettleReply
 from actorq.core.writing.parts import failing, keeping, without
 from actorq.core.writing.ways import Fault
-from actorq.core.writing.writer import HOLD_WAIT_S, Said, Writer, is_enough_for_two
+from actorq.core.writing.writer import HOLD_WAIT_S, Notice, Writer, is_enough_for_two
 
 if TYPE_CHECKING:
     from tests.sim.supervisor import Supervisor
@@ -103,12 +103,12 @@ class Settler:
         else:
             self._send()
 
-    def _go_on(self, said: Iterable[Said]) -> None:
+    def _go_on(self, said: Iterable[Notice]) -> None:
         self.busy = False
         self._say(said)
         self.wake()
 
-    def _say(self, said: Iterable[Said]) -> None:
+    def _say(self, said: Iterable[Notice]) -> None:
         for one in said:
             if isinstance(one, i.Settled):
                 self.world.after(0.0, self.owner.post, one)

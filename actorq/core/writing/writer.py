@@ -46,7 +46,7 @@ LOCKED_S = 0.4
 LOCKED = "another transaction holds a lock on these jobs"
 ONE_TOO_SLOW = "the outcome of a single job takes too long to write"
 
-Said = i.Settled | event.Event
+Notice = i.Settled | event.Event
 """What the engine is told."""
 
 
@@ -164,7 +164,7 @@ class Writer:
             return smaller(self.way, self.sent[0].n), ONE_TOO_SLOW
         return (other(self.way, fault, reason) if fault else None), reason
 
-    def delayed(self, reason: str) -> list[Said]:
+    def delayed(self, reason: str) -> list[Notice]:
         """Say why outcomes are not written, once for each reason until all of them are."""
         self.held_up = reason
         if reason in self._said:
@@ -192,7 +192,7 @@ class Writer:
         """
         return [s.lease for s in self.sent] if self.way.may_keep or self._is_anew else []
 
-    def found(self, open_: Sequence[int], now: float) -> list[Said]:
+    def found(self, open_: Sequence[int], now: float) -> list[Notice]:
         """Take in a lost answer: all is written but the jobs that are still open."""
         seqs = {s.lease: s.seq + 1 for s in self.sent if not s.closes}
         reply = SettleReply({s.lease for s in self.sent}, kept=list(open_), seqs=seqs)
@@ -200,9 +200,9 @@ class Writer:
 
     # After an answer
 
-    def written(self, reply: SettleReply, now: float) -> list[Said]:
+    def written(self, reply: SettleReply, now: float) -> list[Notice]:
         """Return what to say about what is written; keep what somebody's lock held back."""
-        said: list[Said] = []
+        said: list[Notice] = []
         self._ended_at = now
         if reply.missing:
             said.append(event.SettleMissed(tuple(reply.missing)))
@@ -238,7 +238,7 @@ class Writer:
         self._kept.append((now + KEPT_WAIT_S, rest))
         return True
 
-    def _note_what_is_kept(self, reply: SettleReply, now: float) -> list[Said]:
+    def _note_what_is_kept(self, reply: SettleReply, now: float) -> list[Notice]:
         if not self._kept:
             self.held_up = ""
             self._said.clear()
@@ -258,7 +258,7 @@ class Writer:
         """Note that they are back."""
         self.strays = []
 
-    def not_mended(self, reason: str, now: float) -> list[Said]:
+    def not_mended(self, reason: str, now: float) -> list[Notice]:
         """Note that they could not be put back yet, and say so."""
         self._mend_at = now + MEND_WAIT_S
         return [event.RepairDelayed(tuple(self.strays), reason)]

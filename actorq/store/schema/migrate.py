@@ -20,11 +20,11 @@ from typing import TypeVar
 from actorq.english import count
 from actorq.errors import ConfigError, StoreError
 from actorq.store.schema import numbered
-from actorq.store.schema.numbered import Migration, Step
+from actorq.store.schema.numbered import Migration, MigrationStep
 from actorq.store.schema.plan import Planned, old_supervisors, planned
 from actorq.store.schema.renamed import is_renamed, restore_names
 from actorq.store.schema.version import check, check_not_too_new, version
-from actorq.store.schema.waiting import Tell, Watch
+from actorq.store.schema.waiting import LockWatch, TellWaiting
 from actorq.store.session.connection import Session, connect, unit
 from actorq.store.session.faults import Contended, LockTimeout, translated
 from actorq.store.session.settings import put
@@ -56,7 +56,7 @@ log = logging.getLogger("actorq")
 
 
 def migrate(
-    dsn: str, schema: str = "actorq", *, wait_s: float = WAIT_S, tell: Tell = log.warning
+    dsn: str, schema: str = "actorq", *, wait_s: float = WAIT_S, tell: TellWaiting = log.warning
 ) -> list[str]:
     """Bring the schema up to date and return the names of the migrations applied.
 
@@ -94,7 +94,7 @@ def _connected(dsn: str, schema: str) -> Session:
 class _Migrator:
     """One run of all that is missing, on one connection."""
 
-    def __init__(self, conn: Session, schema: str, wait_s: float, tell: Tell) -> None:
+    def __init__(self, conn: Session, schema: str, wait_s: float, tell: TellWaiting) -> None:
         self._conn, self._schema, self._tell = conn, schema, tell
         self._until = time.monotonic() + wait_s
 
@@ -163,7 +163,7 @@ class _Migrator:
         step = migration.steps[k]
         return (self._alone if step.is_alone else self._together)(migration, k, step)
 
-    def _together(self, migration: Migration, k: int, step: Step) -> bool:
+    def _together(self, migration: Migration, k: int, step: MigrationStep) -> bool:
         """Run a step in one transaction with the record of it."""
         with unit(self._conn):
             self._lock()
@@ -173,7 +173,7 @@ class _Migrator:
             self._conn.execute(_record(migration, k + 1, self._schema).encode())
         return True
 
-    def _alone(self, migration: Migration, k: int, step: Step) -> bool:
+    def _alone(self, migration: Migration, k: int, step: MigrationStep) -> bool:
         """Run a step that refuses to be in a transaction; others wait for nothing it does."""
         if self._conn.pooling == "transaction":
             raise ConfigError(
@@ -193,7 +193,7 @@ class _Migrator:
             self._conn.execute("SELECT pg_advisory_unlock(%s)", [self._key()])
         return True
 
-    def _is_built(self, step: Step) -> bool:
+    def _is_built(self, step: MigrationStep) -> bool:
         """Return whether the index of a step is there; what an earlier try left of it goes."""
         made = _CONCURRENTLY.search(step.text)
         if made is None or "DROP INDEX" in step.text:
@@ -208,7 +208,7 @@ class _Migrator:
 
     def _patiently(self, what: str, action: Callable[[], T]) -> T:
         """Try until it is done, however often somebody else's lock is in the way."""
-        with Watch(self._conn, what, self._tell) as watch:
+        with LockWatch(self._conn, what, self._tell) as watch:
             while True:
                 try:
                     with translated():

@@ -21,7 +21,7 @@ from importlib.resources import files
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-Phase = Literal["expand", "contract"]
+MigrationPhase = Literal["expand", "contract"]
 
 FIRST_CODE = 1
 """What an expand asks of the code: nothing, for it knows 0001."""
@@ -41,7 +41,7 @@ class Lock(NamedTuple):
     mode: str
 
 
-class Step(NamedTuple):
+class MigrationStep(NamedTuple):
     """One file of SQL, run as a whole: in a transaction or, as one statement, on its own."""
 
     name: str
@@ -56,10 +56,10 @@ class Migration(NamedTuple):
     n: int
     name: str
     min_code: int
-    steps: tuple[Step, ...]
+    steps: tuple[MigrationStep, ...]
 
     @property
-    def phase(self) -> Phase:
+    def phase(self) -> MigrationPhase:
         """Return whether it only adds, or takes something away from older code."""
         return "expand" if self.min_code == FIRST_CODE else "contract"
 
@@ -99,12 +99,12 @@ def _min_code(place: str, text: str) -> int:
     return FIRST_CODE if is_expand else int(code)
 
 
-def _step(place: str, name: str, text: str) -> Step:
+def _step(place: str, name: str, text: str) -> MigrationStep:
     declared = _found(_LOCKS, place, text)[1]
     locks = tuple(Lock(*found.groups()) for found in _LOCK.finditer(declared))
     if declared != (", ".join(f"{table} in {mode}" for table, mode in locks) or "none"):
         raise ValueError(f"migration {place}: its line Locks cannot be read: {declared}")
-    return Step(name, text, _found(_RUNS, place, text)[1] == "on its own", locks)
+    return MigrationStep(name, text, _found(_RUNS, place, text)[1] == "on its own", locks)
 
 
 def _found(pattern: re.Pattern[str], place: str, text: str) -> re.Match[str]:

@@ -8,7 +8,7 @@ import msgspec
 import psycopg
 
 from actorq.store.schema import numbered
-from actorq.store.schema.numbered import Migration, Phase, Step
+from actorq.store.schema.numbered import Migration, MigrationPhase, MigrationStep
 from actorq.store.schema.version import Version, check_not_too_new, version
 from actorq.store.session.statements import quoted
 
@@ -38,7 +38,7 @@ class PlannedStep(msgspec.Struct, frozen=True):
 
     migration: str
     step: str
-    phase: Phase
+    phase: MigrationPhase
     min_code: int
     in_transaction: bool
     locks: list[PlannedLock]
@@ -90,7 +90,7 @@ def _done(conn: psycopg.Connection[Any], schema: str, found: Version | None) -> 
     return dict(rows.fetchall())
 
 
-def _planned_step(migration: Migration, step: Step) -> PlannedStep:
+def _planned_step(migration: Migration, step: MigrationStep) -> PlannedStep:
     locks = [PlannedLock(*lock) for lock in step.locks]
     return PlannedStep(
         migration.name, step.name, migration.phase, migration.min_code, not step.is_alone, locks

@@ -12,7 +12,7 @@ import psycopg
 from actorq.english import count
 from actorq.store.session.connection import Session, server_pid
 
-Tell = Callable[[str], None]
+TellWaiting = Callable[[str], None]
 
 LOOK_S = 0.05
 """How often to look: at least once while a lock is waited for."""
@@ -32,7 +32,7 @@ _BLOCKERS = """
 """
 
 
-class Holder(NamedTuple):
+class LockHolder(NamedTuple):
     """A session that holds a lock which somebody waits for."""
 
     locktype: str
@@ -65,13 +65,13 @@ class Holder(NamedTuple):
         return "the end of older transactions:"
 
 
-class Watch:
+class LockWatch:
     """A look, from another connection, at who is in the way of what a connection does.
 
     Behind a pooler that lends its connections nobody can be looked up: there it tells nothing.
     """
 
-    def __init__(self, conn: Session, what: str, tell: Tell) -> None:
+    def __init__(self, conn: Session, what: str, tell: TellWaiting) -> None:
         self._conn, self._what, self._tell = conn, what, tell
         self._pid = server_pid(conn) if conn.pooling == "none" else 0
         self._over = threading.Event()
@@ -79,7 +79,7 @@ class Watch:
         self._told: set[tuple[str, int]] = set()
         self.seen = ""  # the last that was seen, in words
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> LockWatch:
         """Begin to look."""
         if self._pid:
             self._thread.start()
@@ -105,7 +105,7 @@ class Watch:
 
     def _look(self, other: psycopg.Connection[tuple[object, ...]]) -> None:
         rows = other.execute(_BLOCKERS, [self._pid, self._pid]).fetchall()
-        holders = [Holder(*row) for row in rows]  # type: ignore[arg-type]
+        holders = [LockHolder(*row) for row in rows]  # type: ignore[arg-type]
         if not holders:
             return
         self.seen = _in_words(holders)
@@ -115,7 +115,7 @@ class Watch:
             self._tell(f"{self._what} waits for {self.seen}")
 
 
-def _in_words(holders: list[Holder]) -> str:
+def _in_words(holders: list[LockHolder]) -> str:
     shown = ", ".join(map(str, holders[:3]))
     more = f" and {count(len(holders) - 3, 'other')}" if len(holders) > 3 else ""
     return f"{holders[0].lock} {shown}{more}"

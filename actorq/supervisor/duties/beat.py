@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from actorq.core.plan import inputs as i
 from actorq.core.store_values import NodeInfo
-from actorq.supervisor.duties.duty import Duty, Post
-from actorq.supervisor.ends import Disowned, Stopping
+from actorq.supervisor.duties.duty import Duty
+from actorq.supervisor.ends import Disowned, Post, Stopping
 
 if TYPE_CHECKING:
     from actorq.store.queue.queue import QueueStore

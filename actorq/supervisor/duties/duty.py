@@ -13,9 +13,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from actorq.store.queue.queue import QueueStore
 
-Post = Callable[[object], None]
-"""Tells the engine of what has happened."""
-
 BeatBetween = Callable[["QueueStore"], None]
 """Beats if it is time to: what a duty calls between two of its statements."""
 

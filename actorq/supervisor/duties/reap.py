@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actorq.core.plan import inputs as i
-from actorq.supervisor.duties.duty import BeatBetween, Duty, Post
+from actorq.supervisor.duties.duty import BeatBetween, Duty
+from actorq.supervisor.ends import Post
 
 if TYPE_CHECKING:
     from actorq.store.queue.queue import QueueStore

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from actorq.core import event, liveness
 from actorq.core.store_values import NodeInfo
 from actorq.store.session.faults import Contended
-from actorq.supervisor.duties.duty import EACH_ROUND, BeatBetween, Duty, Post
+from actorq.supervisor.duties.duty import EACH_ROUND, BeatBetween, Duty
 from actorq.supervisor.duties.reap import Reap
+from actorq.supervisor.ends import Post
 from actorq.supervisor.identity import start_of
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ NODES_S = 3.0
 still there: twenty idle supervisors would ask forty times a second."""
 
 
-class Watch(Duty):
+class WatchNodes(Duty):
     """Look after the processes on this host in each round, and after the table now and then."""
 
     def __init__(

@@ -13,8 +13,8 @@ from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
 from actorq.store.session.faults import Forbidden, TooSlow
-from actorq.supervisor.ends import Stopping
-from actorq.supervisor.threads.store_thread import Open, Post, StoreThread
+from actorq.supervisor.ends import Post, Stopping
+from actorq.supervisor.threads.store_thread import Open, StoreThread
 
 if TYPE_CHECKING:
     from actorq.store.queue.queue import QueueStore

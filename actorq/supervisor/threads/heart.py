@@ -17,9 +17,9 @@ from actorq.supervisor.duties.duty import Duty
 from actorq.supervisor.duties.reap import Reap
 from actorq.supervisor.duties.sweep_keys import SweepKeys
 from actorq.supervisor.duties.vacuum import Vacuum
-from actorq.supervisor.duties.watch import NODES_S, Watch
-from actorq.supervisor.ends import Stopping
-from actorq.supervisor.threads.store_thread import Open, Post, StoreThread
+from actorq.supervisor.duties.watch import NODES_S, WatchNodes
+from actorq.supervisor.ends import Post, Stopping
+from actorq.supervisor.threads.store_thread import Open, StoreThread
 
 if TYPE_CHECKING:
     from actorq.store.queue.queue import QueueStore
@@ -51,7 +51,7 @@ class Heart(StoreThread):
         self.n_settled = 0  # jobs; written by the engine only, read here
         reap = Reap(beat_s, post, self._beat_if_due)
         self._beat = Beat(me, post)
-        self._watch = Watch(me, min(NODES_S, beat_s), post, reap, self._beat_if_due)
+        self._watch = WatchNodes(me, min(NODES_S, beat_s), post, reap, self._beat_if_due)
         vacuum, sweep = Vacuum(lambda: self.n_settled), SweepKeys(self.report)
         check = CheckSchema(beat_s)
         self._duties: list[Duty] = [self._beat, check, reap, self._watch, vacuum, sweep]

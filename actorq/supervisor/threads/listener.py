@@ -6,8 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from actorq.core.plan import inputs as i
-from actorq.supervisor.ends import Stopping
-from actorq.supervisor.threads.store_thread import Open, Post, StoreThread
+from actorq.supervisor.ends import Post, Stopping
+from actorq.supervisor.threads.store_thread import Open, StoreThread
 
 if TYPE_CHECKING:
     from actorq.store.queue.queue import QueueStore

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from actorq.core.job.model import Settlement
 from actorq.core.store_values import SettleReply
 from actorq.core.writing.ways import Fault
-from actorq.core.writing.writer import HOLD_WAIT_S, Said, Writer
+from actorq.core.writing.writer import HOLD_WAIT_S, Notice, Writer
 from actorq.errors import RowRefused, StoreError, StoreUnavailable
 from actorq.store.session.faults import Contended, Forbidden, LockTimeout, OnHold, TooSlow
-from actorq.supervisor.ends import Stopping
+from actorq.supervisor.ends import Post, Stopping
 from actorq.supervisor.threads.orders import Orders
-from actorq.supervisor.threads.store_thread import Open, Post, StoreThread
+from actorq.supervisor.threads.store_thread import Open, StoreThread
 
 if TYPE_CHECKING:
     from actorq.store.queue.queue import QueueStore
@@ -173,6 +173,6 @@ class Settler(StoreThread):
         else:
             self._writer.mended()
 
-    def _say(self, said: Iterable[Said]) -> None:
+    def _say(self, said: Iterable[Notice]) -> None:
         for one in said:
             self.post(one)

@@ -15,9 +15,10 @@ from collections.abc import Callable
 from actorq.core import event
 from actorq.core.job.model import Settlement
 from actorq.core.writing.writer import MAX_ROWS, N_SETTLERS, is_enough_for_two
+from actorq.supervisor.ends import Post
 from actorq.supervisor.threads.orders import Orders
 from actorq.supervisor.threads.settler import Settler
-from actorq.supervisor.threads.store_thread import Open, Post
+from actorq.supervisor.threads.store_thread import Open
 
 
 class SecondSettler(Settler):

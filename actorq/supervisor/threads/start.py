@@ -12,12 +12,13 @@ from typing import Any
 from actorq.core.store_values import NodeInfo
 from actorq.store.queue.queue import QueueStore
 from actorq.store.session.epoch import Epoch
+from actorq.supervisor.ends import Post
 from actorq.supervisor.options import RunOptions
 from actorq.supervisor.threads.claimer import Claimer
 from actorq.supervisor.threads.heart import Heart, patience_s
 from actorq.supervisor.threads.listener import Listener
 from actorq.supervisor.threads.settlers import Settlers
-from actorq.supervisor.threads.store_thread import Post, StoreThread
+from actorq.supervisor.threads.store_thread import StoreThread
 
 
 class Links:

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 from actorq.core import event
 from actorq.errors import SchemaMismatch, StoreError
 from actorq.store.session.faults import Forbidden
-from actorq.supervisor.ends import Fatal, Stopping
+from actorq.supervisor.ends import Fatal, Post, Stopping
 
 if TYPE_CHECKING:
     from actorq.store.queue.queue import QueueStore
 
-Post = Callable[[object], None]
 Open = Callable[[str], "QueueStore"]
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.05, 0.5
