@@ -124,6 +124,9 @@ class App:
         Where a function given as `retry` raises or returns no number, the default delay serves,
         and an event `RetryFunctionFailed` says so.
         """
+        if callable(name):
+            said = getattr(name, "__name__", "name")
+            raise ConfigError(f'write @app.actor("{said}"): a kind has a name')
         policy = with_settings(KindPolicy(name=name, queue=queue), settings)
         return cast(Decorator, functools.partial(self._declare, policy))
 
@@ -275,7 +278,7 @@ class App:
             dsn=self.dsn(),
             schema=self.schema,
             kinds=served,
-            queues=tuple(queues or ()),
+            queues=_named(queues),
             drain=drain or until_final,
             **given,
         )
@@ -284,6 +287,8 @@ class App:
         """Return the kinds named, or all with a handler; raises ConfigError for a wrong name."""
         if names is None:
             return [kind for kind in self.kinds.values() if kind.handler is not None]
+        if isinstance(names, str):
+            raise ConfigError(f"kinds={names!r}: give a list of names, even of one")
         missing = [name for name in names if name not in self.kinds]
         if missing:
             known = ", ".join(sorted(self.kinds)) or "none"
@@ -359,3 +364,10 @@ def _sent(schema: str, allow_undeclared: bool, max_args_bytes: int, pooler: bool
         max_args_bytes=max_args_bytes,
         pooler=pooler,
     )
+
+
+def _named(queues: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the queues to serve, none for those of the kinds themselves."""
+    if isinstance(queues, str) or (queues is not None and not queues):
+        raise ConfigError(f"queues={queues!r}: give a list of names, or leave it out for all")
+    return tuple(queues or ())

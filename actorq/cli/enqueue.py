@@ -15,12 +15,11 @@ from actorq.app import App
 from actorq.args.codec import ArgsCodec
 from actorq.args.options import Options
 from actorq.cli import OK
-from actorq.cli.database import location
+from actorq.cli.database import located, location
 from actorq.cli.load import load_app, names_a_module
 from actorq.cli.output import print_json
 from actorq.client import sending
 from actorq.client.client import Client
-from actorq.client.database import Database
 from actorq.core.job.policy import KindPolicy
 from actorq.english import count
 from actorq.errors import ArgsInvalid, ConfigError, EnqueueError, UnknownKind
@@ -41,7 +40,7 @@ def enqueue(args: Namespace) -> int:
         unique_key=args.unique_key,
     )
     with location(args, app) as (dsn, schema):
-        client = Client(Database(dsn, schema))
+        client = located(dsn, schema).client
         try:
             return _sent(client, kind, source, options, args.json)
         finally:

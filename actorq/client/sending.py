@@ -5,12 +5,13 @@ Synchronous and asynchronous calls, of an app or of a kind, come through here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from actorq.args.codec import ArgsCodec
 from actorq.args.options import Options, checked_key, checked_unique_key
 from actorq.core.job.policy import KindPolicy
+from actorq.english import a
 from actorq.errors import EnqueueError
 from actorq.loading import refuse_while_loading
 from actorq.store.enqueue import enqueue
@@ -59,6 +60,11 @@ def many(
 
     Items are encoded while they are sent.
     """
+    if isinstance(items, str | bytes | bytearray | Mapping):
+        raise EnqueueError(
+            f"items must be the args of many jobs, one after the other, not {a(items)}: one job "
+            "is enqueued by enqueue(…)"
+        )
 
     def steps(schema: str, around: Transaction) -> Steps[int | list[int]]:
         shared = _shared(schema, policy, options)

@@ -317,3 +317,24 @@ def test_what_decorates_a_kind_enqueues_as_it_does(app: App) -> None:
     assert k(3) == 3
     assert all(getattr(k, call).__self__ is kind for call in CALLS)
     assert testing.kind_of(k) is kind
+
+
+def test_a_decorator_without_its_name_says_how_it_is_written() -> None:
+    app = App()
+    with pytest.raises(ConfigError, match=r'write @app.actor\("shrink"\)'):
+
+        @app.actor  # type: ignore[arg-type]
+        def shrink(path: str) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"kinds": "shrink"}, {"queues": "default"}, {"queues": []}], ids=str
+)
+def test_one_name_or_none_is_no_list_of_names(wrong: Any) -> None:
+    app = App("dbname=nowhere")
+
+    @app.actor("shrink")
+    def shrink(path: str) -> None: ...
+
+    with pytest.raises(ConfigError, match="give a list of names"):
+        app.drain(**wrong)

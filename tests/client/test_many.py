@@ -212,3 +212,11 @@ def test_nan_in_one_of_many_becomes_what_its_kind_says(
     app.kind("free", nan=nan).enqueue_many(NAN, **options)
     rows = db.execute("SELECT args::text FROM actorq.job ORDER BY id").fetchall()
     assert rows == [('{"a":1.5}',), (text,), ('{"a":null}',)]
+
+
+@pytest.mark.parametrize("items", ["cat.jpg", b"cat.jpg", {"path": "cat.jpg"}])
+def test_one_value_is_not_taken_for_many(embed: Kind, db: psycopg.Connection, items: Any) -> None:
+    """A text is an iterable of its letters: seven jobs, each of a letter."""
+    with pytest.raises(EnqueueError, match=r"items must be the args of many jobs, .* enqueue\(…\)"):
+        embed.enqueue_many(items)
+    assert db.execute("SELECT count(*) FROM actorq.job").fetchone() == (0,)
