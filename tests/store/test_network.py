@@ -9,9 +9,9 @@ import pytest
 
 import actorq
 from actorq.core.job.model import Settlement
+from actorq.core.lanes.turns import MANY
 from actorq.core.plan.effects import Claim
 from actorq.errors import StoreUnavailable
-from actorq.store.queue.claims import MANY
 from actorq.store.queue.queue import QueueStore
 from actorq.store.session.connection import Session
 from tests.store.kit import Kit

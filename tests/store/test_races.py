@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from actorq.core.job.model import Row
+from actorq.core.lanes.turns import MANY
 from actorq.core.plan.effects import Claim
 from actorq.store.queue.cancel import cancel
-from actorq.store.queue.claims import MANY
 from actorq.store.queue.queue import QueueStore
 from tests.store.kit import ERROR, Kit, as_node, beside, done, part
 

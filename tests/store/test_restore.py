@@ -20,7 +20,7 @@ STATE = ["lane", "ready", "lease", "node", "hunger", "settled", "migration"]
 """What the trigger makes anew: a dump of data alone leaves it out."""
 
 JOBS_ONLY = ["--data-only", "-n", "actorq", *[f"-Tactorq.{table}" for table in STATE]]
-PAGE = files("actorq") / "docs" / "database.md"
+PAGE = files("actorq") / "docs" / "operating" / "database.md"
 ALL_DATA = ["--data-only", "-n", "actorq"]
 
 KINDS = ["zed", "k", "mid", "aaa"]
