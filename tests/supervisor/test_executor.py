@@ -19,7 +19,6 @@ from actorq.core.plan import inputs as i
 from actorq.events import Events
 from actorq.supervisor.engine import Engine
 from actorq.supervisor.executor import ActorEffect
-from actorq.supervisor.options import RunOptions
 from tests.supervisor.handlers import number
 
 DEAD = ErrorInfo("ActorDied", "the actor has left the stage", cause="exit")
@@ -84,7 +83,7 @@ def test_a_supervisor_drains_through_any_executor(dsn: str, direct: psycopg.Conn
         made.append(AtOnce(*args))
         return made[0]
 
-    options = RunOptions.of(app, poll_s=0.02, until_final=True)
+    options = app.run_options(poll_s=0.02, until_final=True)
     code = Engine(options, Events(told.append), make).run()
     app.close()
     rows = direct.execute("SELECT state::text, n_failed, n_crashed FROM actorq.job").fetchall()

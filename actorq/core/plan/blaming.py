@@ -6,6 +6,7 @@ Part of `actorq.core.plan`. The states of a kind and of its suspects stand in
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -121,10 +122,31 @@ def _is_spared(view: View, failure: Failure, verdict: Blame) -> bool:
     job = held.batch.ids[verdict.charged[0]] if verdict.charged else 0
     if failure.crashed or expected or not actor.is_worse(failure.like, job, quarantine.passed_at):
         return False
-    view.renew.add(actor.id)
-    mine = [waiting for waiting in quarantine.waiting if waiting.actor == actor.id]
-    _excuse(view, failure.kind, mine, failure.at)
+    _renew(view, failure)
     return True
+
+
+def _renew(view: View, failure: Failure) -> None:
+    """Have a fresh process in place of one that is broken; nobody is to blame for its failures."""
+    view.renew.add(failure.actor.id)
+    mine = [w for w in failure.kind.quarantine.waiting if w.actor == failure.actor.id]
+    _excuse(view, failure.kind, mine, failure.at)
+
+
+def _is_of_its_process(view: View, failure: Failure) -> bool:
+    """Tell whether all that fails alike does so in one process, which has worked before.
+
+    Others may be in the middle of their batches, so that nothing has passed meanwhile. A fresh
+    process that fails alike again has never worked: then it is the kind.
+    """
+    actor, kind = failure.actor, failure.kind
+    alike = [w for w in kind.quarantine.waiting if likeness(w.error) == failure.like]
+    others = (a for a in view.ready_actors(kind) if a.id != actor.id)
+    return (
+        actor.passed_at > -math.inf
+        and all(w.actor == actor.id for w in alike)
+        and any(other.failed_like != failure.like for other in others)
+    )
 
 
 def _tried_in_vain(view: View, failure: Failure) -> None:
@@ -199,7 +221,10 @@ def _speak_against(view: View, failure: Failure, position: int) -> None:
     held.await_verdict()
     view.troubled.add(kind.name)
     if quarantine.alike(failure.error) >= ALIKE:
-        let_rest(view, kind, failure.error, failure.at)
+        if _is_of_its_process(view, failure):
+            _renew(view, failure)
+        else:
+            let_rest(view, kind, failure.error, failure.at)
     elif len(quarantine.waiting) > MOST_WAITING:
         _pay(view, kind, quarantine.waiting, failure.at)
 
