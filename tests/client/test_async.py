@@ -55,7 +55,7 @@ def test_in_the_callers_transaction(kind: Kind, dsn: str, db: psycopg.Connection
             assert await kind.enqueue_many_async(items(3), conn=conn, return_ids=True)
             with pytest.raises(ArgsInvalid):
                 await kind.enqueue_many_async([*[{}] * 1500, "\0"], conn=conn)
-            assert await kind.enqueue_many_async("aba", conn=conn, unique_key=str) == 2
+            assert await kind.enqueue_many_async(list("aba"), conn=conn, unique_key=str) == 2
             assert n_jobs(db) == 0
             await end(conn)
 
