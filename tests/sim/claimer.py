@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from actorq.core.claiming import Errands, Order
-from actorq.core.lanes.turns import Turns
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
 from actorq.core.store_values import ClaimReply
@@ -26,7 +25,7 @@ class Claimer:
         self.owner, self.world = owner, owner.world
         self.orders: deque[Order] = deque()
         self.order: Order | None = None  # being carried out
-        self.errands, self.turns = Errands(), Turns()
+        self.errands = Errands()
         self.busy = False
 
     def give(self, order: Order) -> None:
