@@ -58,12 +58,12 @@ class World:
 
     def claimed(self, claim: e.Claim) -> None:
         """Bring a full batch from a busy lane, nothing from another."""
-        reply = ClaimReply(None, 0, {})
+        reply = ClaimReply([], 0, {})
         if claim.lane <= self.busy:
             ids = list(range(self.next_job, self.next_job + claim.limit))
             self.next_job += claim.limit
             batch = ClaimedBatch(claim.lease, claim.lane, 0, ids, [2] * len(ids), [], {})
-            reply = ClaimReply(batch, len(ids), {5: (ids[-1], ids[-1])})
+            reply = ClaimReply([batch], len(ids), {5: (ids[-1], ids[-1])})
         self.inputs.append(i.Claimed(claim.lane, claim.lease, reply, 0.001))
 
     def sent(self, effect: e.Send) -> None:

@@ -49,13 +49,13 @@ class NodeSeen(msgspec.Struct, frozen=True):
 class ClaimReply(msgspec.Struct):
     """Say what a claim took.
 
-    `n_taken` jobs left `ready`; `batch` holds those whose job still waits for its outcome, and
-    is None if none does. `last` is the position of the last row taken per priority.
-    `n_waiting` and `oldest_s` are set only if `min_n` held the claim back. `n_rows` is how many
-    rows of `ready` the jobs stood in: some hundred may share one.
+    `n_taken` jobs left `ready`; `batches` hold those that still wait for their outcome, and a
+    batch of which no job does is not among them. `last` is the position of the last row taken per
+    priority. `n_waiting` and `oldest_s` are set only if `min_n` held the claim back. `n_rows` is
+    how many rows of `ready` the jobs stood in: some hundred may share one.
     """
 
-    batch: ClaimedBatch | None
+    batches: list[ClaimedBatch]
     n_taken: int
     last: dict[int, ReadyPosition]
     n_waiting: int = 0

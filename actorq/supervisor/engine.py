@@ -303,8 +303,8 @@ class _Life:
         try:
             store = open_store(self._options, self._node.id, "actorq leave")
             try:
-                for lease in self._view.claims:
-                    store.give_back(lease)
+                for claim, _ in self._view.claims.values():
+                    store.give_back(claim.lease, claim.n_batches)
                 store.leave()
             finally:
                 store.close()

@@ -65,11 +65,11 @@ class Desk:
         """Answer a claim with these jobs, or with none."""
         claim = self.view.claims[lease][0]
         if not ids:
-            reply = ClaimReply(None, 0, {})
+            reply = ClaimReply([], 0, {})
         else:
             n = len(ids)
             batch = ClaimedBatch(lease, claim.lane, claim.suspect, ids, [2] * n, [], notes or {})
-            reply = ClaimReply(batch, n, {5: (ids[-1], ids[-1])})
+            reply = ClaimReply([batch], n, {5: (ids[-1], ids[-1])})
         return self.feed(i.Claimed(claim.lane, lease, reply, took_s), after)
 
     def due(self, *dues: Due, after: float = 0.0) -> list[e.Effect]:

@@ -21,7 +21,7 @@ from actorq.core.plan import plan
 from actorq.core.plan.view import Question, Settings
 from actorq.core.store_values import ClaimReply, Due
 
-EMPTY = ClaimReply(None, 0, {})
+EMPTY = ClaimReply([], 0, {})
 
 DO: list[Callable[[Lane, float], Any]] = [
     lambda lane, now: lane.look_by(now),
@@ -37,8 +37,8 @@ DO: list[Callable[[Lane, float], Any]] = [
     lambda lane, now: lane.n_claiming and lane.answered(),
     lambda lane, now: lane.n_claiming or lane.found_nothing(0.001, now),
     lambda lane, now: looked(lane, now, EMPTY),
-    lambda lane, now: looked(lane, now, ClaimReply(None, 9, {5: (1, 1)})),
-    lambda lane, now: looked(lane, now, ClaimReply(None, 0, {}, 3, 0.5)),
+    lambda lane, now: looked(lane, now, ClaimReply([], 9, {5: (1, 1)})),
+    lambda lane, now: looked(lane, now, ClaimReply([], 0, {}, 3, 0.5)),
     lambda lane, now: lane.appetite.hungry or lane.be_woken(now),
     lambda lane, now: lane.appetite.hungry and lane.be_sated(now),
 ]

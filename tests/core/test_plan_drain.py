@@ -260,7 +260,7 @@ SECOND = KindPolicy(name="second", max_batch=40, min_batch=40, linger_s=20.0)
 def held_back(desk: Desk, lane: int, n: int = 5) -> list[e.Effect]:
     """Answer the claim of a lane: fewer than its min_batch are there."""
     (lease,) = [lease for lease, (claim, _) in desk.view.claims.items() if claim.lane == lane]
-    return desk.feed(i.Claimed(lane, lease, ClaimReply(None, 0, {}, n, 0.1), 0.001))
+    return desk.feed(i.Claimed(lane, lease, ClaimReply([], 0, {}, n, 0.1), 0.001))
 
 
 def test_fewer_than_min_batch_wait_while_others_run_that_could_enqueue_more() -> None:

@@ -9,7 +9,8 @@ from actorq.core.job.policy import KindPolicy
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
 from actorq.core.plan import plan
-from actorq.core.plan.looking import QUIET_DUE_S, UNWRITTEN_JOBS
+from actorq.core.plan.looking import QUIET_DUE_S
+from actorq.core.plan.room import QUICK_S, UNWRITTEN_JOBS
 from actorq.core.plan.view import Question
 from actorq.core.store_values import ClaimReply, Due
 from tests.core.desk import Desk
@@ -213,7 +214,8 @@ def test_outcomes_that_are_not_written_hold_claims_back() -> None:
     while desk.view.claims:
         desk.answer(lease, list(range(id_, id_ + 400)))
         for send in desk.of(e.Send):
-            desk.feed(i.Outcomes(send.actor, send.batch.lease, [], [], last=True))
+            last = i.Outcomes(send.actor, send.batch.lease, [], [], last=True)
+            desk.feed(last, after=QUICK_S)
             settles += desk.of(e.Settle)
         lease, id_ = lease + 1, id_ + 400
     assert desk.view.kinds["k"].n_unwritten == 8 * 400  # two in the pipe, six beside it
@@ -227,7 +229,7 @@ def test_small_batches_may_be_many_and_unwritten() -> None:
     for lease in range(1, UNWRITTEN_JOBS + 1):
         desk.answer(lease, [lease])
         for send in desk.of(e.Send):
-            desk.feed(i.Outcomes(1, send.batch.lease, [], [], last=True))
+            desk.feed(i.Outcomes(1, send.batch.lease, [], [], last=True), after=QUICK_S)
     assert not desk.view.claims
 
 
@@ -239,7 +241,7 @@ def test_a_claim_is_cut_by_bytes() -> None:
     claim = desk.of(e.Claim)[0]
     assert claim.limit == 100, "3 bytes a job, as measured"
     batch = ClaimedBatch(claim.lease, 1, 0, [2, 3], [500, 498], [], {})
-    desk.feed(i.Claimed(1, claim.lease, ClaimReply(batch, 2, {}), 0.001))
+    desk.feed(i.Claimed(1, claim.lease, ClaimReply([batch], 2, {}), 0.001))
     desk.answer(3)
     assert desk.one(e.Claim).limit == 20, "large ones are believed sooner than small ones"
 
@@ -249,7 +251,7 @@ def test_min_batch_is_held_back_and_looked_at_when_the_oldest_has_waited() -> No
     desk.start()
     desk.nothing_due()
     assert desk.view.claims[1][0].min_n == 4
-    held_back = ClaimReply(None, 0, {}, n_waiting=2, oldest_s=0.2)
+    held_back = ClaimReply([], 0, {}, n_waiting=2, oldest_s=0.2)
     assert desk.feed(i.Claimed(1, 1, held_back, 0.001)) == []
     assert plan.deadline(desk.view, desk.now) == pytest.approx(desk.now + 0.3)
     desk.feed(i.Tick(), after=0.31)
@@ -259,7 +261,7 @@ def test_min_batch_is_held_back_and_looked_at_when_the_oldest_has_waited() -> No
 def test_jobs_that_waited_long_enough_but_are_locked_are_not_asked_for_in_a_spin() -> None:
     desk = Desk(KindPolicy(name="k", max_batch=4, min_batch=4, linger_s=0.5))
     desk.start()
-    desk.feed(i.Claimed(1, 1, ClaimReply(None, 0, {}, n_waiting=4, oldest_s=9.0), 0.001))
+    desk.feed(i.Claimed(1, 1, ClaimReply([], 0, {}, n_waiting=4, oldest_s=9.0), 0.001))
     assert plan.deadline(desk.view, desk.now) >= desk.now + 0.001
 
 
@@ -383,7 +385,8 @@ def test_kinds_that_flood_the_claimer_share_it_by_weight() -> None:
         served[claim.lane] += 1
         desk.answer(lease, list(range(claim.limit)))
         for send in desk.of(e.Send):
-            desk.feed(i.Outcomes(send.actor, send.batch.lease, [], [], last=True))
+            last = i.Outcomes(send.actor, send.batch.lease, [], [], last=True)
+            desk.feed(last, after=QUICK_S)  # or several batches would be claimed at once
             desk.written(desk.one(e.Settle).settlement)
     assert served[1] == pytest.approx(1500, rel=0.05)
     assert [served[n] for n in (2, 3, 4)] == pytest.approx([500] * 3, rel=0.05)

@@ -106,7 +106,7 @@ class Deeds:
             self.queue.keys[kind, key] = job.id
             self.queue.keyed[job.id] = kind, key
 
-    # ---- claim, give back, adopt ------------------------------------------------------------
+    # ---- claim, give back, read -------------------------------------------------------------
 
     def do_claim(self, draw: Draw) -> None:
         """Claim as any node there ever was: the claim of a dead one may come late."""
@@ -132,13 +132,13 @@ class Deeds:
         self.check_claimed(claimed, taken)
         assert claimed.n_waiting == (min(len(due), min_n) if min_n > 1 and not taken else 0)
         self.queue.claim((node, lease), kind, suspect, taken)
-        if claimed.batch:
-            self.batches[node, lease] = claimed.batch
+        for batch in claimed.batches:
+            self.batches[node, lease] = batch
             self.frontiers[kind, suspect] = claimed.last
 
     def check_claimed(self, claimed: ClaimReply, jobs: list[Job]) -> None:
         assert claimed.n_taken == len(jobs)
-        assert (claimed.batch is None) == (not jobs)
+        assert len(claimed.batches) == bool(jobs)
         last = {job.priority: job for job in jobs}
         assert claimed.last.keys() == last.keys()
         for priority, job in last.items():  # a block is known by its first job
@@ -146,8 +146,8 @@ class Deeds:
             us, first = claimed.last[priority]
             assert us == job.run_at
             assert first in {id_ for id_ in alike if id_ <= job.id}
-        if claimed.batch:
-            self._check_batch(claimed.batch, jobs)
+        for batch in claimed.batches:
+            self._check_batch(batch, jobs)
 
     def _check_batch(self, batch: ClaimedBatch, jobs: list[Job]) -> None:
         assert batch.ids == [job.id for job in jobs]
@@ -163,9 +163,9 @@ class Deeds:
         seq = draw(st.sampled_from([lease.seq, None, lease.seq - 1]))
         store = as_node(self.world.store, name[0])
         if lease.open & self.queue.locked and seq in (None, lease.seq):
-            _times_out(lambda: store.give_back(name[1], seq))
+            _times_out(lambda: store.give_back(name[1], seq=seq))
         else:
-            assert store.give_back(name[1], seq) == self.queue.give_back(name, seq)
+            assert store.give_back(name[1], seq=seq) == self.queue.give_back(name, seq)
 
     def do_look(self, draw: Draw) -> None:
         """Ask for a node's leases, and for the batch of a claim whose reply was lost."""
@@ -175,12 +175,12 @@ class Deeds:
         held = sorted(n for node, n in self.queue.leases if node == name[0])
         store = as_node(self.world.store, name[0])
         assert store.beat() == (held if name[0] in self.queue.alive else None)
-        batch, lease = store.adopt(name[1]), self.queue.leases.get(name)
+        batches, lease = store.read(name[1]), self.queue.leases.get(name)
         assert store.open_jobs(name[1]) == _in_order(lease)
         if lease is None or lease.touched:
-            assert batch is None
+            assert batches == []
         else:
-            assert batch is not None
+            (batch,) = batches
             self._check_batch(batch, [self.queue.jobs[id_] for id_ in lease.jobs])
 
     # ---- outcomes ---------------------------------------------------------------------------

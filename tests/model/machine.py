@@ -80,8 +80,8 @@ class Machine(Deeds, RuleBasedStateMachine):
         )
         jobs = self.queue.due(kind, group, self.world.now())
         self.check_claimed(claimed, jobs)
-        assert claimed.batch is not None
+        (batch,) = claimed.batches
         self.queue.claim((node, lease), kind, group, jobs)
         attempts = {job.id: job.attempt for job in jobs}
         part = Part(node, lease, 0, attempts, {id_: Fate("done") for id_ in attempts}, set())
-        self.send([part], [settlement(part, claimed.batch, self.queue)])
+        self.send([part], [settlement(part, batch, self.queue)])

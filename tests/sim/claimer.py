@@ -89,8 +89,9 @@ class Claimer:
                 return i.DueKnown(table.due(asks, now), wait)
             case e.AskLeft(no, lanes):
                 return i.LeftKnown(no, table.left(lanes, now))
-            case e.GiveBack(lease):
-                table.give_back(node, lease, now)
+            case e.GiveBack(lease, n_leases):
+                for n in range(lease, lease + n_leases):
+                    table.give_back(node, n, now)
             case e.Hunger(on, off):
                 table.hungry |= {(lane, node) for lane in on}
                 table.hungry -= {(lane, node) for lane in off}

@@ -15,9 +15,8 @@ from actorq.core.plan.handing_back import MAX_RESTARTS
 from actorq.core.plan.looking import (
     CLAIMS_IN_FLIGHT,
     QUIET_DUE_S,
-    UNWRITTEN_BATCHES,
-    UNWRITTEN_JOBS,
 )
+from actorq.core.plan.room import UNWRITTEN_BATCHES, UNWRITTEN_JOBS, bundle
 from actorq.core.plan.view import PIPE_DEPTH, KindState
 from tests.sim.scenario import CHARGED, Scenario
 from tests.sim.table import READY, Violation
@@ -52,6 +51,7 @@ class Watch:
         self.n_stops = 0
         self.is_over_time = False  # a drain's limit is the first request to stop
         self.spun_at = (0.0, 0)
+        self.bundles: dict[str, int] = {}  # kind → most batches that were ever claimed as one
         self.in_pipes: set[tuple[int, int]] = set()  # actor, lease: not answered yet
 
     # ---- at every step ----
@@ -59,10 +59,10 @@ class Watch:
     def before(self, input_: i.Input) -> None:
         self._answered(input_)
         if isinstance(input_, i.Claimed):
-            if input_.reply.batch is not None:
-                self.batches[input_.lease] = input_.reply.batch.ids
+            for batch in input_.reply.batches:
+                self.batches[batch.lease] = batch.ids
                 self._served(input_.lane)
-            elif input_.reply.oldest_s is None:
+            if not input_.reply.batches and input_.reply.oldest_s is None:
                 self.n_empty += 1
         elif not isinstance(input_, i.Tick | i.Outcomes):
             self.n_stirs += 1
@@ -127,7 +127,7 @@ class Watch:
         check(len(view.claims) <= CLAIMS_IN_FLIGHT, "too many claims in flight")
         claims, freed = dict.fromkeys(view.kinds, 0), dict.fromkeys(view.kinds, 0)
         for claim, _ in view.claims.values():
-            claims[view.lanes[claim.lane].kind] += 1
+            claims[view.lanes[claim.lane].kind] += claim.n_batches
             freed[view.lanes[claim.lane].kind] += claim.free  # these need no actor
         unwritten = dict.fromkeys(view.kinds, 0)
         for held in view.held.values():
@@ -141,8 +141,11 @@ class Watch:
             check(kind.n_claiming == claims[name], "claims in flight are miscounted")
             check(kind.n_unwritten == unwritten[name], "unwritten outcomes are miscounted")
             in_flight = in_pipes[name] + len(kind.spare) + claims[name] - freed[name]
-            check(in_flight <= PIPE_DEPTH * len(kind.slots), "more in flight than actors can hold")
-            check(kind.n_unwritten <= _most_unwritten(kind), "too many outcomes unwritten")
+            n = max(self.bundles.get(name, 1), bundle(kind, kind.quarantine.limit))
+            self.bundles[name] = n
+            most = PIPE_DEPTH * len(kind.slots) * n
+            check(in_flight <= most, "more in flight than actors can hold")
+            check(kind.n_unwritten <= _most_unwritten(kind, n), "too many outcomes unwritten")
 
     def ticked(self) -> None:
         self.n_ticks += 1
@@ -302,8 +305,8 @@ class Watch:
                 check(due == sorted(due), f"lane {lane} is not sent in order: {due}")
 
 
-def _most_unwritten(kind: KindState) -> int:
-    n, size = len(kind.slots), kind.policy.max_batch
+def _most_unwritten(kind: KindState, bundle: int) -> int:
+    n, size = len(kind.slots), kind.policy.max_batch * bundle
     most = max((UNWRITTEN_BATCHES + PIPE_DEPTH) * n * size, UNWRITTEN_JOBS)
     return most + CLAIMS_IN_FLIGHT * size
 

@@ -140,7 +140,8 @@ class Supervisor:
         table = self.world.table
         for order in self.claimer.unfinished():
             if isinstance(order, e.GiveBack) and self.world.outage_ends() is None:
-                table.give_back(self.node, order.lease, self.world.us)
+                for n in range(order.lease, order.lease + order.n_leases):
+                    table.give_back(self.node, n, self.world.us)
         table.nodes.discard(self.node)
         table.hungry = {h for h in table.hungry if h[1] != self.node}
 

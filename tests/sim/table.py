@@ -99,25 +99,31 @@ class Table:
         if ask.min_n > 1:
             oldest = max((now - r[1] for r in there), default=None)
             if oldest is None or (len(there) < ask.min_n and oldest < ask.linger_s * 1e6):
-                return ClaimReply(None, 0, {}, len(there), None if oldest is None else oldest / 1e6)
-        taken = there[: ask.limit]
+                return ClaimReply([], 0, {}, len(there), None if oldest is None else oldest / 1e6)
+        taken = there[: ask.n_jobs]
         if not taken:
-            return ClaimReply(None, 0, {})
+            return ClaimReply([], 0, {})
         for row in taken:
             rows.remove(row)
         ids = [r[2] for r in taken]
-        self.leases[node, ask.lease] = Lease(ask.lane, ask.suspect, ids)
+        parts = [ids[start : start + ask.limit] for start in range(0, len(ids), ask.limit)]
+        batches = [
+            self._lease(node, ask, n, part) for n, part in zip(ask.leases, parts, strict=False)
+        ]
+        return ClaimReply(batches, len(ids), {r[0]: (r[1], r[2]) for r in taken})
+
+    def _lease(self, node: int, ask: Claim, n: int, ids: list[int]) -> ClaimedBatch:
+        self.leases[node, n] = Lease(ask.lane, ask.suspect, ids)
         notes = {}
         for p, id_ in enumerate(ids):
             job = self.jobs[id_]
             if job.place != READY:
                 raise Violation(f"job {id_} is in ready and in lease {job.place}")
-            job.place = (node, ask.lease)
+            job.place = (node, n)
             counts = job.counts()
             if counts is not None:
                 notes[p] = counts
-        batch = ClaimedBatch(ask.lease, ask.lane, ask.suspect, ids, [2] * len(ids), [], notes)
-        return ClaimReply(batch, len(ids), {r[0]: (r[1], r[2]) for r in taken})
+        return ClaimedBatch(n, ask.lane, ask.suspect, ids, [2] * len(ids), [], notes)
 
     def due(self, asks: list[DueAsk], now: int) -> list[Due]:
         return [self._due(ask, now) for ask in asks]

@@ -279,10 +279,10 @@ def the_fence_number_is_not_counted(m: pytest.MonkeyPatch) -> None:
 
 @plant
 def a_claim_forgets_the_claims_before_it(m: pytest.MonkeyPatch) -> None:
-    def room(view: View, kind: Any, now: float) -> bool:
+    def room(view: View, kind: Any, now: float) -> int:
         return any(len(actor.held) < 2 for actor in view.ready_actors(kind))
 
-    m.setattr(looking, "_room", room)
+    m.setattr(looking, "room", room)
 
 
 @plant

@@ -80,8 +80,7 @@ class Kit:
 
     def batch(self, n: int, limit: int = 1000, **ask: Any) -> ClaimedBatch:
         """Claim jobs that are certainly there."""
-        batch = self.claim(n, limit, **ask).batch
-        assert batch is not None
+        (batch,) = self.claim(n, limit, **ask).batches
         return batch
 
     def rows(self, sql: str, *params: object) -> list[tuple[Any, ...]]:

@@ -243,6 +243,6 @@ def test_one_stray_in_a_block_is_mended_and_costs_the_others_nothing(
 def test_a_batch_that_is_given_back_comes_back_job_by_job(kit: Kit) -> None:
     ids = kit.enqueue(4)
     kit.batch(1)
-    assert kit.store.give_back(1, 0)
+    assert kit.store.give_back(1, seq=0)
     assert blocks(kit) == [[job] for job in ids]
     assert kit.batch(2).ids == ids

@@ -59,8 +59,7 @@ def test_args_and_counters_come_in_the_order_of_the_claim(kit: Kit, gone: bool) 
     if gone:
         kit.conn.execute("UPDATE actorq.job SET state = 'cancelled' WHERE id = %s", [second])
     claimed = kit.claim(1)
-    batch = claimed.batch
-    assert batch is not None
+    (batch,) = claimed.batches
     assert claimed.n_taken == 4
     assert batch.ids == [first, *([] if gone else [second]), early, late]
     assert b",".join(batch.args) == ('{"a":1},' + ("" if gone else "3,") + '[1,2],"é"').encode()
@@ -82,7 +81,7 @@ def test_a_batch_is_the_same_in_however_many_rows_it_comes(
     assert b",".join(batch.args) == ",".join(map(str, order)).encode()
     assert batch.lens == [1] * 7
     assert batch.notes == {1: Counts(attempt=1), 6: Counts(attempt=1)}
-    assert kit.store.adopt(1) == batch
+    assert kit.store.read(1) == [batch]
     assert kit.store.open_jobs(1) == batch.ids
 
 
@@ -90,7 +89,7 @@ def test_a_claim_of_jobs_that_are_all_final_leaves_no_lease(kit: Kit) -> None:
     kit.enqueue(3)
     kit.conn.execute("UPDATE actorq.job SET state = 'cancelled'")
     claimed = kit.claim(1)
-    assert (claimed.batch, claimed.n_taken) == (None, 3)
+    assert (claimed.batches, claimed.n_taken) == ([], 3)
     assert kit.one("SELECT count(*) FROM actorq.lease") == 0
     kit.check_places()
 
@@ -146,13 +145,11 @@ def test_jobs_that_are_gone_are_left_out_of_every_row(
     gone = [ids[0], ids[1], ids[2], ids[5], ids[7]]
     kit.conn.execute("UPDATE actorq.job SET state = 'cancelled' WHERE id = ANY (%s)", [gone])
     claimed = kit.claim(1)
-    batch = claimed.batch
-    assert batch is not None
+    (batch,) = claimed.batches
     assert (claimed.n_taken, batch.ids) == (8, [ids[3], ids[4], ids[6]])
     assert (b",".join(batch.args), batch.lens) == (b"3,4,6", [1, 1, 1])
     assert batch.notes == {0: Counts(attempt=1), 2: Counts(attempt=1)}
-    adopted = kit.store.adopt(1)
-    assert adopted is not None
+    (adopted,) = kit.store.read(1)
     assert (adopted.ids, adopted.notes) == (batch.ids, batch.notes)
     assert kit.store.settle(1, [done(batch)]).leases == {1}
     kit.check_places()
@@ -201,7 +198,7 @@ def test_scheduled_jobs_other_lanes_and_suspects_are_left_alone(kit: Kit) -> Non
 
 def test_a_claim_of_nothing_makes_no_lease(kit: Kit) -> None:
     claimed = kit.claim(1)
-    assert (claimed.batch, claimed.n_taken, claimed.last) == (None, 0, {})
+    assert (claimed.batches, claimed.n_taken, claimed.last) == ([], 0, {})
     assert kit.store.beat() == []
 
 
@@ -209,8 +206,8 @@ def test_a_claim_says_where_each_priority_ended(kit: Kit) -> None:
     for priority in (2, 5, 7):
         kit.enqueue(3, priority=priority)
     claimed = kit.claim(1, 8)
-    assert claimed.batch is not None
-    ids = claimed.batch.ids
+    (batch,) = claimed.batches
+    ids = batch.ids
     # Each three are one block, known by its first job.
     assert {p: job for p, (_, job) in claimed.last.items()} == {2: ids[0], 5: ids[3], 7: ids[6]}
     us = kit.one(
@@ -252,8 +249,8 @@ def test_a_job_that_is_gone_or_final_is_taken_but_not_leased(kit: Kit) -> None:
     kit.conn.execute("UPDATE actorq.job SET state = 'completed' WHERE id = %s", [final])
     claimed = kit.claim(1)
     assert claimed.n_taken == 3
-    assert claimed.batch is not None
-    assert claimed.batch.ids == [good]
+    (batch,) = claimed.batches
+    assert batch.ids == [good]
     assert kit.rows("SELECT jobs FROM actorq.lease") == [([good],)]
 
 
@@ -262,7 +259,7 @@ def test_if_all_are_gone_no_lease_stays_behind(kit: Kit) -> None:
     kit.conn.execute("ALTER TABLE actorq.job DISABLE TRIGGER USER")
     kit.conn.execute("DELETE FROM actorq.job")
     claimed = kit.claim(1)
-    assert (claimed.n_taken, claimed.batch) == (2, None)
+    assert (claimed.n_taken, claimed.batches) == (2, [])
     assert kit.one("SELECT count(*) FROM actorq.lease") == 0
 
 
@@ -292,8 +289,8 @@ def test_no_planner_setting_makes_a_claim_take_more_than_its_limit(kit: Kit) -> 
             store._session.execute(f"SET enable_{name} = {value}".encode())
         store._session.execute("DISCARD PLANS")
         claimed = store.claim(Claim(kit.lane, n, 10))
-        assert claimed.batch is not None
-        assert claimed.n_taken == claimed.batch.n == len(set(claimed.batch.ids)) == 10
+        (batch,) = claimed.batches
+        assert claimed.n_taken == batch.n == len(set(batch.ids)) == 10
         assert claimed.n_rows <= 10
     kit.check_places()
 
@@ -313,16 +310,16 @@ def test_a_claim_whose_reply_was_lost_is_adopted_with_the_same_jobs(kit: Kit) ->
     kit.enqueue(1, max_attempts=2)
     claimed = kit.batch(7)
     assert kit.store.beat() == [7]
-    assert kit.store.adopt(7) == claimed
-    assert kit.store.adopt(8) is None
+    assert kit.store.read(7) == [claimed]
+    assert kit.store.read(8) == []
 
 
 def test_a_lease_settled_in_part_is_given_back_and_not_adopted(kit: Kit) -> None:
     ids = kit.enqueue(3)
     batch = kit.batch(1)
     kit.store.settle(1, [part(batch, [Row(ids[0], 0, "failed", "failed", error=ERROR)])])
-    assert kit.store.adopt(1) is None
-    assert not kit.store.give_back(1, 0)
+    assert kit.store.read(1) == []
+    assert not kit.store.give_back(1, seq=0)
     assert kit.store.give_back(1)  # whatever its seq: its node knows it no more
     kit.check_places()
     assert kit.batch(2).ids == ids[1:]
@@ -332,7 +329,7 @@ def test_giving_back_charges_nothing_and_keeps_the_place(kit: Kit) -> None:
     kit.enqueue(3)
     before = kit.rows("SELECT id, run_at, lane, priority FROM actorq.queued ORDER BY id")
     kit.batch(1)
-    kit.store.give_back(1, 0)
+    kit.store.give_back(1, seq=0)
     assert kit.rows("SELECT id, run_at, lane, priority FROM actorq.queued ORDER BY id") == before
     assert kit.one("SELECT max(attempt) FROM actorq.job") == 0
 

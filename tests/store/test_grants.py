@@ -96,7 +96,7 @@ def test_a_worker_can_do_all_that_a_supervisor_does(role: As, own: psycopg.Conne
         assert batch is not None
         store.settle(1, [done(batch)])
         assert store.claim(Claim(lane, 2, 2)).batch is not None
-        assert store.give_back(2, 0)
+        assert store.give_back(2, seq=0)
         assert store.beat() == []
         assert store.reap(10, 2, 2).leases == 0
         assert store.sweep_keys(("", ""), 10) == (None, 1)

@@ -20,9 +20,9 @@ TABLES = {"job", "ready", "lease"}
 NODE = "'7e57c0de-0000-4000-8000-000000000001'"
 TEN = "'{0,0,0,0,0,0,0,0,0,0}'"
 CLAIM = {
-    "lane": "1", "suspect": "0", "limit": "1000", "node": NODE, "lease": "1", "behind_us": TEN,
-    "behind_id": TEN, "min_n": "1", "linger_s": "0", "brings": "true", "takes_turn": "false",
-    "part_jobs": "250",
+    "lane": "1", "suspect": "0", "limit": "1000", "size": "100", "node": NODE, "lease": "1",
+    "behind_us": TEN, "behind_id": TEN, "min_n": "1", "linger_s": "0", "brings": "true",
+    "takes_turn": "false", "part_jobs": "250",
 }  # fmt: skip
 CALLS: dict[str, dict[str, str]] = {
     "claim": CLAIM,
@@ -38,8 +38,8 @@ CALLS: dict[str, dict[str, str]] = {
         "types": "'{0}'", "messages": "'{0}'", "tracebacks": "'{0}'", "n_jobs": "3",
     },
     "reap": {"limit": "10", "lost_budget": "2", "alone_after": "2", "spared": "'{}'"},
-    "give_back": {"node": NODE, "lease": "1", "seq": "0"},
-    "adopt": {"node": NODE, "lease": "1", "part_jobs": "250"},
+    "give_back": {"node": NODE, "lease": "1", "last": "3", "seq": "0"},
+    "lease_read": {"node": NODE, "lease": "1", "last": "3", "part_jobs": "250"},
     "lease_trim": {"node": NODE, "lease": "1", "ids": "'{1,2,3}'"},
     "lock_leases": {"node": NODE, "leases": "'{1}'", "seqs": "'{0}'"},
     "lock_jobs": {"ids": "'{1,2,3}'"},

@@ -85,7 +85,7 @@ def cancels(scene: Scene, store: QueueStore) -> object:
 
 
 def gives_back(scene: Scene, store: QueueStore) -> object:
-    return store.give_back(1, 0)
+    return store.give_back(1, seq=0)
 
 
 OPS: list[Op] = [

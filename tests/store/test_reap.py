@@ -83,7 +83,7 @@ def test_a_job_that_came_back_by_itself_does_not_come_back_twice(
     retry = Row(ids[1], 0, "pending", "failed", retry_in_s=0.0, error=ERROR)
     kit.store.settle(1, [part(batch, [retry])])
     if given_back:
-        assert kit.store.give_back(1, 1)
+        assert kit.store.give_back(1, seq=1)
     else:
         kit.store.leave()
         assert kit.store.reap(10, 3, 2).returned == 2

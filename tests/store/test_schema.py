@@ -305,7 +305,7 @@ def test_cancelling_a_running_job_tells_its_node_and_it_ends_when_given_back(kit
     kit.batch(3)
     assert cancel(kit.conn, ids[1:]).requested == ids[1:]
     assert kit.store.notifications(5) == [f"cancel {kit.node} 3 {ids[1]}"]
-    assert kit.store.give_back(3, 0)
+    assert kit.store.give_back(3, seq=0)
     kit.check_places()
     assert [kit.states()[job] for job in ids] == ["ready", "cancelled"]
 

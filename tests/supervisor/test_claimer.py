@@ -36,7 +36,7 @@ class Store:
 
     def claim(self, _: Any) -> ClaimReply:
         self._meet("claim")
-        return ClaimReply(None, 0, {})
+        return ClaimReply([], 0, {})
 
     def give_back(self, lease: int) -> None:
         self._meet("give_back", lease)

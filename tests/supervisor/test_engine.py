@@ -28,7 +28,7 @@ def test_what_was_said_to_the_old_life_does_not_reach_the_new_one(running: Runni
     old = running.engine._inbox
     running.declare_dead()
     running.wait_until_told(event.SupervisorDisowned)
-    old.put(i.Claimed(1, 10**6, ClaimReply(None, 0, {}), 0.0))
+    old.put(i.Claimed(1, 10**6, ClaimReply([], 0, {}), 0.0))
     assert running.completes_a_job()
     running.stop()
     assert running.codes == [0]

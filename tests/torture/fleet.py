@@ -94,7 +94,9 @@ class Fleet:
         for member in self.members:
             with contextlib.suppress(psutil.Error):
                 children = psutil.Process(member.pid).children(recursive=True)
-                found += [c for c in children if is_actor(c)]
+                actors = {c.pid: c for c in children if is_actor(c)}
+                # What an actor has just forked still looks like it, until it is another program.
+                found += [c for c in actors.values() if c.ppid() not in actors]
         return found
 
     def grown(self) -> list[str]:

@@ -169,12 +169,10 @@ PLANTS = (
     )),
     Plant("an unknown lease is not given back", "tests/core/test_plan_batches.py", (
         ("core/plan/telling.py", "            view.do(GiveBack(lease))\n", ""),
-        ("core/plan/looking.py", "    view.do(GiveBack(input_.lease))\n", ""),
+        ("core/plan/looking.py", "    view.do(GiveBack(input_.lease, claim.n_batches))\n", ""),
     )),
     Plant("a claim brings what is of another kind", "tests/store/test_restore.py", (
-        _sql("claim", "              AND j.queue = (SELECT queue FROM home)"
-             " AND j.kind = (SELECT kind FROM home)\n", ""),
-        _sql("adopt", "              AND j.queue = held.queue AND j.kind = held.kind\n", ""),
+        _sql("jobs_of", "              AND j.queue = home.queue AND j.kind = home.kind\n", ""),
     )),
     Plant("an error without a code is final", "tests/store/test_faults.py", (
         ("store/session/faults.py", "        return \"reconnect\"\n    return \"bisect\"",

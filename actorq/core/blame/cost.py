@@ -64,6 +64,10 @@ class Cost:
         """Take back that one job was to blame: it was not its fault."""
         self.n_found = max(0.0, self.n_found - 1)
 
+    def share_s(self) -> float:
+        """Return what a job of a batch takes; NaN is not known yet."""
+        return self.one_s if math.isnan(self.each_s) else self.each_s
+
     def search_one_by_one(self, n: int, *, crashed: bool) -> bool:
         """Tell whether to run the n jobs of a bad group one by one rather than halve it."""
         loss_s = self.setup_s if crashed else 0.0
@@ -79,17 +83,14 @@ class Cost:
             return False
         p = self.n_found / self.n_run
         search_s = min(self._one_by_one_s(n), self._halving_s(n, self.loss_s))
-        each_s = self._each_s()
+        each_s = self.share_s()
         return self.one_s - each_s < p * (n * each_s + search_s)
 
     def _one_by_one_s(self, n: int) -> float:
         return n * self.one_s
 
     def _halving_s(self, n: int, loss_s: float) -> float:
-        return math.log2(n) * (self.one_s + loss_s / 2) + n * self._each_s()
-
-    def _each_s(self) -> float:
-        return self.one_s if math.isnan(self.each_s) else self.each_s
+        return math.log2(n) * (self.one_s + loss_s / 2) + n * self.share_s()
 
 
 def _follow(mean: float, value: float) -> float:

@@ -96,12 +96,13 @@ class Waiting(NamedTuple):
 
 
 class Take(NamedTuple):
-    """Say what to claim: of which group (0: fresh jobs), how many, and what for."""
+    """Say what to claim: of which group (0: fresh jobs), how many to a batch, and what for."""
 
     group: int
     limit: int
     one_by_one: bool = False
     free: bool = False  # not to be run: to be set free
+    n_batches: int = 1
 
 
 @dataclass(slots=True)

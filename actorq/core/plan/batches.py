@@ -23,7 +23,7 @@ from actorq.core import event
 from actorq.core.fleet.actor import ActorState
 from actorq.core.fleet.batch import BatchState
 from actorq.core.job import settle
-from actorq.core.job.model import Cut, ErrorInfo, Row, Settlement, Verdict
+from actorq.core.job.model import ClaimedBatch, Cut, ErrorInfo, Row, Settlement, Verdict
 from actorq.core.lanes.lane import Lane
 from actorq.core.plan import inputs as i
 from actorq.core.plan import learning, looking
@@ -46,30 +46,38 @@ def claimed(view: View, input_: i.Claimed, now: float) -> None:
     """Take in what a claim brought."""
     claim, _ = view.claims.pop(input_.lease)
     lane, reply = view.lanes[input_.lane], input_.reply
-    kind = view.kinds[lane.kind]
-    kind.claim_ended()
-    n = None if reply.batch is None else reply.batch.n
-    lane.answered(n)
-    early = view.early.pop(input_.lease, [])
+    view.kinds[lane.kind].claim_ended(claim.n_batches)
+    lane.answered(sum(batch.n for batch in reply.batches) if reply.batches else None)
     _look_again(view, lane, claim, input_, now)
-    if reply.batch is None or n is None:
-        return
-    cut = _cut(view, kind, claim, reply.n_taken)
+    for batch in reply.batches:
+        _take_in(view, lane, claim, batch, reply.n_taken, now)
+    if view.early:
+        for lease in claim.leases:
+            view.early.pop(lease, None)
+
+
+def _take_in(
+    view: View, lane: Lane, claim: Claim, batch: ClaimedBatch, n_taken: int, now: float
+) -> None:
+    """Hold one batch of a claim that took so many jobs, and let it wait for an actor."""
+    kind, early = view.kinds[lane.kind], view.early.get(batch.lease)
+    n_before = claim.limit * (batch.lease - claim.lease)
+    cut = _cut(view, kind, claim, min(n_taken - n_before, claim.limit))
     held = BatchState(
-        reply.batch,
+        batch,
         lane.kind,
         cut,
-        unwritten=n,
+        unwritten=batch.n,
         claimed_at=now,
         one_by_one=claim.one_by_one,
-        cancels=[p for p, id_ in enumerate(reply.batch.ids) if id_ in early] if early else [],
+        cancels=[p for p, id_ in enumerate(batch.ids) if id_ in early] if early else [],
     )
-    view.held[reply.batch.lease] = held
-    kind.took(n)
-    if reply.batch.ids:
-        lane.measure(reply.batch.lens)
-    view.emit(event.BatchClaimed(lane.queue, lane.kind, input_.lease, n, cut))
-    if not reply.batch.ids:
+    view.held[batch.lease] = held
+    kind.took(batch.n)
+    if batch.ids:
+        lane.measure(batch.lens)
+    view.emit(event.BatchClaimed(lane.queue, lane.kind, batch.lease, batch.n, cut))
+    if not batch.ids:
         held.close([], now)
     elif claim.free:
         learning.set_free(view, held, now)
@@ -86,7 +94,7 @@ def _look_again(view: View, lane: Lane, claim: Claim, input_: i.Claimed, now: fl
         lane.looked(
             reply,
             now,
-            limit=claim.limit,
+            limit=claim.n_jobs,
             linger_s=claim.linger_s,
             took_s=input_.took_s,
             unbounded=not claim.frontier,

@@ -16,6 +16,8 @@ class Effect(msgspec.Struct, frozen=True):
 class Claim(Effect, frozen=True):
     """Claim up to `limit` jobs of a lane under the lease number given.
 
+    Several batches of so many jobs may be claimed at once. Each has a lease of its own: the others
+    are numbered from the first on.
     `after` is a claim of the same lane that is not answered yet, or 0: begin behind its last row.
     `one_by_one` and `free` say what is to become of the batch: each job runs in a call of its own,
     or none runs and all return to the fresh jobs.
@@ -31,6 +33,17 @@ class Claim(Effect, frozen=True):
     after: int = 0
     one_by_one: bool = False
     free: bool = False
+    n_batches: int = 1
+
+    @property
+    def n_jobs(self) -> int:
+        """Return how many jobs may be taken in all."""
+        return self.limit * self.n_batches
+
+    @property
+    def leases(self) -> range:
+        """Return the numbers of the leases that the claim may make."""
+        return range(self.lease, self.lease + self.n_batches)
 
     def begin(self, last: int, ended: dict[int, ReadyPosition]) -> dict[int, ReadyPosition]:
         """Return where to begin, given the last claim on the same connection and its end."""
@@ -51,9 +64,13 @@ class AskLeft(Effect, frozen=True):
 
 
 class GiveBack(Effect, frozen=True):
-    """Return the jobs of a lease that this supervisor does not hold, uncharged."""
+    """Return the jobs of leases that this supervisor does not hold, uncharged.
+
+    There may be several, which follow one another.
+    """
 
     lease: int
+    n_leases: int = 1
 
 
 class Send(Effect, frozen=True):

@@ -14,18 +14,12 @@ from actorq.core.plan import draining
 from actorq.core.plan import inputs as i
 from actorq.core.plan.effects import AskDue, Claim, GiveBack
 from actorq.core.plan.hunger import declare_hunger
-from actorq.core.plan.view import PIPE_DEPTH, KindState, Question, View
+from actorq.core.plan.room import room
+from actorq.core.plan.view import KindState, Question, View
 from actorq.core.store_values import DueAsk, ReadyPosition
 
 CLAIMS_IN_FLIGHT = 2
 """One runs in the database, the next waits beside it: the claimer's connection never does."""
-
-UNWRITTEN_BATCHES = 6
-"""Per actor, beside what is in its pipe: enough to keep claimer and settler both busy. With three,
-150,000 jobs in batches of 1000 took 4 % longer; of 300,000 no difference was seen."""
-
-UNWRITTEN_JOBS = 1000
-"""Batches of a few jobs may be many more than that: a settle writes up to 1,000 at once."""
 
 BUSY_DUE_S = 1.0
 """How often a supervisor with enough to do asks for suspects and for lanes it neglects."""
@@ -90,8 +84,10 @@ def _claim_ahead(view: View, now: float) -> None:
         rests = claim.suspect or lane.suspects or lane.frontier.unbounded(now)
         kind = view.kinds[lane.kind]
         calm = not kind.quarantine.in_doubt and not kind.quarantine.state
-        if lane.frontier.busy and not rests and calm and _room(view, kind, now):
-            _claim(view, lane, _fresh(view, kind, lane), now, after=lease)
+        if not (lane.frontier.busy and not rests and calm):
+            continue
+        if n_batches := room(view, kind, now):
+            _claim(view, lane, _fresh(view, kind, lane, n_batches), now, after=lease)
             return
 
 
@@ -100,13 +96,14 @@ def _choice(view: View, kind: KindState, lane: Lane, now: float) -> Take | None:
     quarantine, suspects = kind.quarantine, lane.suspects and _at_rest(view, lane)
     if suspects and (free := quarantine.to_free(suspects)):
         return free
-    if not _room(view, kind, now):
+    n_batches = room(view, kind, now)
+    if not n_batches:
         return None
     fresh = now >= lane.look_at and not _fresh_wait(view, kind)
     turn = not fresh or (lane.suspect_turn and not quarantine.state)
     if suspects and turn:
         return quarantine.next_of(suspects)
-    return _fresh(view, kind, lane) if fresh else None
+    return _fresh(view, kind, lane, n_batches) if fresh else None
 
 
 def _at_rest(view: View, lane: Lane) -> list[int]:
@@ -121,78 +118,57 @@ def _fresh_wait(view: View, kind: KindState) -> bool:
     return kind.quarantine.n_unrelated >= UNRELATED and view.astir(kind)
 
 
-def _fresh(view: View, kind: KindState, lane: Lane) -> Take:
-    """Say how many fresh jobs to claim: as many as may run at once, or one that is tried."""
+def _fresh(view: View, kind: KindState, lane: Lane, n_batches: int) -> Take:
+    """Say how many fresh jobs to claim: as many as may run at once, or one that is tried.
+
+    Several batches together are no larger than one may be.
+    """
     if kind.quarantine.state:
         return Take(0, 1)
     by_bytes = max(1, int(kind.policy.max_batch_bytes / max(lane.mean_bytes, 1.0)))
-    return Take(0, min(kind.quarantine.limit, by_bytes))
-
-
-def _room(view: View, kind: KindState, now: float) -> bool:
-    """Tell whether a batch more could go into a pipe, and its outcomes be written soon."""
-    quarantine = kind.quarantine
-    if not kind.available or now < quarantine.rest_until:
-        return False
-    if quarantine.state and not _may_try(view, kind):
-        return False
-    n_actors, places = 0, -len(kind.spare) - kind.n_claiming
-    for actor in view.ready_actors(kind):
-        n_actors += 1
-        places += PIPE_DEPTH - len(actor.held)
-    if places <= 0:
-        return False
-    most = (UNWRITTEN_BATCHES + PIPE_DEPTH) * n_actors * kind.policy.max_batch
-    coming = kind.n_claiming * kind.policy.max_batch
-    return kind.n_unwritten + coming < max(most, UNWRITTEN_JOBS)
-
-
-def _may_try(view: View, kind: KindState) -> bool:
-    """Tell whether a kind that rested may be tried: with one job at a time."""
-    idle = not kind.n_claiming and not kind.spare
-    actors = view.ready_actors(kind)
-    return kind.quarantine.state == "tried" and idle and not any(a.held for a in actors)
+    limit = min(kind.quarantine.limit, by_bytes)
+    return Take(0, limit, n_batches=min(n_batches, by_bytes // limit))
 
 
 def _claim(view: View, lane: Lane, take: Take, now: float, after: int = 0) -> None:
     """Claim from a quarantine group or from the fresh jobs of a lane."""
     kind, policy = view.kinds[lane.kind], view.kinds[lane.kind].policy
-    lease, view.next_lease = view.next_lease, view.next_lease + 1
+    lease, view.next_lease = view.next_lease, view.next_lease + take.n_batches
     slack = LAG_BATCHES * policy.max_batch / lane.weight
     if take.group:
         claim = Claim(lane.id, lease, take.limit, suspect=take.group)
         claim = replace(claim, one_by_one=take.one_by_one, free=take.free)
         view.level = lane.suspects_sent(take.group, view.level, slack)
     else:
-        claim = _fresh_claim(kind, lane, take.limit, lease, now, after)
+        claim = _fresh_claim(kind, lane, take, lease, now, after)
         if lane.next_at <= now:
             view.ask_soon(view.settings.poll_s, now)  # the next delayed one is not known yet
         view.level = lane.fresh_sent(view.level, slack, now, ahead=bool(after))
     view.outdate(lane)
-    kind.claim_sent()
+    kind.claim_sent(claim.n_batches)
     view.claims[lease] = (claim, now)
     view.do(claim)
 
 
 def _fresh_claim(
-    kind: KindState, lane: Lane, limit: int, lease: int, now: float, after: int
+    kind: KindState, lane: Lane, take: Take, lease: int, now: float, after: int
 ) -> Claim:
     flush = lane.flush or bool(kind.quarantine.state)  # a probe waits for no other jobs
     return Claim(
         lane.id,
         lease,
-        limit,
+        take.limit,
         frontier=lane.frontier.bounds(now),
         min_n=1 if flush else kind.policy.min_batch,
         linger_s=0.0 if flush else kind.policy.linger_s,
         after=after,
+        n_batches=take.n_batches,
     )
 
 
 def claim_lost(view: View, input_: i.ClaimLost, now: float) -> None:
-    """Give up a claim whose answer never came: its lease, if there is one, goes back."""
+    """Give up a claim whose answer never came: its leases, if there are any, go back."""
     claim, _ = view.claims.pop(input_.lease)
-    view.early.pop(input_.lease, None)
     lane = view.lanes[input_.lane]
     lane.answered()
     if input_.too_much and not claim.suspect and claim.limit > 1:
@@ -200,8 +176,10 @@ def claim_lost(view: View, input_: i.ClaimLost, now: float) -> None:
     view.stir(lane)
     lane.want()
     lane.look_by(now + view.settings.poll_s)
-    view.kinds[lane.kind].claim_ended()
-    view.do(GiveBack(input_.lease))
+    view.kinds[lane.kind].claim_ended(claim.n_batches)
+    for lease in claim.leases:
+        view.early.pop(lease, None)
+    view.do(GiveBack(input_.lease, claim.n_batches))
 
 
 def _ask_for_less(view: View, lane: Lane, limit: int) -> None:

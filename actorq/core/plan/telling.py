@@ -17,7 +17,7 @@ RELEASED_S = 60.0
 
 def cancel_asked(view: View, input_: i.CancelAsked, now: float) -> None:
     """Pass a cancel on to the actor that has the job."""
-    if input_.lease in view.claims:
+    if view.claiming(input_.lease):
         view.early.setdefault(input_.lease, []).append(input_.job)
     held = view.held.get(input_.lease)
     if held is None or held.finished or input_.job not in held.batch.ids:
@@ -32,7 +32,7 @@ def cancel_asked(view: View, input_: i.CancelAsked, now: float) -> None:
 def beaten(view: View, input_: i.Beaten, now: float) -> None:
     """Compare the leases that the database has for this node with those held here."""
     for lease in input_.leases:
-        if lease not in view.held and lease not in view.claims and lease not in view.released:
+        if lease not in view.held and lease not in view.released and not view.claiming(lease):
             view.emit(event.LeaseFound(lease))
             view.do(GiveBack(lease))
     for lease, held in list(view.held.items()):

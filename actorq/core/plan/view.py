@@ -60,7 +60,7 @@ class KindState:
     spare: deque[BatchState] = field(default_factory=deque)
     available: bool | None = None  # None: starting; False: its actors cannot start
     n_unwritten: int = 0  # jobs claimed and not yet settled
-    n_claiming: int = 0
+    n_claiming: int = 0  # batches
     tally: Tally = field(default_factory=Tally)
     restarts: dict[int, int] = field(default_factory=dict)  # job → fresh processes asked for
     quarantine: Quarantine = field(init=False)
@@ -78,13 +78,13 @@ class KindState:
         """Note whether its actors can start."""
         self.available = available
 
-    def claim_sent(self) -> None:
-        """Count a claim in flight."""
-        self.n_claiming += 1
+    def claim_sent(self, n_batches: int) -> None:
+        """Count the batches of a claim in flight."""
+        self.n_claiming += n_batches
 
-    def claim_ended(self) -> None:
-        """Count one less: it has its answer, or is lost."""
-        self.n_claiming -= 1
+    def claim_ended(self, n_batches: int) -> None:
+        """Count them no longer: the claim has its answer, or is lost."""
+        self.n_claiming -= n_batches
 
     def took(self, n: int) -> None:
         """Count jobs that were claimed."""
@@ -187,7 +187,7 @@ class View:
     level: float = 0.0  # the pass value of the lane served last
     troubled: set[str] = field(default_factory=set)  # kinds that rest, or owe verdicts
     renew: set[int] = field(default_factory=set)  # actors that are to be replaced by fresh ones
-    early: dict[int, list[int]] = field(default_factory=dict)  # claim in flight → jobs to cancel
+    early: dict[int, list[int]] = field(default_factory=dict)  # lease in flight → jobs
     next_lease: int = 1
     next_actor: int = 1
     released: dict[int, float] = field(default_factory=dict)  # leases ended, for stale beats
@@ -225,6 +225,10 @@ class View:
         if suspected or kind.n_claiming:
             return True
         return any(held.kind == kind.name and not held.idle for held in self.held.values())
+
+    def claiming(self, lease: int) -> bool:
+        """Tell whether a claim in flight may have made this lease."""
+        return any(lease in claim.leases for claim, _ in self.claims.values())
 
     def group(self, n: int = 1) -> int:
         """Draw a number for a new quarantine group of n jobs that failed together."""

@@ -1,8 +1,9 @@
-"""Taking jobs: the claim, the question what is due, and adopting a claim whose reply was lost."""
+"""Taking jobs: the claim, reading what is leased, and the question what is due."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from time import monotonic
 from typing import NamedTuple
 
@@ -77,7 +78,7 @@ class Part(NamedTuple):
 
 
 def claim(calls: Calls, turns: Turns, node: str, ask: Claim) -> ClaimReply:
-    """Take due jobs out of `ready` and put them under a lease.
+    """Take due jobs out of `ready` and put them under leases.
 
     Raises BrokenLease if the jobs taken cannot be run as they are, or RowRefused if they are too
     much at once: then the lease stays, if it is there at all.
@@ -86,7 +87,7 @@ def claim(calls: Calls, turns: Turns, node: str, ask: Claim) -> ClaimReply:
     told = ClaimHead.of(rows[0])
     turns.brought(ask.lane, told.n_rows)
     try:
-        batch = (
+        batches = (
             _read(calls, node, ask, told)
             if way == "in turn"
             else _found(calls, node, ask, told, rows)
@@ -94,7 +95,7 @@ def claim(calls: Calls, turns: Turns, node: str, ask: Claim) -> ClaimReply:
     except Contended as exc:
         raise BrokenLease(f"the jobs of a claim were not to be had: {exc}") from exc
     last = _positions(told.last, told.ended)
-    return ClaimReply(batch, told.n_taken, last, told.n_waiting or 0, told.oldest_s, told.n_rows)
+    return ClaimReply(batches, told.n_taken, last, told.n_waiting or 0, told.oldest_s, told.n_rows)
 
 
 def _taken(calls: Calls, turns: Turns, node: str, ask: Claim) -> tuple[list[Record], LockMode]:
@@ -135,33 +136,47 @@ def _sent_in_turn(calls: Calls, node: str, ask: Claim) -> Record:
     return row
 
 
-def _read(calls: Calls, node: str, ask: Claim, told: ClaimHead) -> ClaimedBatch | None:
+def _read(calls: Calls, node: str, ask: Claim, told: ClaimHead) -> list[ClaimedBatch]:
     """Return the jobs of a claim that did not bring them along."""
-    batch = adopt(calls, node, ask.lease) if told.n_taken else None
-    if told.n_taken and batch is None:
-        raise BrokenLease("a claimed job, or the lease, is gone by now: what is left goes back")
-    return batch
+    n_leases = -(-told.n_taken // ask.limit)
+    batches = read(calls, node, ask.lease, n_leases) if n_leases else []
+    if len(batches) < n_leases:
+        raise BrokenLease("a claimed job, or its lease, is gone by now: what is left goes back")
+    return batches
 
 
 def _found(
     calls: Calls, node: str, ask: Claim, told: ClaimHead, rows: Sequence[Record]
-) -> ClaimedBatch | None:
-    """Return the jobs that a claim brought along; those gone or final leave the lease."""
-    parts = Part.of(rows)
-    batch = _batch(ask.lease, ask.lane, ask.suspect, parts)
-    if batch.n < told.n_taken:
-        _trim(calls, node, ask, batch.ids, {job for part in parts for job in part.jobs or ()})
-    return batch if batch.n else None
+) -> list[ClaimedBatch]:
+    """Return the jobs that a claim brought along; those gone or final leave their lease."""
+    batches = []
+    for lease, parts in groupby(Part.of(rows), lambda part: ask.lease + part.k // ask.limit):
+        batch = _found_under(calls, node, ask, told, lease, list(parts))
+        if batch.n:
+            batches.append(batch)
+    return batches
 
 
-def _trim(calls: Calls, node: str, ask: Claim, ids: list[int], taken: set[int]) -> None:
-    """Leave only these of the jobs taken under the lease; raise where others are to run."""
-    if calls.rows("pending_jobs", ids=array(sorted(taken.difference(ids)))):
+def _found_under(
+    calls: Calls, node: str, ask: Claim, told: ClaimHead, lease: int, parts: list[Part]
+) -> ClaimedBatch:
+    """Return the jobs of one lease that a claim brought along."""
+    batch = _batch(lease, ask.lane, ask.suspect, parts)
+    if batch.n < min(ask.limit, told.n_taken - ask.limit * (lease - ask.lease)):
+        taken = {job for part in parts for job in part.jobs or ()}
+        _trim(calls, node, ask, batch, taken)
+    return batch
+
+
+def _trim(calls: Calls, node: str, ask: Claim, batch: ClaimedBatch, taken: set[int]) -> None:
+    """Leave only the batch's jobs of those taken under its lease; raise where others are to run."""
+    if calls.rows("pending_jobs", ids=array(sorted(taken.difference(batch.ids)))):
         raise BrokenLease(
             f"a claim took jobs of another kind or queue out of lane {ask.lane}, where a restore "
             "may have put them: each goes back into its own. Look with: actorq doctor"
         )
-    if calls.row("lease_trim", node=node, lease=str(ask.lease), ids=array(ids)) != (1,):
+    ids = array(batch.ids)
+    if calls.row("lease_trim", node=node, lease=str(batch.lease), ids=ids) != (1,):
         raise BrokenLease("a claimed job, and the lease, are gone by now")
 
 
@@ -176,7 +191,8 @@ def parameters(node: str, ask: Claim, read: bool = True, alone: bool = False) ->
     params = {
         "lane": str(ask.lane),
         "suspect": str(ask.suspect),
-        "limit": str(ask.limit),
+        "limit": str(ask.n_jobs),
+        "size": str(ask.limit),
         "node": node,
         "lease": str(ask.lease),
         "behind_us": array(us),
@@ -205,36 +221,39 @@ def left(calls: Calls, lanes: Sequence[int]) -> list[Left]:
     return [Left(*row) for row in calls.rows("left", lanes=array(lanes), most=str(MAX_COUNTED))]
 
 
-def adopt(calls: Calls, node: str, n: int) -> ClaimedBatch | None:
-    """Return the batch of a claim whose reply was lost, or None if it cannot be run as it is.
+def read(calls: Calls, node: str, lease: int, n_leases: int = 1) -> list[ClaimedBatch]:
+    """Return the batches of leases that follow one another, if they can be run as they are.
 
-    A lease that was settled in part, or of which a job is gone, can only be given back.
+    One that was settled in part, or of which a job is gone, can only be given back.
     """
-    rows = _leased(calls, node, n)
-    if not rows:
-        return None
-    lane, suspect, seq, opened = rows[0][:4]
-    parts = Part.of(rows)
-    if opened or not all(part.is_whole for part in parts):
-        return None
-    batch = _batch(n, lane, suspect, parts)
-    batch.seq = seq
-    return batch if batch.n else None
+    batches = []
+    rows = sorted(_leased(calls, node, lease, n_leases), key=lambda row: row[0])
+    for head, group in groupby(rows, lambda row: row[:5]):
+        n, lane, suspect, seq, opened = head
+        parts = Part.of(group)
+        if opened or not all(part.is_whole for part in parts):
+            continue
+        batch = _batch(n, lane, suspect, parts)
+        batch.seq = seq
+        if batch.n:
+            batches.append(batch)
+    return batches
 
 
 def open_jobs(calls: Calls, node: str, n: int) -> list[int]:
     """Return the jobs that wait for their outcome under a lease; none if it is gone."""
     found: list[int] = []
-    for part in Part.of(_leased(calls, node, n)):
+    for part in Part.of(_leased(calls, node, n, 1)):
         ids = set(part.ids or ())
         found += [job for job in part.jobs or part.ids or () if job in ids]
     return found
 
 
-def _leased(calls: Calls, node: str, n: int) -> list[Record]:
-    params = {"node": node, "lease": str(n), "part_jobs": str(PART_JOBS)}
+def _leased(calls: Calls, node: str, lease: int, n_leases: int) -> list[Record]:
+    last = str(lease + n_leases - 1)
+    params = {"node": node, "lease": str(lease), "last": last, "part_jobs": str(PART_JOBS)}
     with translated():
-        return calls.direct(statement("adopt", calls.schema), in_order("adopt", params))
+        return calls.direct(statement("lease_read", calls.schema), in_order("lease_read", params))
 
 
 def _behind(frontier: dict[int, ReadyPosition]) -> tuple[list[int], list[int]]:

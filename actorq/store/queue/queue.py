@@ -149,7 +149,7 @@ class QueueStore:
         return before
 
     def claim(self, ask: Claim) -> ClaimReply:
-        """Take due jobs of one lane and put them under a lease."""
+        """Take due jobs of one lane and put them under leases."""
         return claims.claim(self._calls, self._turns, self._node, ask)
 
     def due(self, asks: Sequence[DueAsk]) -> list[Due]:
@@ -160,18 +160,23 @@ class QueueStore:
         """Count what is not final in some lanes: due, due later, under leases."""
         return claims.left(self._calls, lanes)
 
-    def adopt(self, n: int) -> ClaimedBatch | None:
-        """Return the batch of a claim whose reply was lost; None: it can only be given back."""
-        return claims.adopt(self._calls, self._node, n)
+    def read(self, lease: int, n_leases: int = 1) -> list[ClaimedBatch]:
+        """Return the batches of leases that can be run as they are; others can be given back."""
+        return claims.read(self._calls, self._node, lease, n_leases)
 
     def open_jobs(self, n: int) -> list[int]:
         """Return the jobs that wait for their outcome under a lease; none if it is gone."""
         return claims.open_jobs(self._calls, self._node, n)
 
-    def give_back(self, n: int, seq: int | None = None) -> bool:
-        """Return a leased batch to `ready`, uncharged; return whether the lease matched."""
+    def give_back(self, lease: int, n_leases: int = 1, *, seq: int | None = None) -> int:
+        """Return the batches of leases that follow one another to `ready`, uncharged.
+
+        Returns how many of the leases were there, with this sequence number if one is given.
+        """
+        first, last = str(lease), str(lease + n_leases - 1)
         fence = None if seq is None else str(seq)
-        return bool(self._calls.row("give_back", node=self._node, lease=str(n), seq=fence)[0])
+        row = self._calls.row("give_back", node=self._node, lease=first, last=last, seq=fence)
+        return int(row[0])
 
     def settle(self, settle_no: int, settlements: Sequence[Settlement]) -> SettleReply:
         """Write what became of the jobs of any number of batches, in one statement.

@@ -1,7 +1,8 @@
 """The SQL files of the store, found by their names, with their markers filled in.
 
-`{schema}` becomes the quoted schema name, `{rows}` a list of rows, and `{lock}` a locking clause
-or nothing; nothing else in a statement is ever put together from strings.
+`{schema}` becomes the quoted schema name, `{rows}` a list of rows, `{lock}` a locking clause or
+nothing, and the name of a file in pieces/ its text, which statements share. Nothing else in a
+statement is ever put together from strings.
 
 A file names its parameters, `:lane`, and lists them in its header. PostgreSQL knows numbers only:
 each name becomes that of its place in the list, once, when the file is read. Parameters travel
@@ -27,6 +28,7 @@ SQL = Path(__file__).parents[1] / "sql"
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,47}")
 _RESERVED = {"public", "information_schema"}
 _NAMED = re.compile(r"(?<!:):([a-z][a-z0-9_]*)")  # not the type of a cast, which has two colons
+_PIECE = re.compile(r"\{(\w+)\}")
 _LISTED = re.compile(r"^--   ([a-z][a-z0-9_]*) ", re.MULTILINE)  # what goes on is indented further
 
 
@@ -51,11 +53,22 @@ def _text(name: str) -> str:
     return _files()[name].read_text("utf-8")
 
 
+def _body(name: str) -> str:
+    """Return NAME.sql without its comments, with the pieces in it that it shares with others."""
+    lines = (line for line in _text(name).splitlines() if not line.lstrip().startswith("--"))
+    text = "\n".join(lines).strip().rstrip(";")
+    return _PIECE.sub(lambda found: _body(found[1]) if found[1] in _pieces() else found[0], text)
+
+
+@cache
+def _pieces() -> set[str]:
+    return {path.stem for path in (SQL / "pieces").glob("*.sql")}
+
+
 @cache
 def statement(name: str, schema: str) -> str:
     """Return the text of NAME.sql for a schema, parameters numbered, comments left out."""
-    lines = (line for line in _text(name).splitlines() if not line.lstrip().startswith("--"))
-    text = "\n".join(lines).replace("{schema}", quoted(schema)).strip().rstrip(";")
+    text = _body(name).replace("{schema}", quoted(schema))
     numbers = {param: f"${n}" for n, param in enumerate(parameters_of(name), 1)}
     return _NAMED.sub(lambda found: numbers[found[1]], text)
 

@@ -76,7 +76,7 @@ class Claimer(StoreThread):
             case e.AskLeft(no, lanes):
                 self.post(i.LeftKnown(no, store.left(lanes)))
             case e.GiveBack():
-                store.give_back(order.lease)
+                store.give_back(order.lease, order.n_leases)
             case e.Hunger():
                 store.hunger(set(order.on), set(order.off))
 

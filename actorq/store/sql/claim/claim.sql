@@ -1,32 +1,29 @@
--- Take due jobs of one lane out of `ready` and put them under a lease, in one statement.
+-- Take due jobs of one lane out of `ready` and put them under leases, in one statement.
 -- Parameters:
 --   lane        int4    where to look
 --   suspect     int4    the group of suspects in it, 0 for that of nearly all jobs
 --   limit       int8    how many jobs to take at most
+--   size        int8    how many of them make a batch, which has a lease of its own
 --   node        uuid    who claims
---   lease       int8    the number of the lease that the node gives it
+--   lease       int8    the number of the first lease; the others follow it
 --   behind_us   int8[]  per priority from 0 to 9, the run_at behind which to look, in microseconds
 --   behind_id   int8[]  per priority, the id at that run_at behind which to look
 --   min_n       int8    take nothing while fewer jobs are due
 --   linger_s    float8  unless the oldest of them has waited for so many seconds
 --   brings      bool    whether to bring the jobs along: who takes turns reads them when it is the
---                       next one's turn, by adopt.sql
+--                       next one's turn, by lease_read.sql
 --   takes_turn  bool    whether to take the lane's turn (see claim_turn.sql) if nobody has it, and
 --                       else no job
---   part_jobs   int4    how many jobs to a row of the reply, of which there are four at most: each
---                       is refused from 1 GB on
+--   part_jobs   int4    how many jobs to a row of the reply, of which there are four at most for
+--                       each batch: a row is refused from 1 GB on
 -- {lock}: FOR UPDATE SKIP LOCKED, or nothing where the claims of a lane take turns: then a row is
 -- locked by its DELETE only, which saves 54 bytes of WAL per row, and a row that somebody else has
 -- taken since is found to be gone, or is waited for until lock_timeout.
 -- Returns: in each row the same of all: how many jobs left `ready`, per priority where the claim
 -- ended; if it took nothing for min_n's sake, how many are waiting and how long; whether it had the
 -- turn, and nobody who had it before took any of the rows that were picked; how many rows left.
--- And in each row other jobs: where they stand among all; their order, if that of those that are
--- pending, by id, is not the same; these, lengths of args, args with a comma between, counters of
--- those not fresh. The lease names those that are gone or final as well, until lease_trim.sql: to
--- ask for them first would be to read all jobs twice, or to copy all args. Nor is a job of another
--- queue or kind than the lane's brought along, which a restore may have put there: no handler of
--- this kind may run it.
+-- And in each row other jobs, see jobs_of.sql: no row holds jobs of two batches. The lease names those that are gone or final as well, until lease_trim.sql: to
+-- ask for them first would be to read all jobs twice, or to copy all args.
 -- One index descent per priority; no row is locked that is not claimed. What follows the DELETE
 -- goes by the rows that it returned, in the order of `pick`. Of a last block that is larger than
 -- what is wanted of it the rest goes back at once, in blocks that the next claims can take whole.
@@ -42,7 +39,8 @@ WITH async AS MATERIALIZED (
         FROM pg_class c WHERE c.oid = '{schema}.ready'::regclass
     ) ELSE true END AS mine
 ), home AS MATERIALIZED (
-    SELECT l.queue, l.kind FROM {schema}.lane l WHERE l.id = :lane::int4
+    -- Always a row: without the lane no job is of its kind, and the claim is to say so.
+    SELECT max(l.queue) AS queue, max(l.kind) AS kind FROM {schema}.lane l WHERE l.id = :lane::int4
 ), frontier AS MATERIALIZED (
     SELECT (o - 1)::int2 AS priority, id,
         timestamptz 'epoch' + us * interval '1 microsecond' AS run_at
@@ -88,8 +86,10 @@ WITH async AS MATERIALIZED (
         (SELECT count(*) FROM gone) AS n_rows
 ), made AS (
     INSERT INTO {schema}.lease (node, n, lane, suspect, jobs)
-    SELECT :node::uuid, :lease::int8, :lane::int4, :suspect::int4, took.ids
-    FROM took WHERE cardinality(took.ids) > 0
+    SELECT :node::uuid, :lease::int8 + batch.k, :lane::int4, :suspect::int4,
+        took.ids[batch.k * :size::int8 + 1 : (batch.k + 1) * :size::int8]
+    FROM took, generate_series(0, (cardinality(took.ids) - 1) / :size::int8) batch (k)
+    WHERE cardinality(took.ids) > 0
 )
 SELECT cardinality(took.ids),
     (
@@ -114,30 +114,20 @@ SELECT cardinality(took.ids),
         OR took.n_rows = (SELECT count(*) FROM pick)
     ) AS alone,
     took.n_rows,
-    k, CASE WHEN part.ids <> got.ids OR got.ids IS NULL THEN part.ids END AS jobs,
-    got.ids, got.lens, got.args, got.notes
-FROM took, turn,
-    LATERAL (SELECT greatest(:part_jobs::int4, (cardinality(took.ids) + 3) / 4) AS n) size,
+    part.k, got.*
+FROM took, turn, home,
     generate_series(
-        0, CASE WHEN :brings::bool THEN greatest(cardinality(took.ids) - 1, 0) ELSE 0 END, size.n
-    ) k,
+        0, CASE WHEN :brings::bool THEN greatest(cardinality(took.ids) - 1, 0) / :size::int8 ELSE 0 END
+    ) batch (k),
+    LATERAL (
+        SELECT batch.k * :size::int8 AS first,
+            least((batch.k + 1) * :size::int8, cardinality(took.ids)) AS behind
+    ) b,
     LATERAL (
         -- OFFSET: or the array would be cut anew wherever it is used.
-        SELECT CASE WHEN :brings::bool THEN took.ids[k + 1 : k + size.n] END AS ids OFFSET 0
+        SELECT k, CASE WHEN :brings::bool THEN took.ids[k + 1 : least(k + n, b.behind)] END AS ids
+        FROM greatest(:part_jobs::int8, (b.behind - b.first + 3) / 4) n,
+            generate_series(b.first, greatest(b.behind - 1, b.first), n) k
+        OFFSET 0
     ) part,
-    LATERAL (
-        -- One pass over the index for all of them, which brings them by id.
-        SELECT array_agg(j.id) AS ids, array_agg(octet_length(j.args)) AS lens,
-            string_agg(j.args, ',') AS args, string_agg(j.note, ';') AS notes
-        FROM (
-            SELECT j.id, json_send(j.args) AS args,
-                CASE WHEN j.attempt <> 0 OR j.max_attempts IS NOT NULL OR j.n_lost <> 0
-                    OR j.n_crashed <> 0 OR j.n_failed <> 0
-                THEN concat_ws(',', j.id, j.attempt, j.n_failed, j.n_crashed, j.n_lost,
-                    coalesce(j.max_attempts, 0)) END AS note
-            FROM {schema}.job j
-            WHERE j.id = ANY (part.ids) AND j.state = 'pending'
-              AND j.queue = (SELECT queue FROM home) AND j.kind = (SELECT kind FROM home)
-            OFFSET 0
-        ) j
-    ) got
+    {jobs_of}

@@ -1,16 +1,18 @@
--- Return a leased batch to `ready`, uncharged. Each job goes into its own lane, whatever the lease
+-- Return leased batches to `ready`, uncharged. Each job goes into its own lane, whatever the lease
 -- says: it may come from another database.
 -- Parameters:
---   node   uuid  whose lease it is
---   lease  int8  its number
---   seq    int4  its sequence number, or NULL for any: a supervisor that finds a lease of its own
+--   node   uuid  whose leases they are
+--   lease  int8  the number of the first
+--   last   int8  … and of the last
+--   seq    int4  their sequence number, or NULL for any: a supervisor that finds a lease of its own
 --                which it does not hold cannot know it
 -- Returns: how many leases matched, how many jobs stand in `ready` again.
 -- Locks: lease, then job by id; a lane that it makes.
 -- Index: lease_pkey, job_pkey, lane_queue_kind_key.
 WITH gone AS MATERIALIZED (
     DELETE FROM {schema}.lease l
-    WHERE l.node = :node::uuid AND l.n = :lease::int8 AND l.seq = coalesce(:seq::int4, l.seq)
+    WHERE l.node = :node::uuid AND l.n BETWEEN :lease::int8 AND :last::int8
+      AND l.seq = coalesce(:seq::int4, l.seq)
     RETURNING l.suspect, l.open, l.jobs
 ), back AS MATERIALIZED (
     UPDATE {schema}.job j
