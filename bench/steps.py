@@ -44,7 +44,7 @@ class World:
             self.now += STEP_S
             input_ = self.inputs.popleft() if self.inputs else i.Tick()
             begun = time.process_time()
-            effects = plan.step(self.view, input_, self.now)
+            effects = plan.step(self.view, [input_], self.now)
             plan.deadline(self.view, self.now)
             took = time.process_time() - begun
             asks = isinstance(input_, i.DueKnown) or any(isinstance(f, e.AskDue) for f in effects)

@@ -48,6 +48,9 @@ JOIN_S = 5.0
 LAST_TRY_S = 1.0
 """How long what could not be written may still be tried: the database is asked twice in it."""
 
+MOST_AT_ONCE = 32
+"""How many things that have happened are taken in by one step at most: what they ask for waits."""
+
 REBIRTH_S = 0.5
 """How long a supervisor that was declared dead waits before it tries again to start over."""
 
@@ -198,44 +201,57 @@ class _Life:
         return self._ended
 
     def _loop(self) -> None:
-        self._step(i.Tick(), time.monotonic())
+        self._step([i.Tick()], time.monotonic())
         while not self._ended:
-            item = self._next()
+            items = self._next()
             now = time.monotonic()
             while self._asked:  # first: what has failed by now may have failed by the stop
-                self._take(self._asked.popleft(), now)
-            if item is not None and self._take(item, now):
+                self._take([self._asked.popleft()], now)
+            if self._take(items, now):
                 return
             if now >= self._next_tick:
                 self._next_tick = now + self._options.poll_s
-                self._step(self._executor.progress(), now)
+                self._step([self._executor.progress()], now)
             if now >= self._abort_at:
                 self._ended, self._code = True, self._code or FAILED
             elif now >= self._grace_at and self._links.settlers.held_up:
                 self._ended = True
 
-    def _next(self) -> Any:
-        """Wait for something to happen, or for the time at which the plan wants to go on."""
+    def _next(self) -> list[Any]:
+        """Wait for something to happen, or for the time at which the plan wants to go on.
+
+        Returns whatever has happened by then, up to a limit: the more there is to do, the less
+        each of it costs.
+        """
         now = time.monotonic()
         until = min(plan.deadline(self._view, now), self._abort_at)
         try:
-            return self._inbox.get(timeout=max(0.0, until - now))
+            items = [self._inbox.get(timeout=max(0.0, until - now))]
         except Empty:
             self._next_tick = 0.0
-            return None
+            return []
+        for _ in range(min(self._inbox.qsize(), MOST_AT_ONCE)):
+            items.append(self._inbox.get())
+        return items
 
-    def _take(self, item: Any, now: float) -> bool:
-        """Take in one item of the inbox; returns True if this life is over."""
-        if isinstance(item, i.Input):
-            if isinstance(item, i.StopAsked):
-                self._stop_asked(now)
-            self._step(item, now)
-        elif isinstance(item, event.Event):
-            self._events.emit(item)
-        elif isinstance(item, Disowned):
-            return True
-        elif isinstance(item, Fatal):
-            self._fatal(item.error, now)
+    def _take(self, items: list[Any], now: float) -> bool:
+        """Take in what was in the inbox, in its order; returns True if this life is over."""
+        inputs: list[i.Input] = []
+        for item in items:
+            if isinstance(item, i.Input):
+                if isinstance(item, i.StopAsked):
+                    self._stop_asked(now)
+                inputs.append(item)
+                continue
+            self._step(inputs, now)
+            inputs = []
+            if isinstance(item, event.Event):
+                self._events.emit(item)
+            elif isinstance(item, Disowned):
+                return True
+            elif isinstance(item, Fatal):
+                self._fatal(item.error, now)
+        self._step(inputs, now)
         return False
 
     def _stop_asked(self, now: float) -> None:
@@ -252,10 +268,15 @@ class _Life:
         self._code = WRONG_SCHEMA if isinstance(error, SchemaMismatch) else UNREACHABLE
         self._stop_asked(now)
         if self._view.phase == "running":
-            self._step(i.StopAsked(), now)
+            self._step([i.StopAsked()], now)
 
-    def _step(self, input_: i.Input, now: float) -> None:
-        for effect in plan.step(self._view, input_, now):
+    def _step(self, inputs: list[i.Input], now: float) -> None:
+        if self._ended:
+            for input_ in inputs:
+                self._inbox.put(input_)  # for the last look into it
+        if self._ended or not inputs:
+            return
+        for effect in plan.step(self._view, inputs, now):
             self._perform(effect)
         if self._view.phase != "running" and math.isinf(self._abort_at):
             self._stop_asked(now)
@@ -318,6 +339,6 @@ class _Life:
             if isinstance(item, event.Event):
                 self._events.emit(item)
             elif isinstance(item, i.Settled):
-                for effect in plan.step(self._view, item, time.monotonic()):
+                for effect in plan.step(self._view, [item], time.monotonic()):
                     if isinstance(effect, e.Emit):
                         self._events.emit(effect.event)

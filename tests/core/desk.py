@@ -31,7 +31,7 @@ class Desk:
     def feed(self, input_: i.Input, after: float = 0.0) -> list[e.Effect]:
         """Step; returns the effects that are not events."""
         self.now += after
-        out = plan.step(self.view, input_, self.now)
+        out = plan.step(self.view, [input_], self.now)
         self.effects = [effect for effect in out if not isinstance(effect, e.Emit)]
         self.events = [effect.event for effect in out if isinstance(effect, e.Emit)]
         return self.effects
@@ -71,6 +71,17 @@ class Desk:
             batch = ClaimedBatch(lease, claim.lane, claim.suspect, ids, [2] * n, [], notes or {})
             reply = ClaimReply([batch], n, {5: (ids[-1], ids[-1])})
         return self.feed(i.Claimed(claim.lane, lease, reply, took_s), after)
+
+    def answer_bundle(self, lease: int, first: int, n: int) -> list[e.Effect]:
+        """Answer a claim of several batches with n jobs, numbered from the first on."""
+        claim, ids = self.view.claims[lease][0], list(range(first, first + n))
+        parts = [ids[start : start + claim.limit] for start in range(0, n, claim.limit)]
+        batches = [
+            ClaimedBatch(k, claim.lane, 0, part, [2] * len(part), [], {})
+            for k, part in enumerate(parts, lease)
+        ]
+        reply = ClaimReply(batches, n, {5: (ids[-1], ids[-1])})
+        return self.feed(i.Claimed(claim.lane, lease, reply, 0.001))
 
     def due(self, *dues: Due, after: float = 0.0) -> list[e.Effect]:
         return self.feed(i.DueKnown(list(dues), 0.001), after)

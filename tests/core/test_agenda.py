@@ -127,21 +127,21 @@ def instructions(idle: int) -> int:
     todo: list[i.Input] = [i.Tick(), i.Listening(True)]
     while any(not lane.empty for lane in view.lanes.values()) or view.claims:
         now += 0.001
-        for effect in plan.step(view, todo.pop(0) if todo else i.Tick(), now):
+        for effect in plan.step(view, [todo.pop(0) if todo else i.Tick()], now):
             if isinstance(effect, e.Spawn):
                 todo.append(i.Ready(effect.actor))
             elif isinstance(effect, e.Claim):
                 todo.append(i.Claimed(effect.lane, effect.lease, EMPTY, 0.001))
-    plan.step(view, i.DueKnown([Due(n, False, None, []) for n in lanes], 0.001), now)
+    plan.step(view, [i.DueKnown([Due(n, False, None, []) for n in lanes], 0.001)], now)
     view.due_asked = Question(set(), set(), idle=False)  # no other: one names every lane
     with Instructions() as counted:
         for _ in range(20):
             now += 0.011
-            plan.step(view, i.Woken(1), now)
+            plan.step(view, [i.Woken(1)], now)
             lease = next(iter(view.claims))
-            plan.step(view, i.Claimed(1, lease, EMPTY, 0.001), now)
+            plan.step(view, [i.Claimed(1, lease, EMPTY, 0.001)], now)
             plan.deadline(view, now)
-            plan.step(view, i.Tick(), now)
+            plan.step(view, [i.Tick()], now)
             plan.deadline(view, now)
     return counted.n
 

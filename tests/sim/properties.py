@@ -53,10 +53,17 @@ class Watch:
         self.spun_at = (0.0, 0)
         self.bundles: dict[str, int] = {}  # kind → most batches that were ever claimed as one
         self.in_pipes: set[tuple[int, int]] = set()  # actor, lease: not answered yet
+        self.were_in_pipes: set[tuple[int, int]] = set()  # … before the inputs of this step
 
     # ---- at every step ----
 
-    def before(self, input_: i.Input) -> None:
+    def before(self, inputs: list[i.Input]) -> None:
+        """Look at what a step has taken in, before its effects."""
+        self.were_in_pipes = set(self.in_pipes) if len(inputs) > 1 else set()
+        for input_ in inputs:
+            self._taken_in(input_)
+
+    def _taken_in(self, input_: i.Input) -> None:
         self._answered(input_)
         if isinstance(input_, i.Claimed):
             for batch in input_.reply.batches:
@@ -93,7 +100,7 @@ class Watch:
         if isinstance(effect, e.Send):
             self.in_pipes.add((effect.actor, effect.batch.lease))
         elif isinstance(effect, e.Recall | e.CancelJob):
-            there = (effect.actor, effect.lease) in self.in_pipes
+            there = (effect.actor, effect.lease) in self.in_pipes | self.were_in_pipes
             check(there, f"{effect} concerns a batch that its actor does not have")
         if isinstance(effect, e.Settle):
             self._settle(effect)

@@ -93,6 +93,7 @@ class Scenario:
     stops: list[tuple[float, int]] = field(default_factory=list)  # (at, supervisor)
     cancels: list[tuple[float, int]] = field(default_factory=list)  # (at, job)
     late_recalls: bool = False
+    late_steps: float = 0.0  # how many inputs wait for the next one, as a chance
     downs: list[tuple[float, float]] = field(default_factory=list)  # all that runs fails alike
     breaks: list[float] = field(default_factory=list)  # what actors hold is broken: till replaced
     break_one: bool = False  # … in one actor of each kind only
@@ -148,6 +149,7 @@ def draw(seed: int) -> Scenario:
         _drain(Random(f"drain {seed}"), s)
     _renewal(Random(seed + RENEWAL), s)
     _writing(Random(f"writing {seed}"), s)
+    s.late_steps = Random(f"late {seed}").choice((0.0, 0.0, 0.3, 0.8))
     return s
 
 

@@ -6,6 +6,7 @@ ticks, and scripted actors.
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from actorq.core import event
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from tests.sim.world import World
 
 KILL_S = 0.03
+
+LATE_S = 0.0005
 
 
 class Supervisor:
@@ -43,6 +46,8 @@ class Supervisor:
         )
         kinds = [(k.policy, {lane: f"q{lane}" for lane in k.lanes}) for k in s.kinds]
         self.view: View = plan.begin(settings, kinds, s.seed + node)
+        self.inbox: list[i.Input] = []
+        self.lateness = Random(f"late {s.seed} {node}")
         self.gone = False  # dead, disowned or finished
         self.actors: dict[int, Actor] = {}
         self.claimer, self.settlers = Claimer(self), Settlers(self)
@@ -57,13 +62,24 @@ class Supervisor:
     # ---- the loop ----
 
     def post(self, input_: i.Input) -> None:
-        if self.gone:
-            return
+        """Take an input in; or later, with others, where the loop is sometimes late."""
+        self.inbox.append(input_)
+        if self.lateness.random() < self.world.scenario.late_steps:
+            self.world.after(LATE_S, self._take)
+        else:
+            self._take()
+
+    def _take(self) -> None:
+        inputs, self.inbox = self.inbox, []
+        if inputs and not self.gone:
+            self._step(inputs)
+
+    def _step(self, inputs: list[i.Input]) -> None:
         world, now = self.world, self.world.now
         if world.trace is not None:
-            world.trace.append(f"{now:9.4f} node {self.node} <- {input_}")
-        effects = plan.step(self.view, input_, now)
-        self.watch.before(input_)
+            world.trace += [f"{now:9.4f} node {self.node} <- {input_}" for input_ in inputs]
+        effects = plan.step(self.view, inputs, now)
+        self.watch.before(inputs)
         for effect in effects:
             if world.trace is not None and not isinstance(effect, e.Emit):
                 world.trace.append(f"{now:9.4f} node {self.node}    -> {effect}")
@@ -93,7 +109,7 @@ class Supervisor:
         self.watch.ticked()
         taken = {a.id: a.taken_lease for a in self.actors.values() if a.taken_lease}
         running = {a.id: tuple(a.begun) for a in self.actors.values() if a.one_by_one}
-        self.post(i.Tick(taken, running))
+        self._step([i.Tick(taken, running)])
 
     def vanish(self) -> None:
         """Be gone with everything: actors, and statements that nobody reads the replies of."""

@@ -254,8 +254,8 @@ def a_claim_in_flight_is_given_back(m: pytest.MonkeyPatch) -> None:
 def a_claim_without_an_answer_is_left_alone(m: pytest.MonkeyPatch) -> None:
     step = plan.step
 
-    def careless(view: View, input_: i.Input, now: float) -> list[e.Effect]:
-        return [f for f in step(view, input_, now) if not isinstance(f, e.GiveBack)]
+    def careless(view: View, inputs: list[i.Input], now: float) -> list[e.Effect]:
+        return [f for f in step(view, inputs, now) if not isinstance(f, e.GiveBack)]
 
     m.setattr(plan, "step", careless)
 

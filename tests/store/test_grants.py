@@ -92,10 +92,9 @@ def test_a_worker_can_do_all_that_a_supervisor_does(role: As, own: psycopg.Conne
         store.listen()
         store.hunger({lane}, set())
         store.hunger(set(), {lane})
-        batch = store.claim(Claim(lane, 1, 2)).batch
-        assert batch is not None
+        (batch,) = store.claim(Claim(lane, 1, 2)).batches
         store.settle(1, [done(batch)])
-        assert store.claim(Claim(lane, 2, 2)).batch is not None
+        assert store.claim(Claim(lane, 2, 2)).batches
         assert store.give_back(2, seq=0)
         assert store.beat() == []
         assert store.reap(10, 2, 2).leases == 0

@@ -102,8 +102,7 @@ def finish(scene: Scene) -> None:
     kit.store.reap(10, 9, 9)
     kit.renew()
     for n in range(1, 4):
-        batch = kit.claim(n).batch
-        if batch:
+        for batch in kit.claim(n).batches:
             assert kit.store.settle(n, [done(batch)]).missing == []
 
 

@@ -71,7 +71,7 @@ def test_the_second_waits_for_its_turn_and_takes_what_is_left(busy: Kit, ending:
     assert first.ids == ids[:20]
     with beside(busy, busy.store, second, lambda: second.claim(Claim(busy.lane, 2, 20))) as b:
         busy.store._session.execute(ending.encode())
-    batch = b.result().batch
+    (batch,) = b.result().batches
     assert batch.ids == (ids[20:] if ending == "COMMIT" else ids[:20])
 
 
@@ -80,7 +80,7 @@ def test_the_next_one_has_its_turn_while_the_jobs_are_still_read(
 ) -> None:
     held = "(SELECT pg_advisory_xact_lock_shared(4711)) w"
     texts = claims.statement
-    slow = lambda *name: texts(*name).replace("FROM held,", f"FROM {held}, held,")  # noqa: E731
+    slow = lambda *name: texts(*name).replace("FROM held home,", f"FROM {held}, held home,")  # noqa: E731
     second = busy_store(shared)
     ids = shared.enqueue(30)
     shared.conn.execute("SELECT pg_advisory_lock(4711)")
@@ -96,7 +96,7 @@ def test_the_next_one_has_its_turn_while_the_jobs_are_still_read(
         what="the first one to read",
     )
     monkeypatch.setattr(claims, "statement", texts)
-    claimed = second.claim(Claim(shared.lane, 2, 20)).batch
+    (claimed,) = second.claim(Claim(shared.lane, 2, 20)).batches
     shared.conn.execute("SELECT pg_advisory_unlock(4711)")
     assert claimed is not None
     assert (first.result().ids, claimed.ids) == (ids[:20], ids[20:])
@@ -145,8 +145,8 @@ def test_a_turn_that_is_never_given_up_is_not_waited_for_again(busy: Kit) -> Non
     busy.store._session.execute("BEGIN")
     busy.batch(2, 10)
     claimed = second.claim(Claim(busy.lane, 2, 10))
-    assert claimed.batch is not None
-    assert claimed.batch.ids == ids[10:20]
+    (batch,) = claimed.batches
+    assert batch.ids == ids[10:20]
     second._session.execute("SET lock_timeout = 0")
     assert second.claim(Claim(busy.lane, 3, 10)).n_taken == 10
 

@@ -38,7 +38,7 @@ class Store:
         self._meet("claim")
         return ClaimReply([], 0, {})
 
-    def give_back(self, lease: int) -> None:
+    def give_back(self, lease: int, n_leases: int) -> None:
         self._meet("give_back", lease)
 
     def hunger(self, on: set[int], off: set[int]) -> None:

@@ -1,4 +1,4 @@
-"""The whole supervisor as a reducer: step(view, input, now) → effects.
+"""The whole supervisor as a reducer: step(view, inputs, now) → effects.
 
 No I/O, no clock: `now` is monotonic seconds, brought by the caller; randomness comes from the
 view's own seeded generator. The same inputs at the same times give the same effects, which is
@@ -71,11 +71,15 @@ def begin(
     return view
 
 
-def step(view: View, input_: i.Input, now: float) -> list[Effect]:
-    """Take one input in and return what is to be done; changes the view."""
+def step(view: View, inputs: Sequence[i.Input], now: float) -> list[Effect]:
+    """Take inputs in, in their order, and return what is to be done; changes the view.
+
+    Whoever comes late with one has several by then: all but the taking in is done once for them.
+    """
     view.began_at = min(view.began_at, now)
     view.agenda.advance(now)
-    HANDLERS[type(input_)](view, input_, now)
+    for input_ in inputs:
+        HANDLERS[type(input_)](view, input_, now)
     if view.troubled:
         blaming.proceed(view, now)
     actors.start(view, now)

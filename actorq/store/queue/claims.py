@@ -87,11 +87,12 @@ def claim(calls: Calls, turns: Turns, node: str, ask: Claim) -> ClaimReply:
     told = ClaimHead.of(rows[0])
     turns.brought(ask.lane, told.n_rows)
     try:
-        batches = (
-            _read(calls, node, ask, told)
-            if way == "in turn"
-            else _found(calls, node, ask, told, rows)
-        )
+        if not told.n_taken:
+            batches = []
+        elif way == "in turn":
+            batches = _read(calls, node, ask, told)
+        else:
+            batches = _found(calls, node, ask, told, rows)
     except Contended as exc:
         raise BrokenLease(f"the jobs of a claim were not to be had: {exc}") from exc
     last = _positions(told.last, told.ended)
@@ -139,7 +140,7 @@ def _sent_in_turn(calls: Calls, node: str, ask: Claim) -> Record:
 def _read(calls: Calls, node: str, ask: Claim, told: ClaimHead) -> list[ClaimedBatch]:
     """Return the jobs of a claim that did not bring them along."""
     n_leases = -(-told.n_taken // ask.limit)
-    batches = read(calls, node, ask.lease, n_leases) if n_leases else []
+    batches = read(calls, node, ask.lease, n_leases)
     if len(batches) < n_leases:
         raise BrokenLease("a claimed job, or its lease, is gone by now: what is left goes back")
     return batches
@@ -192,7 +193,7 @@ def parameters(node: str, ask: Claim, read: bool = True, alone: bool = False) ->
         "lane": str(ask.lane),
         "suspect": str(ask.suspect),
         "limit": str(ask.n_jobs),
-        "size": str(ask.limit),
+        "size": str(max(1, ask.limit)),
         "node": node,
         "lease": str(ask.lease),
         "behind_us": array(us),

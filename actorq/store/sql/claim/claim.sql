@@ -126,7 +126,7 @@ FROM took, turn, home,
     LATERAL (
         -- OFFSET: or the array would be cut anew wherever it is used.
         SELECT k, CASE WHEN :brings::bool THEN took.ids[k + 1 : least(k + n, b.behind)] END AS ids
-        FROM greatest(:part_jobs::int8, (b.behind - b.first + 3) / 4) n,
+        FROM greatest(:part_jobs::int4, (b.behind - b.first + 3) / 4) n,
             generate_series(b.first, greatest(b.behind - 1, b.first), n) k
         OFFSET 0
     ) part,
