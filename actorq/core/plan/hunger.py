@@ -1,4 +1,4 @@
-"""Which lanes to be notified of. Part of `actorq.core.plan`; see `core.lanes.appetite` for why."""
+"""Which lanes ask for notifications. Part of `core.plan`; `core.lanes.appetite` says why."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from actorq.core.plan.effects import Hunger
 from actorq.core.plan.view import View
 
 HUNGER_CHECK_S = 0.01
-"""How often to see which lanes have nothing to do: most have something again by then."""
+"""How often to look for lanes that have nothing to do: most have something again by then."""
 
 
 def declare_hunger(view: View, now: float) -> None:
-    """Ask for notifications where they would help, and no longer where they flood in."""
+    """Ask for notifications where they help, and stop asking where they flood in."""
     if now < view.hunger_at:
         return
     view.hunger_at = now + HUNGER_CHECK_S
@@ -29,7 +29,7 @@ def _flooded(view: View) -> list[Lane]:
 
 
 def _idle(view: View, now: float) -> list[Lane]:
-    """Return those that have nothing to do, and may ask by now; forget those that have."""
+    """Return the lanes that have nothing to do and may ask by now; forget those that have work."""
     found: list[Lane] = []
     for name, lanes in view.agenda.kinds.items():
         if not (lanes.quiet and view.kinds[name].available):

@@ -1,8 +1,8 @@
 """The whole supervisor as a reducer: step(view, input, now) → effects.
 
-No I/O, no clock: `now` is monotonic seconds, brought by the caller; randomness comes from the
-view's own seeded generator. The same inputs at the same times give the same effects, which is
-what the simulator in tests/sim relies on.
+There is no I/O and no clock: the caller passes `now`, in monotonic seconds. Randomness comes from
+the view's own seeded generator. The same inputs at the same times therefore give the same effects,
+on which the simulator in tests/sim relies.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def begin(
 
 
 def step(view: View, input_: i.Input, now: float) -> list[Effect]:
-    """Take one input in and return what is to be done; changes the view."""
+    """Take one input in, then converge: start, dispatch, write, look. Return what to do."""
     view.began_at = min(view.began_at, now)
     view.agenda.advance(now)
     HANDLERS[type(input_)](view, input_, now)
@@ -94,7 +94,7 @@ def step(view: View, input_: i.Input, now: float) -> list[Effect]:
 
 
 def _drain(view: View, now: float) -> None:
-    """End a drain when its time has come, or else see that nothing waits in vain."""
+    """End a drain whose time has come; otherwise see that no jobs wait for others in vain."""
     limit = f"its limit of {view.settings.limit_s:g} s"
     if draining.is_over(view, now):
         comes_late = draining.some_come_late(view)
@@ -106,13 +106,13 @@ def _drain(view: View, now: float) -> None:
 
 
 def deadline(view: View, now: float) -> float:
-    """Return the instant at which the next `Tick` is needed, at the latest."""
+    """Return the latest instant at which the next `Tick` is needed."""
     soon = min(now + view.settings.poll_s, view.stop_at)
     if view.phase != "running":
         return max(soon, now)
     soon = min(soon, draining.limit_at(view))
-    # What was due at the last step and not done waits for something else to happen; what has
-    # become due since that step is for the next one, at once.
+    # What was due at the last step and was not done waits for some other event. What has become
+    # due since then is handled by the next step, at once.
     if view.due_asked is None:
         soon = min(soon, view.due_at if view.stepped_at < view.due_at else view.due_by)
     look_at = view.agenda.next_at()
