@@ -188,8 +188,8 @@ class Admin:
     ) -> Diagnosis:
         """Check the database, say what is wrong and what to do; with `repair`, repair it first.
 
-        The last two checks look at every job, or at the `limit` jobs with the lowest ids. `found` is
-        called with what was repaired, and with each check when it is made.
+        The last two checks look at every job, or at the `limit` jobs with the lowest ids. `found`
+        is called with what was repaired, and with each check when it is made.
         """
         wanted.doctor(repair, limit)
         tell, told = found or (lambda finding: None), progress or untold
@@ -206,8 +206,8 @@ class Admin:
     def migrate(self, *, wait_s: Duration = migrate.WAIT_S, progress: Tell = untold) -> Migrated:
         """Make the schema, or bring it up to date.
 
-        `progress` is told what is waited for. After `wait_s`, LockTimeout is raised and names who is
-        in the way: what was done stays, and another call does the rest.
+        `progress` is told what is waited for. After `wait_s`, LockTimeout is raised and names who
+        is in the way: what was done stays, and another call does the rest.
         """
         refuse_while_loading("a schema was migrated")
         seconds = wanted.wait(wait_s)
