@@ -1,4 +1,4 @@
-"""What `actorq doctor` makes of what it was told: pure functions from facts to findings."""
+"""The judgement of `actorq doctor` on what it has read: pure functions from facts to findings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Level = Literal["ok", "warn", "bad"]
 OLDEST_VERSION = 15
 LONG_SNAPSHOT_S = 600.0
 OLD_XIDS = 1_000_000_000
-"""Half of what PostgreSQL lets pass; vacuum should have frozen the rows at a fifth of this."""
+"""Half of what PostgreSQL allows; vacuum should have frozen the rows at a fifth of this."""
 
 MANY_DEAD = 100_000
 N_TRIGGERS = 6
@@ -32,7 +32,7 @@ STRAYS = {
 
 
 class Check(msgspec.Struct, frozen=True):
-    """Hold one finding; `text` says what is so, and what to do where it is not well."""
+    """One finding; `text` says what was found and, if that is not well, what to do."""
 
     name: str
     level: Level
@@ -70,7 +70,7 @@ def check_autovacuum(facts: dict[str, Any]) -> Check:
 
 
 def check_snapshots(facts: dict[str, Any]) -> Check:
-    """Check that no old transaction keeps dead rows from being removed."""
+    """Check that no old transaction prevents dead rows from being removed."""
     ages = [facts["oldest_snapshot_s"] or 0.0, facts["oldest_prepared_s"] or 0.0]
     text = f"the oldest transaction has been open for {max(ages):.0f} s"
     if max(ages) < LONG_SNAPSHOT_S:
@@ -121,7 +121,7 @@ def check_hidden(tables: list[dict[str, Any]]) -> Check:
 
 
 def check_connection(pooling: Pooling) -> Check:
-    """Check that the connection is the server's own, or ours for as long as we stay."""
+    """Check that this client keeps its server process until it disconnects."""
     if pooling == "none":
         return Check("connection", "ok", "direct")
     if pooling == "session":
@@ -148,7 +148,7 @@ def check_tables(tables: list[dict[str, Any]]) -> Check:
 
 
 def check_references(keys: list[dict[str, Any]]) -> Check:
-    """Check that nobody's foreign key keeps jobs from being pruned, or costs each outcome."""
+    """Check that no foreign key of somebody else's blocks pruning, or slows each outcome."""
     if not keys:
         return Check("references", "ok", "no foreign key refers to job")
     names = ", ".join(f"{key['name']} of {key['from_table']}" for key in keys)
@@ -159,7 +159,7 @@ def check_references(keys: list[dict[str, Any]]) -> Check:
 
 
 def check_nodes(nodes: list[dict[str, Any]]) -> Check:
-    """Check that the supervisors give signs of life."""
+    """Check that all supervisors are alive."""
     late = [node for node in nodes if node["beat_age_s"] > 3 * node["ttl_s"]]
     text = f"{len(nodes) - len(late)} live supervisors"
     if not late:
@@ -169,7 +169,7 @@ def check_nodes(nodes: list[dict[str, Any]]) -> Check:
 
 
 def check_orphans(orphans: dict[str, Any]) -> Check:
-    """Check that no lease is left without its supervisor."""
+    """Check that every lease has its supervisor."""
     if not orphans["n_leases"]:
         return Check("leases", "ok", "each has its supervisor")
     text = (
@@ -180,7 +180,7 @@ def check_orphans(orphans: dict[str, Any]) -> Check:
 
 
 def check_astray(leases: list[dict[str, Any]]) -> Check:
-    """Check that every lease names the lane that its jobs are of."""
+    """Check that every lease names the lane of its jobs."""
     if not leases:
         return Check("lanes", "ok", "every lease names the lane of its jobs")
     n_jobs = sum(lease["n_jobs"] for lease in leases)
@@ -193,7 +193,7 @@ def check_astray(leases: list[dict[str, Any]]) -> Check:
 
 
 def check_sequences(behind: list[dict[str, Any]]) -> Check:
-    """Check that the next ids are free, which restores and replication do not see to."""
+    """Check that the next ids are free; restores and replication do not ensure that."""
     if not behind:
         return Check("ids", "ok", "the sequences are ahead of the rows")
     names = ", ".join(table["name"] for table in behind if table["behind"])

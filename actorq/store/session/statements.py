@@ -1,12 +1,12 @@
-"""The SQL files of the store, found by their names, with their markers filled in.
+"""The SQL files of the store, found by their names, with their placeholders filled in.
 
-`{schema}` becomes the quoted schema name, `{rows}` a list of rows, and `{lock}` a locking clause
-or nothing; nothing else in a statement is ever put together from strings.
+`{schema}` becomes the quoted schema name, `{rows}` a list of rows, and `{lock}` a locking clause or
+nothing; nothing else in a statement is ever assembled from strings.
 
-A file names its parameters, `:lane`, and lists them in its header. PostgreSQL knows numbers only:
-each name becomes that of its place in the list, once, when the file is read. Parameters travel
-beside the text, with one exception: `Calls.together` runs several prepared statements in one
-message, each by an EXECUTE that it puts together, with the parameters as quoted literals.
+A file names its parameters, `:lane`, and lists them in its header. PostgreSQL knows only numbers,
+so each name is replaced by that of its place in the list, once, when the file is read. Parameters
+are sent beside the text, with one exception: `Calls.together` runs several prepared statements in
+one message, each by an EXECUTE with the parameters as quoted literals.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ SQL = Path(__file__).parents[1] / "sql"
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,47}")
 _RESERVED = {"public", "information_schema"}
 _NAMED = re.compile(r"(?<!:):([a-z][a-z0-9_]*)")  # not the type of a cast, which has two colons
-_LISTED = re.compile(r"^--   ([a-z][a-z0-9_]*) ", re.MULTILINE)  # what goes on is indented further
+_LISTED = re.compile(r"^--   ([a-z][a-z0-9_]*) ", re.MULTILINE)  # further lines are indented more
 
 
 def checked_schema(schema: str) -> str:
-    """Return the schema name, or raise ConfigError where it could not be one of ours."""
+    """Return the schema name, or raise ConfigError if it cannot be one of ours."""
     if _SCHEMA.fullmatch(schema) and not schema.startswith("pg_") and schema not in _RESERVED:
         return schema
     raise ConfigError(
@@ -42,7 +42,7 @@ def checked_schema(schema: str) -> str:
 
 @cache
 def _files() -> dict[str, Path]:
-    """Return the place of each statement by its name."""
+    """Return the path of each statement by its name."""
     return {path.stem: path for path in SQL.glob("*/*.sql")}
 
 
@@ -53,7 +53,7 @@ def _text(name: str) -> str:
 
 @cache
 def statement(name: str, schema: str) -> str:
-    """Return the text of NAME.sql for a schema, parameters numbered, comments left out."""
+    """Return the text of NAME.sql for a schema: numbered parameters, no comments."""
     lines = (line for line in _text(name).splitlines() if not line.lstrip().startswith("--"))
     text = "\n".join(lines).replace("{schema}", quoted(schema)).strip().rstrip(";")
     numbers = {param: f"${n}" for n, param in enumerate(parameters_of(name), 1)}
