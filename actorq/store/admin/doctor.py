@@ -43,7 +43,7 @@ from actorq.store.session.faults import Forbidden, translated
 
 UNSERVED_S = 60.0
 UNSERVED_ROWS = 1000
-"""How many rows of `ready` to count for a lane that nobody serves; more become *at least* so many."""
+"""How many rows of `ready` to count for a lane that nobody serves; more show as *at least* this."""
 
 
 class Repaired(msgspec.Struct, frozen=True):
