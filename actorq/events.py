@@ -1,9 +1,9 @@
 """What happened: where events go, and the one subscriber that turns them into log lines.
 
-The engine emits an event after the fact (after the commit, for what the database knows). Names
-are in the past tense, fields are flat, and the only text about them stands in this file. A
-subscriber is any callable that takes an event. It runs in the engine's own thread, so it has
-to be quick; whatever it raises is logged and otherwise ignored.
+The engine emits an event after the fact; for what the database knows, that is after the commit.
+Names are in the past tense, fields are flat, and this file has the only text about them. A
+subscriber is any callable that takes an event. It runs in the engine's own thread, so it has to
+be quick; whatever it raises is logged and otherwise ignored.
 """
 
 from __future__ import annotations
@@ -68,21 +68,21 @@ Subscriber = Callable[[Event], object]
 
 
 class Events:
-    """Hand every event to every subscriber; the log is one unless told otherwise."""
+    """The distribution of events to subscribers, one of which is the log unless told otherwise."""
 
     def __init__(self, *subscribers: Subscriber) -> None:
         self._subscribers: list[Subscriber] = list(subscribers) or [LogLines()]
 
     def subscribe(self, subscriber: Subscriber) -> None:
-        """Add a callable; it sees the events from now on."""
+        """Add a callable, which is called with every event from now on."""
         self._subscribers.append(subscriber)
 
     def emit(self, event: Event) -> None:
-        """Tell all subscribers; never raises because of one of them."""
+        """Call all subscribers; never raises because of one of them."""
         for subscriber in self._subscribers:
             try:
                 subscriber(event)
-            except BaseException:  # SystemExit, or an outcome that a handler's code raises
+            except BaseException:  # SystemExit, or an outcome raised by a handler's code
                 logger("actorq").exception("a subscriber failed on %s: %r", event.name, subscriber)
 
 
@@ -207,7 +207,7 @@ def _ended(event: RunEnded) -> str:
 
 
 _TROUBLES = ("could not start", "rests")
-"""What is said of a kind that a drain has given up."""
+"""What is said about a kind that a drain has given up."""
 
 
 def _counts(completed: int, failed: int, cancelled: int) -> str:
@@ -216,10 +216,10 @@ def _counts(completed: int, failed: int, cancelled: int) -> str:
 
 
 class LogLines:
-    """Write events to the logger `actorq`, bounded for each type of event and kind.
+    """The subscriber that writes events to the logger `actorq`, limited per type and kind.
 
-    A service that is down can fail thousands of jobs a second; past `max_per_s` lines of one
-    type and kind the rest of that second is only counted, and the count is logged.
+    A service that is down can fail thousands of jobs a second. Beyond `max_per_s` lines of one
+    type and kind, the rest of that second is only counted, and the count is logged.
     """
 
     def __init__(self, max_per_s: int = 20, clock: Callable[[], float] = time.monotonic) -> None:
@@ -268,7 +268,7 @@ def _shown(value: object) -> object:
 
 
 def _indented(traceback: object) -> str:
-    """Keep the lines of a traceback apart: the last ones, each escaped and visibly not ours."""
+    """Keep the last lines of a traceback apart, each escaped and indented as not ours."""
     lines = str(traceback).splitlines()[-MAX_TRACEBACK_LINES:]
     return "\n".join(f"    {escape(line, 500)}" for line in lines)
 

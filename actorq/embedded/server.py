@@ -248,7 +248,7 @@ class Server:
         return binaries.find(major, self._bin_dir)
 
     def _check_private(self, directory: Path) -> None:
-        """Refuse a socket directory that somebody else made: the server trusts all who can enter."""
+        """Refuse a socket directory that somebody else made: the server trusts whoever enters."""
         entry = directory.lstat()
         owner = self._user.uid if self._user else os.geteuid()
         private = stat.S_ISDIR(entry.st_mode) and not entry.st_mode & 0o077

@@ -45,7 +45,7 @@ class Outcome(Said):
 
 
 class Done(Outcome):
-    """Complete the job; `result` is stored unless the kind stores none."""
+    """Completion of the job; `result` is stored unless the kind stores none."""
 
     __match_args__ = ("result",)
     result: Any
@@ -55,7 +55,7 @@ class Done(Outcome):
 
 
 class Retry(Outcome):
-    """Charge an attempt and run the job again, after `after_s` or the kind's own delay.
+    """Another attempt at the job, after `after_s` or the kind's own delay; this one is charged.
 
     `after_s` is in seconds, a timedelta, or text like "1h30m"; at most 30 days.
     """
@@ -69,7 +69,7 @@ class Retry(Outcome):
 
 
 class Snooze(Outcome):
-    """Run the job again after `after_s` seconds, at most 30 days; charges nothing."""
+    """Another run of the job after `after_s` seconds, at most 30 days; nothing is charged."""
 
     __match_args__ = ("after_s", "reason")
     after_s: Duration
@@ -80,7 +80,7 @@ class Snooze(Outcome):
 
 
 class Fail(Outcome):
-    """Fail the job for good, even if it has attempts left."""
+    """Failure of the job for good, even if it has attempts left."""
 
     __match_args__ = ("reason",)
     reason: str
@@ -90,7 +90,7 @@ class Fail(Outcome):
 
 
 class Cancel(Outcome):
-    """Cancel the job: it is neither completed nor failed."""
+    """Cancellation of the job: it is neither completed nor failed."""
 
     __match_args__ = ("reason",)
     reason: str
@@ -113,7 +113,7 @@ class HandBack(Said):
 
 
 class RestartActor(HandBack):
-    """Run the batch again in another process, and replace this process with a fresh one.
+    """A request to run the batch again in another process and to replace this one.
 
     For faults of the process rather than of the jobs: a lost connection, a device that hangs. A job
     that asks for it again and again is charged in the end.
@@ -126,7 +126,7 @@ class RestartActor(HandBack):
 
 
 class RestKind(HandBack):
-    """Run nothing of this kind in this supervisor for `after_s` seconds, at most 30 days.
+    """A request to run nothing of this kind here for `after_s` seconds, at most 30 days.
 
     For faults of neither the jobs nor the process: a service that is down, or that asks for fewer
     requests.
