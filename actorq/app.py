@@ -96,8 +96,8 @@ class App:
         """Declare a kind without its handler, for processes that only enqueue it.
 
         `args` is the type of its args: a msgspec Struct, dataclass, TypedDict, pydantic model or
-        anything else that JSON can hold; without it, any JSON value is accepted. `nan` says what NaN
-        and infinity become.
+        anything else that JSON can hold; without it, any JSON value is accepted. `nan` says what
+        NaN and infinity become.
         """
         codec = ArgsCodec(args, max_bytes=self.max_args_bytes)
         known = self.kinds.get(name)
@@ -228,8 +228,8 @@ class App:
         scheduled jobs and other supervisors, up to `limit_s` (an hour).
 
         0: done. 1: due jobs are left, because their kind could not start or rests, or because the
-        run was stopped; with `until_final` also if any job failed or is left. The last log line says
-        how many jobs were run and how many are left. Other codes are those of `run`.
+        run was stopped; with `until_final` also if any job failed or is left. The last log line
+        says how many jobs were run and how many are left. Other codes are those of `run`.
         """
         return self.run(kinds=kinds, queues=queues, drain=True, **settings)
 
@@ -240,7 +240,7 @@ class App:
         queues: Sequence[str] | None = None,
         **settings: Unpack[RunSettings],
     ) -> int:
-        """Run in a thread of its own; cancelling this stops the supervisor and waits for its end."""
+        """Run in a thread of its own; cancelling it stops the supervisor and waits for its end."""
         import asyncio
 
         from actorq.supervisor.engine import Engine
