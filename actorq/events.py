@@ -97,12 +97,19 @@ LINES: dict[type[Event], tuple[int, str]] = {
     SupervisorFailed: (ERROR, "supervisor cannot go on: {error}"),
     SupervisorDisowned: (
         ERROR,
-        "node {node} was declared dead by others: its work is dropped, going on as {new_node}",
+        "node {node} was declared dead by others: its unwritten outcomes are dropped, and their"
+        " jobs run again; going on as {new_node}",
     ),
     KindAvailable: (INFO, "kind {kind} available"),
-    KindUnavailable: (ERROR, "kind {kind} unavailable, next try in {retry_in_s} s"),
-    KindResting: (ERROR, "kind {kind} rests for {rest_s} s, for it is no job's own fault: {error}"),
-    RetryFunctionFailed: (WARNING, "retry of kind {kind}: {error}; the default delay serves"),
+    KindUnavailable: (
+        ERROR,
+        "kind {kind} unavailable: no actor can start, so its jobs wait; next try in {retry_in_s} s",
+    ),
+    KindResting: (
+        ERROR,
+        "kind {kind} rests for {rest_s} s; no job is at fault or charged: {error}",
+    ),
+    RetryFunctionFailed: (WARNING, "retry of kind {kind}: {error}; the default delay applies"),
     BatchLimited: (WARNING, "batches of kind {kind} limited to {limit:job}"),
     ActorReady: (INFO, "actor {kind}/{slot} ready"),
     ActorBootFailed: (ERROR, "actor {kind}/{slot} cannot start: {error}\n{traceback}"),
@@ -117,7 +124,7 @@ LINES: dict[type[Event], tuple[int, str]] = {
     ),
     BatchHandedBack: (
         WARNING,
-        "batch {lease} handed back, {n_jobs} jobs of {kind}/{slot} uncharged: {reason}",
+        "batch {lease} handed back, {n_jobs:job} of {kind}/{slot} uncharged: {reason}",
     ),
     JobFailed: (
         ERROR,
@@ -125,19 +132,33 @@ LINES: dict[type[Event], tuple[int, str]] = {
     ),
     BatchSettled: (DEBUG, "batch {lease} settled: {n_jobs:job} of {kind}, {n_completed} completed"),
     SettleDelayed: (WARNING, "settle delayed, {n_jobs:outcome} kept: {reason}"),
-    SettleMissed: (ERROR, "outcomes refused by job rows that had changed: ids {ids}"),
-    RepairDelayed: (WARNING, "jobs not made ready again yet, tried again: ids {ids}: {reason}"),
-    LeaseLost: (WARNING, "lease {lease} lost: the outcomes of {n_jobs:job} of {kind} are dropped"),
-    LeaseFound: (WARNING, "lease {lease} was not held by anybody here: given back"),
+    SettleMissed: (
+        ERROR,
+        "outcomes not written, because somebody had changed their job rows; those of the jobs that"
+        " are still pending run again: ids {ids}",
+    ),
+    RepairDelayed: (WARNING, "jobs could not be made ready yet, trying again: ids {ids}: {reason}"),
+    LeaseLost: (
+        WARNING,
+        "lease {lease} was taken away: the outcomes of {n_jobs:job} of {kind} are dropped",
+    ),
+    LeaseFound: (
+        WARNING,
+        "lease {lease} is this node's, but unknown here: its jobs are given back",
+    ),
     ProtocolBroken: (
         ERROR,
-        "actor {kind}/{slot} broke the protocol in batch {lease}: it is killed",
+        "actor {kind}/{slot} gave two outcomes, or a wrong one, for batch {lease}: it is killed",
     ),
     NodeReaped: (WARNING, "node {node} reaped: {n_jobs:job} given back"),
     ConnectionLost: (WARNING, "connection lost ({duty}): {error}"),
     ConnectionRestored: (INFO, "connection restored ({duty}) after {down_s} s"),
-    DutyFailed: (WARNING, "{duty}: a statement failed and is tried again: {error}"),
-    ArgsTypeChanged: (WARNING, "args of kind {kind} changed their type: {old} before, {new} now"),
+    DutyFailed: (WARNING, "{duty}: a statement failed and will be tried again: {error}"),
+    ArgsTypeChanged: (
+        WARNING,
+        "args of kind {kind} changed their type: {old} before, {new} now;"
+        " jobs enqueued before may fail",
+    ),
 }
 
 _RETRIED = (

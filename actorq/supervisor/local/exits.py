@@ -44,7 +44,7 @@ class ExitInfo(msgspec.Struct, frozen=True):
         if self.signal is not None:
             return f"the actor was ended by {self.signal}"
         if self.code is None:
-            return "the actor has ended, nobody knows how"
+            return "the actor has ended, and its exit code is not known"
         return f"the actor left with exit code {self.code}"
 
 
