@@ -312,7 +312,7 @@ class _Running:
     def _raised(self, error: BaseException) -> None:
         if self._batch._outbox.is_told(self._position):  # the first outcome counts
             logger("actorq.actor").warning(
-                "job %d has its outcome already, but raised then", self.job().id, exc_info=error
+                "job %d raised after it had its outcome, which stays", self.job().id, exc_info=error
             )
             return
         verdict = Verdict(self._position, "error", error=failure_of(error, self._fatal))

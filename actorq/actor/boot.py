@@ -164,8 +164,8 @@ def _is_program(path: str) -> bool:
     if _GUARD.search(Path(path).read_bytes()):
         return True
     logger("actorq").warning(
-        "actors do not load %s, as it has no line  if __name__ == '__main__':  above what it does. "
-        "What it sets before it imports handlers is not there for them",
+        "actors do not load %s, because it has no line  if __name__ == '__main__':  above what it "
+        "does. What it sets before it imports handlers is missing in them",
         path,
     )
     return False

@@ -23,11 +23,11 @@ MANY_DEAD = 100_000
 N_TRIGGERS = 6
 
 STRAYS = {
-    "lost": "pending, but neither waiting nor leased: they would never run",
-    "both": "waiting and leased at once: they would run twice",
-    "twice": "waiting twice: they would run twice",
+    "lost": "pending, but neither waiting nor leased, so never run",
+    "both": "waiting and leased at once, so run twice",
+    "twice": "waiting twice, so run twice",
     "stale": "waiting, but final or gone",
-    "misplaced": "waiting in the wrong place: cancel would not find them",
+    "misplaced": "waiting in the wrong place, where cancel does not look",
 }
 
 
@@ -152,7 +152,7 @@ def check_references(keys: list[dict[str, Any]]) -> Check:
     if not keys:
         return Check("references", "ok", "no foreign key refers to job")
     names = ", ".join(f"{key['name']} of {key['from_table']}" for key in keys)
-    text = f"foreign keys refer to job, which makes every outcome dearer: {names}"
+    text = f"foreign keys refer to job, which slows every outcome down: {names}"
     if any(key["keeps"] for key in keys):
         text += "; prune keeps the jobs that they name, unless they say ON DELETE SET NULL"
     return Check("references", "warn", text)
@@ -161,7 +161,7 @@ def check_references(keys: list[dict[str, Any]]) -> Check:
 def check_nodes(nodes: list[dict[str, Any]]) -> Check:
     """Check that all supervisors are alive."""
     late = [node for node in nodes if node["beat_age_s"] > 3 * node["ttl_s"]]
-    text = f"{len(nodes) - len(late)} live supervisors"
+    text = count(len(nodes) - len(late), "live supervisor")
     if not late:
         return Check("supervisors", "ok", text)
     names = ", ".join(f"{n['host']} pid {n['pid']} ({n['beat_age_s']:.0f} s)" for n in late[:5])
@@ -185,9 +185,8 @@ def check_astray(leases: list[dict[str, Any]]) -> Check:
         return Check("lanes", "ok", "every lease names the lane of its jobs")
     n_jobs = sum(lease["n_jobs"] for lease in leases)
     text = (
-        f"{len(leases)} leases name the lane of another kind or queue than that of their"
-        f" {n_jobs:,} jobs (job {leases[0]['job']}), as after a restore into other lanes."
-        " Mend with: actorq doctor --repair"
+        f"{count(n_jobs, 'job')} under {count(len(leases), 'lease')} of another kind or queue (job"
+        f" {leases[0]['job']}), as after a restore into other lanes. Run: actorq doctor --repair"
     )
     return Check("lanes", "bad", text)
 
@@ -198,7 +197,7 @@ def check_sequences(behind: list[dict[str, Any]]) -> Check:
         return Check("ids", "ok", "the sequences are ahead of the rows")
     names = ", ".join(table["name"] for table in behind if table["behind"])
     if not names:
-        return Check("ids", "warn", "not looked at, for this role may not read the sequences")
+        return Check("ids", "warn", "not checked, because this role may not read the sequences")
     text = f"the sequence is behind the rows of {names}: actorq doctor --repair"
     return Check("ids", "bad", text)
 
@@ -227,7 +226,7 @@ def check_strays(found: dict[int, str]) -> Check:
         f"{n:,} {STRAYS[what]} (job {_first(found, what)})"
         for what, n in sorted(Counter(found.values()).items())
     ]
-    return Check("membership", "bad", "; ".join(parts) + ". Mend with: actorq doctor --repair")
+    return Check("membership", "bad", "; ".join(parts) + ". Run: actorq doctor --repair")
 
 
 def check_unmatched(found: dict[int, str]) -> Check:
@@ -238,7 +237,7 @@ def check_unmatched(found: dict[int, str]) -> Check:
         f"{n:,} {UNMATCHED[what]} (job {_first(found, what)})"
         for what, n in sorted(Counter(found.values()).items())
     ]
-    return Check("belongings", "warn", "; ".join(parts) + ". Mend with: actorq doctor --repair")
+    return Check("belongings", "warn", "; ".join(parts) + ". Run: actorq doctor --repair")
 
 
 def worst(checks: Iterable[Check]) -> Level:

@@ -87,7 +87,7 @@ def examine(
         try:
             yield from look(conn, schema, extent)
         except Forbidden as exc:
-            yield Check(name, "warn", f"not looked at, for this role may not: {exc}")
+            yield Check(name, "warn", f"not checked, because this role may not: {exc}")
 
 
 def _look_at_facts(conn: Conn, schema: str, extent: _Extent) -> Iterator[Check]:

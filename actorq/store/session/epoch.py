@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn
 
-MOVED = "the server has turned read-only, or another one takes writes now: connecting anew"
+MOVED = "the server has become read-only, or another one accepts writes now: reconnecting"
 
 
 class Epoch:

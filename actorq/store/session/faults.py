@@ -65,7 +65,7 @@ _BY_CODE: dict[str, Remedy] = {
 _NUMBERED = {"job_pkey", "lane_pkey", "failure_pkey"}
 _BEHIND = (
     "the sequence is behind its table, as after a restore or a switch to a replica. "
-    "Mend with: actorq doctor --repair"
+    "Run: actorq doctor --repair"
 )
 _BY_CLASS: dict[str, Remedy] = {
     "08": "reconnect",
