@@ -1,4 +1,4 @@
-"""The app: the kinds of a program, the database they live in, and the ways to run them."""
+"""The app: the kinds of a program, the database that holds their jobs, and the ways to run them."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ MAX_ARGS_BYTES = 16 * 1024 * 1024
 
 
 class App:
-    """Declare kinds, bind handlers, enqueue, run.
+    """The kinds of one program: declare them, bind handlers, enqueue and run jobs.
 
-    Making one opens nothing. The database is `dsn`, else ACTORQ_DSN, else libpq's PG*
-    variables; with `embedded`, a private server on this machine, started at the first use.
-    With `allow_undeclared`, `enqueue` by name takes names nobody declared. `pooler` says that
-    the DSN leads to a transaction pooler: enough to enqueue, never to run.
+    Creating an app opens nothing. The database is `dsn`, else ACTORQ_DSN, else libpq's PG*
+    variables; with `embedded`, a private server on this machine, started when it is first used.
+    With `allow_undeclared`, `enqueue` by name accepts names that nobody declared. `pooler` says
+    that the DSN leads to a transaction pooler: enough to enqueue, but not to run jobs.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class App:
         self.database = Database(dsn, schema, embedded=embedded, pooler=pooler)
         self._client = Client(self.database)
         self.home = str(sys._getframe(1).f_globals.get("__name__", ""))
-        self.entry = ""  # what `actorq run` was told: MODULE:APP
+        self.entry = ""  # MODULE:APP as given to `actorq run`
         self.allow_undeclared = allow_undeclared
         self.max_args_bytes = check_integer("max_args_bytes", max_args_bytes, 1, MAX_ARGS_BYTES)
         self.kinds: dict[str, Kind] = {}
@@ -62,7 +62,7 @@ class App:
 
     @property
     def schema(self) -> str:
-        """Return the schema that its jobs live in."""
+        """Return the schema that holds its jobs."""
         return self.database.schema
 
     @property
@@ -71,7 +71,7 @@ class App:
         return self.database.pooler
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Send an app as its kinds and settings: no connection, no event, and no password."""
+        """Reduce an app to its kinds and settings: no connection, no event, and no password."""
         settings = (self.schema, self.allow_undeclared, self.max_args_bytes, self.pooler)
         return _sent, settings, self.kinds
 
@@ -96,8 +96,8 @@ class App:
         """Declare a kind without its handler, for processes that only enqueue it.
 
         `args` is the type of its args: a msgspec Struct, dataclass, TypedDict, pydantic model or
-        anything else JSON can hold; without it any JSON value is taken. `nan` says what NaN and
-        infinity become.
+        anything else that JSON can hold; without it, any JSON value is accepted. `nan` says what
+        NaN and infinity become.
         """
         codec = ArgsCodec(args, max_bytes=self.max_args_bytes)
         known = self.kinds.get(name)
@@ -115,14 +115,14 @@ class App:
     def actor(
         self, name: str, *, queue: str = DEFAULT_QUEUE, **settings: Unpack[ActorSettings]
     ) -> Decorator:
-        """Return the decorator that declares a kind and binds its handler in one.
+        """Return the decorator that declares a kind and at once binds its handler.
 
         A function with a parameter annotated Batch[T], or a class with `handle`, is given whole
         batches. The args of any other function, or of a class's `handle_one`, are its own
         parameters, one job at a time; one annotated `Job` is the job itself.
 
-        Where a function given as `retry` raises or returns no number, the default delay serves,
-        and an event `RetryFunctionFailed` says so.
+        If a function given as `retry` raises or returns no number, the default delay applies, and
+        an event `RetryFunctionFailed` reports it.
         """
         if callable(name):
             said = getattr(name, "__name__", "name")
@@ -201,11 +201,10 @@ class App:
         drain: bool = False,
         **settings: Unpack[RunSettings],
     ) -> int:
-        """Run the kinds that have a handler here until told to stop; returns the exit code.
+        """Run the kinds that have a handler here until told to stop; return the exit code.
 
         0: it has stopped in order. 1: its stop was cut short, outcomes were not written, or a
-        drain was not done. 3: the database would not let it go on, 4: nor would the schema; the
-        log says why.
+        drain was not finished. 3: the database made it stop; 4: the schema did. The log says why.
 
         Settings are ttl_s, poll_s, grace_s, notify, settle_rows, and those of `drain`; durations
         are seconds, a timedelta, or text like "1h30m". Raises ConfigError for wrong ones, and
@@ -223,14 +222,14 @@ class App:
         queues: Sequence[str] | None = None,
         **settings: Unpack[RunSettings],
     ) -> int:
-        """Run until nothing is due any more; returns the exit code.
+        """Run until nothing is due any more; return the exit code.
 
-        With `until_final=True`, until nothing is to be run any more: it waits for retries,
-        snoozed and scheduled jobs and other supervisors, up to `limit_s` (an hour).
+        With `until_final=True`, run until every job is final: this waits for retries, snoozed and
+        scheduled jobs and other supervisors, up to `limit_s` (an hour).
 
-        0: done. 1: due jobs are left, as their kind could not start or rests, or as it was
-        stopped; until all is final also if any job failed or is left. The log ends with how many
-        jobs were run and are left. Other codes are those of `run`.
+        0: done. 1: due jobs are left, because their kind could not start or rests, or because the
+        run was stopped; with `until_final` also if any job failed or is left. The last log line
+        says how many jobs were run and how many are left. Other codes are those of `run`.
         """
         return self.run(kinds=kinds, queues=queues, drain=True, **settings)
 
@@ -241,7 +240,7 @@ class App:
         queues: Sequence[str] | None = None,
         **settings: Unpack[RunSettings],
     ) -> int:
-        """Run in a thread of its own; cancelling it stops the supervisor and waits for that."""
+        """Run in a thread of its own; cancelling it stops the supervisor and waits for its end."""
         import asyncio
 
         from actorq.supervisor.engine import Engine
@@ -303,15 +302,15 @@ class App:
     # ---- the database ---------------------------------------------------------------------
 
     def relocate(self, dsn: str | None, schema: str) -> None:
-        """Have the jobs live elsewhere than declared; without a DSN, in that schema there.
+        """Move the place of the jobs; without a DSN, to another schema of the same database.
 
-        The command line decides so for its supervisor, and a supervisor for its actors.
+        The command line decides this for its supervisor, and a supervisor for its actors.
         """
         self.client.close()
         self.database.relocate(dsn, schema)
 
     def dsn(self) -> str:
-        """Return the DSN, starting the private server if that is what the app has."""
+        """Return the DSN; if the app has a private server, start it."""
         return self.database.dsn()
 
     @property
@@ -326,27 +325,27 @@ class App:
 
     @functools.cached_property
     def admin(self) -> Admin:
-        """Return what the commands do: status, jobs, retry, cancel, prune, doctor, migrate."""
+        """Return the administration: status, jobs, retry, cancel, prune, doctor, migrate."""
         from actorq.admin import Admin
 
         return Admin(self)
 
     @functools.cached_property
     def async_admin(self) -> AsyncAdmin:
-        """Return the same for asyncio."""
+        """Return the administration for asyncio."""
         from actorq.admin import AsyncAdmin
 
         return AsyncAdmin(self)
 
     @functools.cached_property
     def events(self) -> Events:
-        """Return where this app's supervisor tells what happened."""
+        """Return the events of this app's supervisor, to subscribe to them."""
         from actorq.events import Events
 
         return Events()
 
     def close(self) -> None:
-        """Close idle connections, and let go of the private server."""
+        """Close idle connections, and leave the private server."""
         self.client.close()
         self.database.close()
 
@@ -367,7 +366,7 @@ def _sent(schema: str, allow_undeclared: bool, max_args_bytes: int, pooler: bool
 
 
 def _named(queues: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the queues to serve, none for those of the kinds themselves."""
+    """Return the queues to serve; none means those of the kinds themselves."""
     if isinstance(queues, str) or (queues is not None and not queues):
         raise ConfigError(f"queues={queues!r}: give a list of names, or leave it out for all")
     return tuple(queues or ())

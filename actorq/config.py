@@ -13,28 +13,28 @@ from actorq.errors import ConfigError
 VARIABLE = "ACTORQ_DSN"
 _LIBPQ = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE", "PGSERVICEFILE")
 
-# To the last @ of the word, for a password may hold any character that should have been escaped;
-# and without :// as well, for that may have been forgotten.
+# This matches up to the last @ of the word, because a password may contain any character that
+# should have been escaped; and also without ://, which may have been forgotten.
 _IN_URL = re.compile(r"(?<=://)([^/?#@:\s]*):(\S*)@|(?<![^\s'\"])([^/?#@:\s'\"=]+):([^\s/]\S*)@")
 _SCHEME = re.compile(r"\s*([A-Za-z][\w+.:-]*)://")
 _AS_SETTING = re.compile(r"(?i)\b((?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'?|(?:\\.|[^\s&\\])+)")
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True):
-    """Say where jobs live: the database and its schema. It is told to actors, never shown."""
+    """Where jobs are: the database and its schema. Actors are told it, but it is never shown."""
 
     dsn: str
     schema: str
 
     def __repr__(self) -> str:
-        return f"Place(schema={self.schema!r})"  # a DSN may hold a password
+        return f"Place(schema={self.schema!r})"  # a DSN may contain a password
 
 
 def find_dsn(dsn: str | None = None, environ: Mapping[str, str] | None = None) -> str:
     """Return the DSN to use; an empty one leaves everything to the PG* variables.
 
-    Raises ConfigError if nothing says where the database is: a private empty one in its
-    place would take jobs that nobody ever sees.
+    Raises ConfigError if nothing says where the database is: an empty private one instead would
+    take jobs that nobody ever sees.
     """
     if dsn is not None:
         return _checked(dsn, "dsn")

@@ -1,6 +1,6 @@
-"""What is read out of a handler where it is declared: how it is called, and with what.
+"""What a handler's declaration says: how the handler is called, and with what.
 
-A mistake is said here, on the line that makes it, rather than by the first batch.
+A mistake is reported here, on the line that makes it, rather than by the first batch.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from actorq.args.types import hints_of
 from actorq.errors import ConfigError
 
 BATCH = "batch"
-"""What a parameter for a batch is mostly called."""
+"""The usual name of a parameter for a batch."""
 
 
 _METHODS = {"class": "handle", "job_class": "handle_one"}
 
 
 class Origin(NamedTuple):
-    """Tell one piece of source code, as it was read, from others."""
+    """A piece of source code as it was read, to tell it from others."""
 
     module: Any  # the module's spec, which a reload replaces
     namespace: Any
@@ -36,7 +36,7 @@ class Origin(NamedTuple):
 
 
 def shape_of(handler: Any) -> Shape:
-    """Return how a handler is to be called; raises ConfigError for what cannot be called so."""
+    """Return how a handler is called; raises ConfigError if it cannot be called at all."""
     if inspect.isclass(handler):
         return _shape_of_class(handler)
     if kind_behind(handler) is not None:
@@ -57,7 +57,7 @@ def shape_of(handler: Any) -> Shape:
 
 
 def codec_of(handler: Any, shape: Shape, max_bytes: int) -> ArgsCodec:
-    """Return the codec that a handler's own annotations mean."""
+    """Return the codec that a handler's own annotations imply."""
     if shape in ("job", "job_class"):
         return ArgsCodec.of_function(
             called(handler, shape), max_bytes=max_bytes, without=not_args(handler, shape)
@@ -71,14 +71,14 @@ def called(handler: Any, shape: Shape) -> Any:
 
 
 def handled_type(handler: Any, shape: Shape) -> Any:
-    """Return the T of a handler's Batch[T] annotation, Any where it says nothing."""
+    """Return the T of a handler's Batch[T] annotation, Any if there is none."""
     hints = hints_of(called(handler, shape)).values()
     batch = next((hint for hint in hints if _is(hint, Batch)), None)
     return next(iter(get_args(batch)), Any)
 
 
 def job_parameter(handler: Any, shape: Shape) -> str | None:
-    """Return the parameter, annotated Job, that is given the job itself; None if there is none."""
+    """Return the parameter annotated Job, which takes the job itself; None if there is none."""
     if shape not in ("job", "job_class"):
         return None
     hints = hints_of(called(handler, shape))
@@ -89,13 +89,13 @@ def job_parameter(handler: Any, shape: Shape) -> str | None:
 
 
 def not_args(handler: Any, shape: Shape) -> tuple[str, ...]:
-    """Return the parameters of a per-job handler that are no args of the job."""
+    """Return the parameters of a per-job handler that are not args of the job."""
     own = _own_parameter(handler, "handle_one") if shape == "job_class" else None
     return tuple(name for name in (own, job_parameter(handler, shape)) if name is not None)
 
 
 def check_one_parameter(handler: Any, shape: Shape, kind: str) -> None:
-    """Refuse a per-job handler that cannot take the args of a declared kind as its one argument."""
+    """Refuse a per-job handler that cannot take a declared kind's args as its only argument."""
     function = called(handler, shape)
     signature = _without(function, not_args(handler, shape))
     try:
@@ -108,7 +108,7 @@ def check_one_parameter(handler: Any, shape: Shape, kind: str) -> None:
 
 
 def origin_of(handler: Any, shape: Shape) -> Origin | None:
-    """Return where a handler's source stands, None where nobody can tell."""
+    """Return where a handler's source is, None if that is unknown."""
     function = inspect.unwrap(called(handler, shape))
     code = getattr(function, "__code__", None)
     if code is None:
@@ -118,9 +118,9 @@ def origin_of(handler: Any, shape: Shape) -> Origin | None:
 
 
 def is_beside(one: Origin | None, other: Origin | None) -> bool:
-    """Return whether two pieces of source stand side by side, rather than one being the other anew.
+    """Return whether two pieces of source are side by side, rather than the same one read again.
 
-    A reload has another spec, a notebook's cell run again another file or the same line.
+    A reload has another spec; a notebook cell that is run again has another file or the same line.
     """
     if one is None or other is None:
         return False
@@ -129,13 +129,13 @@ def is_beside(one: Origin | None, other: Origin | None) -> bool:
 
 
 def where(handler: Any, origin: Origin | None) -> str:
-    """Return a handler's name, and where its source stands if that is known."""
+    """Return a handler's name, and where its source is if that is known."""
     place = "" if origin is None else f" at {origin.file}:{origin.line}"
     return f"{handler.__qualname__}{place}"
 
 
 def is_importing(module: str) -> bool:
-    """Return whether this is a part of a module's own code, so that its import does it again."""
+    """Return whether this runs during the import of a module, so that its import repeats it."""
     frame: FrameType | None = sys._getframe()
     while frame is not None:
         name = frame.f_globals.get("__name__")
@@ -228,7 +228,7 @@ def _check_no_generator(function: Any) -> None:
 
 
 def _own_parameter(handler: Any, method: str) -> str | None:
-    """Return what a method calls the object, None where it is not given one."""
+    """Return what a method calls its object, None if it does not get one."""
     function = getattr(handler, method)
     if isinstance(inspect.getattr_static(handler, method), staticmethod | classmethod):
         return None
@@ -255,7 +255,7 @@ def _binds(signature: inspect.Signature, n: int) -> bool:
 
 
 def _is(hint: Any, wanted: type) -> bool:
-    """Return whether a hint is a type, with its parameters or without, or that or None."""
+    """Return whether a hint is a type, with its parameters or without, or that type or None."""
     if get_origin(hint) in (Union, UnionType):
         return any(_is(arg, wanted) for arg in get_args(hint))
     return (get_origin(hint) or hint) is wanted

@@ -1,6 +1,6 @@
-"""Spans of time as people give them: seconds, a timedelta, or text like `90s`, `1h30m`, `7d`.
+"""Durations as people write them: seconds, a timedelta, or text like `90s`, `1h30m`, `7d`.
 
-One parser for every setting, option and argument that takes one; inside, all are seconds.
+This is the only parser, for every setting, option and argument; internally all are seconds.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ UNITS_S = {"w": 604_800.0, "d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms"
 
 MAX_CHARS = 100
 CENTURY_S = 100 * 365.25 * 86_400
-"""The longest span that makes sense where nothing else limits it."""
+"""The longest duration that makes sense if nothing else limits it."""
 
 _NUMBER = r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+"
 _PART = re.compile(rf"({_NUMBER})\s*(ms|[wdhms])\s*")
@@ -26,9 +26,9 @@ _TEXT = re.compile(rf"\s*(?:({_NUMBER})|(?:{_PART.pattern.replace('(', '(?:', 1)
 
 
 def seconds_of(value: object) -> float | None:
-    """Return the seconds that a value means, None if it means none; NaN is none.
+    """Return the seconds that a value means, None if it means none; NaN means none.
 
-    A number stays what it is: whole seconds stay whole.
+    A number is returned unchanged: whole seconds stay whole.
     """
     if isinstance(value, timedelta):
         return value.total_seconds()

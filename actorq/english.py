@@ -1,4 +1,4 @@
-"""Words for whoever reads a message: *an int*, *1 job*, *3 batches*."""
+"""Words for messages: *an int*, *1 job*, *3 batches*."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ def a(value: object) -> str:
 
 
 def count(n: int, what: str, many: str = "") -> str:
-    """Return a number with its noun in the right number; `many` where that is not + s."""
+    """Return a number with its noun in singular or plural; `many` if the plural is not + s."""
     return f"{n:,} {what}" if n == 1 else f"{n:,} {many or what + 's'}"

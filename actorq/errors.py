@@ -1,4 +1,4 @@
-"""Every error a user can meet, in one tree.
+"""Every error that a user can meet, in one tree.
 
 ActorqError
 ├─ ConfigError            a setting or declaration is wrong; nothing was started
@@ -6,66 +6,66 @@ ActorqError
 │  ├─ UnknownKind         the kind was never declared on this app
 │  ├─ ArgsInvalid         the args do not fit the kind's type, or cannot be stored
 │  └─ ArgsTooLarge        the args exceed the size or depth limit
-├─ StoreError             the database said no
-│  ├─ StoreUnavailable    it cannot be reached, or the connection is gone: try again
+├─ StoreError             the database refused a statement
+│  ├─ StoreUnavailable    it cannot be reached, or the connection was lost: try again
 │  ├─ SchemaMismatch      its schema is missing, too old or too new: migrate
 │  └─ RowRefused          it refuses a value: the statement can never succeed as sent
-├─ ProtocolError          a frame from the other end of a pipe is not what was agreed
-├─ EmbeddedError          the private PostgreSQL server cannot be had or started
+├─ ProtocolError          a frame from the other end of a pipe is malformed
+├─ EmbeddedError          no private PostgreSQL server could be found or started
 └─ InternalError          a bug in actorq: the message names the broken invariant
 """
 
 
 class ActorqError(Exception):
-    """Be the parent of every error that actorq raises on purpose."""
+    """The base class of every error that actorq raises on purpose."""
 
 
 class ConfigError(ActorqError):
-    """Say which setting or declaration is wrong and what would be right."""
+    """A wrong setting or declaration; the message says what would be right."""
 
 
 class EnqueueError(ActorqError):
-    """Say why a job was not enqueued; of many, `item` is the number of the one, from 0."""
+    """A job that was not enqueued, and why; of many, `item` is its number, from 0."""
 
     item: int | None = None
     reason: str = ""  # without the item's number
 
 
 class UnknownKind(EnqueueError):
-    """Say that a kind was never declared on this app."""
+    """A kind that was never declared on this app."""
 
 
 class ArgsInvalid(EnqueueError):
-    """Say how the args do not fit the kind's type or cannot be stored."""
+    """Args that do not fit the kind's type or cannot be stored."""
 
 
 class ArgsTooLarge(EnqueueError):
-    """Say which limit the args exceed and by how much."""
+    """Args that exceed a limit; the message says which, and by how much."""
 
 
 class StoreError(ActorqError):
-    """Say what the database refused."""
+    """A refusal by the database."""
 
 
 class StoreUnavailable(StoreError):
-    """Say that the database cannot be reached or the connection was lost."""
+    """A database that cannot be reached, or a connection that was lost."""
 
 
 class SchemaMismatch(StoreError):
-    """Say that the schema is missing, too old or too new, and how to migrate it."""
+    """A schema that is missing, too old or too new; the message says how to migrate it."""
 
 
 class RowRefused(StoreError):
-    """Say that the database refuses a value, so that sending it again cannot help."""
+    """A value that the database refuses, so that sending it again cannot help."""
 
 
 class ProtocolError(ActorqError):
-    """Say what in a frame broke the protocol; the peer is at fault."""
+    """A frame that broke the protocol; the peer is at fault."""
 
 
 class EmbeddedError(ActorqError):
-    """Say why no private PostgreSQL server could be found or started."""
+    """A private PostgreSQL server that could not be found or started."""
 
 
 class InternalError(ActorqError):
-    """Name the invariant that actorq itself broke."""
+    """An invariant that actorq itself broke; the message names it."""

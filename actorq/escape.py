@@ -1,6 +1,6 @@
-"""Make text from elsewhere fit to be shown: one line, no control characters.
+"""Make text from elsewhere safe to show: one line, no control characters.
 
-Called by everything that prints or logs a string which the database, a handler or a user wrote.
+Everything that prints or logs a string written by the database, a handler or a user calls this.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def escape(text: str, max_chars: int | None = None) -> str:
 def ascii_json(text: str) -> str:
     """Return JSON text as one line of ASCII with the same meaning.
 
-    Outside of strings JSON has only ASCII, and inside of them no raw control character is
+    Outside of strings JSON is pure ASCII, and inside of them raw control characters are not
     allowed; so line ends can become blanks and everything else can become an escape.
     """
     return _BEYOND_ASCII.sub(_json_escaped, text)

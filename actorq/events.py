@@ -1,9 +1,9 @@
 """What happened: where events go, and the one subscriber that turns them into log lines.
 
-The engine emits an event after the fact (after the commit, for what the database knows). Names
-are in the past tense, fields are flat, and the only text about them stands in this file. A
-subscriber is any callable that takes an event. It runs in the engine's own thread, so it has
-to be quick; whatever it raises is logged and otherwise ignored.
+The engine emits an event after the fact; for what the database knows, that is after the commit.
+Names are in the past tense, fields are flat, and this file has the only text about them. A
+subscriber is any callable that takes an event. It runs in the engine's own thread, so it has to
+be quick; whatever it raises is logged and otherwise ignored.
 """
 
 from __future__ import annotations
@@ -68,21 +68,21 @@ Subscriber = Callable[[Event], object]
 
 
 class Events:
-    """Hand every event to every subscriber; the log is one unless told otherwise."""
+    """The distribution of events to subscribers, one of which is the log unless told otherwise."""
 
     def __init__(self, *subscribers: Subscriber) -> None:
         self._subscribers: list[Subscriber] = list(subscribers) or [LogLines()]
 
     def subscribe(self, subscriber: Subscriber) -> None:
-        """Add a callable; it sees the events from now on."""
+        """Add a callable, which is called with every event from now on."""
         self._subscribers.append(subscriber)
 
     def emit(self, event: Event) -> None:
-        """Tell all subscribers; never raises because of one of them."""
+        """Call all subscribers; never raises because of one of them."""
         for subscriber in self._subscribers:
             try:
                 subscriber(event)
-            except BaseException:  # SystemExit, or an outcome that a handler's code raises
+            except BaseException:  # SystemExit, or an outcome raised by a handler's code
                 logger("actorq").exception("a subscriber failed on %s: %r", event.name, subscriber)
 
 
@@ -97,12 +97,19 @@ LINES: dict[type[Event], tuple[int, str]] = {
     SupervisorFailed: (ERROR, "supervisor cannot go on: {error}"),
     SupervisorDisowned: (
         ERROR,
-        "node {node} was declared dead by others: its work is dropped, going on as {new_node}",
+        "node {node} was declared dead by others: its unwritten outcomes are dropped, and their"
+        " jobs run again; going on as {new_node}",
     ),
     KindAvailable: (INFO, "kind {kind} available"),
-    KindUnavailable: (ERROR, "kind {kind} unavailable, next try in {retry_in_s} s"),
-    KindResting: (ERROR, "kind {kind} rests for {rest_s} s, for it is no job's own fault: {error}"),
-    RetryFunctionFailed: (WARNING, "retry of kind {kind}: {error}; the default delay serves"),
+    KindUnavailable: (
+        ERROR,
+        "kind {kind} unavailable: no actor can start, so its jobs wait; next try in {retry_in_s} s",
+    ),
+    KindResting: (
+        ERROR,
+        "kind {kind} rests for {rest_s} s; no job is at fault or charged: {error}",
+    ),
+    RetryFunctionFailed: (WARNING, "retry of kind {kind}: {error}; the default delay applies"),
     BatchLimited: (WARNING, "batches of kind {kind} limited to {limit:job}"),
     ActorReady: (INFO, "actor {kind}/{slot} ready"),
     ActorBootFailed: (ERROR, "actor {kind}/{slot} cannot start: {error}\n{traceback}"),
@@ -117,7 +124,7 @@ LINES: dict[type[Event], tuple[int, str]] = {
     ),
     BatchHandedBack: (
         WARNING,
-        "batch {lease} handed back, {n_jobs} jobs of {kind}/{slot} uncharged: {reason}",
+        "batch {lease} handed back, {n_jobs:job} of {kind}/{slot} uncharged: {reason}",
     ),
     JobFailed: (
         ERROR,
@@ -125,19 +132,33 @@ LINES: dict[type[Event], tuple[int, str]] = {
     ),
     BatchSettled: (DEBUG, "batch {lease} settled: {n_jobs:job} of {kind}, {n_completed} completed"),
     SettleDelayed: (WARNING, "settle delayed, {n_jobs:outcome} kept: {reason}"),
-    SettleMissed: (ERROR, "outcomes refused by job rows that had changed: ids {ids}"),
-    RepairDelayed: (WARNING, "jobs not made ready again yet, tried again: ids {ids}: {reason}"),
-    LeaseLost: (WARNING, "lease {lease} lost: the outcomes of {n_jobs:job} of {kind} are dropped"),
-    LeaseFound: (WARNING, "lease {lease} was not held by anybody here: given back"),
+    SettleMissed: (
+        ERROR,
+        "outcomes not written, because somebody had changed their job rows; those of the jobs that"
+        " are still pending run again: ids {ids}",
+    ),
+    RepairDelayed: (WARNING, "jobs could not be made ready yet, trying again: ids {ids}: {reason}"),
+    LeaseLost: (
+        WARNING,
+        "lease {lease} was taken away: the outcomes of {n_jobs:job} of {kind} are dropped",
+    ),
+    LeaseFound: (
+        WARNING,
+        "lease {lease} is this node's, but unknown here: its jobs are given back",
+    ),
     ProtocolBroken: (
         ERROR,
-        "actor {kind}/{slot} broke the protocol in batch {lease}: it is killed",
+        "actor {kind}/{slot} gave two outcomes, or a wrong one, for batch {lease}: it is killed",
     ),
     NodeReaped: (WARNING, "node {node} reaped: {n_jobs:job} given back"),
     ConnectionLost: (WARNING, "connection lost ({duty}): {error}"),
     ConnectionRestored: (INFO, "connection restored ({duty}) after {down_s} s"),
-    DutyFailed: (WARNING, "{duty}: a statement failed and is tried again: {error}"),
-    ArgsTypeChanged: (WARNING, "args of kind {kind} changed their type: {old} before, {new} now"),
+    DutyFailed: (WARNING, "{duty}: a statement failed and will be tried again: {error}"),
+    ArgsTypeChanged: (
+        WARNING,
+        "args of kind {kind} changed their type: {old} before, {new} now;"
+        " jobs enqueued before may fail",
+    ),
 }
 
 _RETRIED = (
@@ -207,7 +228,7 @@ def _ended(event: RunEnded) -> str:
 
 
 _TROUBLES = ("could not start", "rests")
-"""What is said of a kind that a drain has given up."""
+"""What is said about a kind that a drain has given up."""
 
 
 def _counts(completed: int, failed: int, cancelled: int) -> str:
@@ -216,10 +237,10 @@ def _counts(completed: int, failed: int, cancelled: int) -> str:
 
 
 class LogLines:
-    """Write events to the logger `actorq`, bounded for each type of event and kind.
+    """The subscriber that writes events to the logger `actorq`, limited per type and kind.
 
-    A service that is down can fail thousands of jobs a second; past `max_per_s` lines of one
-    type and kind the rest of that second is only counted, and the count is logged.
+    A service that is down can fail thousands of jobs a second. Beyond `max_per_s` lines of one
+    type and kind, the rest of that second is only counted, and the count is logged.
     """
 
     def __init__(self, max_per_s: int = 20, clock: Callable[[], float] = time.monotonic) -> None:
@@ -268,7 +289,7 @@ def _shown(value: object) -> object:
 
 
 def _indented(traceback: object) -> str:
-    """Keep the lines of a traceback apart: the last ones, each escaped and visibly not ours."""
+    """Keep the last lines of a traceback apart, each escaped and indented as not ours."""
     lines = str(traceback).splitlines()[-MAX_TRACEBACK_LINES:]
     return "\n".join(f"    {escape(line, 500)}" for line in lines)
 

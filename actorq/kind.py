@@ -1,7 +1,7 @@
 """A kind of job: its name, its args type, how its batches run, and once bound its handler.
 
-A kind is declared on an app; a process that only enqueues needs no handler. The name of a
-decorated function becomes its kind, which can still be called like the function.
+A kind is declared on an app; a process that only enqueues needs no handler. The name of a decorated
+function becomes its kind, which can still be called like the function.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ CALLS = ("enqueue", "enqueue_many", "enqueue_async", "enqueue_many_async")
 
 
 class Kind:
-    """Name one kind of job; enqueue it, and bind its handler with `actor`."""
+    """One kind of job, which can be enqueued; `actor` binds its handler."""
 
     def __init__(self, client: Client | None, policy: KindPolicy, codec: ArgsCodec) -> None:
         self.client = client
@@ -97,17 +97,17 @@ class Kind:
         return f"Kind({self.name!r}, args={self.codec.name})"
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what belongs to this process, the client above all."""
+        """Leave out what belongs to this process, above all the client."""
         left_out = {*CALLS, "__actorq_kind__", "client", "origin"}
         return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        client = self.__dict__.get("client")  # which, where its app is sent, may have come first
+        client = self.__dict__.get("client")  # if its app is sent too, that may have come first
         self.__dict__.update(state, client=client, origin=None)
         self._carry()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the handler function itself, here and now, without any queue."""
+        """Call the handler function itself, directly, without any queue."""
         if self.handler is None or inspect.isclass(self.handler):
             raise ConfigError(f"kind {self.name!r} is not a function: enqueue it instead")
         return self.handler(*args, **kwargs)
@@ -120,7 +120,7 @@ class Kind:
         return cast(Decorator, functools.partial(self.bind, settings=settings))
 
     def bind(self, handler: Any, settings: ActorSettings | None = None) -> Any:
-        """Make `handler` this kind's handler; returns what the decorated name becomes."""
+        """Make `handler` this kind's handler; return what the decorated name becomes."""
         shape = self._checked(handler)
         policy = with_settings(self.policy, settings or {})
         at_once = shape in ("job", "job_class") and is_async(called(handler, shape))
@@ -135,7 +135,7 @@ class Kind:
         return self.mark_handler()
 
     def _checked(self, handler: Any) -> Shape:
-        """Return the handler's shape; raises ConfigError where it cannot be this kind's."""
+        """Return the handler's shape; raises ConfigError if it cannot be this kind's handler."""
         shape = shape_of(handler)
         if self.handler is not None and not is_again(self, handler):
             raise ConfigError(
@@ -167,7 +167,7 @@ class Kind:
             )
 
     def mark_handler(self) -> Any:
-        """Have the handler's name stand for this kind, and return what it becomes."""
+        """Make the handler's name stand for this kind, and return what it becomes."""
         self._carry()
         if not inspect.isclass(self.handler):
             return self
@@ -181,16 +181,16 @@ class Kind:
         return handler
 
     def _carry(self) -> None:
-        """Have whatever decorates this kind, by functools.update_wrapper, enqueue as it does."""
+        """Let whatever decorates this kind, by functools.update_wrapper, enqueue as it does."""
         self.__dict__.update({name: getattr(self, name) for name in CALLS}, __actorq_kind__=self)
 
     def bound(self, program: Program | None = None) -> BoundKind:
-        """Return what is known of it now, for a supervisor or an actor; `program` is its app."""
+        """Return the kind as it is now, for a supervisor or an actor; `program` is its app."""
         known = self.handler, self.shape, self.job_parameter, self.at_import
         return BoundKind(self.policy, self.codec, *known, self, program)
 
     def relocate(self, dsn: str, schema: str) -> None:
-        """Have its app's jobs live elsewhere than declared, if it has one here."""
+        """Move the place of its app's jobs, if it has an app here."""
         if self.client is not None:
             self.client.database.relocate(dsn, schema)
 
@@ -203,16 +203,16 @@ class Kind:
         Its args are given as the handler takes them, or as one value.
 
         With `conn` the job is part of that connection's transaction. A smaller `priority`
-        (0–9, else 5) goes first. It runs no sooner than in `delay_s` (seconds, a timedelta, or
-        text like "1h30m"; up to 100 years), or at `run_at`, a datetime with a time zone.
-        `max_attempts` counts failures of the handler. `key` and `tags` are for whoever looks at
-        jobs. With `unique_key`, while a job of this kind and key is pending, no second one is
-        made: the handle is the first one's.
+        (0–9, default 5) goes first. The job runs no sooner than after `delay_s` (seconds, a
+        timedelta, or text like "1h30m"; up to 100 years), or at `run_at`, a datetime with a time
+        zone. `max_attempts` counts failures of the handler. `key` and `tags` are for people who
+        look at jobs. With `unique_key`, no second job is made while a job of this kind and key is
+        pending: the handle is then that of the first one.
 
         Raises EnqueueError (ArgsInvalid, ArgsTooLarge) before anything is sent, ConfigError for
-        a wrong `conn` or DSN, StoreUnavailable where the database cannot be reached or its
-        answer was lost, SchemaMismatch before `actorq migrate`, and another StoreError where
-        the database refuses the job.
+        a wrong `conn` or DSN, StoreUnavailable if the database cannot be reached or its answer
+        was lost, SchemaMismatch before `actorq migrate`, and another StoreError if the database
+        refuses the job.
         """
         order, client = self._one(args, kwargs), self._client()
         return JobHandle(client, *self._named(client.send(order)))
@@ -236,9 +236,9 @@ class Kind:
     ) -> int | list[int]:
         """Enqueue a job per item, all or none; return how many are new, or their ids in order.
 
-        Items are fetched and sent as a stream, unless `unique_key` is given. It, and `key` if
-        the jobs do not share one, are functions from an item to its text. The other options and
-        the errors are those of `enqueue`.
+        Items are fetched and sent as a stream, unless `unique_key` is given. `unique_key`, and
+        `key` if the jobs do not share one, are functions from an item to its text. The other
+        options and the errors are those of `enqueue`.
         """
         order = self._many(items, return_ids, options)
         return self._client().send(order)
@@ -298,9 +298,9 @@ class Kind:
 
 
 def is_again(kind: Kind, handler: Any) -> bool:
-    """Return whether a handler is the one a kind has, or that one loaded again by a reload.
+    """Return whether a handler is the one a kind has, or that handler loaded again by a reload.
 
-    False, too, for a kind without one, and for another function beside it of the same name.
+    Returns False for a kind without a handler, and for another function of the same name beside it.
     """
     one = kind.handler
     if one is None or one is handler:
@@ -313,7 +313,7 @@ def is_again(kind: Kind, handler: Any) -> bool:
 
 
 class KindOf(Kind, Generic[T]):
-    """A kind whose args are one value of type T; when a program runs it is a Kind."""
+    """A kind whose args are one value of type T; at run time it is a Kind."""
 
     if TYPE_CHECKING:
 
@@ -342,11 +342,11 @@ class BatchKind(KindOf[T], Generic[T, R]):
     if TYPE_CHECKING:
 
         def __call__(self, batch: Batch[T], /) -> R:
-            """Call the handler function itself, here and now, without any queue."""
+            """Call the handler function itself, directly, without any queue."""
 
 
 class FunctionKind(Kind, Generic[P, C, R]):
-    """A decorated function of parameters C, P of which are args, the others the job itself."""
+    """A decorated function with parameters C: those in P are args, the others the job itself."""
 
     if TYPE_CHECKING:
 
@@ -359,16 +359,16 @@ class FunctionKind(Kind, Generic[P, C, R]):
             """Do what `enqueue` does, without blocking the event loop."""
 
         def __call__(self, *args: C.args, **kwargs: C.kwargs) -> R:
-            """Call the handler function itself, here and now, without any queue."""
+            """Call the handler function itself, directly, without any queue."""
 
 
 class Decorator(Protocol):
-    """Be what makes a handler: a function becomes its kind, a class stays what it is.
+    """What makes handlers: a function becomes its kind, a class stays what it is.
 
-    A class can enqueue afterwards, which type checkers know of a `Handler` only.
+    A class can enqueue afterwards, but type checkers know this only of a `Handler`.
     """
 
-    @overload  # classes first: they can be called, too, and are no functions for that
+    @overload  # classes first, because they can be called, too, but are not functions
     def __call__(self, handler: type[H]) -> type[H]: ...  # type: ignore[overload-overlap]
     @overload
     def __call__(self, handler: type) -> Any: ...
@@ -378,7 +378,7 @@ class Decorator(Protocol):
     def __call__(
         self, handler: Callable[Concatenate[Job[Any], P], R]
     ) -> FunctionKind[P, Concatenate[Job[Any], P], R]: ...
-    @overload  # of the others, which have the job further on, the args are not known
+    @overload  # of the others, which take the job further on, the args are not known
     def __call__(
         self, handler: Callable[Concatenate[Any, Job[Any], ...], R]
     ) -> FunctionKind[..., ..., R]: ...

@@ -1,7 +1,7 @@
 """Whether this process is an actor that loads the user's modules to find its handler.
 
-What stands at the top of those modules runs once more then. Some of it must not: a supervisor
-started there would start actors in turn, a job enqueued there would be enqueued by every actor.
+The top-level code of those modules then runs again. Some of it must not: a supervisor started there
+would start actors in turn, and a job enqueued there would be enqueued by every actor.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _loading = threading.Event()
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Have it known that what runs in the body has run before, in the supervisor."""
+    """Mark the body as code that has already run, in the supervisor."""
     _loading.set()
     try:
         yield
@@ -26,7 +26,7 @@ def loading() -> Iterator[None]:
 
 
 def refuse_while_loading(what: str) -> None:
-    """Raise ConfigError if this is an actor that loads modules; `what` would be done again."""
+    """Raise ConfigError if this is an actor that loads modules and would do `what` again."""
     if _loading.is_set():
         raise ConfigError(
             f"{what} while an actor loads the module with its handler, or one imported by it: put "

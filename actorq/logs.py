@@ -1,4 +1,4 @@
-"""Loggers that are heard whatever a user's program does to logging."""
+"""Loggers that remain audible whatever a user's program does to logging."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import logging
 def logger(name: str) -> logging.Logger:
     """Return a logger that is not disabled.
 
-    `logging.config.dictConfig` and `fileConfig` disable, unless told otherwise, each logger that
-    exists and is not named in what they are given. Ours would fall silent when a module of
-    handlers is imported. A level, or a filter, still keeps back what nobody wants to see.
+    Unless told otherwise, `logging.config.dictConfig` and `fileConfig` disable every existing
+    logger that their configuration does not name. Ours would fall silent when a module of
+    handlers is imported. Levels and filters still suppress what nobody wants to see.
     """
     found = logging.getLogger(name)
     found.disabled = False

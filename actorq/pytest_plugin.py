@@ -1,8 +1,8 @@
 """Fixtures for pytest: a private server and an empty database for every test that asks.
 
-Switch them on in a conftest.py with `pytest_plugins = ["actorq.pytest_plugin"]`. The server is
-the embedded one, started once per session and not durable; ACTORQ_TEST_DSN names another, on
-which databases may be created.
+Enable them in a conftest.py with `pytest_plugins = ["actorq.pytest_plugin"]`. The server is the
+embedded one, started once per session and not durable; ACTORQ_TEST_DSN names another one, on which
+databases may be created.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from actorq.store.schema.migrate import migrate
 
 @pytest.fixture(scope="session")
 def actorq_server() -> Iterator[str]:
-    """Return the DSN of a server on which tests make their databases."""
+    """Return the DSN of a server on which tests create their databases."""
     if given := os.environ.get("ACTORQ_TEST_DSN"):
         yield given
         return
     from actorq import embedded
 
-    # Not below pytest's own directory: started by root, the server runs as another user.
+    # Not below pytest's own directory: if root starts the server, it runs as another user.
     parent = Path(tempfile.mkdtemp(prefix="actorq-test-"))
     parent.chmod(0o711)
     with embedded.start(parent / "server", durable=False) as server:
@@ -53,7 +53,7 @@ def actorq_template(actorq_server: str) -> Iterator[str]:
 def actorq_dsn(
     actorq_server: str, actorq_template: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:
-    """Return the DSN of this test's own database; ACTORQ_DSN names it, too."""
+    """Return the DSN of this test's own database, which ACTORQ_DSN names as well."""
     name = _name()
     _create(actorq_server, name, actorq_template)
     dsn = conninfo.make_conninfo(actorq_server, dbname=name)

@@ -1,7 +1,7 @@
 """Help for the tests of programs that use actorq.
 
-`run` calls a handler here and now, without processes or a database. `assert_enqueued` looks
-at what a piece of code has enqueued, `drain` runs it. Fixtures with a private database are in
+`run` calls a handler in this process, without actors or a database. `assert_enqueued` checks what a
+piece of code has enqueued, and `drain` runs it. Fixtures with a private database are in
 `actorq.pytest_plugin`.
 """
 
@@ -48,7 +48,7 @@ MAX_SHOWN = 10
 
 
 class Raised(Outcome):
-    """Stand for a job whose handler raised; on its own, or with the rest of its batch."""
+    """The outcome of a job whose handler raised, for it alone or for the rest of its batch."""
 
     __match_args__ = ("error",)
     error: ErrorInfo
@@ -57,9 +57,9 @@ class Raised(Outcome):
 def run(kind: Any, items: Iterable[Any]) -> list[Said]:
     """Run a kind's handler on these args in this process; return one outcome per job.
 
-    The args pass through JSON and the kind's type as they would on their way to an actor,
-    and a result is what would be stored. `kind` may be the decorated class, too. A job that
-    was handed back has RestartActor or RestKind for its outcome; nothing is run twice.
+    The args pass through JSON and the kind's type as they would on their way to an actor, and a
+    result is what would be stored. `kind` may also be the decorated class. A job that was handed
+    back has RestartActor or RestKind as its outcome; nothing is run twice.
     """
     kind = kind_of(kind)
     codec = kind.codec
@@ -87,10 +87,10 @@ def _set_up(kind: Kind, stack: contextlib.ExitStack) -> Adapter:
 def drain(app: App, *, until_final: bool = False, limit_s: Duration | None = None) -> None:
     """Run the app's kinds in real actor processes until nothing is due.
 
-    With `until_final`, until all jobs are final: it waits for retries, snoozed and scheduled
-    ones, no longer than `limit_s` (an hour; seconds, a timedelta, or text like "1h30m").
+    With `until_final`, run until all jobs are final: this waits for retries, snoozed and scheduled
+    jobs, but no longer than `limit_s` (an hour; seconds, a timedelta, or text like "1h30m").
 
-    Raises ActorqError with what was run and what is left, if that is not done, or, with
+    Raises ActorqError that says what was run and what is left, if due jobs are left or, with
     `until_final`, if a job has failed for good.
     """
     from actorq.events import line
@@ -116,11 +116,11 @@ def assert_enqueued(
     schema: str = "actorq",
     **columns: Any,
 ) -> list[int]:
-    """Assert that a job of this kind is pending, and return the ids of all that fit.
+    """Assert that a job of this kind is pending, and return the ids of all that match.
 
-    `where` is the app, or a psycopg connection to look inside its transaction. Given `args`,
-    only jobs with exactly these count; so for the columns queue, priority and key. Given `n`,
-    there must be exactly so many. `schema` is needed with a connection only.
+    `where` is the app, or a psycopg connection to look inside its transaction. With `args`, only
+    jobs with exactly these count; likewise for the columns queue, priority and key. With `n`,
+    there must be exactly that many. `schema` is needed with a connection only.
     """
     name = kind if isinstance(kind, str) else kind_of(kind).name
     wanted = columns if args is msgspec.UNSET else {**columns, "args": _as_stored(kind, args)}

@@ -1,4 +1,4 @@
-"""The child process: it loads one kind's handler, runs batches, and reports outcomes.
+"""The child process: it loads one kind's handler, runs batches and reports outcomes.
 
 Nothing in here imports a database driver.
 """

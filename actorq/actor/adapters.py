@@ -1,7 +1,7 @@
-"""Handlers of every shape behind one face: set up, handle a batch, tear down.
+"""One interface to handlers of every shape: set up, handle a batch, tear down.
 
 A handler is a class with `handle(batch)` or with `handle_one(…)`, a function of a batch, or a
-function of one job's own parameters; each may be `async def`. What it returns is read here.
+function of one job's own parameters; each may be `async def`. Its return value is read here.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from actorq.pipe.page import BEGUN, PASSED
 
 
 def _nothing() -> None:
-    """Tell nobody."""
+    """Do nothing."""
 
 
 class Adapter:
-    """Run one kind's handler in this process."""
+    """One kind's handler, as this process runs it."""
 
     def __init__(self, kind: BoundKind) -> None:
         self.name = kind.name
@@ -52,11 +52,11 @@ class Adapter:
 
     @property
     def batch_limit_s(self) -> float | None:
-        """Return how long a batch may take, None for as long as it likes."""
+        """Return how long a batch may take, None if there is no limit."""
         return self._batch_limit_s
 
     def batch_limit(self, batch: Batch[Any]) -> AbstractContextManager[object]:
-        """Interrupt the handler in the body when its batch has taken too long."""
+        """Interrupt the handler in the body if its batch has taken too long."""
         error = BatchTimedOut(f"the batch ran longer than batch_timeout_s={self._batch_limit_s}")
         return self._limits.within(self._batch_limit_s, error, partial(_time_is_up, batch))
 
@@ -106,16 +106,16 @@ class Adapter:
         try:
             return self._loop.run_until_complete(task)
         finally:
-            if not task.done():  # something beside it has raised SystemExit
+            if not task.done():  # another task beside it has raised SystemExit
                 abandoned()
                 _cancel(task, self._loop)
 
 
 class BatchAdapter(Adapter):
-    """Run a function of a batch."""
+    """A function of a batch."""
 
     def batch_limit(self, batch: Batch[Any]) -> AbstractContextManager[object]:
-        """Interrupt only synchronous handlers: an alarm would tear an event loop apart."""
+        """Interrupt only synchronous handlers: an alarm would corrupt an event loop."""
         return nullcontext() if self._is_async else super().batch_limit(batch)
 
     def __init__(self, kind: BoundKind) -> None:
@@ -132,7 +132,7 @@ class BatchAdapter(Adapter):
 
 
 class ClassAdapter(BatchAdapter):
-    """Run an object's `handle(batch)`, between its `setup` and `teardown` if it has them."""
+    """An object with `handle(batch)`, and with `setup` and `teardown` if it has them."""
 
     def setup(self, slot: int) -> None:
         """Make the object and set it up; `setup` may take the slot's number."""
@@ -147,7 +147,7 @@ class ClassAdapter(BatchAdapter):
 
 
 class PerJobAdapter(Adapter):
-    """Call a function, or an object's `handle_one`, once for each job."""
+    """A function, or an object's `handle_one`, that is called once for each job."""
 
     def __init__(self, kind: BoundKind) -> None:
         super().__init__(kind)
@@ -167,7 +167,7 @@ class PerJobAdapter(Adapter):
         super().teardown()
 
     def _call(self, running: _Running, args: Any) -> Any:
-        """Call the handler with a job's args, and with the job itself if it wants that."""
+        """Call the handler with a job's args, and with the job itself if it takes that."""
         if self._job_parameter is None:
             return self._codec.call(self._handler, args)
         with_job = partial(self._handler, **{self._job_parameter: running.job()})
@@ -175,15 +175,15 @@ class PerJobAdapter(Adapter):
 
 
 class JobAdapter(PerJobAdapter):
-    """Call the handler for each job in turn."""
+    """A handler that is called for each job in turn."""
 
     def handle(self, batch: Batch[Any]) -> None:
-        """Call the function for each job in turn; an exception is that job's own."""
+        """Call the function for each job in turn; an exception is that job's own failure."""
         function, call, limit_s = self._handler, self._codec.call, self._job_limit_s
         is_plain = limit_s is None and self._job_parameter is None
         try:
             for index, args in enumerate(batch.args):
-                if batch._outbox.is_late:  # the job before has caught what should have ended it
+                if batch._outbox.is_late:  # the job before caught what should have ended it
                     break
                 with _Running(batch, index, limit_s, self.fatal) as running:
                     if not running.wanted:
@@ -199,10 +199,10 @@ class JobAdapter(PerJobAdapter):
 
 
 class AsyncJobAdapter(PerJobAdapter):
-    """Call an `async def` handler for several jobs at once, in one event loop."""
+    """An `async def` handler that is called for several jobs concurrently, in one event loop."""
 
     def batch_limit(self, batch: Batch[Any]) -> AbstractContextManager[object]:
-        """Leave a slow batch to the supervisor: an alarm would tear the event loop apart."""
+        """Leave a slow batch to the supervisor: an alarm would corrupt the event loop."""
         return nullcontext()
 
     def __init__(self, kind: BoundKind) -> None:
@@ -214,13 +214,13 @@ class AsyncJobAdapter(PerJobAdapter):
         self._run(lambda: self._all(batch), True, partial(_time_is_up, batch))
 
     async def _all(self, batch: Batch[Any]) -> None:
-        """Run all jobs; once one hands the batch back, only those begun are run to their end."""
+        """Run all jobs; once one hands the batch back, only those that have begun are finished."""
         waiting = iter(range(len(batch)))
         asked: list[BaseException] = []
 
         async def lane() -> None:
             for index in waiting:
-                # A task of its own: a cancellation inside of it ends this job alone.
+                # Each job has a task of its own: a cancellation inside of it ends this job alone.
                 await asyncio.ensure_future(self._one(batch, index, asked))
                 if asked:
                     break
@@ -240,7 +240,7 @@ class AsyncJobAdapter(PerJobAdapter):
             asked.append(error)
 
     async def _limited(self, running: _Running, args: Any) -> Any:
-        """Return what the function returns; if it comes too late, that it is."""
+        """Return what the function returns; raise if it returns too late."""
         limit = asyncio.timeout(self._job_limit_s)
         try:
             async with limit:
@@ -249,13 +249,13 @@ class AsyncJobAdapter(PerJobAdapter):
             if limit.expired():
                 raise self._too_long() from error
             raise
-        if limit.expired():  # the function has caught what should have ended it
+        if limit.expired():  # the function has caught the exception that should have ended it
             raise self._too_long()
         return value
 
 
 class _Running:
-    """Mark one job as begun while it runs, and report how it ended, whatever it raises."""
+    """A job while it runs: marked as begun; its end is reported, whatever it raises."""
 
     __slots__ = ("_batch", "_deadline", "_fatal", "_index", "_position")
 
@@ -276,7 +276,7 @@ class _Running:
 
     @property
     def wanted(self) -> bool:
-        """Return whether to run it: a job cancelled in time is skipped and reported."""
+        """Tell whether to run it: a job that was cancelled in time is skipped and reported."""
         if not self._batch._page.is_cancelled(self._position):
             return True
         self._batch._outbox.tell(self._position, Verdict(self._position, "cancel"))
@@ -310,9 +310,9 @@ class _Running:
         return True
 
     def _raised(self, error: BaseException) -> None:
-        if self._batch._outbox.is_told(self._position):  # a mark counts, whatever comes after it
+        if self._batch._outbox.is_told(self._position):  # the first outcome counts
             logger("actorq.actor").warning(
-                "job %d has its outcome already, but raised then", self.job().id, exc_info=error
+                "job %d raised after it had its outcome, which stays", self.job().id, exc_info=error
             )
             return
         verdict = Verdict(self._position, "error", error=failure_of(error, self._fatal))
@@ -334,7 +334,7 @@ def _time_is_up(batch: Batch[Any]) -> None:
 
 
 def _cancel(task: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> None:
-    """End a task, or it would go on in the next batch's time, with jobs that others have then."""
+    """End a task, which would otherwise continue during the next batch, with jobs of the last."""
     task.cancel()
-    with suppress(BaseException):  # what ended it is on its way already
+    with suppress(BaseException):  # the exception that ended it is being raised already
         loop.run_until_complete(task)

@@ -1,8 +1,8 @@
 """How a handler gets from the supervisor's process into an actor's, on both sides.
 
-The program is loaded as it was in the supervisor, its first module first. A handler with a place,
-a name in a module, is imported from there. One without, like a lambda, travels as bytes made by
-dill, once, at the start; after that nothing executable ever does.
+The program is loaded as it was in the supervisor, beginning with its first module. A handler that
+has a name in a module is imported from there. One without, like a lambda, is sent as bytes made by
+dill, once, at the start; after that nothing executable is ever sent.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ try:
     HOME = os.getcwd()
 except OSError:  # somebody has removed it
     HOME = "/"
-"""Where the program began: what its relative paths meant."""
+"""The working directory at the start of the program, to which its relative paths refer."""
 
 _GUARD = re.compile(rb"(?m)^if\b.*\b__name__\b")
 
 
 def boot_of(actor: int, kind: BoundKind, slot: int, place: Place | None = None) -> Boot:
-    """Return what an actor must be told to serve a kind; raises ConfigError if it cannot be."""
+    """Return what an actor needs to serve a kind; raises ConfigError if it cannot serve it."""
     handler = kind.handler
     if handler is None:
         raise ConfigError(f"kind {kind.name!r} has no handler here: import the module that has it")
@@ -55,7 +55,7 @@ def boot_of(actor: int, kind: BoundKind, slot: int, place: Place | None = None) 
 
 
 def load(boot: Boot) -> BoundKind:
-    """Return the kind with its handler, importing whatever that takes."""
+    """Return the kind with its handler, importing whatever is needed for that."""
     with loading():
         kind = _loaded(boot)
     if boot.place is not None:
@@ -84,7 +84,7 @@ def _loaded(boot: Boot) -> Declared:
 
 
 def _app_at(entry: str) -> Program:
-    """Return the app that MODULE:APP names; a function in its place makes it, as it did before."""
+    """Return the app that MODULE:APP names; if that is a function, call it as before."""
     module, _, path = entry.partition(":")
     __import__(module)
     found: Any = sys.modules[module]
@@ -95,9 +95,10 @@ def _app_at(entry: str) -> Program:
 
 
 def _home(app: Program | None) -> str:
-    """Return the module that made an app and has it, empty if no import would bring it.
+    """Return the module that made an app and holds it; empty if no import would make it.
 
-    It comes first, as it did here: handlers that import the app from it may be imported by it.
+    It is imported first, as it was here, because it may itself import handlers that import the app
+    from it.
     """
     name = app.home if app is not None else ""
     module = None if name in (MAIN, MAIN_OF_CHILD) else sys.modules.get(name)
@@ -105,7 +106,7 @@ def _home(app: Program | None) -> str:
 
 
 def _pickled(kind: BoundKind) -> bytes:
-    import dill  # takes as long to import as all of actorq, and few need it
+    import dill  # takes as long to import as all of actorq, and is rarely needed
 
     try:
         data: bytes = dill.dumps((kind.declared, kind.program))
@@ -121,7 +122,7 @@ def _unpickled(data: bytes) -> Declared:
     import dill
 
     reader = dill.Unpickler(io.BytesIO(data))
-    reader._main = sys.modules[MAIN]  # dill's own is the one that was there at its import
+    reader._main = sys.modules[MAIN]  # dill's own is the one that existed when dill was imported
     kind: Declared
     app: Program | None
     kind, app = reader.load()
@@ -131,10 +132,10 @@ def _unpickled(data: bytes) -> Declared:
 
 
 def _main(kind: str, needed: bool) -> tuple[str, str]:
-    """Return the name or else the path by which the main module can be loaded elsewhere.
+    """Return the name, or else the path, by which the main module can be loaded elsewhere.
 
-    Where the handler is not in it, only a program with the usual guard is loaded: without, all
-    that it does would be done again in each actor.
+    If the handler is not in it, only a program with the usual guard is loaded: without the guard,
+    everything that the program does would be done again in each actor.
     """
     main = sys.modules[MAIN]
     name = getattr(getattr(main, "__spec__", None), "name", None) or ""
@@ -156,15 +157,15 @@ def _main(kind: str, needed: bool) -> tuple[str, str]:
 
 @functools.cache
 def _is_program(path: str) -> bool:
-    """Return whether the main module is the user's own, and says what not to do when imported."""
+    """Return whether the main module is the user's own, and guards what it does when run."""
     installed = (sysconfig.get_path(name) for name in ("scripts", "purelib", "platlib", "stdlib"))
     if any(Path(path).is_relative_to(directory) for directory in installed):
-        return False  # a command that somebody installed, like pytest, knows nothing of handlers
+        return False  # an installed command, like pytest, has no handlers
     if _GUARD.search(Path(path).read_bytes()):
         return True
     logger("actorq").warning(
-        "actors do not load %s, as it has no line  if __name__ == '__main__':  above what it does. "
-        "What it sets before it imports handlers is not there for them",
+        "actors do not load %s, because it has no line  if __name__ == '__main__':  above what it "
+        "does. What it sets before it imports handlers is missing in them",
         path,
     )
     return False
@@ -174,7 +175,7 @@ def _load_main(boot: Boot) -> None:
     """Run the user's main module as `__mp_main__`, as a spawned process does."""
     from multiprocess import process, spawn
 
-    process.current_process()._inheriting = True  # so that multiprocess refuses a start, too
+    process.current_process()._inheriting = True  # so that multiprocess refuses starts, too
     try:
         if boot.main_name:
             spawn.prepare({"init_main_from_name": boot.main_name})

@@ -1,4 +1,4 @@
-"""A kind with its handler bound: what supervisors and actors know of it."""
+"""A kind bound to its handler, as supervisors and actors know it."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from actorq.core.job.policy import KindPolicy
 Shape = Literal["batch", "job", "class", "job_class"]
 """How a handler is called.
 
-With a batch, or with one job's args; or as a class with `handle` for batches, or with
+It is a function of a batch or of one job's args, or a class with `handle` for batches or
 `handle_one` for one job at a time.
 """
 
 
 class Declared(Protocol):
-    """Be the kind that a handler's name stands for in the program."""
+    """The kind that a handler's name refers to in the program."""
 
     def bound(self) -> BoundKind:
-        """Return what is known of it now."""
+        """Return the kind as it is now."""
 
     def mark_handler(self) -> object:
-        """Have a class that is the handler know its kind."""
+        """Register the kind on its handler, if that is a class."""
 
     def relocate(self, dsn: str, schema: str) -> None:
-        """Have its jobs live elsewhere than declared."""
+        """Move the place of its jobs elsewhere than declared."""
 
 
 class Program(Protocol):
-    """Be the app that a kind is declared on, as far as an actor has to load it."""
+    """The app that a kind is declared on, as far as an actor has to load it."""
 
-    entry: str  # MODULE:APP, if it was told so
-    home: str  # the module that has made it
+    entry: str  # MODULE:APP, if it was loaded by that
+    home: str  # the module that made it
 
     @property
     def kinds(self) -> Mapping[str, Declared]:
@@ -44,17 +44,17 @@ class Program(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BoundKind:
-    """A kind as it stood when it was taken up: how its batches run, and by which handler.
+    """A kind at the time it was bound: how its batches run, and by which handler.
 
-    `declared` is the kind itself, which goes whole to an actor that cannot import the handler;
-    `program` is its app, None where it has none. The handler is None until one is bound.
+    `declared` is the kind itself, which is sent whole to an actor that cannot import the handler.
+    `program` is its app, None if it has none. The handler is None until one is bound.
     """
 
     policy: KindPolicy
     codec: ArgsCodec
     handler: Any  # a class, or a function of any parameters
     shape: Shape
-    job_parameter: str | None  # of a per-job handler, the one that is given the job itself
+    job_parameter: str | None  # of a per-job handler, the parameter that takes the job itself
     at_import: bool  # importing the handler's module makes it this kind's handler
     declared: Declared
     program: Program | None = None

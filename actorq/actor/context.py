@@ -1,4 +1,4 @@
-"""What a handler is given: a batch, and its jobs. Usable without any process."""
+"""What a handler is given: a batch and its jobs. Usable without any process."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from actorq.pipe.wire import Work
 A = TypeVar("A")
 
 running: ContextVar[Any] = ContextVar("running", default=None)
-"""What knows the job that a per-job handler runs, in its thread or its asyncio task."""
+"""The object that knows which job a per-job handler runs, in its thread or asyncio task."""
 
 
 def current_job() -> Job[Any]:
     """Return the job that a per-job handler runs, from anywhere in it.
 
-    In a thread that the handler has started there is none, unless it runs in a copy of the
-    handler's context (`contextvars.copy_context`, `asyncio.to_thread`). A handler of batches has
-    its jobs in the batch. Raises ConfigError where no job is run.
+    A thread that the handler has started has no current job, unless it runs in a copy of the
+    handler's context (`contextvars.copy_context`, `asyncio.to_thread`). A handler of batches finds
+    its jobs in the batch. Raises ConfigError if no job is being run.
     """
     runs = running.get()
     if runs is None:
@@ -40,11 +40,11 @@ def current_job() -> Job[Any]:
 
 
 class Batch(Generic[A]):
-    """Be the jobs of one batch, in the order they were claimed: n ≥ 1.
+    """The jobs of one batch, in the order in which they were claimed: n ≥ 1.
 
-    A loop `for job in batch` says which job is running: if the loop's body raises or its
-    process dies, that job is blamed. A handler that works on all jobs at once reads `args`
-    instead, and nobody is marked. `batch[i]` marks nothing either.
+    A loop `for job in batch` tells which job is running: if the loop's body raises or its
+    process dies, that job is blamed. A handler that works on all jobs together reads `args`
+    instead, and no job is marked. `batch[i]` marks no job either.
     """
 
     __slots__ = (
@@ -57,7 +57,7 @@ class Batch(Generic[A]):
     ids: list[int]
     """The ids of all jobs."""
     deadline: float | None
-    """When `batch_timeout_s` is over, by the clock of `time.monotonic()`; None without one."""
+    """When `batch_timeout_s` is over, by the clock of `time.monotonic()`; None without a limit."""
 
     def __init__(
         self,
@@ -108,23 +108,24 @@ class Batch(Generic[A]):
 
     @property
     def cut(self) -> Cut:
-        """Return why the batch is no larger.
+        """Return why the batch has no more jobs.
 
-        One of full, bytes, idle, linger, flush, limited and suspects; `core.job.model.Cut` says
-        what they mean.
+        It is one of full, bytes, idle, linger, flush, limited and suspects; `core.job.model.Cut`
+        describes them.
         """
         return self._work.cut
 
 
 class Job(Generic[A]):
-    """Be one job that a handler is given; one that nothing is said about is done when it returns.
+    """One job given to a handler; if it gets no outcome, it is done when the handler returns.
 
-    Loops over a batch yield them, and so is called a function with a parameter annotated
-    `actorq.Job`; in any per-job handler `actorq.current_job()` returns it.
+    A loop over a batch yields jobs; a function with a parameter annotated `actorq.Job` is called
+    with one; in any per-job handler `actorq.current_job()` returns it.
 
     Each of `done`, `retry`, `snooze`, `fail` and `cancel` gives the job its one outcome at
-    once: it is kept even if the rest of the batch raises or the process dies. When the time
-    of the batch is up, only `done` still counts, of jobs that were not just running.
+    once, which is kept even if the rest of the batch raises or the process dies. Once the time of
+    the batch is up, only `done` still counts, and only for jobs that were not running at that
+    moment.
     """
 
     __slots__ = ("_batch", "_deadline", "_index")
@@ -147,18 +148,18 @@ class Job(Generic[A]):
 
     @property
     def attempt(self) -> int:
-        """Return which attempt this is, from 1; it counts what was charged before."""
+        """Return the number of this attempt, from 1; it counts what was charged before."""
         return self._counts.attempt + 1
 
     @property
     def max_attempts(self) -> int | None:
-        """Return how many failures the job may have, its own limit or its kind's."""
+        """Return how many failures the job may have, by its own limit or its kind's."""
         own = self._counts.max_attempts
         return self._batch.max_attempts if own is None else own
 
     @property
     def cancelled(self) -> bool:
-        """Return whether somebody wants this job cancelled; the handler may heed it."""
+        """Return whether somebody wants this job cancelled; the handler may act on it."""
         return self._batch._page.is_cancelled(self._position)
 
     @property
@@ -172,7 +173,7 @@ class Job(Generic[A]):
         return min(ends, default=None)
 
     def begin(self) -> None:
-        """Say that this job is running now: where the batch fails, it is blamed."""
+        """Mark this job as running now, so that it is blamed if the batch fails."""
         self._batch._page.begun[self._position] = BEGUN
 
     def done(self, result: Any = None) -> None:
@@ -182,7 +183,7 @@ class Job(Generic[A]):
     def retry(self, after_s: Duration | None = None, reason: str = "") -> None:
         """Charge an attempt and run the job again, after `after_s` or its kind's delay.
 
-        `after_s` is in seconds, at most 30 days: a longer one fails the job.
+        `after_s` is in seconds, at most 30 days: a longer delay fails the job.
         """
         self._mark(Retry(after_s, reason))
 

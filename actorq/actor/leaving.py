@@ -1,8 +1,7 @@
-"""The orderly end of an actor: what a Python program does at its end, but for endless threads.
+"""The orderly end of an actor: what a Python program does at its end, except for endless threads.
 
-Whoever registers an exit hook, `tempfile`, `multiprocessing` and executors among them, counts
-on it. The time that hooks take is bounded by the supervisor, which kills an actor that has not
-left in time.
+Whoever registers an exit hook relies on it, among them `tempfile`, `multiprocessing` and executors.
+The supervisor limits the time that hooks take: it kills an actor that has not left in time.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ from typing import NoReturn
 from actorq.actor import owner
 
 JOIN_S = 1.0
-"""How long threads that are no daemons may go on: some never end, and nobody meant them to be
-waited for, for actors are commonly stopped."""
+"""How long threads that are not daemons may go on. Some never end, and nobody meant them to be
+waited for, because actors are commonly stopped."""
 
 
 def leave_in_order(code: int) -> NoReturn:
     """End this process after its executors, its threads and its exit hooks."""
     with contextlib.suppress(BaseException):
         for end in reversed(getattr(threading, "_threading_atexits", [])):
-            end()  # of executors, which join their workers
+            end()  # ends executors, which join their workers
     with contextlib.suppress(BaseException):
         _join(time.monotonic() + JOIN_S)
     with contextlib.suppress(BaseException):
@@ -38,14 +37,14 @@ def leave_in_order(code: int) -> NoReturn:
 
 
 def flush_output() -> None:
-    """Have all that was printed leave."""
+    """Flush everything that was printed."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
 
 
 def _join(deadline: float) -> None:
-    """Wait for the threads that a Python program waits for, until a time."""
+    """Wait until a given time for the threads that a Python program waits for."""
     mine = threading.current_thread()
     threads = [t for t in threading.enumerate() if not t.daemon and t is not mine]
     for thread in threads:

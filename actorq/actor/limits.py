@@ -1,7 +1,7 @@
-"""Time limits inside an actor: the soft end, an exception raised in the handler itself.
+"""Time limits inside an actor: an exception is raised in the handler itself.
 
-Python code is interrupted wherever it stands and its process lives on. Native code that does
-not return is not reached by this; the supervisor kills the process a little later.
+Python code is interrupted wherever it is, and its process lives on. Native code that does not
+return is not interrupted by this; the supervisor kills the process a little later.
 """
 
 from __future__ import annotations
@@ -30,34 +30,34 @@ AGAIN_S = 0.001
 
 
 def _nothing() -> None:
-    """Tell nobody."""
+    """Do nothing."""
 
 
 class TimedOut(BaseException):
-    """Be raised in a handler whose job has taken longer than `job_timeout_s`.
+    """The exception raised in a handler whose job has taken longer than `job_timeout_s`.
 
-    It is no Exception: `except Exception` around one job must not make an error of that job
-    out of the end of its whole batch. Catch it to clean up, and raise it again.
+    It is not an Exception: `except Exception` around one job must not take the end of its
+    whole batch for an error of that job. Catch it to clean up, and raise it again.
     """
 
 
 class BatchTimedOut(TimedOut):
-    """Be raised in a handler whose batch has taken longer than `batch_timeout_s`."""
+    """The exception raised in a handler whose batch has taken longer than `batch_timeout_s`."""
 
 
 def cause_of(error: BaseException) -> Cause:
-    """Return what an exception out of a handler is recorded as."""
+    """Return the cause under which a handler's exception is recorded."""
     return "timeout" if any(isinstance(e, TimedOut) for e in leaves(error)) else "error"
 
 
 def failure_of(error: BaseException, fatal: tuple[type[BaseException], ...] = ()) -> ErrorInfo:
-    """Return an exception out of a handler as a failure; it is final if it is of a fatal type."""
+    """Return a handler's exception as a failure; it is final if its type is a fatal one."""
     final = all(isinstance(leaf, fatal) for leaf in leaves(error))
     return msgspec.structs.replace(describe(error, cause_of(error)), final=final)
 
 
 class Limit:
-    """Raise an error in the body if it takes too long, at its end if it caught that.
+    """A limit that raises an error in the body, and again at its end if the body caught it.
 
     `rang` is called just before.
     """
@@ -86,7 +86,7 @@ class Limit:
 
 
 class Limits:
-    """Keep the limits that hold at the moment, outermost first; one timer serves them all."""
+    """The limits in force, outermost first; one timer serves them all."""
 
     def __init__(self) -> None:
         self._held: list[Limit] = []
@@ -96,20 +96,20 @@ class Limits:
     def within(
         self, limit_s: float | None, error: TimedOut, rang: Callable[[], None] = _nothing
     ) -> AbstractContextManager[object]:
-        """Limit a body; in the main thread only."""
+        """Limit the time of a body; in the main thread only."""
         if limit_s is None or threading.current_thread() is not threading.main_thread():
             return nullcontext()
         return Limit(self, limit_s, error, rang)
 
     def begin(self, limit: Limit) -> None:
-        """Watch a limit from now on."""
+        """Start to enforce a limit."""
         if not self._held:
             self._borrow()
         self._held.append(limit)
         self._arm()
 
     def end(self, limit: Limit) -> None:
-        """Watch a limit no more."""
+        """Stop enforcing a limit."""
         self._held.remove(limit)
         if self._held:
             self._arm()
@@ -117,7 +117,7 @@ class Limits:
             self._give_back()
 
     def _borrow(self) -> None:
-        """Take the process's one timer; somebody may have set it, a test runner for instance."""
+        """Take over the process's only timer, which a test runner, for instance, may have set."""
         left_s = signal.getitimer(signal.ITIMER_REAL)[0]
         self._others = (time.monotonic() + left_s) if left_s else None
         self._handler = signal.signal(signal.SIGALRM, self._ring)
@@ -147,9 +147,9 @@ class Limits:
 
 
 def _is_ours(frame: FrameType | None) -> bool:
-    """Tell whether to interrupt would break something of ours: then the handler is not at work.
+    """Tell whether an interruption would break our own code; then the handler is not at work.
 
-    An outcome has to be taken as a whole, even where code of the handler's runs for it.
+    An outcome has to be accepted as a whole, even if that runs some of the handler's code.
     """
     if frame is None or _module(frame).startswith(OWN):
         return True

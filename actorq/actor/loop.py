@@ -1,6 +1,6 @@
-"""The main thread of an actor: boot, say ready, run batches, leave.
+"""The main thread of an actor: load, report ready, run batches, leave.
 
-Everything a handler can do short of killing the process ends as a message to the supervisor.
+Everything that a handler can do short of killing the process ends as a message to the supervisor.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from actorq.pipe.memory import keep_buffers, resident_bytes
 from actorq.pipe.page import Page
 
 GATHER_S = 0.02
-"""How long outcomes are gathered before they leave: a frame per job would cost 360 × as much."""
+"""How long outcomes are gathered before they are sent: a frame per job would cost 360 × as much."""
 
 LEVEL_MARK = "\x1e"
-"""Encloses the level at the start of a logged line, and stands for the line ends within it."""
+"""Encloses the level at the start of a logged line, and replaces line ends within the line."""
 
 FAILED = 1
 """The exit code of an actor whose handler could not be set up."""
@@ -45,11 +45,11 @@ _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _MAX_INHERITED = 256
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _MAX_NAME = 15
-"""Bytes of a name that the kernel keeps."""
+"""How many bytes of a name the kernel keeps."""
 
 
 def main(fd: int, parent: int, page_fd: int, capacity: int) -> NoReturn:
-    """Be an actor until told to stop."""
+    """Run as an actor until told to stop."""
     owner.own()
     try:
         _die_with(parent)
@@ -58,7 +58,7 @@ def main(fd: int, parent: int, page_fd: int, capacity: int) -> NoReturn:
         _keep_descriptors()
         keep_buffers()
         _serve(Pipe(fd), page)
-    except BaseException as error:  # beyond this, threads of the handler could hold us up
+    except BaseException as error:  # past this point, threads of the handler could hold us up
         owner.leave_if_forked(error)
         with contextlib.suppress(BaseException):
             print(describe(error).traceback, file=sys.stderr, flush=True)
@@ -86,13 +86,13 @@ def _serve(pipe: Pipe, page: Page) -> NoReturn:
 
 
 def _tell_size(max_rss: int | None, actor: int, pipe: Pipe) -> None:
-    """Tell the supervisor if this process has grown too large; it sends nothing more then."""
+    """Report to the supervisor if this process has grown too large; it gets no more work then."""
     if max_rss is not None and (rss := resident_bytes()) > max_rss:
         pipe.send(i.Grown(actor, rss))
 
 
 class Gatherer:
-    """Flush the outbox of the running batch a moment after it has something to tell."""
+    """A thread that flushes the running batch's outbox a moment after it gets an outcome."""
 
     def __init__(self) -> None:
         self._outbox: Outbox | None = None
@@ -127,7 +127,7 @@ def _boot(first: wire.Boot, pipe: Pipe) -> tuple[BoundKind, Adapter]:
         adapter.setup(first.slot)
         owner.leave_if_forked()
         gc.collect()
-        gc.freeze()  # searched over and over, it was a tenth of the CPU of actors with empty jobs
+        gc.freeze()  # repeated collections took a tenth of the CPU of actors with empty jobs
     except BaseException as error:  # sys.exit in a module is a failure like any other
         owner.leave_if_forked(error)
         pipe.send(i.BootFailed(first.actor, describe(error)))
@@ -136,11 +136,11 @@ def _boot(first: wire.Boot, pipe: Pipe) -> tuple[BoundKind, Adapter]:
 
 
 def _call_it(name: str) -> None:
-    """Have lists of processes show what this one is for, as far as the system lets us.
+    """Show in lists of processes what this one is for, as far as the system allows.
 
-    Its command line says so, too; with `setproctitle`, where that is installed, nothing else.
+    The command line shows it, too; with `setproctitle` installed, it shows nothing else.
     """
-    os.environ["SPT_NOENV"] = "1"  # or it would write over the environment that others read
+    os.environ["SPT_NOENV"] = "1"  # otherwise it overwrites the environment that others read
     try:
         import setproctitle
     except ImportError:
@@ -155,33 +155,33 @@ def _tear_down(adapter: Adapter) -> None:
     try:
         adapter.teardown()
         owner.leave_if_forked()
-    except BaseException as error:  # all jobs are answered for; it only concerns the log
+    except BaseException as error:  # all jobs are answered for; this only concerns the log
         owner.leave_if_forked(error)
         logger("actorq.actor").exception("teardown failed")
 
 
 def _die_with(parent: int) -> None:
-    """Have the kernel kill this process when the thread that started it is gone.
+    """Ask the kernel to kill this process when the thread that started it is gone.
 
-    That is the guardian's, or the supervisor's where there is none.
+    That thread belongs to the guardian, or to the supervisor if there is no guardian.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it went before that was in force
+    if os.getppid() != parent:  # it was gone before that took effect
         leave(FAILED)
 
 
 def _keep_descriptors() -> None:
-    """Have no program that is started from here inherit what this process was started with."""
+    """Prevent programs started from here from inheriting this process's descriptors."""
     for fd in range(3, _MAX_INHERITED):
         with contextlib.suppress(OSError):
             os.set_inheritable(fd, False)
 
 
 def _ignore_signals() -> None:
-    """Ignore what a terminal or a service manager sends to all: the supervisor decides.
+    """Ignore signals that a terminal or a service manager sends to all: the supervisor decides.
 
-    By a handler, not by SIG_IGN, which programs started from here would inherit.
+    This uses a handler rather than SIG_IGN, which programs started from here would inherit.
     """
     for number in _IGNORED:
         signal.signal(number, lambda *_: None)
@@ -195,7 +195,7 @@ def _heed_signals() -> None:
 
 
 def _prepare_output(level: int) -> None:
-    """Have what a handler prints leave line by line, whatever characters it has."""
+    """Make handlers' output leave line by line, whatever characters it contains."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
@@ -206,7 +206,7 @@ def _prepare_output(level: int) -> None:
 
 
 def _log_to_output(level: int) -> None:
-    """Send log records to the supervisor; a handler's module may set up something else."""
+    """Send log records to the supervisor; a handler's module may configure something else."""
     stream = logging.StreamHandler()
     stream.setFormatter(_LevelFirst("%(name)s: %(message)s"))
     root = logging.getLogger()
@@ -215,7 +215,7 @@ def _log_to_output(level: int) -> None:
 
 
 class _LevelFirst(logging.Formatter):
-    """Write a record as one line that begins with its level, for the supervisor to read."""
+    """A format of records as single lines that begin with their level, for the supervisor."""
 
     def format(self, record: Any) -> str:
         text = super().format(record).replace("\n", LEVEL_MARK)

@@ -1,7 +1,7 @@
-"""What is known of one batch's outcomes and not yet told, and the rule of one per job.
+"""The outcomes of one batch that are not sent yet, and the rule of one outcome per job.
 
-Outcomes are gathered: they leave when enough bytes are at hand, when somebody calls `flush`
-(the actor's gatherer does, some 20 ms after the first), and at the end of the batch.
+Outcomes are gathered. They are sent when there are enough bytes, when somebody calls `flush` (the
+actor's gatherer does, some 20 ms after the first), and at the end of the batch.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ SendAnswer = Callable[[wire.FromActor], None]
 
 
 class WrongOutcomes(ActorqError):
-    """Say how a handler broke the rule of exactly one outcome for each job."""
+    """A violation by a handler of the rule of exactly one outcome for each job."""
 
 
 class Outbox:
-    """Collect the outcomes of one batch and emit them as messages.
+    """The outcomes of one batch, gathered and emitted as messages.
 
-    Handlers may mark jobs from threads of their own, so everything that changes holds the
-    lock. `wake` is called when there is something to flush; set it before the handler runs.
+    Handlers may mark jobs from threads of their own, so everything that changes is guarded by
+    the lock. `wake` is called when there is something to flush; set it before the handler runs.
     """
 
     def __init__(self, work: wire.Work, emit: SendAnswer, results: Results) -> None:
@@ -45,19 +45,19 @@ class Outbox:
         self._ids, self._emit = work.ids, emit
         self._lock = threading.RLock()
         self._told: set[int] = set()  # positions that have their outcome
-        self._done: list[int] = []  # … of those, what is not yet emitted
+        self._done: list[int] = []  # … and of those, the completions not yet emitted
         self._verdicts: list[Verdict] = []
         self._n_bytes = 0
         self._open = True
         self.is_late = False  # the time of the batch is up
-        self._interrupted: frozenset[int] = frozenset()  # what was running then
-        self._n_void = 0  # outcomes given after that which do not count
+        self._interrupted: frozenset[int] = frozenset()  # the jobs that were running then
+        self._n_void = 0  # the number of outcomes given after that which do not count
 
     def time_is_up(self, running: Iterable[int]) -> None:
-        """Take nothing from now on but what is done, and was not running just now.
+        """Accept only `done` from now on, and only of jobs that are not running at this moment.
 
-        A handler that catches everything says of a healthy job that it failed, for it was
-        interrupted; jobs without an outcome are run again.
+        A handler that catches every exception would report a healthy job as failed because it was
+        interrupted. Jobs without an outcome are run again.
         """
         self.is_late, self._interrupted = True, frozenset(running)
 
@@ -66,26 +66,26 @@ class Outbox:
         return position in self._told
 
     def left(self, positions: Iterable[int]) -> list[int]:
-        """Return those of the positions that have no outcome yet."""
+        """Return the positions that have no outcome yet."""
         return [p for p in positions if p not in self._told] if self._told else list(positions)
 
     def add(self, position: int, outcome: Any) -> None:
         """Take the outcome of one job; any value that is no Outcome is its result.
 
-        Raises WrongOutcomes if the job has one already.
+        Raises WrongOutcomes if the job already has an outcome.
         """
         self.tell(position, self._verdict(position, outcome))
 
     def add_to_rest(self, positions: Iterable[int], outcome: Outcome) -> None:
-        """Take one outcome for all those of the positions that have none yet."""
+        """Take one outcome for all of these positions that have none yet."""
         for position in self.left(positions):
             self.add(position, outcome)
-            outcome.__traceback__ = None  # one is enough: it may have 32 kB
+            outcome.__traceback__ = None  # keep no copy of it for each job: it may have 32 kB
 
     def add_results(self, positions: Sequence[int], values: Sequence[Any]) -> None:
         """Take one outcome or plain result for each of the positions, in order."""
         if self.is_late:
-            self._n_void += len(positions)  # computed in part, and nobody knows in which
+            self._n_void += len(positions)  # incomplete results, and nobody knows which
             return
         for position, value in zip(positions, values, strict=True) if self._told else ():
             if value is not None and position in self._told:
@@ -133,7 +133,7 @@ class Outbox:
         self._told.add(position)
 
     def flush(self) -> None:
-        """Emit what is at hand, unless the batch has ended."""
+        """Emit what has been gathered, unless the batch has ended."""
         with self._lock:
             if self._open and (self._done or self._verdicts):
                 self._emit_all(last=False)
@@ -153,7 +153,7 @@ class Outbox:
             self._open = False
 
     def _with_void(self, error: ErrorInfo) -> ErrorInfo:
-        """Return an error that tells of outcomes which do not count, too."""
+        """Return the error, extended by the number of outcomes that do not count."""
         if not self._n_void:
             return error
         text = f"{error.message} (outcomes given after that do not count: {self._n_void})"
@@ -180,7 +180,7 @@ class Outbox:
 
 
 def _nothing() -> None:
-    """Wake nobody: the outcomes leave at the batch's end."""
+    """Do nothing: the outcomes are sent at the end of the batch."""
 
 
 def _counts_late(verdict: Verdict | None, was_running: bool) -> bool:
@@ -208,14 +208,14 @@ def verdict_of(position: int, outcome: Any, results: Results) -> Verdict | None:
 
 
 def _size(verdict: Verdict) -> int:
-    """Return about how many bytes a verdict adds to its frame."""
+    """Return roughly how many bytes a verdict adds to its frame."""
     error = verdict.error
     text = len(error.message) + len(error.traceback) if error else 0
     return 32 + 2 * text + len(verdict.result or b"")
 
 
 def said_error(said: Retry | Snooze | Fail | Cancel | HandBack) -> ErrorInfo:
-    """Return what was said as an error, with the place it was raised at, if it was."""
+    """Return what was said as an error, with the place where it was raised, if it was."""
     reason: object = said.reason
     text = reason if isinstance(reason, str) else f"({a(reason)}, not a text)"
     trace = describe(said).traceback if said.__traceback__ is not None else ""

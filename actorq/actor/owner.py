@@ -1,8 +1,8 @@
-"""Which process is the actor: one that its handler has forked must not become a second.
+"""Which process is the actor: a process that its handler has forked must not become a second one.
 
-Such a process has the actor's pipe and page, and the whole stack of what called the handler: if
-it returns from the handler, or raises, it comes out among our own code and would run the jobs
-that are left. Libraries that fork, like `multiprocessing`, end their processes themselves.
+A forked process has the actor's pipe and page, and the whole call stack of the handler. If it
+returns from the handler, or raises, it ends up in our own code and would run the remaining jobs.
+Libraries that fork, like `multiprocessing`, end their processes themselves.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ def own() -> None:
 
 
 def leave_if_forked(error: BaseException | None = None) -> None:
-    """End this process at once if it is not the actor, as one that came out with this error.
+    """End this process at once if it is not the actor but was forked; the error is how it got here.
 
-    Does nothing where there is no actor at all, as in a test of a handler. To be called before
-    anything is locked: whoever holds a lock may be a thread that was not forked.
+    Does nothing if there is no actor at all, as in a test of a handler. Call it before anything is
+    locked, because the thread that holds a lock may not have been forked.
     """
     if not _owner or os.getpid() == _owner:
         return

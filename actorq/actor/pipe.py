@@ -1,8 +1,8 @@
-"""The actor's end of its pipe: frames in and out, and no life without the supervisor.
+"""The actor's end of its pipe: frames in and out; without the supervisor the actor ends.
 
-Handlers close descriptors, print binary data and start processes. So the pipe is moved to a
-descriptor far above what they touch, no program they start inherits it, and before each write
-it is looked at: bytes for the supervisor must not land in some file of the handler's.
+Handlers close descriptors, print binary data and start processes. Therefore the pipe is moved to a
+descriptor far above those that they use, programs that they start do not inherit it, and it is
+checked before each write: bytes for the supervisor must not end up in some file of the handler's.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from actorq.actor.owner import leave_if_forked
 from actorq.pipe import wire
 
 FIRST_FD = 4096
-"""Where our descriptors live; `os.closerange(3, 1024)` is what careful daemons do."""
+"""The lowest of our descriptors; careful daemons call `os.closerange(3, 1024)`."""
 
 READ_SIZE = 1 << 18
 
@@ -31,7 +31,7 @@ LOST = 70
 
 
 class Pipe:
-    """Speak to the supervisor. Any failure ends the process: nobody is left to tell."""
+    """The connection to the supervisor. Any failure ends the process: nobody is left to tell."""
 
     def __init__(self, fd: int) -> None:
         self._fd = _moved(fd)
@@ -59,7 +59,7 @@ class Pipe:
                 leave(LOST)
 
     def messages(self) -> Iterator[wire.Message]:
-        """Yield what the supervisor says, waiting for it."""
+        """Yield the supervisor's messages, waiting for each."""
         while True:
             leave_if_forked()
             try:
@@ -71,7 +71,7 @@ class Pipe:
             yield from self._reader.messages()
 
     def _read(self) -> int:
-        """Take what has arrived and return how many bytes; a batch's args go where they belong."""
+        """Read what has arrived, a batch's args into their place; return how many bytes."""
         room = self._reader.room()
         if room is not None:
             n = os.readv(self._fd, [room])
@@ -82,8 +82,8 @@ class Pipe:
         return len(data)
 
     def _watch(self) -> None:
-        poll = new_poll()  # as it was before a handler's module could have changed it
-        poll.register(self._fd, getattr(select, "POLLRDHUP", 0))  # POLLHUP is always told
+        poll = new_poll()  # select.poll as it was before a handler's module could change it
+        poll.register(self._fd, getattr(select, "POLLRDHUP", 0))  # POLLHUP is always reported
         with contextlib.suppress(OSError):
             poll.poll()
         leave(LOST)
@@ -102,7 +102,7 @@ def _identity(fd: int) -> tuple[int, int]:
 
 
 def _moved(fd: int) -> int:
-    """Move a descriptor to a high number that no program started from here inherits."""
+    """Move a descriptor to a high number that programs started from here do not inherit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     room = soft > FIRST_FD or hard == resource.RLIM_INFINITY or hard > FIRST_FD
     first = FIRST_FD if room else soft // 2

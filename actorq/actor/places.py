@@ -1,4 +1,4 @@
-"""Where handlers stand in modules, and which kind stands behind what is found there."""
+"""Where handlers are in modules, and which kind belongs to what is found there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from actorq.actor.bound import BoundKind, Declared
 
 
 def object_at(module: str, qualname: str) -> Any:
-    """Return what stands at a place in a module that is loaded, None if nothing does."""
+    """Return the object at a place in a loaded module, None if there is none."""
     found: Any = sys.modules.get(module)
     for part in qualname.split("."):
         found = getattr(found, part, None)
@@ -17,10 +17,10 @@ def object_at(module: str, qualname: str) -> Any:
 
 
 def kind_behind(found: Any) -> Any:
-    """Return the kind that a decorated name stands for, None if it stands for none.
+    """Return the kind of a decorated object, None if it has none.
 
-    A class carries its kind; so does a kind itself, and with it, by functools.update_wrapper,
-    whatever decorates it. Nobody inherits one: a subclass is a handler of its own or none.
+    A class carries its kind. So does a kind itself, and by functools.update_wrapper whatever
+    decorates it. A kind is never inherited: a subclass is a handler of its own or none.
     """
     return getattr(found, "__dict__", {}).get("__actorq_kind__")
 
@@ -32,15 +32,15 @@ def kind_at(module: str, qualname: str, name: str) -> Declared | None:
 
 
 def is_served(kind: Declared, name: str) -> bool:
-    """Return whether a kind has this name, and a handler."""
+    """Return whether a kind has this name and a handler."""
     bound = kind.bound()
     return bound.name == name and bound.handler is not None
 
 
 def outermost(kind: BoundKind) -> Any:
-    """Return a kind's handler inside of what decorates it above `@app.actor`, if anything does.
+    """Return a kind's handler within any decorators that are above `@app.actor`.
 
-    A direct call goes through those decorators, so a job does, too.
+    A direct call passes through those decorators, so a job does, too.
     """
     handler = kind.handler
     if kind.shape not in ("batch", "job"):

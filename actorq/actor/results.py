@@ -1,8 +1,8 @@
 """Results: from what a handler returns to JSON text that the database stores.
 
-A whole batch is encoded in one call where it can be; only if that fails or looks suspicious is
-each result tried by itself, so that one bad result costs only its own job. What was computed is
-not thrown away for a value that JSON has no form for, if there is a sensible one.
+A whole batch is encoded in one call if possible. Only if that fails or looks suspicious is each
+result tried by itself, so that one bad result affects only its own job. A value that has no JSON
+form is stored in a sensible form if there is one, rather than losing what was computed.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class ResultRefused(ActorqError):
-    """Say why a result cannot be stored."""
+    """A result that cannot be stored, and why."""
 
 
 class Results:
-    """Encode the results of one kind; one that stores none encodes everything to None.
+    """The encoder of one kind's results; if it stores none, everything becomes None.
 
-    `nan` says what becomes of NaN and infinity, None: null. `arrays` says whether numpy's arrays
+    `nan` says what becomes of NaN and infinity (None: null). `arrays` says whether numpy's arrays
     are packed or lists.
     """
 
@@ -55,7 +55,7 @@ class Results:
         self._encode = msgspec.json.Encoder(enc_hook=self._hook)
 
     def one(self, value: Any) -> bytes | None:
-        """Return the JSON of one result, None for none to store; raises ResultRefused."""
+        """Return the JSON of one result, None if there is none to store; raises ResultRefused."""
         if value is None or not self.store:
             return None
         try:
@@ -64,16 +64,16 @@ class Results:
                 data = self._closely(value)
         except Unfit as unfit:
             raise ResultRefused(f"the result: {unfit.text()}") from None
-        except BaseException as error:  # an object's own hooks run in there
+        except BaseException as error:  # raised by an object's own hooks
             raise self._refused(value, error) from None
         self._check(data, value)
         return data
 
     def many(self, values: Sequence[Any]) -> list[bytes] | None:
-        """Return the JSON of results none of which is None, or None if one needs a closer look."""
+        """Return the JSON of results, none of them None; or None if one needs a closer look."""
         try:
             data = self._encode.encode_lines(values)
-        except BaseException:  # whose fault it is comes out when each is encoded alone
+        except BaseException:  # encoding each result alone will show which one is at fault
             return None
         if b"\\u0000" in data or (self._nan != "null" and b"null" in data):
             return None

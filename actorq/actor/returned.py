@@ -1,4 +1,4 @@
-"""What a handler of a batch returned, read into the batch's outbox."""
+"""What a handler of batches returned, turned into outcomes in the batch's outbox."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from actorq.english import a, count
 
 
 def settle(batch: Batch[Any], returned: Any) -> None:
-    """Read what a batch handler returned into its outbox; raises WrongOutcomes.
+    """Turn what a batch handler returned into outcomes in its outbox; raises WrongOutcomes.
 
-    None says that every job not marked is done, one outcome is that of each of them. Otherwise
-    there is one entry per job, by position or by id: an outcome, or a result. A marked job's
-    entry is None or missing.
+    None means that every unmarked job is done, a single outcome is that of each unmarked job.
+    Otherwise there is one entry per job, by position or by id: an outcome or a result. The entry
+    of a marked job is None or missing.
     """
     if returned is None:
         return
@@ -64,4 +64,4 @@ def _listed(items: list[Any]) -> str:
 
 def _close(returned: object) -> None:
     if inspect.iscoroutine(returned):
-        returned.close()  # or Python warns that nobody awaited it
+        returned.close()  # otherwise Python warns that nobody awaited it

@@ -32,7 +32,7 @@ def run_batch(
 ) -> None:
     """Run a batch and emit its Outcomes, ending with `last`, its HandlerFailed or HandedBack.
 
-    `opened` is told the outbox before the handler runs, so that somebody else can flush it.
+    `opened` is given the outbox before the handler runs, so that somebody else can flush it.
     Raises only what `emit` raises.
     """
     page.take(work.lease)
@@ -55,7 +55,7 @@ Ended = ErrorInfo | RestKind | RestartActor | None
 
 
 def _handled(adapter: Adapter, work: Work, codec: ArgsCodec, page: Page, outbox: Outbox) -> Ended:
-    """Return what the handler raised; sys.exit and the like are no more than that."""
+    """Return what the handler raised; sys.exit counts as any other exception."""
     try:
         batch = _batch(work, codec, page, outbox, adapter.max_attempts)
     except BaseException as error:
@@ -69,7 +69,7 @@ def _handled(adapter: Adapter, work: Work, codec: ArgsCodec, page: Page, outbox:
 
 
 def _ran(adapter: Adapter, batch: Batch[Any]) -> Ended:
-    """Run the handler; return how the batch ends, None if it has passed."""
+    """Run the handler; return how the batch ends, None if all went well."""
     try:
         if adapter.batch_limit_s is not None:
             batch.deadline = time.monotonic() + adapter.batch_limit_s
@@ -84,7 +84,8 @@ def _ran(adapter: Adapter, batch: Batch[Any]) -> Ended:
 def _one_by_one(batch: Batch[Any], work: Work, page: Page, outbox: Outbox) -> Iterator[Batch[Any]]:
     """Yield each job as a batch of its own, marked as begun while it runs.
 
-    Where one ends without an outcome it is done, and told so: the next one may end the process.
+    A job that ends without an outcome is done and reported at once, because the next one may
+    end the process.
     """
     for args, position in zip(batch.args, batch._positions, strict=True):
         if page.is_cancelled(position):
@@ -116,7 +117,7 @@ def _meant(error: BaseException, batch: Batch[Any], adapter: Adapter) -> Ended:
 def _batch(
     work: Work, codec: ArgsCodec, page: Page, outbox: Outbox, max_attempts: int
 ) -> Batch[Any]:
-    """Return the jobs to run: those cancelled and those whose args do not fit are reported."""
+    """Return the jobs to run; those that are cancelled or whose args do not fit are reported."""
     values = codec.decode_many(work.args, work.lens)
     positions: Sequence[int] = range(len(values))
     cancelled = set(page.cancelled(len(values)))

@@ -1,7 +1,7 @@
-"""Describe whatever was raised, even where the exception itself fights back.
+"""Describe whatever was raised, even if the exception itself misbehaves.
 
-A message can be 50 MB long, not a text, or raise SystemExit when asked for; what comes out
-here is always short, storable text: no NUL, no lone surrogate, capped in UTF-8 bytes.
+A message can be 50 MB long, not a text, or raise SystemExit when asked for. What is returned here
+is always short, storable text: no NUL, no lone surrogate, limited in UTF-8 bytes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def shown(value: object, max_bytes: int = 80) -> str:
 
 
 def head(text: str, max_bytes: int = MAX_MESSAGE) -> str:
-    """Return storable text of at most so many bytes, cut at its end."""
+    """Return storable text of at most so many bytes, cut off at its end."""
     text = storable(text[:max_bytes])
     data = text.encode()
     if len(data) <= max_bytes:
@@ -46,7 +46,7 @@ def head(text: str, max_bytes: int = MAX_MESSAGE) -> str:
 
 
 def ends(text: str, max_bytes: int = MAX_TRACEBACK) -> str:
-    """Return storable text of at most so many bytes, cut out of its middle."""
+    """Return storable text of at most so many bytes, cut in its middle."""
     if len(text) > 2 * max_bytes:
         text = text[:max_bytes] + text[-max_bytes:]
     data = storable(text).encode()
@@ -66,9 +66,9 @@ def _safely(make: Callable[[], object], otherwise: str) -> str:
     """Return the text that `make` makes; it may raise anything, even SystemExit."""
     try:
         text = make()
-        # Of the parent class: a subclass of str may answer anything.
+        # Use the parent class's method: a subclass of str may return anything.
         return str.__str__(text) if isinstance(text, str) else otherwise
-    except BaseException:  # the describer must not die of what it describes
+    except BaseException:  # describing an error must not fail because of that error
         return otherwise
 
 

@@ -1,7 +1,7 @@
 """Administration from Python: what the commands do, as `app.admin` and `app.async_admin`.
 
-This is where the types of the answers are found. It loads the database driver, so `actorq`
-itself does not import it: `app.admin` does, at its first use.
+The types of the answers are exported here. This package loads the database driver, so `actorq`
+itself does not import it: `app.admin` does when it is first used.
 """
 
 from actorq.admin.admin import (

@@ -1,7 +1,7 @@
 """Administration of the jobs of one app: what the commands do, called from Python.
 
-Each call opens a connection of its own, to where the app's jobs live at that time, and closes
-it: what is done rarely need not hold a connection between.
+Each call opens a connection to wherever the app's jobs are at that time, and closes it again:
+rare calls need not keep a connection open.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ Finding = Check | Repaired
 
 
 class Migrated(msgspec.Struct, frozen=True):
-    """The names of the migrations that were applied to a schema; none if it was up to date."""
+    """The names of the migrations that were applied to a schema; empty if it was up to date."""
 
     schema: str
     applied: list[str]
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
-    """What doctor has found: the worst level among the checks, and what it mended before."""
+    """What doctor has found: the worst level of all checks, and what was repaired before them."""
 
     verdict: Level
     repaired: Repaired | None
@@ -55,22 +55,22 @@ class Diagnosis(msgspec.Struct, frozen=True):
 
 
 class Location(Protocol):
-    """Whatever says where jobs live; an App does."""
+    """Something that knows where jobs are, such as an App."""
 
     @property
     def schema(self) -> str:
         """Return the name of the schema."""
 
     def dsn(self) -> str:
-        """Return the DSN of the database, starting a private server if that is what it is."""
+        """Return the DSN of the database; if that is a private server, it is started."""
 
 
 class Admin:
-    """Look at the jobs of an app and change them; safe to use from any thread.
+    """The administration of an app's jobs: reads and changes; safe to use from any thread.
 
-    Every method raises ConfigError for arguments that make no sense, StoreUnavailable where the
-    database cannot be reached, and SchemaMismatch where its schema is missing or of another
-    version. `progress` hears how far a call has come; what is done stays done if it raises.
+    Every method raises ConfigError for arguments that make no sense, StoreUnavailable if the
+    database cannot be reached, and SchemaMismatch if its schema is missing or of another version.
+    `progress` is told how far a call has come. What is done stays done if the call raises.
     """
 
     def __init__(self, location: Location) -> None:
@@ -93,17 +93,17 @@ class Admin:
         found: Callable[[list[JobRow]], object] | None = None,
         progress: Tell | None = None,
     ) -> list[JobRow]:
-        """Return the newest jobs, up to 10,000: of a state, kind and queue, or of all.
+        """Return the newest jobs, up to 10,000: those of a state, kind and queue, or all.
 
-        `before` is the id below which to look, for the next page. With `args`, the jobs' args
-        are read too. `found` is given the jobs of each part of the search as it is done.
+        `before` is the id below which to look, to read the next page. With `args`, the jobs' args
+        are read too. `found` is called with the jobs of each part of the search when that is done.
         """
         asked = wanted.jobs(state, kind, queue, limit, before)
         rows: list[JobRow] = []
         n_looked = 0
         with self._place() as (conn, schema):
             for part in jobs.search(conn, schema, **asked):
-                if n_looked:  # most searches are over with their first part
+                if n_looked:  # most searches end with their first part
                     text = f"{count(len(rows), 'job')} found among {n_looked:,}"
                     (progress or untold)(Progress(text, len(rows), n_looked))
                 n_looked = part.n_looked
@@ -114,7 +114,7 @@ class Admin:
         return rows
 
     def job(self, id: int, *, args: bool = False) -> History | None:
-        """Return all that is known of one job, None if there is none of this id."""
+        """Return everything that is known of one job, None if no job has this id."""
         (id,) = wanted.ids([id])
         with self._place() as (conn, schema):
             return jobs.history(conn, id, schema, args=args)
@@ -131,7 +131,7 @@ class Admin:
     ) -> Retried:
         """Run failed or cancelled jobs again: by their ids, or by state, kind and queue.
 
-        By filters, up to `limit` (1000) of the newest ones; without `state`, failed ones. Each
+        Filters choose up to `limit` (1000) of the newest jobs; without `state`, failed ones. Each
         thousand is a transaction of its own.
         """
         asked = wanted.retry(ids, state, kind, queue, limit)
@@ -148,7 +148,7 @@ class Admin:
         return msgspec.structs.replace(change.joined(done), more=more)
 
     def cancel(self, ids: int | Iterable[int]) -> Cancelled:
-        """Cancel waiting jobs, and ask for the cancelling of running ones."""
+        """Cancel waiting jobs, and ask for the cancellation of running ones."""
         named = wanted.ids(ids)
         with self._place() as (conn, schema):
             return cancel(conn, named, schema)
@@ -162,11 +162,11 @@ class Admin:
         limit: int | None = None,
         progress: Tell | None = None,
     ) -> Pruned:
-        """Delete finished jobs with their results and failures, each stretch of ids by itself.
+        """Delete finished jobs with their results and failures, one range of ids at a time.
 
-        `older_than_s` is for how long they have been final, `state` one state or several: without
-        it completed and cancelled ones go, and failed ones stay. One of the two must be given.
-        `n_kept` are jobs that somebody's foreign key refers to.
+        `older_than_s` is how long they have been final; `state` is one state or several. One of the
+        two must be given; without `state`, completed and cancelled jobs are deleted and failed ones
+        stay. `n_kept` counts jobs that are kept because a foreign key refers to them.
         """
         asked = wanted.prune(older_than_s, state, kind, limit)
         total = Pruned(0, 0, 0)
@@ -186,10 +186,10 @@ class Admin:
         found: Callable[[Finding], object] | None = None,
         progress: Tell | None = None,
     ) -> Diagnosis:
-        """Check the database and say what is wrong and what to do; with `repair`, mend it first.
+        """Check the database, say what is wrong and what to do; with `repair`, repair it first.
 
-        The last two checks look at every job, or at `limit` jobs with the lowest ids. `found` is
-        given what was mended, and each check as it is made.
+        The last two checks look at every job, or at the `limit` jobs with the lowest ids. `found`
+        is called with what was repaired, and with each check when it is made.
         """
         wanted.doctor(repair, limit)
         tell, told = found or (lambda finding: None), progress or untold
@@ -206,8 +206,8 @@ class Admin:
     def migrate(self, *, wait_s: Duration = migrate.WAIT_S, progress: Tell = untold) -> Migrated:
         """Make the schema, or bring it up to date.
 
-        `progress` hears what is waited for. Raises LockTimeout, which says who is in the way,
-        after `wait_s`: what was done stays, and another call does the rest.
+        `progress` is told what is waited for. After `wait_s`, LockTimeout is raised and names who
+        is in the way: what was done stays, and another call does the rest.
         """
         refuse_while_loading("a schema was migrated")
         seconds = wanted.wait(wait_s)
@@ -224,12 +224,12 @@ class Admin:
         return migrate.plan(self._location.dsn(), self._location.schema)
 
     def migration_sql(self) -> str:
-        """Return the SQL that makes the schema in a fresh database; asks no database."""
+        """Return the SQL that makes the schema in a fresh database; connects to no database."""
         return migrate.sql_text(self._location.schema)
 
     def _repaired(self, told: Tell) -> Repaired:
         with self._place(is_checked=False) as (conn, schema):
-            # Of a schema that was renamed, no check below would let anybody use it.
+            # A schema that was renamed would pass none of the checks below.
             renamed = migrate.is_renamed(conn, schema)
             if renamed:
                 migrate.restore_names(conn, schema)

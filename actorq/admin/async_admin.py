@@ -1,7 +1,7 @@
 """Administration from asyncio: the same names, awaited.
 
-The synchronous call runs in a thread. If it is cancelled, its statement is: what was done in
-chunks before stays done, and the connection is closed when `await` returns.
+The synchronous call runs in a thread. If the call is cancelled, so is its statement. What was done
+in chunks before stays done, and the connection is closed when `await` returns.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 HEARD = ("found", "progress")
-"""Arguments that are called; they are called in the loop, not in the thread."""
+"""Arguments that are functions; they are called in the event loop, not in the thread."""
 
 
 def _awaited(
     method: Callable[Concatenate[Admin, P], T],
 ) -> Callable[Concatenate[AsyncAdmin, P], Coroutine[Any, Any, T]]:
-    """Return a method that does what one of Admin's does, in a thread."""
+    """Return a method that runs one of Admin's methods in a thread."""
 
     @functools.wraps(method)
     async def call(self: AsyncAdmin, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -41,10 +41,10 @@ def _awaited(
 
 
 class AsyncAdmin:
-    """Look at the jobs of an app and change them without blocking the event loop.
+    """The administration of an app's jobs without blocking the event loop.
 
-    The methods are those of Admin, with the same arguments. A call that is cancelled ends at the
-    statement it is in; made once more, it does the rest.
+    The methods and arguments are those of Admin. A call that is cancelled ends at its present
+    statement; if it is made again, it does the rest.
     """
 
     def __init__(self, location: Location) -> None:
@@ -61,25 +61,25 @@ class AsyncAdmin:
     migration_plan = _awaited(Admin.migration_plan)
 
     def migration_sql(self) -> str:
-        """Return the SQL that makes the schema in a fresh database; asks no database."""
+        """Return the SQL that makes the schema in a fresh database; connects to no database."""
         return self.admin.migration_sql()
 
 
 async def _in_thread(call: Callable[[], T]) -> T:
-    """Run a call in a thread; if this is cancelled, have the call end and wait until it has."""
+    """Run a call in a thread; if this is cancelled, end the call and wait until it has ended."""
     interrupt, context = Interrupt(), copy_context()
     context.run(INTERRUPT.set, interrupt)
     loop = asyncio.get_running_loop()
-    # A future, no task: those are cancelled at the end of `asyncio.run`, this has to be waited for.
+    # A future, not a task: `asyncio.run` cancels tasks at its end, and this has to be waited for.
     running = loop.run_in_executor(None, context.run, interrupt.around, call)
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         interrupt.ask()
         while not running.done():
-            with suppress(asyncio.CancelledError):  # of the same call, once more
+            with suppress(asyncio.CancelledError):  # the same call was cancelled again
                 await asyncio.wait([running])
-        running.exception()  # that of the statement, say: the caller hears that it was cancelled
+        running.exception()  # mark its error as seen: the caller hears that the call was cancelled
         raise
 
 

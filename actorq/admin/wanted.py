@@ -1,6 +1,6 @@
-"""What may be asked of an administrator's calls: checked before a connection is opened.
+"""The arguments of administrative calls, checked before a connection is opened.
 
-What is missing is said with the names of the commands' options and of the arguments in Python.
+A message about a missing one names both the command's option and the argument in Python.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from actorq.store.admin.change import check_states
 from actorq.store.admin.jobs import LAST
 
 JOBS_LIMIT = 50
-"""What fits on a screen."""
+"""As many jobs as fit on a screen."""
 
 MAX_JOBS = 10_000
-"""Rows of one answer; more are read in pages."""
+"""The most rows of one answer; more are read in pages."""
 
 RETRY_LIMIT = 1000
 MAX_LIMIT = 2**62
@@ -28,7 +28,7 @@ MAX_LIMIT = 2**62
 def jobs(
     state: str | None, kind: str | None, queue: str | None, limit: int, before: int | None
 ) -> dict[str, Any]:
-    """Return what to search for."""
+    """Return the filters of a search for jobs."""
     _check_state(state, STATES)
     _check_names(kind=kind, queue=queue)
     return {
@@ -41,7 +41,7 @@ def jobs(
 
 
 def ids(given: int | Iterable[int]) -> list[int]:
-    """Return the ids that were given, each of which can be one."""
+    """Return the ids that were given, after checking that each can be one."""
     found = [given] if isinstance(given, int) else list(given)
     return [check_integer("id", id_, 0, LAST) for id_ in dict.fromkeys(found)]
 
@@ -53,7 +53,7 @@ def retry(
     queue: str | None,
     limit: int | None,
 ) -> list[int] | dict[str, Any]:
-    """Return the ids of the jobs to retry, or what to choose them by."""
+    """Return the ids of the jobs to retry, or the filters that choose them."""
     named = None if given is None else ids(given)
     is_filtered = any((state, kind, queue))
     if (named is not None) == is_filtered or (named is not None and limit is not None):
@@ -80,7 +80,7 @@ def prune(
     kind: str | None,
     limit: int | None,
 ) -> dict[str, Any]:
-    """Return which finished jobs are to go."""
+    """Return the filters of the finished jobs to delete."""
     states = [state] if isinstance(state, str) else list(state or [])
     if older_than_s is None and not states:
         raise ConfigError(
@@ -105,7 +105,7 @@ def wait(wait_s: Duration) -> float:
 
 
 def doctor(repair: bool, limit: int | None) -> None:
-    """Check what is asked of a doctor."""
+    """Check the arguments of `doctor`."""
     _check_limit(limit)
     if repair and limit is not None:
         raise ConfigError("doctor: a repair looks at all jobs: give no limit with it")

@@ -1,9 +1,9 @@
 """How numpy arrays travel: as base64 of their bytes, with dtype and shape.
 
-A list of numbers costs a decimal conversion per element on both ways, and three times the
-bytes. So travel args annotated `numpy.ndarray`, and results unless the kind says otherwise;
-both have one form, so that one job's result can be another's args. numpy is imported only where
-a kind's type names it, or where an array is read.
+A list of numbers needs a decimal conversion per element in both directions, and three times the
+bytes. The packed form is used for args annotated `numpy.ndarray`, and for results unless the kind
+says otherwise. Both have the same form, so that one job's result can be another's args. numpy is
+imported only if a kind's type names it, or to read an array.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from actorq.args import foreign
 DTYPE = re.compile(
     r"[<>|](?:b1|[iu][1248]|f[248]|c(?:8|16)|[Mm]8\[[0-9]{0,4}(?:[YMWDhms]|ms|us|ns)\])"
 )
-"""The dtypes of plain numbers, instants and spans; no other is packed, `object` least of all."""
+"""The dtypes of plain numbers, instants and spans; no other is packed, least of all `object`."""
 
 MARK = '"dtype"'
-"""What stands in the JSON of every packed array."""
+"""A text that occurs in the JSON of every packed array."""
 
 _SIZE = re.compile(r"[0-9]+")
 _PARTS = {"dtype", "shape", "data"}
@@ -56,7 +56,7 @@ def pack(array: Any) -> dict[str, Any]:
 
 
 def packed(value: Any) -> Any:
-    """Return what to write for a value that msgspec does not know; arrays of numbers packed."""
+    """Return what to write for a value that msgspec does not know; numeric arrays are packed."""
     kind = type(value)
     if not is_array_type(kind) or not value.shape or is_masked(kind):
         return foreign.plain(value)
@@ -72,9 +72,9 @@ def unpack(value: object) -> Any:
 
 
 def restored(value: Any) -> Any:
-    """Return plain values with their packed arrays as arrays; as lists where numpy is missing.
+    """Return plain values, with their packed arrays as arrays, or as lists if numpy is missing.
 
-    What only looks like a packed array, for its parts do not agree, stays what it is.
+    What only looks like a packed array, because its parts do not agree, is left as it is.
     """
     if isinstance(value, list):
         return [restored(item) for item in value]
@@ -118,7 +118,7 @@ def _parts_of(value: object) -> tuple[str, list[int], bytearray]:
         raise ValueError("the shape of an array must be a list of sizes")
     if not isinstance(text, str):
         raise ValueError("the data of an array must be base64")
-    raw = bytearray(binascii.a2b_base64(text))  # writable, as handlers expect of an array
+    raw = bytearray(binascii.a2b_base64(text))  # writable, as handlers expect an array to be
     if len(raw) != math.prod(shape) * int(_SIZE.findall(dtype)[0]):
         raise ValueError("the data of an array does not have the length its shape says")
     return dtype, shape, raw

@@ -1,14 +1,14 @@
 """Args: from the caller's value to JSON bytes at enqueue, and back in the actor.
 
-Whatever `encode` lets through, the actor can decode and PostgreSQL can store. Two things keep
-that cheap. The bytes are decoded once with the very decoder the actor will use, which checks
-the whole type in C. And what JSON loses without a word (NaN becomes null, integers grow beyond
-64 bits) is looked for in bytes: a second encoding as msgpack keeps floats apart from None and
-refuses larger integers. Only a value that looks suspicious, or whose type leaves its shape
-open, is walked in Python.
+Whatever `encode` accepts, the actor can decode and PostgreSQL can store. Two checks ensure that
+cheaply. First, the bytes are decoded once with the same decoder that the actor will use, which
+checks the whole type in C. Second, what JSON loses silently (NaN becomes null, integers may exceed
+64 bits) is looked for in bytes: an encoding as msgpack distinguishes floats from None and refuses
+larger integers. A value is walked in Python only if it looks suspicious or if its type leaves its
+shape open.
 
-Where a type leaves open what a text means, bytes are written as an object that says so; args that
-hold one take a longer way back.
+If a type leaves open what a text means, bytes are written as an object that says so. Args that
+contain such an object take a slower path back.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ DEFAULT_MAX_BYTES = 1_000_000
 
 _NUL = b"\\u0000"
 _BYTES = f'"{BYTES}":'.encode()
-_RARE = BYTES[:1].encode()  # one byte is looked for at the speed of memory, several are not
-_NON_FINITE = (b"\xcb\x7f", b"\xcb\xff")  # how msgpack writes floats of the largest exponents
+_RARE = BYTES[:1].encode()  # the search for a single byte runs at the speed of memory
+_NON_FINITE = (b"\xcb\x7f", b"\xcb\xff")  # how msgpack writes floats with the largest exponents
 
 
 class ArgsCodec:
-    """Encode and decode the args of one kind.
+    """The encoder and decoder of the args of one kind.
 
-    `type` is the declared type, or None for any JSON value. A codec made by `of_function`
-    holds the function's own parameters, and `call` spreads them again. `nan` says what becomes
+    `type` is the declared type, or None for any JSON value. A codec made by `of_function` holds
+    the function's own parameters, and `call` passes them one by one again. `nan` says what becomes
     of NaN and infinity.
     """
 
@@ -78,7 +78,7 @@ class ArgsCodec:
         max_bytes: int = DEFAULT_MAX_BYTES,
         without: tuple[str, ...] = (),
     ) -> ArgsCodec:
-        """Return the codec of a function's own parameters, without those that are no args."""
+        """Return the codec of a function's own parameters, except those that are not args."""
         codec = cls(parameters_struct(function, without), max_bytes=max_bytes)
         codec.function, codec.without = function, without
         codec.parameters = codec.type.__struct_fields__
@@ -94,13 +94,13 @@ class ArgsCodec:
 
     @property
     def name(self) -> str:
-        """Return how messages call the type."""
+        """Return the name of the type for messages."""
         return getattr(self.type, "__name__", None) or repr(self.type)
 
     def arrange(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        """Return the one value that the arguments of an enqueue call mean.
+        """Return the one value that the arguments of an enqueue call stand for.
 
-        A function's kind takes them like the function; any other kind takes one value, or
+        A function's kind takes the arguments of the function. Any other kind takes one value, or
         the fields of its type as keywords. Raises ArgsInvalid.
         """
         if self.function is not None:
@@ -112,9 +112,9 @@ class ArgsCodec:
         raise ArgsInvalid(f"give one value of type {self.name}, or its fields as keywords")
 
     def arrange_item(self, item: Any) -> Any:
-        """Return the value that one item of a bulk enqueue means.
+        """Return the value that one item of a bulk enqueue stands for.
 
-        For a function's kind a mapping holds its arguments by name, a tuple by position, and
+        For a function's kind, a mapping holds its arguments by name, a tuple by position, and
         anything else is its first argument.
         """
         if self.function is None:
@@ -153,7 +153,7 @@ class ArgsCodec:
             raise ArgsInvalid(f"the args do not fit {self.name}: {short(error)}") from error
 
     def decode_many(self, args: bytes, lens: Sequence[int]) -> list[Any]:
-        """Return per job its value, or an ErrorInfo where its args do not fit.
+        """Return the value of each job, or an ErrorInfo if its args do not fit.
 
         `args` is one JSON array of all values; `lens[i]` is the byte length of the i-th.
         """
@@ -166,7 +166,7 @@ class ArgsCodec:
         return values if len(values) == len(lens) else self._decode_each(args, lens)
 
     def call(self, function: Callable[..., Any], value: Any) -> Any:
-        """Call a per-job handler with a decoded value: spread, or as its one argument."""
+        """Call a per-job handler with a decoded value: its parts, or the value as one argument."""
         if self.function is None:
             return function(value)
         return function(**msgspec.structs.asdict(value))
@@ -195,18 +195,18 @@ class ArgsCodec:
         return f": it has {', '.join(self.parameters)}" if self.parameters else ""
 
     def _comes_back(self, data: bytes, value: Any) -> bool:
-        """Tell whether JSON is what `Fitting` would find nothing wrong with, for most of it.
+        """Tell quickly whether JSON preserves a value, so that `Fitting` need not walk it.
 
-        Read back it is equal to its value: so there is no NaN, no key but strings, nothing that
-        JSON has no form for. MessagePack can write it: so there is no number beyond 64 bits.
-        Walking through the value in Python costs three times as much.
+        If the JSON equals the value when read back, there is no NaN, no key other than a string
+        and nothing without a JSON form. If MessagePack can write it, there is no number beyond
+        64 bits. Walking the value in Python costs three times as much.
         """
         if _NUL in data or data.count(b"{") + data.count(b"[") > MAX_DEPTH:
             return False
         try:
             again = self._decode(data)
             return bool(again == value) and bool(self._twin(again))
-        except Exception:  # then it is walked through, which tells why
+        except Exception:  # then the value is walked, which finds out why
             return False
 
     def _suspicious(self, value: Any) -> bool:
@@ -216,7 +216,7 @@ class ArgsCodec:
         return _NON_FINITE[0] in twin or _NON_FINITE[1] in twin
 
     def _encode_closely(self, value: Any) -> bytes:
-        """Encode a private plain copy after walking it, so that nobody can change it between."""
+        """Encode a private plain copy and walk that, so that nobody can change it in between."""
         kept = (bytes, bytearray, memoryview) if self._open else ()
         plain = msgspec.to_builtins(value, builtin_types=kept, enc_hook=self._hook)
         return msgspec.json.encode(Fitting(self.nan).of(plain))
@@ -243,20 +243,20 @@ class ArgsCodec:
         return ArgsInvalid(f"the args cannot be written as JSON: {short(error)} - at `{where}`")
 
     def _misfit(self, error: Exception, value: Any) -> ArgsInvalid | ArgsTooLarge:
-        """Explain a type error; a NaN arrives here as the null that JSON made of it."""
+        """Explain a type error; a NaN arrives here as the null into which JSON turned it."""
         try:
             self._encode_closely(value)
         except ArgsTooLarge as reason:
             return reason
         except Unfit as unfit:
             return ArgsInvalid(unfit.text())
-        except Exception:  # the type error, already at hand, says more
+        except Exception:  # the type error at hand says more
             pass
         made = self._made_of_nan(value)
         return ArgsInvalid(f"the args do not fit {self.name}: {short(error)}{made}")
 
     def _made_of_nan(self, value: Any) -> str:
-        """Return what to add where NaN has become what the type does not take."""
+        """Return what to add to a message if NaN became something that the type does not accept."""
         try:
             Fitting("error").of(msgspec.to_builtins(value, enc_hook=self._hook))
         except Unfit as unfit:
@@ -293,7 +293,7 @@ def _restored(
 
 
 def hook_of(has_arrays: bool, has_models: bool) -> Callable[[Any], Any]:
-    """Return what writes the values that msgspec does not know, for a type with such parts."""
+    """Return the function that writes values which msgspec does not know, for a given type."""
 
     def hook(value: Any) -> Any:
         if has_arrays and arrays.is_array_type(type(value)):

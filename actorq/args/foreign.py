@@ -1,8 +1,8 @@
-"""The plain form of values that JSON has none for: numpy's, pandas', paths, models.
+"""The plain form of values that JSON has no form for: numpy's, pandas', paths, models.
 
-No library is imported here that the caller has not imported: what a value is, is read off the
-names of its class and of that class's parents. NaN stands for whatever means "missing", so that
-one rule, the kind's `nan`, says what becomes of it.
+Only libraries that the caller has imported are used: what a value is follows from the names of its
+class and that class's parents. Whatever means "missing" becomes NaN, so that one rule, the kind's
+`nan`, decides what it is written as.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _OTHERWISE = "write what it holds as a dict, dataclass or msgspec Struct"
 def plain(value: Any) -> Any:
     """Return what to write for a value that msgspec does not know.
 
-    Raises TypeError, with what to do about it, for one that has no such form.
+    Raises TypeError, with what to do about it, for a value that has no such form.
     """
     form = _form(value)
     if form is not None:
@@ -66,13 +66,13 @@ def rows_of(value: Any) -> Any:
 
 
 def _is_tensor(value: object) -> bool:
-    """Return whether this is an array of a library that follows numpy."""
+    """Return whether this is an array of a library that follows numpy's interface."""
     return not isinstance(value, type) and hasattr(value, "dtype") and hasattr(value, "tolist")
 
 
 def as_array(value: object) -> Any:
-    """Return the numpy array that something with `__array__` means."""
-    import numpy  # it makes one, so numpy is loaded
+    """Return the numpy array of a value with `__array__`."""
+    import numpy  # `__array__` returns a numpy array, so numpy is loaded already
 
     return numpy.asarray(value)
 
@@ -89,12 +89,12 @@ def is_model(kind: object) -> bool:
 
 
 def model(value: Any) -> Any:
-    """Return a pydantic model in the form from which `read_model` makes it again."""
+    """Return a pydantic model in the form from which `read_model` restores it."""
     return value.model_dump(mode="json", by_alias=True, round_trip=True)
 
 
 def read_model(kind: Any, data: bytes) -> Any:
-    """Return a pydantic model from JSON; raises ValueError without the values it complains of."""
+    """Return a pydantic model from JSON; raises ValueError without the offending values."""
     try:
         return kind.model_validate_json(data)
     except ValueError as error:
@@ -137,7 +137,7 @@ def _scalar(value: Any) -> Any:
         return moments.instant(value) if kind == "M" else moments.span(value)
     if kind == "V":
         return {name: value[name] for name in value.dtype.names or ()} or value.tobytes()
-    # The long ones would only return themselves.
+    # item() of the long types would only return the value itself.
     return float(value) if kind == "f" else complex(value) if kind == "c" else value.item()
 
 
@@ -146,7 +146,7 @@ def _array(value: Any) -> Any:
 
 
 def _rows(value: Any) -> Any:
-    """Return what the first axis runs over; numbers at once, for that is done in C."""
+    """Return the entries along the first axis; numbers all at once, because that is done in C."""
     if value.shape == ():
         return None
     if value.dtype.kind in "MmV":
@@ -161,7 +161,7 @@ def _masked(value: Any) -> Any:
 
 
 # ---- of the standard library, and subclasses of what msgspec knows ------------------------------
-# By the parent class's own methods: a subclass may answer anything.
+# These call the parent class's own methods, because a subclass may return anything.
 
 
 def _datetime(value: datetime) -> datetime:

@@ -1,4 +1,4 @@
-"""Which plain values JSON, PostgreSQL and the actor all keep, and what becomes of the others."""
+"""Which plain values JSON, PostgreSQL and the actor all preserve, and what becomes of others."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ MAX_DEPTH = 64
 INT_MIN, INT_MAX = -(2**63), 2**64 - 1
 
 BYTES = "~bytes"
-"""The one key of the object that bytes are where no type says that a text is base64."""
+"""The only key of the object that stands for bytes if no type says that a text is base64."""
 
 
 class Unfit(Exception):
-    """Collect the path to a value while it travels up."""
+    """A value that cannot be preserved; collects the path to it on the way up."""
 
     def __init__(self, reason: str, advice: str = "") -> None:
         super().__init__(reason)
@@ -33,16 +33,16 @@ class Unfit(Exception):
 
 
 class Fitting:
-    """Make plain values fit: look at each once, and change in place what has another form.
+    """The rules that make plain values fit: each is visited once, and replaced in place if needed.
 
-    Integers of any size pass if `big`: no type will bound them where they are read.
+    Integers of any size pass if `big`, because no type will limit them when they are read.
     """
 
     def __init__(self, nan: Nan, *, big: bool = False) -> None:
         self.nan, self.big = nan, big
 
     def of(self, value: Any, depth: int = 0) -> Any:
-        """Return a plain value that JSON, PostgreSQL and the actor all keep; raises Unfit."""
+        """Return a plain value that JSON, PostgreSQL and the actor all preserve; raises Unfit."""
         kind = type(value)
         if kind is str:
             if "\0" in value:
@@ -99,7 +99,7 @@ class Fitting:
 
 
 def with_bytes(value: Any) -> Any:
-    """Return plain values with the objects that bytes became as bytes again."""
+    """Return plain values in which objects that stand for bytes are bytes again."""
     if isinstance(value, list):
         return [with_bytes(item) for item in value]
     if not isinstance(value, dict):
@@ -114,7 +114,7 @@ def with_bytes(value: Any) -> Any:
 
 
 def _check_keys(value: dict[Any, Any]) -> None:
-    """Refuse keys that become one and the same text, like 1 and "1"."""
+    """Refuse keys that become the same text, like 1 and "1"."""
     texts = msgspec.json.decode(msgspec.json.encode(dict.fromkeys(value)), type=dict[str, None])
     if len(texts) != len(value):
         raise Unfit("two keys of an object are the same text in JSON", "make them differ")

@@ -1,6 +1,6 @@
 """Instants and spans finer or coarser than Python's own, as ISO 8601 text.
 
-Where Python's types can hold them, the text is the one that msgspec writes for those, so that a
+If Python's types can hold a value, the text is the one that msgspec writes for those, so that a
 typed reader gets a datetime or timedelta.
 """
 
@@ -40,7 +40,7 @@ def instant(value: Any) -> Any:
 
 
 def span(value: Any) -> Any:
-    """Return a numpy.timedelta64 as a duration, NaT as NaN; without a unit it is its number."""
+    """Return a numpy.timedelta64 as a duration, NaT as NaN, and as a number if it has no unit."""
     if value != value:
         return math.nan
     multiple, unit = _unit_of(value)
@@ -51,13 +51,13 @@ def span(value: Any) -> Any:
 
 
 def timestamp(value: Any) -> str:
-    """Return a pandas.Timestamp, to the nanosecond where it has any."""
+    """Return a pandas.Timestamp, with nanoseconds if it has any."""
     text: str = value.isoformat()
     return text[:-6] + "Z" if text.endswith("+00:00") else text
 
 
 def timedelta(value: Any) -> str:
-    """Return a pandas.Timedelta, to the nanosecond where it has any."""
+    """Return a pandas.Timedelta, with nanoseconds if it has any."""
     microseconds = (value.days * 86_400 + value.seconds) * 10**6 + value.microseconds
     return duration((microseconds * 1000 + value.nanoseconds) * 10**9)
 
@@ -78,7 +78,7 @@ def _unit_of(value: Any) -> tuple[int, str]:
 
 
 def _trimmed(text: str) -> str:
-    """Return an instant with no fraction, six digits of it, or as many as it needs beyond."""
+    """Return an instant with no fraction, six digits of it, or as many more as it needs."""
     whole, _, fraction = text.partition(".")
     fraction = fraction.rstrip("0")
     return f"{whole}.{fraction:0<6}" if fraction else whole

@@ -28,7 +28,7 @@ V = TypeVar("V")
 Call = TypeVar("Call", bound=Callable[..., object])
 
 Awaited = Coroutine[Any, Any, V]
-"""What an `async def` returns at once."""
+"""What an `async def` returns when it is called."""
 
 MAX_DELAY_S = 100 * 365.25 * 86_400
 MAX_TAGS, MAX_TAG_CHARS, MAX_TAGS_BYTES = 16, 64, 1024
@@ -39,7 +39,7 @@ TextOf = str | Callable[[Any], str]
 
 
 class EveryEnqueue(TypedDict, total=False):
-    """Name the options that every enqueue has."""
+    """The options that every enqueue has."""
 
     conn: Any  # whatever has a psycopg connection behind it
     queue: str | None
@@ -51,25 +51,25 @@ class EveryEnqueue(TypedDict, total=False):
 
 
 class One(EveryEnqueue, total=False):
-    """Name the options of `enqueue`."""
+    """The options of `enqueue`."""
 
     key: str
     unique_key: str | None
 
 
 class Many(EveryEnqueue, total=False):
-    """Name the options of `enqueue_many`, besides `return_ids`."""
+    """The options of `enqueue_many`, besides `return_ids`."""
 
     key: TextOf
     unique_key: Callable[[Any], str] | None
 
 
 OPTIONS = frozenset(One.__annotations__)
-"""The names of all of them; a function's parameter cannot have one of these."""
+"""The names of all options; no parameter of a handler function may have one of these."""
 
 
 class EnqueueItem(Protocol[T, R]):
-    """Be an `enqueue` whose args are one value, or the fields of that as keywords."""
+    """An `enqueue` whose args are one value, or its fields as keywords."""
 
     @overload
     def __call__(self, item: T, /, **options: Unpack[One]) -> R: ...
@@ -78,9 +78,10 @@ class EnqueueItem(Protocol[T, R]):
 
 
 class EnqueueArgs(Protocol[P, R]):
-    """Be an `enqueue` whose args are a function's own parameters.
+    """An `enqueue` whose args are a function's own parameters.
 
-    No type can have these and options, too: beside an option, args are checked when it is called.
+    No type can express these together with options: beside an option, args are checked when it
+    is called.
     """
 
     @overload
@@ -106,7 +107,7 @@ class EnqueueArgs(Protocol[P, R]):
 
 
 class EnqueueMany(Protocol[I, N, Ids]):
-    """Be an `enqueue_many`, which returns how many jobs are new, or the ids of all."""
+    """An `enqueue_many`, which returns how many jobs are new, or the ids of all."""
 
     @overload
     def __call__(
@@ -117,7 +118,7 @@ class EnqueueMany(Protocol[I, N, Ids]):
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """Hold the checked options of one enqueue call; None means the default."""
+    """The checked options of one enqueue call; None means the default."""
 
     queue: str | None = None
     priority: int | None = None
@@ -129,7 +130,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     unique_key: Any = None  # None or a TextOf; a function only in bulk
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant; raises EnqueueError."""
+        """Refuse values that make no sense; raises EnqueueError."""
         try:
             self._check_numbers()
         except ConfigError as error:
@@ -210,7 +211,7 @@ def _checked_instant(run_at: object) -> datetime:
         )
     try:
         utc = run_at.astimezone(UTC)
-        return datetime.combine(utc.date(), utc.timetz())  # of the parent class: for the driver
+        return datetime.combine(utc.date(), utc.timetz())  # as the parent class, for the driver
     except OverflowError:
         raise EnqueueError(f"run_at={run_at.isoformat()} is out of range in UTC") from None
 
@@ -235,5 +236,5 @@ def _checked_tags(tags: object) -> tuple[str, ...]:
 
 
 def _plain(text: str) -> bool:
-    """Return whether a text has no control characters, surrogates or private ones."""
+    """Return whether a text has no control, surrogate or private-use characters."""
     return not any(unicodedata.category(char).startswith("C") for char in text)

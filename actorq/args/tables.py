@@ -1,6 +1,6 @@
 """Tables and columns as plain lists: of rows as objects by column, or of values.
 
-Rows as objects are what SQL reads with json_to_recordset, and what keeps the columns' names.
+Rows as objects can be read in SQL with json_to_recordset, and keep the columns' names.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ def pandas(frame: Any) -> list[dict[str, Any]]:
 
 
 def column_names(labels: list[Any]) -> list[str]:
-    """Return a name for each column: levels joined by `_`, what comes again numbered.
+    """Return a name for each column: levels are joined by `_`, repeated names are numbered.
 
-    The numbers are pandas' own when it reads a file: a, a.1, a.2.
+    The numbers are those that pandas assigns when it reads a file: a, a.1, a.2.
     """
     names: dict[str, None] = {}
     for label in labels:
@@ -37,9 +37,10 @@ def column_names(labels: list[Any]) -> list[str]:
 
 
 def series(column: Any) -> Any:
-    """Return a Series as an object by its labels, where these are texts, as a row's are.
+    """Return a Series as an object by its labels if these are texts, like the labels of a row.
 
-    Other labels that have a name are kept as a column, as groups are; else it is a list.
+    Other labels are kept as a column if they have a name, as groups have; otherwise a list is
+    returned.
     """
     index = column.index
     if len(index) and index.inferred_type == "string" and index.is_unique:

@@ -1,4 +1,4 @@
-"""Args types: what is read out of an annotation or a signature when a kind is declared."""
+"""Args types: what an annotation or a signature says when a kind is declared."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from actorq.errors import ConfigError
 _TYPE_CHECKING = "; import it outside `if TYPE_CHECKING`, for args are checked against it"
 
 _VALUE = re.compile(r"(?s)^(Invalid (?:enum )?value) .*?( - at `[^`]*`(?: in `[^`]*`)?)?$")
-"""Where msgspec's messages repeat what they complain of: messages are logged, args are not."""
+"""Where msgspec's messages repeat a refused value: messages are logged, args must not be."""
 
 
 class Traits(msgspec.Struct):
-    """Say which checks a type needs beyond those that decoding makes."""
+    """The checks that a type needs beyond those that decoding makes."""
 
-    open: bool = False  # the type does not bound the value's shape or keys: walk it
-    twin: bool = False  # has integers, or nulls that a NaN could hide behind
+    open: bool = False  # the type does not limit the value's shape or keys: walk it
+    twin: bool = False  # has integers, or nulls that may have been NaN
     arrays: bool = False
     models: bool = False
 
@@ -45,7 +45,7 @@ def traits_of(annotation: Any) -> Traits:
 
 def _visit(node: Any, traits: Traits, above: list[Any]) -> None:
     if any(node is parent for parent in above):
-        traits.open = True  # recursive: as deep as the value likes
+        traits.open = True  # recursive: as deep as the value is
         return
     if isinstance(node, msgspec.inspect.CustomType):
         _visit_custom(node.cls, traits)
@@ -145,7 +145,7 @@ def parameters_struct(function: Callable[..., Any], without: tuple[str, ...] = (
 def hints_of(function: Any, *, with_extras: bool = False) -> dict[str, Any]:
     """Return the annotations of a function's parameters; raises ConfigError for unreadable ones.
 
-    What it returns is not looked at: nobody checks it, and its type may be known to type checkers
+    Its return annotation is ignored: nobody checks it, and its type may be known to type checkers
     only.
     """
     stated = {name: hint for name, hint in _stated(function).items() if name != "return"}
@@ -163,7 +163,7 @@ def hints_of(function: Any, *, with_extras: bool = False) -> dict[str, Any]:
 
 
 def _stated(function: Any) -> dict[str, Any]:
-    """Return annotations as they stand, whether or not their names can be found."""
+    """Return annotations as they are written, whether or not their names can be resolved."""
     if sys.version_info >= (3, 14):
         import annotationlib
 
@@ -190,7 +190,7 @@ def _field(name: str, parameter: inspect.Parameter, hint: Any) -> tuple[Any, ...
 
 
 def without_prose(schema: Any) -> Any:
-    """Return a JSON schema without the texts that change nothing."""
+    """Return a JSON schema without the descriptive texts, which change nothing."""
     if isinstance(schema, dict):
         return {
             key: without_prose(value)
@@ -201,10 +201,10 @@ def without_prose(schema: Any) -> Any:
 
 
 def short(error: Exception) -> str:
-    """Return an error as one short text, whatever its own __str__ does, without values of args."""
+    """Return an error as one short text without values of args, even if its __str__ fails."""
     try:
         text = str(error)
-    except Exception:  # whose error it is does not matter: it is only being described
+    except Exception:  # what __str__ raises does not matter: the error is only being described
         text = ""
     if isinstance(error, msgspec.ValidationError):
         text = _VALUE.sub(r"\1\2", text)

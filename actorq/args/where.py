@@ -1,4 +1,4 @@
-"""Find where in a value the part is that cannot be written, for the message that refuses it."""
+"""Find the part of a value that cannot be written, for the message that refuses it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAX_CHARS = 40
 
 
 def place_of(value: Any, fits: Callable[[Any], object], hook: Callable[[Any], Any]) -> str:
-    """Return the path, like `$.pages[3]`, to the innermost part that `fits` raises for.
+    """Return the path, like `$.pages[3]`, to the innermost part for which `fits` raises.
 
     `hook` makes plain what is neither a container nor has fields.
     """
@@ -42,7 +42,7 @@ def _unfit(
 def _fits(part: Any, fits: Callable[[Any], object]) -> bool:
     try:
         fits(part)
-    except BaseException:  # of an object's own hooks, which run in there
+    except BaseException:  # raised by an object's own hooks
         return False
     return True
 
@@ -71,7 +71,7 @@ def _fields(value: Any) -> list[str]:
 
 
 def shown(key: object) -> str:
-    """Return a key as short text that can be stored; of what is no plain key, its type only."""
+    """Return a key as short text that can be stored; only the type of a key that is not plain."""
     if not isinstance(key, str | int | float | None):
         return f"(a {type(key).__name__})"
     text = str.__str__(key) if isinstance(key, str) else repr(key)

@@ -1,7 +1,7 @@
 """The command `actorq`.
 
-Importing this package is cheap, and has to be: every actor started by `actorq run` imports it
-once more. A command's own module, and the database driver with it, is imported when it is run.
+Importing this package has to be cheap, because every actor started by `actorq run` imports it
+again. A command's own module, and with it the database driver, is imported when it is run.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has seen enough. Nothing may be flushed into the pipe at exit.
+        # The reader of our output has closed it. Nothing may be flushed into the pipe at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     return code
@@ -52,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def complain(text: str) -> None:
     """Print an error, without control characters and passwords.
 
-    Of more than eight lines the first and the last six are shown: where a log is quoted, its
-    end says why.
+    Of more than eight lines, the first and the last six are shown: if a log is quoted, the reason
+    is at its end.
     """
     lines = [line.strip() for line in masked(text).splitlines() if line.strip()]
     if len(lines) > 8:
@@ -63,14 +63,14 @@ def complain(text: str) -> None:
 
 
 def _make_printable() -> None:
-    """Let no character make printing fail, whatever the locale can show, and no closed output.
+    """Ensure that printing fails for no character, whatever the locale, and for no closed output.
 
-    A service manager may close all three descriptors; the next files to be opened would take
-    their numbers, and then what somebody prints.
+    A service manager may close all three descriptors. Files opened later would get their numbers,
+    and then receive what is printed.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for as long as we run
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - open as long as we run
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

@@ -41,7 +41,7 @@ def _complain_of(done: Retried) -> None:
 
 
 def cancel(args: Namespace) -> int:
-    """Cancel waiting jobs, and ask for the cancelling of running ones."""
+    """Cancel waiting jobs, and ask for the cancellation of running ones."""
     with administered(args) as admin:
         found = admin.cancel(args.ids)
     if args.json:

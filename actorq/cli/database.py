@@ -20,13 +20,13 @@ SCHEMA = "actorq"
 
 @contextmanager
 def administered(args: Namespace) -> Iterator[Admin]:
-    """Yield what administers the database that was named."""
+    """Yield the administration of the database that was named."""
     with location(args) as (dsn, schema):
         yield located(dsn, schema).admin
 
 
 def located(dsn: str, schema: str) -> App:
-    """Return an app without kinds there; an empty DSN stands for the PG* variables."""
+    """Return an app without kinds at that place; an empty DSN stands for the PG* variables."""
     from actorq.app import App
 
     app = App()
@@ -56,7 +56,7 @@ def location(args: Namespace, app: App | None = None) -> Iterator[tuple[str, str
 
 
 def warn_of_password(dsn: str | None) -> None:
-    """Say so if a password was typed where every user of the machine can read it."""
+    """Warn if a password was typed where every user of the machine can read it."""
     if dsn and has_password(dsn):
         print(
             "actorq: the password in --dsn can be seen in the list of processes: "

@@ -1,7 +1,7 @@
 """The command `actorq docs`: the pages of the documentation, which are part of the package.
 
-A page is a file below `actorq/docs`, and its topic is that file's name. On a terminal a page is
-rendered by rich; into a pipe it goes as it is, for Markdown is what other programs read best.
+A page is a file below `actorq/docs`, and its topic is the name of that file. On a terminal a page
+is rendered by rich. Into a pipe it is written unchanged, because other programs read Markdown best.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from actorq.errors import ConfigError
 
 DOCS = Path(__file__).parent.parent / "docs"
 MAX_COLUMNS = 100
-"""Longer lines of prose are tiring to read, however wide the terminal."""
+"""The width of prose on wide terminals: longer lines are tiring to read."""
 
 ROOMS = {
     "": (
@@ -76,13 +76,13 @@ def title(text: str) -> str:
 
 
 def about(text: str) -> str:
-    """Return the first sentence of a page below its title: what the page says."""
+    """Return the first sentence of a page below its title, which says what the page is about."""
     sentence = _LINK.sub(r"\1", text.split("\n\n")[1]).replace("`", "")
     return re.split(r"(?<=[.:;])\s", _flat(sentence))[0].rstrip(".:;")
 
 
 def _page(topic: str) -> Path:
-    """Return the file of a topic; raises ConfigError, with those that look alike, for no topic."""
+    """Return the file of a topic; for an unknown one, raises ConfigError that suggests others."""
     known = topics()
     wanted = topic.lower().removesuffix(".md").rpartition("/")[2].replace("-", "_")
     if wanted in known:

@@ -1,4 +1,4 @@
-"""The command that makes jobs: enqueue."""
+"""The command that adds jobs: enqueue."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _words(words: list[str]) -> tuple[App | None, str, str]:
 
 
 def _kind(app: App | None, name: str) -> Kind:
-    """Return the app's kind, or one that takes any JSON where no app is given."""
+    """Return the app's kind; without an app, a kind that takes any JSON."""
     if app is None:
         return Kind(None, KindPolicy(name=name), ArgsCodec())
     if name not in app.kinds:
@@ -82,7 +82,7 @@ def _sent(client: Client, kind: Kind, source: str, options: Options, as_json: bo
 
 
 def _many(client: Client, kind: Kind, lines: Lines, options: Options) -> Any:
-    """Enqueue a job per line; whatever is wrong with one is said of its line."""
+    """Enqueue a job per line; an error names the line that it is about."""
     try:
         return client.send(sending.many(kind.policy, kind.codec, lines, options, ids=False))
     except EnqueueError as error:
@@ -117,7 +117,7 @@ def _opened(source: str) -> AbstractContextManager[BinaryIO]:
 
 
 class Lines:
-    """The values of a file of JSON lines, empty ones left out; `n` is the line it is at."""
+    """The values of a file of JSON lines, without empty ones; `n` is the present line."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.n = 0
@@ -132,7 +132,7 @@ class Lines:
 
 
 def _unmarked(line: bytes) -> bytes:
-    """Return the first line without the mark that some editors begin UTF-8 with."""
+    """Return the first line without the byte order mark that some editors write."""
     if line.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         raise ArgsInvalid(
             f"line 1: this is UTF-16, JSON is UTF-8: convert it, for instance with iconv; {NONE}"

@@ -22,13 +22,13 @@ DEFAULT_NAME = "app"
 
 
 class LoadFailed(ActorqError):
-    """Say that the user's own code raised; its traceback has been printed."""
+    """An error in the user's own code, whose traceback has been printed."""
 
 
 def load_app(target: str) -> App:
-    """Import MODULE and return its APP; a function in its place is called without arguments.
+    """Import MODULE and return its APP; if that is a function, call it without arguments.
 
-    The app keeps what it was called by, so that actors can get it on the same road.
+    The app remembers the name it was loaded by, so that actors can load it in the same way.
     """
     from actorq.app import App
 
@@ -48,7 +48,7 @@ def load_app(target: str) -> App:
 
 
 def names_a_module(target: str) -> bool:
-    """Tell whether a word is MODULE:APP of a module that exists; it may be a kind's name, too."""
+    """Tell whether a word is MODULE:APP of a module that exists; a kind's name may look alike."""
     module_name, colon, _ = target.partition(":")
     _look_here_first()
     try:
@@ -86,7 +86,7 @@ def _attribute(module: ModuleType, path: str) -> Any:
 
 
 def _check_factory(found: Any, target: str) -> None:
-    """Refuse what can be called and makes no app."""
+    """Refuse what can be called but makes no app."""
     kind = kind_behind(found)
     if kind is not None:
         raise ConfigError(

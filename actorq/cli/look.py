@@ -1,4 +1,4 @@
-"""Commands that only look: status and jobs."""
+"""Commands that only read: status and jobs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """How things are printed: tables and lines for people, one JSON object per line for programs.
 
-Nothing that comes from the database reaches a terminal as it is: control characters are
-escaped in text, and JSON is pure ASCII.
+Nothing from the database reaches a terminal unchanged: control characters are escaped in text, and
+JSON is pure ASCII.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def print_json(value: Any) -> None:
 
 
 def raw(text: str | None) -> msgspec.Raw | None:
-    """Return JSON text as it is to stand in an object to be printed."""
+    """Return JSON text such that it is printed unchanged within an object."""
     return None if text is None else msgspec.Raw(text.encode())
 
 
@@ -48,7 +48,7 @@ def print_fields(pairs: Sequence[tuple[str, Any]]) -> None:
 
 
 def print_text(text: str, indent: str = "    ") -> None:
-    """Print text of several lines, each escaped and indented."""
+    """Print a text of several lines, each escaped and indented."""
     for line in text.splitlines():
         print(f"{indent}{escape(line, 2000)}")
 

@@ -20,7 +20,7 @@ PGDATABASE and so on; keep passwords out of --dsn."""
 
 
 class Parser(argparse.ArgumentParser):
-    """Be an argument parser that does not repeat a password in its complaints."""
+    """An argument parser whose error messages never repeat a password."""
 
     def error(self, message: str) -> NoReturn:
         """Print the usage and the message, and exit with code 2."""
@@ -28,7 +28,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Return the arguments; exits with code 2 where they make no sense."""
+    """Return the arguments; exits with code 2 if they make no sense."""
     return build().parse_args(argv)
 
 
@@ -166,8 +166,8 @@ def _docs(commands: Any) -> None:
 def _command(
     commands: Any, name: str, function: str, about: str, out: bool = False
 ) -> argparse.ArgumentParser:
-    """Add a command with what all of them take."""
-    is_private = name in ("demo", "docs")  # one brings its own server, the other needs none
+    """Add a command with the options that all commands have."""
+    is_private = name in ("demo", "docs")  # one starts its own server, the other needs none
     made = commands.add_parser(
         name,
         help=about,
@@ -204,7 +204,7 @@ _job_id = _within(0, 2**63 - 1)
 
 
 def _duration(command: argparse.ArgumentParser, name: str, text: str) -> None:
-    """Add an option that takes a span of time; `--name-s` is its name, too."""
+    """Add an option that takes a duration; `--name-s` is another name of it."""
     command.add_argument(
         f"--{name}",
         f"--{name}-s",
@@ -225,7 +225,7 @@ def _span(text: str) -> float:
 
 
 class _ShowVersion(argparse.Action):
-    """Print the version, which is looked up in the environment only then."""
+    """An action that prints the version, which is looked up only when it is asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *args: object) -> NoReturn:
         print(f"actorq {_version()}")

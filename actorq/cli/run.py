@@ -1,4 +1,4 @@
-"""The command that does the work: run."""
+"""The command that runs jobs: run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def run(args: Namespace) -> int:
     _log_to_stderr(args.log_level)
     with location(args, app) as (dsn, schema):
         app.relocate(dsn if args.dsn or args.embedded else None, schema)
-        # Handlers with another app, or a connection of their own, find the same database.
+        # Handlers that use another app, or a connection of their own, find the same database.
         os.environ[VARIABLE] = dsn
         return Engine(_options(args, app), app.events).run()
 

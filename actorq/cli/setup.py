@@ -83,7 +83,7 @@ def _print_finding(finding: Finding) -> None:
 
 def _print_repaired(repaired: Repaired) -> None:
     if repaired.renamed:
-        complain("the schema was renamed: its functions were made anew")
+        complain("the schema was renamed: its functions were created again")
     rows = count(repaired.n_added, "row")
     print(f"repaired: {rows} added to ready, {repaired.n_removed:,} removed from it")
     if repaired.n_matched:

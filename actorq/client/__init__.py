@@ -1,1 +1,1 @@
-"""Whoever sends jobs: clients, their options, and the handles of what was sent."""
+"""Whatever sends jobs: clients, their options, and the handles of the jobs sent."""

@@ -1,8 +1,8 @@
 """The client for asyncio: the same names, awaited.
 
-Without `conn` a call runs the synchronous client in a thread: encoding many jobs does not
-block the event loop either, and connections outlive it. With `conn`, an asynchronous psycopg
-connection, everything happens on that one, in its transaction.
+Without `conn`, a call runs the synchronous client in a thread, so that even the encoding of many
+jobs does not block the event loop, and connections outlive the loop. With `conn`, an asynchronous
+psycopg connection, everything happens on that one, in its transaction.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class AsyncClient:
-    """Enqueue jobs and read what became of them without blocking the event loop."""
+    """A client that enqueues jobs and reads their state without blocking the event loop."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -51,6 +51,6 @@ class AsyncClient:
 
 
 async def _in_thread(call: Callable[..., T], *args: Any) -> T:
-    import asyncio  # takes longer to import than all of actorq's own modules
+    import asyncio  # its import takes longer than that of all of actorq's own modules
 
     return await asyncio.to_thread(call, *args)

@@ -1,7 +1,7 @@
-"""The client: sends jobs to the database on a connection of its own or on the caller's.
+"""The client: it sends jobs to the database on a connection of its own or on the caller's.
 
-What to send stands in `client.sending`; here it is decided on what. Nothing here imports a
-database driver before the first call.
+`client.sending` says what is sent; this module decides on which connection. Nothing here imports
+a database driver before the first call.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ROLLED_BACK = (
 
 
 class Client:
-    """Enqueue jobs and read what became of them; safe to use from any thread."""
+    """A client that enqueues jobs and reads their state; safe to use from any thread."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -61,9 +61,9 @@ class Client:
             made.close()
 
     def do(self, steps: Steps[T], conn: Any = None, lost: str = "") -> T:
-        """Do the steps on the caller's connection, or on one of our own.
+        """Perform the steps on the caller's connection, or on one of our own.
 
-        `lost` is what a connection lost meanwhile means for what the steps send.
+        `lost` says what it means for the steps if the connection is lost meanwhile.
         """
         if conn is not None:
             return self._do(steps, conn, lost, is_theirs=True)
@@ -84,7 +84,7 @@ class Client:
 
     @property
     def connections(self) -> IdleConnections:
-        """Return the idle connections to what the database is now."""
+        """Return the idle connections to the present database."""
         from actorq.store.enqueue.idle import IdleConnections
 
         made, database = self._connections, self.database
@@ -100,12 +100,12 @@ class Client:
 
 
 def around(conn: Any) -> Transaction:
-    """Return what makes several statements one: a transaction, or in the caller's a savepoint."""
+    """Return what makes statements atomic: a transaction, or a savepoint within the caller's."""
     return enqueue.OWN if _commits_itself(conn) else enqueue.CALLERS
 
 
 def if_lost(conn: Any) -> str:
-    """Return what it means for an enqueue if this connection, None for our own, is lost."""
+    """Return what it means for an enqueue if this connection (None: our own) is lost."""
     return _IN_DOUBT if _commits_itself(conn) else _ROLLED_BACK
 
 
@@ -119,9 +119,9 @@ def _commits_itself(conn: Any) -> bool:
 
 
 def driver_connection(conn: Any) -> Any:
-    """Return the psycopg connection behind what the caller gave as `conn`, or None for None.
+    """Return the psycopg connection behind what the caller gave as `conn`; None for None.
 
-    Knows psycopg's own connections and cursors, SQLAlchemy's connections and sessions, and
+    Known are psycopg's own connections and cursors, SQLAlchemy's connections and sessions, and
     Django's `django.db.connection`. Raises ConfigError for anything else.
     """
     if conn is None:
@@ -141,7 +141,7 @@ def driver_connection(conn: Any) -> Any:
 
 
 def _inner(conn: Any) -> Any:
-    if callable(connect := getattr(conn, "ensure_connection", None)):  # Django connects late
+    if callable(connect := getattr(conn, "ensure_connection", None)):  # Django connects lazily
         connect()
     for name in ("driver_connection", "sync_connection", "connection"):
         inner = getattr(conn, name, None)
@@ -158,9 +158,9 @@ def _inner(conn: Any) -> Any:
 def explained(schema: str, lost: str = "", is_theirs: bool = False) -> Iterator[None]:
     """Turn the driver's errors into actorq's, with what to do about them.
 
-    `lost` is what to say first of a lost connection; reads have nothing to add. The driver's error
-    is the cause, without its traceback: those frames are ours, and hide the user's own line. On the
-    caller's own connection an error is still the driver's, too.
+    `lost` is what to say first about a lost connection; reads have nothing to add. The driver's
+    error becomes the cause, without its traceback, whose frames are ours and would hide the user's
+    own line. On the caller's own connection the error is also an instance of the driver's.
     """
     import psycopg
 
@@ -173,7 +173,7 @@ def explained(schema: str, lost: str = "", is_theirs: bool = False) -> Iterator[
     except psycopg.Error as driver:
         error = driver.with_traceback(None)
         mapped = _mapped(error, schema, lost)
-        said_all = type(mapped) is SchemaMismatch  # the driver's words are all in there
+        said_all = type(mapped) is SchemaMismatch  # its text contains all of the driver's
         raise (both(mapped, error) if is_theirs else mapped) from (None if said_all else error)
 
 

@@ -1,4 +1,4 @@
-"""Who connects where: the database that the jobs of an app live in."""
+"""Where to connect: the database that holds the jobs of an app."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Database:
-    """Where jobs live: a DSN, found at its first use, and a schema; nothing is opened here.
+    """The place of jobs: a DSN, found when it is first used, and a schema; opens no connection.
 
     With `embedded` it is a private server, started when its DSN is first asked for. `pooler`
     says that the DSN leads to a transaction pooler.
@@ -28,7 +28,7 @@ class Database:
         self.schema = checked_schema(schema)
         self.pooler = pooler
         self._dsn = None if dsn is None else find_dsn(dsn)
-        self._located: str | None = None  # decided elsewhere, from PG* variables where empty
+        self._located: str | None = None  # decided elsewhere; from PG* variables if empty
         self._embedded = embedded
         self._server: Server | None = None
         self._lock = threading.Lock()
@@ -38,7 +38,7 @@ class Database:
         return f"{where!r}, schema={self.schema!r}"
 
     def dsn(self) -> str:
-        """Return the DSN, starting the private server if that is what there is."""
+        """Return the DSN; if the database is a private server, start it."""
         if self._located is not None:
             return self._located
         if not self._embedded:
@@ -49,16 +49,16 @@ class Database:
             return self._server.dsn
 
     def relocate(self, dsn: str | None, schema: str) -> None:
-        """Have the jobs live elsewhere than declared; without a DSN, in that schema there.
+        """Move the place of the jobs; without a DSN, to another schema of the same database.
 
-        The command line decides so for its supervisor, and a supervisor for its actors.
+        The command line decides this for its supervisor, and a supervisor for its actors.
         """
         self.schema = checked_schema(schema)
         if dsn is not None:
             self._located, self.pooler = dsn, False
 
     def close(self) -> None:
-        """Let go of the private server."""
+        """Release the private server."""
         with self._lock:
             server, self._server = self._server, None
         if server is not None:

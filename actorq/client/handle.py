@@ -16,9 +16,9 @@ T = TypeVar("T")
 
 
 class JobHandle:
-    """Name one job in the database.
+    """A job in the database, by its id.
 
-    `is_new` is false where the unique key was held: then this is the job that holds it.
+    `is_new` is false if the unique key was taken: then this is the job that holds it.
     """
 
     __slots__ = ("client", "id", "is_new", "kind")
@@ -55,12 +55,12 @@ class JobHandle:
     def result(self, type: Any = None) -> Any:
         """Return the stored result, None if there is none.
 
-        Without `type` it is plain JSON values, and packed arrays as numpy arrays, or as lists
-        where numpy is not installed. With a type, one that args can have, it is of that type;
+        Without `type` it consists of plain JSON values, and packed arrays as numpy arrays, or as
+        lists if numpy is not installed. With a type, any that args can have, it is of that type;
         raises ConfigError if it does not fit.
 
-        None is also what a job has that is not done yet, failed, was cancelled or pruned, or
-        whose kind stores no results: `state` tells them apart.
+        None is also returned for a job that is not done yet, that failed, was cancelled or pruned,
+        or whose kind stores no results: `state` tells these apart.
         """
         return loaded(self._client().result(self.id), type)
 
@@ -83,7 +83,7 @@ class JobHandle:
 
 
 def loaded(text: str | None, type: Any = None) -> Any:
-    """Return the value of a result's JSON text, of a type if one is given."""
+    """Return the value of a result's JSON text, as a value of the type if one is given."""
     if text is None:
         return None
     if type is not None:

@@ -1,4 +1,4 @@
-"""A base for classes that are handlers: type checkers see by it that they can enqueue."""
+"""A base for handler classes, by which type checkers know that they can enqueue."""
 
 from __future__ import annotations
 
@@ -29,39 +29,39 @@ Ids = TypeVar("Ids")
 
 
 class NamesJob1(Protocol[Out]):
-    """Be a function of one argument, and of the job itself by its name."""
+    """A function of one argument, and of the job itself as `job`."""
 
     def __call__(self, a: Any, /, *, job: Job[Any]) -> Out:
         """Handle one job."""
 
 
 class NamesJob2(Protocol[Out]):
-    """Be a function of two arguments, and of the job itself by its name."""
+    """A function of two arguments, and of the job itself as `job`."""
 
     def __call__(self, a: Any, b: Any, /, *, job: Job[Any]) -> Out:
         """Handle one job."""
 
 
 class NamesJob3(Protocol[Out]):
-    """Be a function of three arguments, and of the job itself by its name."""
+    """A function of three arguments, and of the job itself as `job`."""
 
     def __call__(self, a: Any, b: Any, c: Any, /, *, job: Job[Any]) -> Out:
         """Handle one job."""
 
 
 class HandlesBatches(Protocol[T]):
-    """Be a class that handles whole batches."""
+    """A class that handles whole batches."""
 
     def handle(self, batch: Batch[T], /) -> object:
-        """Handle one."""
+        """Handle one batch."""
 
 
 class HandlesJobs(Protocol[F]):
-    """Be a class that handles one job at a time."""
+    """A class that handles one job at a time."""
 
     @property
     def handle_one(self) -> F:
-        """Return the method that does."""
+        """Return the method that handles a job."""
 
 
 WithJob = (
@@ -71,11 +71,11 @@ WithJob = (
     | HandlesJobs[NamesJob2[object]]
     | HandlesJobs[NamesJob3[object]]
 )
-"""A class whose `handle_one` is given the job itself, which is not its first argument."""
+"""A class whose `handle_one` takes the job itself as `job`, not as its first argument."""
 
 
 class _ByHandler(Generic[R]):
-    """What `enqueue` takes, read off the class's own method `handle` or `handle_one`."""
+    """What `enqueue` takes, derived from the class's own method `handle` or `handle_one`."""
 
     @overload
     def __get__(self, instance: object, owner: type[HandlesBatches[T]]) -> EnqueueItem[T, R]: ...
@@ -90,11 +90,11 @@ class _ByHandler(Generic[R]):
         self, instance: object, owner: type[HandlesJobs[Callable[P, object]]]
     ) -> EnqueueArgs[P, R]: ...
     def __get__(self, instance: object, owner: type) -> Any:
-        """Return it."""
+        """Return the `enqueue` of the class."""
 
 
 class _ManyByHandler(Generic[N, Ids]):
-    """What `enqueue_many` takes, read off the same."""
+    """What `enqueue_many` takes, derived in the same way."""
 
     @overload
     def __get__(
@@ -105,14 +105,14 @@ class _ManyByHandler(Generic[N, Ids]):
         self, instance: object, owner: type[HandlesJobs[Any]]
     ) -> EnqueueMany[Iterable[Any], N, Ids]: ...
     def __get__(self, instance: object, owner: type) -> Any:
-        """Return it."""
+        """Return the `enqueue_many` of the class."""
 
 
 class Handler:
-    """A class with `handle` or `handle_one`, that `@app.actor` makes a handler.
+    """A class with `handle` or `handle_one`, which `@app.actor` turns into a handler.
 
-    No class needs this base. It adds nothing when the program runs; but a type checker learns
-    from it that the decorated class can enqueue, and with what: no decorator of a class can say so.
+    No class needs this base, and it adds nothing at run time. But from it a type checker learns
+    that the decorated class can enqueue, and which args: a class decorator cannot express this.
     """
 
     if TYPE_CHECKING:

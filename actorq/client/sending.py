@@ -1,6 +1,6 @@
-"""What is sent to the database for one job, or for many: the one door of every enqueue.
+"""What is sent to the database for one job, or for many.
 
-Synchronous and asynchronous calls, of an app or of a kind, come through here.
+Every enqueue, synchronous or not, of an app or of a kind, passes through here.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ T = TypeVar("T")
 
 
 class Sending(NamedTuple, Generic[T]):
-    """Hold one enqueue: what to do in a schema, and on which connection, None for our own.
+    """One enqueue: the steps to perform in a schema, and on which connection (None: our own).
 
-    `steps` is called with the schema, and with what makes several statements one; it checks and
+    `steps` is called with the schema and with what makes several statements atomic. It checks and
     encodes args, which may take long.
     """
 
@@ -35,7 +35,7 @@ class Sending(NamedTuple, Generic[T]):
 def one(
     policy: KindPolicy, codec: ArgsCodec, value: Any, options: Options, conn: Any = None
 ) -> Sending[tuple[int, bool]]:
-    """Return what enqueues one job; this returns its id, and whether it is new."""
+    """Return the enqueue of one job; when sent, it returns its id, and whether it is new."""
 
     def steps(schema: str, _: Transaction) -> Steps[tuple[int, bool]]:
         if callable(options.key) or callable(options.unique_key):
@@ -56,7 +56,7 @@ def many(
     ids: bool,
     conn: Any = None,
 ) -> Sending[int | list[int]]:
-    """Return what enqueues a job per item; this returns how many are new, or the ids in order.
+    """Return the enqueue of a job per item; it returns how many are new, or the ids in order.
 
     Items are encoded while they are sent.
     """

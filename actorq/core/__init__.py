@@ -1,1 +1,1 @@
-"""Decisions as functions of values: no I/O, no clock, no randomness of its own."""
+"""Decisions as pure functions of values: no I/O, no clock, no source of randomness."""

@@ -1,6 +1,6 @@
 """What a claimer decides: where a claim begins, and which orders are tried again, and when.
 
-The claimer's thread carries out what is decided here, and so does the simulator's.
+The claimer's thread and the simulator's carry out what is decided here.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ AGAIN_S = 0.2
 
 
 class Errands:
-    """The orders that must be done although they failed, and where the last claim ended."""
+    """Orders that must be carried out although they failed, and where the last claim ended."""
 
     def __init__(self) -> None:
         self._again: deque[Order] = deque()
-        self._again_at = 0.0  # when to try the next of them
+        self._again_at = 0.0  # when to try the next one
         self._last_lease = 0
         self._ended: dict[int, ReadyPosition] = {}  # where the last claim ended
 
@@ -38,7 +38,7 @@ class Errands:
         return self._again.popleft()
 
     def with_earlier(self, order: Order) -> Order:
-        """Take in the wishes to be woken that failed before: tried later they would undo it."""
+        """Merge earlier failed wishes for notifications; tried later, they would undo this one."""
         if not isinstance(order, e.Hunger):
             return order
         for earlier in [one for one in self._again if isinstance(one, e.Hunger)]:
@@ -48,17 +48,17 @@ class Errands:
         return order
 
     def frontier(self, order: e.Claim) -> dict[int, ReadyPosition]:
-        """Return where a claim begins: behind the last one, where it was ordered to follow it."""
+        """Return where a claim begins: behind the last one, if it was ordered to follow that."""
         return order.begin(self._last_lease, self._ended)
 
     def claimed(self, order: e.Claim, reply: ClaimReply) -> None:
-        """Note where a claim has ended."""
+        """Record where a claim has ended."""
         self._last_lease, self._ended = order.lease, reply.last
 
     def failed(self, order: Order, now: float, too_much: bool = False) -> i.Input | None:
-        """Return what to answer for an order that was not carried out, as far as anybody knows.
+        """Return the answer for an order that was not carried out, as far as anybody knows.
 
-        Nobody waits for an answer to the others: they are tried until they succeed.
+        Nobody waits for an answer to the other orders: they are tried until they succeed.
         """
         match order:
             case e.Claim():

@@ -1,4 +1,4 @@
-"""What happened: typed events with past-tense names and flat fields; the text is elsewhere."""
+"""What happened: typed events with past-tense names and flat fields. Their text is in events.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from actorq.core.job.model import Cut
 
 
 class Event(msgspec.Struct, frozen=True):
-    """Be the parent of every event."""
+    """The base class of all events."""
 
     @property
     def name(self) -> str:
@@ -24,7 +24,7 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class SupervisorStarted(Event, frozen=True):
-    """Say that a supervisor has registered its node and will claim."""
+    """A supervisor has registered its node and begins to claim."""
 
     node: str
     pid: int
@@ -32,10 +32,10 @@ class SupervisorStarted(Event, frozen=True):
 
 
 class SupervisorStopping(Event, frozen=True):
-    """Say which phase of its stop a supervisor has entered.
+    """A supervisor has entered the next phase of its stop.
 
-    In `draining` it waits `wait_s` for `n_batches` that run, in `killing` it ends them. `why` is
-    empty where somebody asked for the stop, or where a drain has come to its end.
+    In `draining` it waits `wait_s` for the `n_batches` that still run; in `killing` it kills them.
+    `why` is empty if somebody asked for the stop, or if a drain has come to its end.
     """
 
     phase: str
@@ -45,7 +45,7 @@ class SupervisorStopping(Event, frozen=True):
 
 
 class SupervisorStopped(Event, frozen=True):
-    """Say that a supervisor is done; `n_unsettled` outcomes could not be written, and why."""
+    """A supervisor has ended; `n_unsettled` outcomes could not be written, for this `reason`."""
 
     node: str
     n_unsettled: int
@@ -53,7 +53,7 @@ class SupervisorStopped(Event, frozen=True):
 
 
 class JobsRun(Event, frozen=True):
-    """Say what was done in the last `period_s`; `n_later` attempts run again, `n_running` go on."""
+    """What was done in the last `period_s`; `n_later` attempts run again, `n_running` go on."""
 
     period_s: float
     n_completed: int
@@ -64,11 +64,12 @@ class JobsRun(Event, frozen=True):
 
 
 class RunEnded(Event, frozen=True):
-    """Say what a supervisor has run in all, and what a drain has left.
+    """What a supervisor has run in all, and what a drain has left.
 
-    `left` has for each kind how many due jobs are left, and why. `n_scheduled` are due later,
-    `n_elsewhere` are under other supervisors' leases. They are at least so many if not `exact`,
-    and not `known` if the database did not answer. `short`: what was asked for is not done.
+    `left` holds for each kind how many due jobs are left, and why. `n_scheduled` jobs are due
+    later, `n_elsewhere` are under leases of other supervisors. These counts are lower bounds
+    unless `exact`, and missing unless `known`: then the database did not answer. `short` means that
+    something that was asked for was not done.
     """
 
     n_completed: int
@@ -83,33 +84,33 @@ class RunEnded(Event, frozen=True):
 
 
 class SupervisorFailed(Event, frozen=True):
-    """Say why a supervisor cannot go on: somebody must act."""
+    """A supervisor cannot go on, and somebody has to act."""
 
     error: str
 
 
 class SupervisorDisowned(Event, frozen=True):
-    """Say that others have declared this supervisor dead; it starts over under `new_node`."""
+    """Others have declared this supervisor dead; it starts over as `new_node`."""
 
     node: str
     new_node: str
 
 
 class KindAvailable(Event, frozen=True):
-    """Say that a kind has an actor that is ready for batches."""
+    """A kind has an actor that is ready for batches."""
 
     kind: str
 
 
 class KindUnavailable(Event, frozen=True):
-    """Say that no actor of a kind can start; none of its jobs is claimed or charged."""
+    """No actor of a kind can start; none of its jobs is claimed or charged."""
 
     kind: str
     retry_in_s: float
 
 
 class KindResting(Event, frozen=True):
-    """Say that everything a kind runs fails alike: no job's own fault; it rests for a while."""
+    """Everything that a kind runs fails alike, so no job is to blame and the kind rests."""
 
     kind: str
     rest_s: float
@@ -117,28 +118,28 @@ class KindResting(Event, frozen=True):
 
 
 class RetryFunctionFailed(Event, frozen=True):
-    """Say that a kind's own `retry` raised or returned no number: the default delay serves."""
+    """A kind's own `retry` function raised or returned no number: the default delay applies."""
 
     kind: str
     error: str
 
 
 class BatchLimited(Event, frozen=True):
-    """Say that batches are now at most `limit` jobs: larger ones crashed or cannot be claimed."""
+    """Batches now have at most `limit` jobs: larger ones crashed or cannot be claimed."""
 
     kind: str
     limit: int
 
 
 class ActorReady(Event, frozen=True):
-    """Say that an actor's process has run its `setup` and waits for batches."""
+    """An actor's process has run its `setup` and waits for batches."""
 
     kind: str
     slot: int
 
 
 class ActorBootFailed(Event, frozen=True):
-    """Say that a handler could not be imported or set up; no job is charged for it."""
+    """A handler could not be imported or set up; no job is charged for it."""
 
     kind: str
     slot: int
@@ -147,7 +148,7 @@ class ActorBootFailed(Event, frozen=True):
 
 
 class ActorRetired(Event, frozen=True):
-    """Say why an actor ends after the batch it has begun; a fresh one takes its place."""
+    """An actor ends after its present batch, for this `reason`; a fresh one takes its place."""
 
     kind: str
     slot: int
@@ -155,7 +156,7 @@ class ActorRetired(Event, frozen=True):
 
 
 class ActorExited(Event, frozen=True):
-    """Say how an actor's process ended; `planned` is a stop or a recycling."""
+    """An actor's process has ended; `planned` if it was stopped or replaced on purpose."""
 
     kind: str
     slot: int
@@ -165,7 +166,7 @@ class ActorExited(Event, frozen=True):
 
 
 class BatchClaimed(Event, frozen=True):
-    """Say that a batch was claimed, and what cut it."""
+    """A batch was claimed; `cut` says why it has no more jobs."""
 
     queue: str
     kind: str
@@ -175,7 +176,7 @@ class BatchClaimed(Event, frozen=True):
 
 
 class BatchFinished(Event, frozen=True):
-    """Say that an actor has answered for every job of a batch."""
+    """An actor has answered for every job of a batch."""
 
     kind: str
     slot: int
@@ -184,7 +185,7 @@ class BatchFinished(Event, frozen=True):
 
 
 class BatchFailed(Event, frozen=True):
-    """Say that a batch raised, timed out or lost its actor; `n_suspect` jobs run again alone."""
+    """A batch raised, timed out or lost its actor; `n_suspect` of its jobs run again alone."""
 
     kind: str
     slot: int
@@ -196,7 +197,7 @@ class BatchFailed(Event, frozen=True):
 
 
 class BatchHandedBack(Event, frozen=True):
-    """Say that a handler gave `n_jobs` jobs back, uncharged, and what it wants instead."""
+    """A handler has given `n_jobs` jobs back, uncharged; `reason` says what it wants instead."""
 
     kind: str
     slot: int
@@ -206,7 +207,7 @@ class BatchHandedBack(Event, frozen=True):
 
 
 class JobFailed(Event, frozen=True):
-    """Say that an attempt failed; `retry_in_s` is None where it was the last one."""
+    """An attempt of a job has failed; `retry_in_s` is None if it was the last one."""
 
     kind: str
     id: int
@@ -217,7 +218,7 @@ class JobFailed(Event, frozen=True):
 
 
 class BatchSettled(Event, frozen=True):
-    """Say that the outcomes of `n_jobs` jobs of one batch are committed."""
+    """The outcomes of `n_jobs` jobs of one batch are committed."""
 
     kind: str
     lease: int
@@ -226,27 +227,27 @@ class BatchSettled(Event, frozen=True):
 
 
 class SettleDelayed(Event, frozen=True):
-    """Say that outcomes could not be written yet; they are kept and tried again."""
+    """Outcomes could not be written yet; they are kept and written later."""
 
     n_jobs: int
     reason: str
 
 
 class SettleMissed(Event, frozen=True):
-    """Say that job rows did not take their outcome although their lease was this node's."""
+    """Job rows did not take their outcome although this node held their lease."""
 
     ids: tuple[int, ...]
 
 
 class RepairDelayed(Event, frozen=True):
-    """Say that jobs which missed their outcome could not be made ready yet; it is tried again."""
+    """Jobs that missed their outcome could not be made ready yet; this is tried again."""
 
     ids: tuple[int, ...]
     reason: str
 
 
 class LeaseLost(Event, frozen=True):
-    """Say that a batch is no longer this supervisor's; its outcomes are dropped."""
+    """A batch no longer belongs to this supervisor; its outcomes are dropped."""
 
     kind: str
     lease: int
@@ -254,13 +255,13 @@ class LeaseLost(Event, frozen=True):
 
 
 class LeaseFound(Event, frozen=True):
-    """Say that the database had a batch for this node that it did not hold: given back."""
+    """The database had a batch for this node that it did not hold; it was given back."""
 
     lease: int
 
 
 class ProtocolBroken(Event, frozen=True):
-    """Say that an actor answered for a job twice, or for one it did not have; it is killed."""
+    """An actor answered for a job twice, or for one it did not have; it is killed."""
 
     kind: str
     slot: int
@@ -268,35 +269,35 @@ class ProtocolBroken(Event, frozen=True):
 
 
 class NodeReaped(Event, frozen=True):
-    """Say that a dead supervisor's jobs were given back."""
+    """The jobs of a dead supervisor were given back."""
 
     node: str
     n_jobs: int
 
 
 class ConnectionLost(Event, frozen=True):
-    """Say why one duty has no database connection; it is being made, or made again."""
+    """One duty has no database connection, for this `error`; it keeps trying to connect."""
 
     duty: str
     error: str
 
 
 class ConnectionRestored(Event, frozen=True):
-    """Say that a lost connection is back."""
+    """A lost connection is restored."""
 
     duty: str
     down_s: float
 
 
 class DutyFailed(Event, frozen=True):
-    """Say that the database refused a statement of one duty, which is tried again."""
+    """The database refused a statement of one duty, which will try again."""
 
     duty: str
     error: str
 
 
 class ArgsTypeChanged(Event, frozen=True):
-    """Say that a kind's args have another type than the database remembers."""
+    """The type of a kind's args differs from the one that the database remembers."""
 
     kind: str
     old: str

@@ -1,10 +1,10 @@
 """Which supervisors are dead, as far as this one has seen for itself.
 
-A node is dead only if the same `beat_at` was seen for a whole ttl on one unbroken connection:
-after a database outage, in which nobody could beat, nobody reaps everybody. A node of the same
-host is dead at once when its process is gone, and its guardian, who leaves when all actors are
-gone, if boot, pid namespace and start time all match: containers share host names, but not
-process ids.
+A node is dead only if the same `beat_at` was seen for a whole ttl on one unbroken connection. So
+after a database outage, in which nobody could beat, the supervisors do not all reap each other. A
+node on the same host is dead as soon as its process is gone, and with it its guardian, which exits
+once all actors are gone. This applies only if boot id, pid namespace and start time all match:
+containers may share a host name, but they do not share process ids.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from dataclasses import dataclass, field
 from actorq.core.store_values import NodeInfo, NodeSeen
 
 StartOf = Callable[[int], str | None]
-"""Tells the start time of a local process by its id; None if there is no such process."""
+"""A function that returns the start time of a local process by its id; None if it is gone."""
 
 
 @dataclass(slots=True)
 class Watch:
-    """Remember since when each node has shown its present `beat_at`."""
+    """What this supervisor has seen of the others: since when each shows its present `beat_at`."""
 
     me: NodeInfo
     since: dict[str, tuple[int, float]] = field(default_factory=dict)
-    others: list[NodeSeen] = field(default_factory=list)  # as the table last had them
+    others: list[NodeSeen] = field(default_factory=list)  # as the table last showed them
 
     def reconnected(self) -> None:
-        """Begin anew: nothing was seen while the connection was down."""
+        """Start over: nothing was seen while the connection was down."""
         self.since.clear()
 
     def dead(self, nodes: Sequence[NodeSeen], now: float, start_of: StartOf) -> list[NodeSeen]:
-        """Take in what the table says now; return the nodes that are dead, oneself never."""
+        """Take what the table says now; return the nodes that are dead, never this one."""
         others = self.others = [node for node in nodes if node.id != self.me.id]
         self.since = {node.id: self._seen(node, now) for node in others}
         return [node for node in others if self._silent(node, now) or self._gone(node, start_of)]
@@ -54,7 +54,7 @@ class Watch:
         return start_of(node.pid) != node.pid_start and not self._guarded(node, start_of)
 
     def _guarded(self, node: NodeSeen, start_of: StartOf) -> bool:
-        """Tell whether the actors of a dead process, or what these have started, may still live."""
+        """Tell whether actors of a dead process, or processes that they started, may still live."""
         if node.guardian_pid is None or node.guardian_start is None:
             return False
         return start_of(node.guardian_pid) == node.guardian_start

@@ -1,9 +1,9 @@
-"""How long to wait before an actor is started again: a pure fold over its deaths."""
+"""How long to wait before an actor is started again, computed from its deaths in a row."""
 
 from __future__ import annotations
 
 FREE_RESTARTS = 3
-"""A batch may kill an actor and another one after it; that alone must not slow a kind down."""
+"""A batch may kill one actor and then the next one; that alone must not slow a kind down."""
 
 BASE_S, CAP_S = 0.5, 60.0
 
@@ -11,10 +11,10 @@ BASE_S, CAP_S = 0.5, 60.0
 def restart_delay_s(n_deaths: int, booted: bool) -> float:
     """Return the wait before the next start, in seconds.
 
-    `n_deaths` counts deaths in a row without one finished batch; not those that suspects cause,
-    for each of them has a budget, and a slow search for them would hold up all other jobs. An
-    actor that never became ready is slowed from its first failure on: its kind is unavailable,
-    not unlucky.
+    `n_deaths` counts deaths in a row without one finished batch. Deaths caused by suspects do not
+    count: each suspect has a budget of its own, and a slow search for the culprit would hold up all
+    other jobs. An actor that never became ready is delayed from its first failure on, because its
+    kind is then broken and not just unlucky.
     """
     free = FREE_RESTARTS if booted else 0
     if n_deaths <= free:
@@ -23,11 +23,11 @@ def restart_delay_s(n_deaths: int, booted: bool) -> float:
 
 
 RENEWAL_CAP_S = 2.0
-"""A start takes half a second of CPU: so it never takes more than a fifth of a core."""
+"""A start takes half a second of CPU; with this wait, starts use at most a fifth of a core."""
 
 
 def renewal_delay_s(n_restarts: int) -> float:
-    """Return the wait before the next start where a handler has asked for a fresh process.
+    """Return the wait before the next start if a handler has asked for a fresh process.
 
     `n_restarts` counts such requests in a row without one batch that passed.
     """

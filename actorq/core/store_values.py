@@ -1,7 +1,7 @@
 """What the supervisor asks of the store, and what it is told: plain data, no behaviour.
 
-A node is named by its uuid in canonical text form. A lease is named by its node and by a
-counter that the node itself counts, so that the name is known before the claim is sent.
+A node is named by its uuid in canonical text form. A lease is named by its node and a number that
+the node itself assigns, so that the name is known before the claim is sent.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ ReadyPosition = tuple[int, int]
 
 
 class NodeInfo(msgspec.Struct, frozen=True):
-    """Describe a supervisor when it registers; unknown facts stay None.
+    """What a supervisor tells of itself when it registers; unknown facts stay None.
 
-    Its guardian is the process that ends its actors should it die, and lives as long as they do.
+    The guardian is the process that ends the actors if the supervisor dies; it lives as long as
+    they do.
     """
 
     id: str
@@ -32,7 +33,7 @@ class NodeInfo(msgspec.Struct, frozen=True):
 
 
 class NodeSeen(msgspec.Struct, frozen=True):
-    """Describe a registered node; `beat_at` is opaque: only compare it for equality."""
+    """A registered node as others see it; `beat_at` is opaque and only compared for equality."""
 
     id: str
     host: str
@@ -47,12 +48,12 @@ class NodeSeen(msgspec.Struct, frozen=True):
 
 
 class ClaimReply(msgspec.Struct):
-    """Say what a claim took.
+    """What a claim took.
 
-    `n_taken` jobs left `ready`; `batches` hold those that still wait for their outcome, and a
-    batch of which no job does is not among them. `last` is the position of the last row taken per
-    priority. `n_waiting` and `oldest_s` are set only if `min_n` held the claim back. `n_rows` is
-    how many rows of `ready` the jobs stood in: some hundred may share one.
+    `n_taken` jobs left `ready`; `batches` hold those that still wait for their outcome, without
+    batches of which none does. `last` is the position of the last row taken per priority.
+    `n_waiting` and `oldest_s` are set only if `min_n` held the claim back. `n_rows` is the number
+    of rows of `ready` that held the jobs: one row may hold several hundred.
     """
 
     batches: list[ClaimedBatch]
@@ -64,14 +65,14 @@ class ClaimReply(msgspec.Struct):
 
 
 class DueAsk(msgspec.Struct, frozen=True):
-    """Ask whether a lane has due jobs beyond its frontier."""
+    """The question whether a lane has due jobs beyond its frontier."""
 
     lane: int
     frontier: dict[int, ReadyPosition] = {}
 
 
 class Due(msgspec.Struct, frozen=True):
-    """Say whether a lane has due jobs, in how many seconds the next one is, and its suspects."""
+    """Whether a lane has due jobs, in how many seconds the next is due, and its suspects."""
 
     lane: int
     due: bool
@@ -80,11 +81,11 @@ class Due(msgspec.Struct, frozen=True):
 
 
 class Left(msgspec.Struct, frozen=True):
-    """Say how many jobs of a lane are not final: due, due later, under leases.
+    """How many jobs of a lane are not final: due, due later, under leases.
 
-    Some leases may be `orphaned`: their supervisor is gone, and its jobs will be given back. The
-    first of those due later is so in `next_in_s` seconds. Of `capped` ones there may be more: not
-    all rows of `ready` were looked at.
+    Some of the leases may be `orphaned`: their supervisor is gone, and their jobs will be given
+    back. The first of those due later is due in `next_in_s` seconds. If a count is `capped`,
+    there may be more: not all rows of `ready` were looked at.
     """
 
     lane: int
@@ -97,14 +98,14 @@ class Left(msgspec.Struct, frozen=True):
 
 
 class SettleReply(msgspec.Struct):
-    """Say what a settle wrote.
+    """What a settle wrote.
 
-    `leases` are the leases that matched: everything else in the settlements was void. `missing`
-    are jobs of matching leases whose rows did not match. `kept` are jobs that somebody else
-    holds a lock on, or that for `reason` may not even fail: they are still open under their lease,
-    which has the sequence number `seqs[lease]` now. `refused` are jobs that failed because their
-    values cannot be stored. `is_repeated` says that the same settle, sent before, has committed
-    meanwhile: this one wrote nothing.
+    `leases` are the leases that matched; everything else in the settlements was void. `missing`
+    are jobs of matching leases whose rows did not match. `kept` are jobs that are still open under
+    their lease, because somebody else holds a lock on them or because, for this `reason`, they
+    may not even fail; the lease's sequence number is now `seqs[lease]`. `refused` are jobs that
+    failed because their values cannot be stored. `is_repeated` says that the same settle, sent
+    before, has committed meanwhile: this one wrote nothing.
     """
 
     leases: set[int]
@@ -117,9 +118,9 @@ class SettleReply(msgspec.Struct):
 
 
 class Reaped(msgspec.Struct, frozen=True):
-    """Say what a reap returned: leases removed, jobs back in `ready`, failed and cancelled.
+    """What a reap returned: leases removed, jobs back in `ready`, jobs failed and cancelled.
 
-    `lanes` are those that jobs went back to.
+    `lanes` are the lanes to which jobs went back.
     """
 
     leases: int

@@ -1,9 +1,9 @@
 """Real texts that every machine has: what the standard library says about itself.
 
-The docstrings and the blocks of comments of every module beside `os.py`, but for its test
-packages, which Debian leaves out. They are read from the source; nothing is imported. The
-same Python gives the same texts in the same order. Texts that occur twice stay in: finding
-them is the demo's work.
+These are the docstrings and comment blocks of every module beside `os.py`, except for its test
+packages, which Debian leaves out. They are read from the source; nothing is imported. The same
+Python gives the same texts in the same order. Texts that occur twice are kept: finding them is the
+demo's work.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LineOfText = tuple[int, str]  # line, text
 
 
 class Text(msgspec.Struct, frozen=True):
-    """Hold one text and where it stands."""
+    """One text and where it comes from."""
 
     place: str  # file:line below the root
     text: str
@@ -54,7 +54,7 @@ def _modules(root: Path) -> Iterator[Path]:
 
 
 def _worth_it(path: Path) -> list[LineOfText]:
-    """Return a file's texts by line, the long enough; none if it is not valid Python."""
+    """Return a file's texts by line if they are long enough; none if it is not valid Python."""
     try:
         with tokenize.open(path) as file:
             found = texts_of(file.read())
@@ -68,7 +68,7 @@ def _is_worth_it(text: str) -> bool:
         return False
     try:
         text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair, as an example of itself
+    except UnicodeEncodeError:  # half of a surrogate pair, used as an example
         return False
     return True
 
@@ -106,7 +106,7 @@ def _comments(lines: list[str], inside_strings: set[int]) -> Iterator[LineOfText
         for number, line in enumerate(lines, 1)
         if line.lstrip().startswith("#") and number not in inside_strings
     ]
-    # In a run, line number and position rise together, so their difference stays the same.
+    # Within a run, line number and position rise together, so their difference stays the same.
     runs = groupby(enumerate(marked), key=lambda entry: (entry[1][0] - entry[0], entry[1][1]))
     for _, run in runs:
         block = [mark for _, mark in run]

@@ -1,4 +1,4 @@
-"""What the demo asks of its database: one of its own, and what became of the jobs in it."""
+"""The demo's database: how it is made, and what became of the jobs in it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SELECT result.value FROM actorq.job LEFT JOIN actorq.result ON result.job = job.
 
 
 class KindFigures(NamedTuple):
-    """Hold what became of the jobs of one kind."""
+    """What became of the jobs of one kind."""
 
     n_completed: int
     n_failed: int

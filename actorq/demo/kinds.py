@@ -19,7 +19,7 @@ one_by_one = app.kind("demo.signature.one", args=Text)
 
 @in_batches.actor(max_batch=256, actors=ACTORS)
 class Signature:
-    """Compute the signatures of a batch of texts at once."""
+    """A handler that computes the signatures of a batch of texts at once."""
 
     def setup(self, slot: int) -> None:
         """Load what every batch needs, once per process."""
@@ -32,7 +32,7 @@ class Signature:
 
 @one_by_one.actor(max_batch=1, actors=ACTORS)
 class SignatureAlone(Signature):
-    """Be the same handler, given one job at a time: one claim and one settle for each."""
+    """The same handler, given one job at a time: one claim and one settle for each."""
 
 
 @each_alone.actor(max_batch=256, actors=ACTORS)

@@ -1,4 +1,4 @@
-"""Pairs of signatures that differ in few bits: every pair is looked at, a block at a time."""
+"""Pairs of signatures that differ in few bits; every pair is compared, a block at a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_DISTANCE = 12
 
 
 class Pair(NamedTuple):
-    """Hold two positions, the lower first, and in how many bits their signatures differ."""
+    """Two positions, the lower first, and in how many bits their signatures differ."""
 
     a: int
     b: int
@@ -41,7 +41,7 @@ def as_words(signatures: Sequence[str]) -> npt.NDArray[np.uint64]:
 def _near_in(
     block: npt.NDArray[np.uint64], rest: npt.NDArray[np.uint64], max_distance: int
 ) -> list[tuple[int, int, int]]:
-    """Return the near pairs between a block and all from its beginning on."""
+    """Return the near pairs between a block and everything from its beginning on."""
     distances = np.zeros((len(block), len(rest)), np.uint8)
     for word in range(block.shape[1]):
         distances += np.bitwise_count(block[:, word, None] ^ rest[None, :, word])

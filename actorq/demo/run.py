@@ -30,7 +30,7 @@ SHOWN = 8
 
 
 class WayToRun(NamedTuple):
-    """Hold one way of running the same work; `at_most` keeps the slow ones short."""
+    """One way of running the same work; `at_most` keeps the slow ones short."""
 
     title: str
     kind: Kind
@@ -39,7 +39,7 @@ class WayToRun(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Hold what one way did."""
+    """What one way achieved."""
 
     way: WayToRun
     outcome: KindFigures
@@ -115,13 +115,13 @@ def _measure(out: TextIO, dsn: str, way: WayToRun, found: Sequence[Text]) -> Mea
         )
         Engine(options, Events(follow)).run()
     outcome = outcome_of(dsn, way.kind.name)
-    if outcome.n_pending:  # the supervisor was told to stop: so are we
+    if outcome.n_pending:  # the supervisor was told to stop: stop too
         raise KeyboardInterrupt
     return Measured(way, outcome, statistics.fmean(sizes or [0]), results_of(dsn, way.kind.name))
 
 
 def _is_right(measured: Sequence[Measured]) -> bool:
-    """Say whether every job completed, and every way gave the same results."""
+    """Tell whether every job completed, and every way gave the same results."""
     reference = measured[0].results
     same = all(m.results == reference[: len(m.results)] for m in measured)
     return same and not any(m.outcome.n_failed for m in measured)

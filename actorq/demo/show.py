@@ -12,7 +12,7 @@ LINE_EVERY_S = 2.0
 
 
 class Advance(Protocol):
-    """Be told how many more jobs are done."""
+    """A function that is told how many more jobs are done."""
 
     def __call__(self, n: int) -> None:
         """Count `n` jobs."""
@@ -20,7 +20,7 @@ class Advance(Protocol):
 
 @contextmanager
 def progress(out: TextIO, title: str, total: int) -> Iterator[Advance]:
-    """Show how far something is: a bar on a terminal, else a line every two seconds."""
+    """Show how far something has come: a bar on a terminal, else a line every two seconds."""
     try:
         from rich import console, progress
     except ImportError:
@@ -75,6 +75,6 @@ def shortened(text: str, width: int) -> str:
 
 
 def printable(stream: TextIO) -> None:
-    """Let no character make printing fail, whatever the locale can show."""
+    """Ensure that no character makes printing fail, whatever the locale can show."""
     if stream is sys.stdout or stream is sys.stderr:
         stream.reconfigure(errors="replace")  # type: ignore[attr-defined]

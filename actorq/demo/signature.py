@@ -1,8 +1,8 @@
-"""The signature of a text: 128 bits, of which near-duplicates share nearly all.
+"""The signature of a text: 128 bits, nearly all of which near-duplicates share.
 
-Every run of five characters is hashed into one of 2048 buckets; the counts are multiplied
-with a fixed matrix of ±1, and the signs are the bits. That is the shape of much real work:
-a model's weights are read once for a batch, or once for every job.
+Every run of five characters is hashed into one of 2048 buckets; the counts are multiplied by a
+fixed matrix of ±1, and the signs are the bits. Much real work has this shape: a model's weights
+are read once for a batch, or once for every job.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy.typing as npt
 N_GRAM = 5
 N_BUCKETS = 2048
 N_BITS = 128
-MAX_COUNT = 4  # so that a ruler of hyphens does not drown the words
+MAX_COUNT = 4  # so that a ruler of hyphens does not outweigh the words
 SLICE = 64  # texts whose counts stay in the processor's cache
 SEED = 20
 FACTORS = tuple(np.uint64(0x100000001B3**k % 2**64) for k in range(N_GRAM))
@@ -24,15 +24,15 @@ SHIFT = np.uint64(64 - 11)  # the top 11 bits name one of 2048 buckets
 
 
 class Weights:
-    """Hold the matrix that counts are multiplied with: loaded once per process."""
+    """The matrix by which counts are multiplied; loaded once per process."""
 
     def __init__(self) -> None:
-        """Make the matrix; the same in every process."""
+        """Make the matrix, which is the same in every process."""
         signs = np.random.default_rng(SEED).integers(0, 2, (N_BUCKETS, N_BITS), dtype=np.int8)
         self.matrix = signs.astype(np.float32) * 2 - 1
 
     def signatures(self, texts: Sequence[str]) -> list[str]:
-        """Return each text's signature in hexadecimal, the same for any batch it is in."""
+        """Return each text's signature in hexadecimal; it does not depend on the batch."""
         parts = (texts[at : at + SLICE] for at in range(0, len(texts), SLICE))
         return [signature for part in parts for signature in self._slice(part)]
 
@@ -49,7 +49,7 @@ def counts(texts: Sequence[str]) -> npt.NDArray[np.float32]:
     lengths = np.array([len(text) for text in encoded])
     n_grams = lengths - N_GRAM + 1
     rows = np.repeat(np.arange(len(texts)), n_grams)
-    # The n-grams that would reach from one text into the next are stepped over.
+    # Skip the n-grams that would reach from one text into the next.
     places = np.arange(len(rows)) + rows * (N_GRAM - 1)
     found = np.bincount(rows * N_BUCKETS + buckets[places], minlength=len(texts) * N_BUCKETS)
     return np.minimum(found, MAX_COUNT).astype(np.float32).reshape(len(texts), N_BUCKETS)

@@ -1,4 +1,4 @@
-"""Where PostgreSQL's programs are on this machine, and of which version."""
+"""Where PostgreSQL's programs are on this machine, and their versions."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ HOW_TO_GET_ONE = (
 
 @dataclass(frozen=True)
 class Binaries:
-    """Name a directory with `postgres` and `initdb` in it, and their version."""
+    """A directory with `postgres` and `initdb` in it, and their version."""
 
     bin: Path
     version: str
 
     @property
     def major(self) -> int:
-        """Return the major version, which a data directory belongs to."""
+        """Return the major version, for which a data directory is made."""
         return int(re.split(r"\D", self.version, maxsplit=1)[0])
 
 
@@ -68,7 +68,7 @@ def _none_fits(major: int | None, bin_dir: Path | None, found: list[Binaries]) -
 
 
 def _places() -> Iterator[Path]:
-    """Yield every directory that may hold a server, the preferred first."""
+    """Yield every directory that may contain a server, in order of preference."""
     for package, subdir in PACKAGES:
         # find_spec does not run a top-level package: importing these has side effects.
         spec = importlib.util.find_spec(package)
@@ -105,15 +105,15 @@ def read_version(bin: Path) -> Binaries:
         [bin / "postgres", "--version"], capture_output=True, text=True, check=False
     )
     match = re.search(r"\) (\d+\S*)", answer.stdout)
-    # A server that cannot even say its version fits nothing; the message will show it.
+    # A server that cannot even report its version is of no use; the message will show it.
     return Binaries(bin, match[1] if match else f"0 ({answer.stderr.strip() or 'does not run'})")
 
 
 def reachable(binaries: Binaries, user: ServerUser | None) -> Binaries:
     """Return binaries that `user` can run: these, or a copy that root may share.
 
-    An environment below a private home cannot be entered by another user, and opening it
-    up is not ours to do.
+    Another user cannot enter an environment below a private home directory, and we must not
+    open that up.
     """
     if user is None or user.can("-x", binaries.bin / "postgres"):
         return binaries
@@ -121,7 +121,7 @@ def reachable(binaries: Binaries, user: ServerUser | None) -> Binaries:
     package = tree.parent
     target = COPIES / f"{package.name}-{binaries.version}"
     if not target.exists():
-        # A wheel's libraries lie beside its package, and are found by that relative place.
+        # A wheel's libraries are beside its package, and are found by that relative path.
         libs = package.with_name(f"{package.name}.libs")
         _copy([path for path in (tree, libs) if path.exists()], package.parent, target)
     return Binaries(target / binaries.bin.relative_to(package.parent), binaries.version)
@@ -133,13 +133,13 @@ def _copy(trees: list[Path], root: Path, target: Path) -> None:
         for tree in trees:
             shutil.copytree(tree, partial / tree.relative_to(root), symlinks=True)
         target.parent.chmod(0o755)
-        for path in (partial, *partial.rglob("*")):  # a strict umask may have closed them
+        for path in (partial, *partial.rglob("*")):  # a strict umask may have removed permissions
             if not path.is_symlink():
                 path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
         partial.rename(target)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
-        if not target.exists():  # else another process was quicker
+        if not target.exists():  # otherwise another process was faster
             raise EmbeddedError(
                 f"the server's user cannot reach {root}, and the server cannot be copied to"
                 f" {target}: {error}"

@@ -1,7 +1,7 @@
-"""The life of one private server: made, started, joined, left, stopped.
+"""The life of one private server: created, started, joined, left, stopped.
 
-All that starts or stops a server happens under `start.lock`. Every process that uses it
-holds `users.lock` shared; whoever can make that lock exclusive is alone with the server.
+Everything that starts or stops a server happens under `start.lock`. Every process that uses the
+server holds a shared lock on `users.lock`; whoever can make that lock exclusive is alone with it.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def start(
 ) -> Server:
     """Start the server on `data_dir`, or join the one that runs there.
 
-    `settings` go to the server on top of actorq's own. With `durable=False` a crash of the
-    machine may lose or ruin the data: for tests. `bin_dir` chooses the server's programs.
+    `settings` are given to the server in addition to actorq's own. With `durable=False`, meant for
+    tests, a crash of the machine may lose or corrupt the data. `bin_dir` has the server's programs.
     """
     home = Path(data_dir).expanduser().resolve() if data_dir else default_home()
     server = Server(home, durable, settings or {}, Path(bin_dir) if bin_dir else None)
@@ -62,10 +62,10 @@ def start(
 
 def default_home() -> Path:
     """Return the data directory of this user: below XDG_DATA_HOME or the home directory."""
-    # Root hands its server to a user who could not enter root's home.
+    # Root runs its server as another user, who could not enter root's home.
     usual = "/var/lib" if os.geteuid() == 0 else os.path.expanduser("~/.local/share")
     parent = Path(os.environ.get("XDG_DATA_HOME") or usual)
-    if parent.is_absolute():  # else this user has no home
+    if parent.is_absolute():  # otherwise this user has no home
         with contextlib.suppress(OSError):
             parent.mkdir(parents=True, exist_ok=True)
         if os.access(parent, os.W_OK):
@@ -74,7 +74,7 @@ def default_home() -> Path:
 
 
 def remove(data_dir: str | os.PathLike[str]) -> bool:
-    """Delete a data directory and stop its server; say no if somebody uses it."""
+    """Delete a data directory and stop its server; return False if somebody uses it."""
     server = Server(Path(data_dir).resolve(), False, {}, None)
     with server.locked():
         users = system.open_file(server.home / "users.lock", os.O_RDWR)
@@ -90,12 +90,12 @@ def remove(data_dir: str | os.PathLike[str]) -> bool:
 
 
 class Server:
-    """Hold on to a running private server; leaves it at `close` or when the process ends."""
+    """A running private server, which this process uses until `close` or until it ends."""
 
     def __init__(
         self, home: Path, durable: bool, settings: Mapping[str, str | int], bin_dir: Path | None
     ) -> None:
-        """Describe the server; `join` brings it up."""
+        """Describe the server; `join` starts it."""
         self.home = home
         self.durable = durable
         self._settings = dict(settings)
@@ -114,7 +114,7 @@ class Server:
         """Return the directory of the server's socket: in its home unless that path is too long."""
         inside = self.home / "run"
         length = len(os.fsencode(inside / f".s.PGSQL.{PORT}"))
-        if length <= SOCKET_PATH_MAX and "," not in str(inside):  # a comma would part two hosts
+        if length <= SOCKET_PATH_MAX and "," not in str(inside):  # a comma would separate two hosts
             return inside
         return Path("/tmp") / f"{NAME}-{hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]}"
 
@@ -131,7 +131,7 @@ class Server:
         return pid if ours is None or pid in ours else None
 
     def describe(self) -> str:
-        """Say in one line what runs where, as whom, and how durable it is."""
+        """Describe in one line what runs where, as whom, and how durable it is."""
         owner = f" as user {self._user.name}" if self._user else ""
         kept = "durable" if self.durable else "NOT durable (for tests)"
         return (
@@ -153,7 +153,7 @@ class Server:
         self.close()
 
     def join(self) -> None:
-        """Hold the server and see to it that it runs."""
+        """Begin to use the server, and make sure that it runs."""
         self._make_home()
         with self.locked():
             self._users = system.open_file(self.home / "users.lock", os.O_RDWR)
@@ -168,13 +168,13 @@ class Server:
         log.info("using %s", self.describe())
 
     def ensure(self) -> None:
-        """Start the server again if it went down while we hold it."""
+        """Start the server again if it went down while we use it."""
         with self.locked():
             self._bring_up()
 
     def close(self) -> None:
         """Leave the server; whoever leaves last stops it. Closing twice is allowed."""
-        if self._users is None or self._pid != os.getpid():  # a forked child is no holder
+        if self._users is None or self._pid != os.getpid():  # a forked child does not use it
             return
         atexit.unregister(self.close)
         try:
@@ -186,12 +186,12 @@ class Server:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep everybody else from starting, stopping, joining or leaving this server."""
+        """Prevent everybody else from starting, stopping, joining or leaving this server."""
         with system.exclusive(self.home / "start.lock", START_S):
             yield
 
     def stop(self) -> None:
-        """Stop the server, harder and harder; the caller holds the start lock."""
+        """Stop the server, more and more forcefully; the caller holds the start lock."""
         pid = self.pid
         for sign, wait_s in STOP_S if pid else ():
             with contextlib.suppress(ProcessLookupError):
@@ -206,15 +206,15 @@ class Server:
             self._users = None
 
     def _alone(self) -> bool:
-        """Say whether nobody else holds the server; the caller holds the start lock."""
+        """Tell whether nobody else uses the server; the caller holds the start lock."""
         assert self._users is not None
         alone = system.try_lock(self._users, fcntl.LOCK_EX)
-        # Back to shared in both cases: a refused conversion has lost the old lock.
+        # Back to shared in both cases, because a refused conversion has released the old lock.
         system.try_lock(self._users, fcntl.LOCK_SH)
         return alone
 
     def _make_home(self) -> None:
-        """Create the home: ours, with its server's part enterable by the server's user."""
+        """Create the home: it is ours, but the server's user can enter the server's part."""
         try:
             self.home.parent.mkdir(parents=True, exist_ok=True)
             # Files in it are 0600; the cluster and the socket are in 0700 directories.
@@ -225,7 +225,7 @@ class Server:
             raise EmbeddedError(f"cannot use the data directory {self.home}: {error}") from error
 
     def _prepare(self) -> None:
-        """Find user and programs, and make the cluster if there is none."""
+        """Find user and programs, and create the cluster if there is none."""
         self._user = system.server_user(self._data)
         if self._user and not self._user.can("-x", self.home):
             raise EmbeddedError(
@@ -248,7 +248,7 @@ class Server:
         return binaries.find(major, self._bin_dir)
 
     def _check_private(self, directory: Path) -> None:
-        """Refuse a socket directory that somebody else made: the server trusts who gets in."""
+        """Refuse a socket directory that somebody else made: the server trusts whoever enters."""
         entry = directory.lstat()
         owner = self._user.uid if self._user else os.geteuid()
         private = stat.S_ISDIR(entry.st_mode) and not entry.st_mode & 0o077
@@ -256,7 +256,7 @@ class Server:
             raise EmbeddedError(f"{directory} exists, but is not a private directory of the server")
 
     def _init(self) -> None:
-        """Make the cluster beside its place, so that a killed initdb leaves no half of one."""
+        """Create the cluster beside its place, so that a killed initdb leaves nothing there."""
         fresh = self.home / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
         system.make_dir(fresh, 0o700, self._user)
@@ -268,7 +268,7 @@ class Server:
         fresh.rename(self._data)
 
     def _bring_up(self) -> None:
-        """See to it that the server runs as wished; the caller holds the start lock."""
+        """Make sure that the server runs as requested; the caller holds the start lock."""
         running_as = self._running_as()
         if running_as not in (None, "\n".join(self._command())):
             self._change(running_as or "")
@@ -295,7 +295,7 @@ class Server:
             return ""
 
     def _change(self, running_as: str) -> None:
-        """Stop a server with other settings if it is ours alone; else make do with it."""
+        """Stop a server with other settings if only we use it; otherwise use it as it is."""
         if self._alone():
             self.stop()
         elif self.durable and "fsync=off" in running_as:
@@ -307,7 +307,7 @@ class Server:
             log.info("the server in %s runs with the settings of another process", self.home)
 
     def _start_or_join(self, deadline: float) -> str | None:
-        """Wait until a server answers: None; or until it has ended: what it said."""
+        """Wait until a server answers (None), or has ended: then return what it printed."""
         said_before = self._log_size()
         running = self.pid
         pid = running or self._spawn()
@@ -358,8 +358,8 @@ class Server:
     def _clear_stale(self) -> None:
         """Remove lock files that name a process which is not this server's.
 
-        Process ids come round again. Only where it is certain that no process of the server
-        is left: the files protect the data from a second server.
+        Process ids are reused. This happens only if it is certain that no process of the server is
+        left, because the files protect the data from a second server.
         """
         if system.processes_in(self._data) == []:
             for path in (

@@ -1,4 +1,4 @@
-"""What the manager needs of the operating system: users, locks, files, processes."""
+"""What a private server needs from the operating system: users, locks, files, processes."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ POLL_S = 0.01
 ENVIRONMENT = {
     "PATH": os.defpath,
     "LC_ALL": "C",
-    # A batch of large jobs passes through buffers of a megabyte and more. The C library would give
-    # each of them back to the kernel at once: at 1 kB of args per job, taking the pages anew is
-    # a fifth of what a claim costs the server.
+    # A batch of large jobs passes through buffers of a megabyte and more. The C library would
+    # return each of them to the kernel at once; at 1 kB of args per job, faulting the pages in
+    # again is a fifth of what a claim costs the server.
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
     "MALLOC_TOP_PAD_": str(1 << 20),
 }
-"""Of the server and its programs; whatever else is set around us is not for them."""
+"""The environment of the server and its programs, which get nothing else of ours."""
 
 
 @dataclass(frozen=True)
 class ServerUser:
-    """Name the account that root hands the server to, since PostgreSQL refuses root."""
+    """The account under which root runs the server, since PostgreSQL refuses root."""
 
     name: str
     uid: int
@@ -46,9 +46,9 @@ class ServerUser:
 
 
 def server_user(owner_of: Path) -> ServerUser | None:
-    """Return whom root's server runs as; None for anybody else: as themselves.
+    """Return the user as whom root's server runs; None for other users, who run it themselves.
 
-    The owner of existing data goes on owning it.
+    The owner of existing data remains its owner.
     """
     if os.geteuid() != 0:
         return None
@@ -75,7 +75,7 @@ def _entry(uid: int) -> pwd.struct_passwd | None:
 def run_as(
     user: ServerUser | None, command: list[str], stderr: int = subprocess.PIPE
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program of the server's as its user, out of reach of our terminal's Ctrl-C."""
+    """Run one of the server's programs as its user, unaffected by our terminal's Ctrl-C."""
     try:
         return subprocess.run(
             command,
@@ -97,7 +97,7 @@ def run_as(
 
 
 def make_dir(path: Path, mode: int, user: ServerUser | None = None) -> None:
-    """Create one directory, its mode exact and its owner `user`; an existing one is kept."""
+    """Create one directory with exactly this mode and owner; an existing one is kept."""
     try:
         path.mkdir(mode=0o700)
     except FileExistsError:
@@ -117,7 +117,7 @@ def open_file(path: Path, flags: int) -> int:
 
 
 def try_lock(fd: int, how: int) -> bool:
-    """Take or convert a file lock without waiting; say whether it was given."""
+    """Take or convert a file lock without waiting; return whether that succeeded."""
     try:
         fcntl.flock(fd, how | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -127,7 +127,7 @@ def try_lock(fd: int, how: int) -> bool:
 
 @contextlib.contextmanager
 def exclusive(path: Path, wait_s: float) -> Iterator[None]:
-    """Hold the lock on `path` alone; give up with an error after `wait_s`."""
+    """Hold the exclusive lock on `path`; give up with an error after `wait_s`."""
     fd = open_file(path, os.O_RDWR)
     try:
         deadline = time.monotonic() + wait_s
@@ -140,11 +140,11 @@ def exclusive(path: Path, wait_s: float) -> Iterator[None]:
             time.sleep(POLL_S)
         yield
     finally:
-        os.close(fd)  # closing drops the lock
+        os.close(fd)  # closing releases the lock
 
 
 def alive(pid: int) -> bool:
-    """Say whether a process runs; one that is dead but not yet reaped does not."""
+    """Tell whether a process runs; one that is dead but not yet reaped does not."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
@@ -154,14 +154,14 @@ def alive(pid: int) -> bool:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="latin-1")
     except OSError:
-        return not Path("/proc/self/stat").exists()  # no /proc here: believe the signal
+        return not Path("/proc/self/stat").exists()  # without /proc, believe the signal
     return stat.rpartition(")")[2].split()[0] not in "ZX"
 
 
 def processes_in(directory: Path) -> list[int] | None:
     """Return the live processes whose working directory this is; None if that is unknowable.
 
-    Every process of a PostgreSQL server works in its data directory, also those that
+    Every process of a PostgreSQL server works in its data directory, including those that
     outlive a killed postmaster. Root in a container may lack the right to look.
     """
     if not Path("/proc/self/cwd").exists():
@@ -175,7 +175,7 @@ def processes_in(directory: Path) -> list[int] | None:
         except PermissionError:
             if _owner(pid) == owner:
                 return None
-        except OSError:  # a kernel thread, or gone while we looked
+        except OSError:  # a kernel thread, or gone in the meantime
             continue
     return found
 

@@ -12,7 +12,7 @@ BATCH = i.Outcomes | i.HandlerFailed | i.HandedBack | i.Returned
 
 
 class Ledger:
-    """The batches that one actor was sent and has not answered, and what it said of them."""
+    """The batches that one actor was sent and has not answered, and what it said about them."""
 
     def __init__(self, actor: int) -> None:
         self._actor = actor
@@ -32,12 +32,12 @@ class Ledger:
         return lease in self._sizes
 
     def sent(self, lease: int, n: int) -> None:
-        """Note a batch before it is sent."""
+        """Record a batch before it is sent."""
         with self._lock:
             self._sizes[lease], self._told[lease] = n, set()
 
     def check(self, message: wire.Message) -> None:
-        """Raise ProtocolError if the actor has no right to say this; else note it."""
+        """Record what an actor says; raise ProtocolError if it must not say this."""
         if self._gone:
             raise ProtocolError(f"{_name(message)} came after the actor had said its last")
         if isinstance(message, i.Answer) and message.actor != self._actor:

@@ -1,4 +1,4 @@
-"""Memory for large buffers, which glibc would give back to the kernel after each batch."""
+"""Memory for large buffers, which glibc would return to the kernel after each batch."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ LARGEST_BYTES = 32 << 20
 
 
 def keep_buffers() -> None:
-    """Keep up to 64 MiB that were freed: to get them anew, page by page, takes longer than to use.
+    """Make glibc keep up to 64 MiB of freed memory: faulting it in again costs more than using it.
 
-    With 1 kB of args a job, supervisor and actor then take a quarter less time together. Does
-    nothing where the C library is another one, or where the environment says how it is to be.
+    With 1 kB of args per job, supervisor and actor together then take a quarter less time. Does
+    nothing with another C library, or if the environment already configures this.
     """
     if "MALLOC_TRIM_THRESHOLD_" in os.environ or "MALLOC_MMAP_THRESHOLD_" in os.environ:
         return
@@ -32,7 +32,7 @@ def keep_buffers() -> None:
 def resident_bytes() -> int:
     """Return how many bytes of memory this process has resident.
 
-    Where the kernel does not tell, it is the most that it has ever had.
+    If the kernel does not tell, this is the most that it has ever had.
     """
     try:
         pages = int(Path("/proc/self/statm").read_bytes().split()[1])

@@ -1,15 +1,15 @@
 """The page that a supervisor and one actor share: what is begun, recalled and cancelled.
 
-A mark costs one byte stored in shared memory, where a frame would cost microseconds on both
-sides. A batch is known by its lease. Each byte and number has one writer:
+A mark costs one byte written to shared memory, while a frame would cost microseconds on both sides.
+A batch is known by its lease. Each byte and number has one writer:
 
-    taken    actor        the batch it has last begun; 0 before the first
+    taken    actor        the batch it has begun last; 0 before the first
     begun    actor        per job of the batch taken: FREE, BEGUN or PASSED
-    places   supervisor   which batch has which of the places for those in the pipe
+    places   supervisor   which batch in the pipe has which place
     recall   supervisor   per place: 1 once its batch is to be returned, if it is not begun
     cancel   supervisor   per job of each place: 1 once somebody wants it cancelled
 
-The supervisor reads `taken` and `begun` for good only after the actor is dead.
+What the supervisor reads from `taken` and `begun` is final only after the actor is dead.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 FREE, BEGUN, PASSED = 0, 1, 2
 
 MAX_IN_PIPE = 4
-"""How many batches may be in an actor's pipe at once, the running one included."""
+"""How many batches may be in an actor's pipe at once, including the running one."""
 
 NO_FD = -1
 
@@ -31,9 +31,9 @@ _HEADER = struct.Struct(f"q{2 * MAX_IN_PIPE}q")
 
 
 class Page:
-    """Lay the fields out over a buffer of `Page.size(capacity)` zero bytes.
+    """The fields laid out over a buffer of `Page.size(capacity)` zero bytes.
 
-    `capacity` is the largest number of jobs a batch can have.
+    `capacity` is the largest number of jobs that a batch can have.
     """
 
     def __init__(self, raw: Any, capacity: int) -> None:
@@ -46,7 +46,7 @@ class Page:
         self._cancel = view[_HEADER.size + capacity :]
         self._views += [self._numbers, self.begun, self._cancel]
         self._n_expected = 0
-        self._marks_at = 0  # of the batch taken, among the cancel marks
+        self._marks_at = 0  # where the cancel marks of the batch taken begin
 
     @staticmethod
     def size(capacity: int) -> int:
@@ -55,7 +55,7 @@ class Page:
 
     @classmethod
     def shared(cls, capacity: int) -> Page:
-        """Make a page that a process which inherits its descriptor can share; see `at`."""
+        """Make a page to be shared with a process that inherits its descriptor; see `at`."""
         fd = _memory()
         try:
             os.ftruncate(fd, cls.size(capacity))
@@ -76,18 +76,18 @@ class Page:
 
     @classmethod
     def private(cls, capacity: int, lease: int = 1) -> Page:
-        """Make a page for a handler that runs in this very process, on one batch at a time."""
+        """Make a page for a handler that runs in this same process, on one batch at a time."""
         page = cls(bytearray(cls.size(capacity)), capacity)
         page.expect(lease)
         return page
 
     def handed_over(self) -> None:
-        """Close the descriptor of a shared page: whoever is to share it has it."""
+        """Close the descriptor of a shared page, once the process that is to share it has it."""
         os.close(self.fd)
         self.fd = NO_FD
 
     def close(self) -> None:
-        """Give the memory back, and the descriptor that a mapping keeps of its own."""
+        """Release the memory, and the descriptor that a mapping keeps of its own."""
         for view in reversed(self._views):
             view.release()
         if isinstance(self._raw, mmap.mmap):
@@ -97,14 +97,14 @@ class Page:
 
     @property
     def taken(self) -> int:
-        """Return the batch that the actor has last begun."""
+        """Return the batch that the actor has begun last."""
         return self._numbers[0]
 
     def take(self, lease: int) -> None:
-        """Say that this batch is begun.
+        """Record that this batch is begun.
 
-        The marks go first: whoever reads them for this batch must not see those of the one
-        before.
+        The marks are cleared first: whoever reads them for this batch must not see those of the
+        batch before.
         """
         self.begun[:] = bytes(self.capacity)
         self._numbers[0] = lease
@@ -115,7 +115,7 @@ class Page:
         return self._numbers[1 + MAX_IN_PIPE + self._place(lease)] != 0
 
     def is_cancelled(self, position: int) -> bool:
-        """Return whether somebody wants this job of the batch taken cancelled."""
+        """Return whether somebody wants to cancel this job of the batch taken."""
         return self._cancel[self._marks_at + position] != 0
 
     def cancelled(self, n: int) -> list[int]:
@@ -156,7 +156,7 @@ class Page:
 
 
 def _memory() -> int:
-    """Return a descriptor of memory without a name, or of a file where there is no such thing."""
+    """Return a descriptor of anonymous memory, or of a file on systems without such memory."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("actorq page")
     import tempfile

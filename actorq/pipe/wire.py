@@ -1,10 +1,10 @@
-"""What travels between a supervisor and its actors: messages, frames, and their reader.
+"""What is sent between a supervisor and its actors: messages, frames, and their reader.
 
-A frame is a header (mark, lengths, sequence number, CRC) and one message as msgpack; a batch's
-args follow it as the database gave them: they are most of what is sent, and each copy of them, or
-sum over them, costs both sides. Nothing here does I/O, and nothing a peer can send raises anything
-but ProtocolError. After the first message to an actor, which says what it is to serve, no frame
-holds anything executable.
+A frame is a header (mark, lengths, sequence number, CRC) and one message as msgpack. A batch's args
+follow it unchanged, as the database returned them: they are most of what is sent, and each copy or
+checksum of them costs both sides. Nothing here does I/O, and nothing that a peer sends can raise
+anything but ProtocolError. After the first message to an actor, which says what it is to serve, no
+frame contains anything executable.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ MARK = b"aq\x02\n"
 HEADER = struct.Struct("<4sIIII")
 """Mark, length of the body, length of the args behind it, sequence number, CRC-32 of the body.
 
-The args are not summed up: only a supervisor sends any, and nobody else writes in that direction,
-while a handler may write to any descriptor of its process.
+The args have no checksum: only a supervisor sends any, and nobody else writes in that direction,
+whereas a handler may write to any descriptor of its process.
 """
 
 MAX_FROM_ACTOR = 20 * 1024 * 1024
-"""The most a supervisor accepts in a frame: one result of 16 MB, the database's own limit, fits."""
+"""The largest frame a supervisor accepts: one result of 16 MB, the database's own limit, fits."""
 
 MAX_TO_ACTOR = 1 << 30
-"""The most an actor accepts; it trusts its supervisor, but not a damaged length."""
+"""The largest frame an actor accepts; it trusts its supervisor, but not a damaged length."""
 
 CHUNK = 1024 * 1024
 """How many bytes of results an actor puts into one frame before it starts another."""
 
 
 class Boot(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="boot"):
-    """Tell a new actor its number and whom it serves; sent once, before all else.
+    """The first message to a new actor: its number, and what it is to serve.
 
-    First the program is loaded as it was in the supervisor: its main module by name or path, or
-    the `entry` MODULE:APP of `actorq run`, or the module that is the `home` of the app. The
-    handler is the entry's, else found as `qualname` in `module`, else in `pickled` where it has
-    no such place. `place` is where the app's jobs live.
+    The program is loaded first, as it was in the supervisor: its main module by name or path, or
+    the `entry` MODULE:APP of `actorq run`, or the module that is the `home` of the app. The handler
+    is that of the entry; otherwise it is `qualname` in `module`; otherwise, if it has no such
+    place, it is in `pickled`. `place` is where the app's jobs are.
     """
 
     actor: int
@@ -63,10 +63,10 @@ class Boot(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 
 
 class Work(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="work"):
-    """Hand over a batch, known by its lease to both sides.
+    """A batch to run; both sides know it by its lease.
 
-    `args`, which the reader adds, is one JSON array of all the jobs' args, `lens` the byte length
-    of each in it. With `one_by_one` the handler is called for each job alone.
+    `args`, which the reader adds, is one JSON array of all the jobs' args; `lens` holds the byte
+    length of each in it. With `one_by_one` the handler is called for each job alone.
     """
 
     actor: int
@@ -80,11 +80,11 @@ class Work(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 
 
 class Stop(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="stop"):
-    """Ask the actor to tear down and leave once it has answered what it was sent."""
+    """The request to tear down and leave once everything that was sent is answered."""
 
 
 class Bye(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="bye"):
-    """Say that the handler is torn down and nothing more will come."""
+    """The last message: the handler is torn down and nothing more will come."""
 
 
 ToActor: TypeAlias = Boot | Work | Stop
@@ -98,7 +98,7 @@ FromActor: TypeAlias = (
     | i.Grown
     | Bye
 )
-"""What an actor says are inputs of the plan as they stand, but for the last word."""
+"""What an actor says are inputs of the plan, unchanged, except for its last word."""
 
 Message: TypeAlias = ToActor | FromActor
 
@@ -111,7 +111,7 @@ _HOSTILE = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError, Mem
 
 
 class FrameWriter:
-    """Make the frames of one direction of one pipe, in order."""
+    """The frames of one direction of one pipe, made in order."""
 
     def __init__(self) -> None:
         self._sequence = 0
@@ -121,7 +121,7 @@ class FrameWriter:
     ) -> list[bytes | bytearray | memoryview]:
         """Return the next frame, in the parts to be sent one after another.
 
-        `args` are those of Work, as a Batch has them.
+        `args` are those of Work, as a ClaimedBatch has them.
         """
         frame = bytearray(HEADER.size)
         _encoder.encode_into(message, frame, HEADER.size)
@@ -136,10 +136,10 @@ class FrameWriter:
 
 
 class FrameReader:
-    """Turn the bytes of one direction of one pipe into messages, however they are split.
+    """The bytes of one direction of one pipe, turned into messages, however they are split.
 
-    The first damage found ends it: it raises ProtocolError then, and every time it is asked
-    again, for nothing behind that point can be trusted.
+    The first damage ends it: ProtocolError is raised then, and at every later call, because
+    nothing behind that point can be trusted.
     """
 
     def __init__(self, decoder: msgspec.msgpack.Decoder[Message], max_bytes: int) -> None:
@@ -147,9 +147,9 @@ class FrameReader:
         self._max_bytes = max_bytes
         self._buffer = bytearray()
         self._at = 0  # where in the buffer the next frame starts
-        self._work: Work | None = None  # what came, but for its args
+        self._work: Work | None = None  # what has arrived, without its args
         self._args = bytearray()
-        self._n_args = 0  # where the next bytes of them belong
+        self._n_args = 0  # where the next bytes of args belong
         self._sequence = 0
         self._damage = ""
 
@@ -176,7 +176,7 @@ class FrameReader:
 
     @property
     def _end(self) -> int:
-        """Return where the closing bracket stands."""
+        """Return the position of the closing bracket."""
         return len(self._args) - 1
 
     def room(self) -> memoryview | None:
@@ -185,7 +185,7 @@ class FrameReader:
         return memoryview(self._args)[self._n_args : self._end] if missing else None
 
     def filled(self, n: int) -> None:
-        """Take note of n bytes that were read into `room`."""
+        """Record that n bytes were read into `room`."""
         self._n_args += n
 
     def messages(self) -> Iterator[Message]:
@@ -215,20 +215,20 @@ class FrameReader:
         return self._expect_args(message, n_args) if n_args else message
 
     def _expect_args(self, message: Message, n: int) -> Work | None:
-        """Make room for the args of a batch, and take what has come of them."""
+        """Make room for the args of a batch, and take those that have arrived."""
         if not isinstance(message, Work):
             raise self._broken(f"{n:,} bytes of args behind a message that has none")
         rest = self._buffer[self._at :]
         self._buffer.clear()
         self._at = 0
-        # The list's brackets are ours to add: for the supervisor that would be a copy of it all.
+        # The list's brackets are added here; the supervisor would have to copy all args for that.
         self._work, self._args, self._n_args = message, bytearray(n + 2), 1
         self._args[0], self._args[-1] = b"[]"
         self.feed(rest)
         return self._with_args(message)
 
     def _with_args(self, work: Work) -> Work | None:
-        """Return a batch when all its args have come."""
+        """Return a batch when all its args have arrived."""
         if self._n_args < self._end:
             return None
         msgspec.structs.force_setattr(work, "args", self._args)

@@ -1,1 +1,1 @@
-"""The store: one method per statement, and the only room that knows the database driver."""
+"""The store: one method per statement, and the only package that knows the database driver."""

@@ -1,7 +1,7 @@
 """The supervisor: one loop that feeds inputs to the plan and carries out its effects.
 
-This thread owns all state. Claimer, settler, heart, listener and pipes only do I/O and post
-what they have found; whatever is to be decided is decided in `actorq.core.plan`.
+This thread owns all state. Claimer, settler, heart, listener and pipes only do I/O and post what
+they have found; all decisions are made in `actorq.core`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ OK, FAILED, UNREACHABLE, WRONG_SCHEMA = 0, 1, 3, 4
 """Exit codes."""
 
 START_LOCK_S = 10.0
-"""How long to wait at the start for a transaction that makes one of our lanes, or holds a kind."""
+"""How long to wait at the start for a transaction that makes one of our lanes, or locks a kind."""
 
 LAST_FLUSH_S = 10.0
 """How long outcomes may still wait for the database after the grace time is over."""
@@ -46,17 +46,17 @@ LAST_FLUSH_S = 10.0
 JOIN_S = 5.0
 
 LAST_TRY_S = 1.0
-"""How long what could not be written may still be tried: the database is asked twice in it."""
+"""How long to keep trying what could not be written: the database is asked twice in that time."""
 
 MOST_AT_ONCE = 32
-"""How many things that have happened are taken in by one step at most: what they ask for waits."""
+"""How many items of the inbox one step takes at most, so that their effects do not wait long."""
 
 REBIRTH_S = 0.5
 """How long a supervisor that was declared dead waits before it tries again to start over."""
 
 
 class Engine:
-    """Run one supervisor, under as many identities in turn as it takes."""
+    """One supervisor, under as many identities in turn as necessary."""
 
     def __init__(
         self, options: RunOptions, events: Events, executor: MakeExecutor = LocalExecutor
@@ -71,7 +71,7 @@ class Engine:
         self.ended: event.RunEnded | None = None  # what was run, once that is known
 
     def stop(self) -> None:
-        """Ask the supervisor to stop; asked again, a phase is skipped. Safe in any thread."""
+        """Ask the supervisor to stop; asked again, it skips a phase. Safe in any thread."""
         self._stopped = True
         self._asked.append(i.StopAsked())
         self._inbox.put(None)  # to wake it
@@ -89,14 +89,14 @@ class Engine:
         return self._code
 
     def _born(self) -> _Life:
-        """Begin a life with an inbox of its own: nothing said to an earlier one is for it."""
+        """Begin a life with an inbox of its own, apart from what was posted to an earlier one."""
         self._inbox = SimpleQueue()
         if self._stopped and not self._asked:
             self._asked.append(i.StopAsked())
         return _Life(self._options, self._events, self._executor, self._inbox, self._asked)
 
     def _reborn(self, before: _Life) -> _Life | None:
-        """Start over under a new identity, however long the database is away; None: stopped."""
+        """Start over under a new identity, however long the database is away; None if stopped."""
         while not self._stopped:
             try:
                 life = self._born()
@@ -111,7 +111,7 @@ class Engine:
 
 
 class _Life:
-    """Be one identity: from registering the node to leaving, or being declared dead."""
+    """One identity: from registering the node to leaving, or to being declared dead."""
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ class _Life:
         self._events = events
         self._inbox, self._asked = inbox, asked
         place = Place(options.dsn, options.schema)
-        self._executor = executor(options.kinds, place, inbox.put)  # it refuses to be in an actor
+        self._executor = executor(options.kinds, place, inbox.put)  # refuses to be in an actor
         self._node = identity.me(options.ttl_s, self._executor.guardian)
         try:
             self._executor.start()
@@ -144,7 +144,7 @@ class _Life:
         return self._node.id
 
     def _begin(self) -> View:
-        """Register the node, learn the lanes, and make the first view."""
+        """Register the node, create the lanes, and make the first view."""
         from actorq.supervisor.threads.start import Links, open_store  # while actors start
 
         options = self._options
@@ -176,20 +176,20 @@ class _Life:
         return plan.begin(settings, kinds, SystemRandom().getrandbits(64))
 
     def _remember(self, store: QueueStore, kind: BoundKind) -> None:
-        """Say so if the database knows this kind with args of another type."""
+        """Report if the database knows this kind with args of another type."""
         new = kind.codec.fingerprint()
         old = store.remember_kind(kind.name, new)
         if old is not None and old != new:
             self._events.emit(event.ArgsTypeChanged(kind.name, old, new))
 
     def go_on(self, before: _Life) -> None:
-        """Go on counting, and draining up to the same limit, where another life has ended."""
+        """Continue the counts, and the time limit of a drain, of a life that has ended."""
         for name, kind in before._view.kinds.items():
             self._view.kinds[name].tally = kind.tally
         self._view.began_at = before._view.began_at
 
     def live(self, engine: Engine) -> bool:
-        """Serve; returns False if the node was declared dead and another life must follow."""
+        """Serve; return False if the node was declared dead and another life must follow."""
         kinds = tuple(kind.name for kind in self._options.kinds)
         self._events.emit(event.SupervisorStarted(self._node.id, self._node.pid, kinds))
         try:
@@ -205,7 +205,7 @@ class _Life:
         while not self._ended:
             items = self._next()
             now = time.monotonic()
-            while self._asked:  # first: what has failed by now may have failed by the stop
+            while self._asked:  # first, because failures from now on may be caused by the stop
                 self._take([self._asked.popleft()], now)
             if self._take(items, now):
                 return
@@ -255,7 +255,7 @@ class _Life:
         return False
 
     def _stop_asked(self, now: float) -> None:
-        """Set the time by which all must be over; there is more of it if the database may write."""
+        """Set the time by which all must be over; it is later if the database may still write."""
         grace_s = self._options.grace_s if math.isinf(self._abort_at) else 0.0
         self._grace_at = min(self._grace_at, now + grace_s)
         self._abort_at = min(self._abort_at, now + grace_s + LAST_FLUSH_S)
@@ -315,9 +315,9 @@ class _Life:
         self._events.emit(stopped)
 
     def _leave(self) -> None:
-        """Take the node's row away; whatever it still holds is reaped by others then.
+        """Remove the node's row; whatever it still holds is then reaped by others.
 
-        Claims that a hard stop did not wait for go back before that: nobody has begun them.
+        Claims for which a hard stop did not wait are given back first: nobody has begun them.
         """
         from actorq.supervisor.threads.start import open_store
 
@@ -333,7 +333,7 @@ class _Life:
             self._events.emit(event.ConnectionLost("leave", str(exc)))
 
     def _take_last(self) -> None:
-        """Publish what the links said while they left; nothing is done about it any more."""
+        """Publish what the threads reported while they left; nothing else is done about it."""
         while not self._inbox.empty():
             item = self._inbox.get()
             if isinstance(item, event.Event):

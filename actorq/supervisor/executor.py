@@ -1,4 +1,4 @@
-"""The seam to whoever runs actors: what a supervisor needs of them, and nothing of how."""
+"""The interface to whatever runs actors: what a supervisor needs from them, not how it is done."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
 
 ActorEffect: TypeAlias = e.Spawn | e.Send | e.Recall | e.CancelJob | e.StopActor | e.KillActor
-"""What an executor is to carry out. Actors and batches have the numbers that the plan gives them:
-an actor its own, a batch that of its lease."""
+"""What an executor carries out. Actors and batches have the numbers that the plan gives them: an
+actor its own, a batch that of its lease."""
 
 
 class Executor(Protocol):
-    """Actors: started, reached and ended on the plan's behalf.
+    """Actors: started, reached and ended on behalf of the plan.
 
     It posts inputs of the plan and nothing else: the answers of actors, in their order, and for
-    each actor one ActorDied when nothing of it is left and all that it said has been posted.
+    each actor one ActorDied when nothing is left of it and everything it said has been posted.
     """
 
     @property
     def guardian(self) -> int | None:
-        """Return the process that ends all actors should this one die; None if there is none."""
+        """Return the process that ends all actors if this one dies; None if there is none."""
 
     def start(self) -> None:
         """Begin to start the first actor of each slot, before the plan asks for them.
 
-        The plan counts actors from 1, kind by kind and slot by slot: so are these.
+        The plan numbers actors from 1, kind by kind and slot by slot; these have the same numbers.
         """
 
     def perform(self, effect: ActorEffect) -> None:
-        """Carry out an effect without waiting; for an actor that is dead it is void."""
+        """Carry out an effect without waiting; ignore one for an actor that is dead."""
 
     def progress(self) -> i.Tick:
-        """Return which batch each actor has begun, and what is running in it."""
+        """Return which batch each actor has begun, and which of its jobs run."""
 
     def close(self) -> None:
         """End all actors, and wait until nothing of them is left."""
 
 
 MakeExecutor: TypeAlias = Callable[[Sequence[BoundKind], Place, Callable[[object], None]], Executor]
-"""Make an executor for some kinds; given where their jobs live, and where to post to.
+"""A function that makes an executor for some kinds, given the place of jobs and where to post.
 
 What is posted is an Input, or a Fatal if the executor itself has failed."""

@@ -30,14 +30,14 @@ def me(ttl_s: float, guardian: int | None = None) -> NodeInfo:
 
 
 def start_of(pid: int) -> str | None:
-    """Return when a process started, in clock ticks since boot; None if there is none.
+    """Return when a process started, in clock ticks since boot; None if it does not exist.
 
-    A zombie counts as gone. Where /proc is missing every process is unknown: None.
+    A zombie counts as gone. Without /proc no process is known: None.
     """
     stat = _read(f"/proc/{pid}/stat")
     if stat is None:
         return None
-    fields = stat.rpartition(")")[2].split()  # the name in brackets may hold anything
+    fields = stat.rpartition(")")[2].split()  # the name in parentheses may contain anything
     return None if fields[0] in "ZX" else fields[19]
 
 

@@ -1,4 +1,4 @@
-"""What one supervisor is told at its start."""
+"""What a supervisor is told when it starts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DURATIONS = {
 
 
 class RunSettings(TypedDict, total=False):
-    """Name the settings that `app.run` takes; `RunOptions` has their defaults."""
+    """The settings that `app.run` takes; `RunOptions` has their defaults."""
 
     until_final: bool
     limit_s: Duration
@@ -32,13 +32,13 @@ class RunSettings(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """Hold the settings of one supervisor; durations in seconds.
+    """The settings of one supervisor; durations in seconds.
 
-    It serves `kinds`, each on its own queue, or on `queues` where they are given. `settle_rows`
-    caps how many outcomes one statement writes. With `until_final` it ends when nothing of its
-    lanes is left to run, due later or not, or after `limit_s`.
+    It serves `kinds`, each on its own queue, or on `queues` if they are given. `settle_rows` limits
+    how many outcomes one statement writes. With `until_final` it ends when nothing in its lanes is
+    left to run, due later or not, or after `limit_s`.
 
-    Durations may be given as timedelta or text, too; they are seconds once checked.
+    Durations may also be given as timedelta or text; they are seconds once checked.
     """
 
     dsn: str = field(repr=False)  # it may hold a password
@@ -55,7 +55,7 @@ class RunOptions:
     settle_rows: int = 1000
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be served."""
+        """Refuse options that cannot be served."""
         if not self.kinds:
             raise ConfigError("no kind has a handler here: import the module that declares them")
         for queue in self.queues:

@@ -1,4 +1,4 @@
-"""Telling of a user's retry function that fails: its kind goes on with the default delay."""
+"""Reports of a user's retry function that fails; its kind uses the default delay meanwhile."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from actorq.core.job.retry import RetryFunction
 from actorq.durations import seconds_of
 
 MAX_ERRORS = 100
-"""How many distinct errors of one function are told: their text may hold anything."""
+"""How many distinct errors of one function are reported: their text may contain anything."""
 
 
 class WatchedRetry:
-    """Call a user's retry function, and tell of each distinct error once."""
+    """A user's retry function that reports each of its distinct errors once."""
 
     def __init__(self, kind: str, function: RetryFunction, emit: Callable[[Event], object]) -> None:
         self._kind, self._function, self._emit = kind, function, emit
@@ -41,9 +41,9 @@ class WatchedRetry:
 
 
 def told(policy: KindPolicy, emit: Callable[[Event], object]) -> KindPolicy:
-    """Return a policy whose retry function, if it has one, is heard of when it fails."""
+    """Return a policy whose retry function, if it has one, reports its failures."""
     if not callable(policy.retry):
         return policy
-    other = copy.copy(policy)  # made anew, it would call the function to try it
+    other = copy.copy(policy)  # a new one would call the function to test it
     msgspec.structs.force_setattr(other, "retry", WatchedRetry(policy.name, policy.retry, emit))
     return other

@@ -1,4 +1,4 @@
-"""What a supervisor changes in its process while it runs, and puts back."""
+"""What a supervisor changes in its process while it runs, and restores."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 """What a service manager, Ctrl-C, a closed terminal and Ctrl-\\ send."""
 
 GC_THRESHOLDS = 100_000, 20, 20
-"""How rarely to look for reference cycles, of which serving makes none. At Python's own pace, one
-search per 700 objects, that took half of this thread's time at batches of 1000."""
+"""How rarely to search for reference cycles, of which serving makes none. At Python's own rate of
+one search per 700 objects, it took half of this thread's time at batches of 1000."""
 
 
 @contextmanager
 def stopping_signals(stop: Callable[[], None]) -> Iterator[None]:
     """Turn signals into requests to stop; outside the main thread, leave them.
 
-    One that is ignored stays so: `nohup` has a program ignore that its terminal is closed.
+    An ignored signal stays ignored: `nohup` makes a program ignore that its terminal is closed.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -36,7 +36,7 @@ def stopping_signals(stop: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def calm_collector() -> Iterator[None]:
-    """Search for reference cycles rarely, and not among what was there before."""
+    """Search for reference cycles rarely, and not among the objects that exist already."""
     before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)

@@ -173,6 +173,6 @@ def test_a_function_can_mark_its_job(app: App, caplog: pytest.LogCaptureFixture)
     told = [f"{record.getMessage()}: {record.exc_info[1]}" for record in caplog.records
             if record.exc_info]  # fmt: skip
     assert told == [
-        "job 6 has its outcome already, but raised then: after the mark",
-        "job 7 has its outcome already, but raised then: job 7 already has an outcome",
+        "job 6 raised after it had its outcome, which stays: after the mark",
+        "job 7 raised after it had its outcome, which stays: job 7 already has an outcome",
     ]

@@ -242,7 +242,7 @@ def test_a_job_that_was_changed_by_hand_under_its_lease_runs_again(
     supervisors.rows("UPDATE actorq.job SET attempt = 7 RETURNING id")
     supervisors.wait_for(completed=1)
     assert supervisors.rows("SELECT attempt FROM actorq.job") == [(8,)]
-    assert "outcomes refused by job rows that had changed" in supervisors.logs()
+    assert "outcomes not written, because somebody had changed their job rows" in supervisors.logs()
 
 
 UNGUARDED = """

@@ -19,7 +19,7 @@ from actorq.supervisor.local.exits import ExitInfo, OomCounter, exit_info
         (-signal.SIGKILL, True, "", "oom", "lack of memory"),
         (-signal.SIGKILL, False, "it broke", "signal", "ended: it broke"),
         (-40, False, "", "signal", "signal 40"),
-        (None, False, "", "exit", "nobody knows"),
+        (None, False, "", "exit", "is not known"),
     ],
 )
 def test_a_death_has_a_cause_and_a_text(status, oom, problem, cause, text):

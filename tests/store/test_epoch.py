@@ -91,7 +91,7 @@ def test_while_no_server_takes_writes_nobody_runs_about(kit: Kit) -> None:
     assert [pid(store) for store in stores] == before
     assert kit.open(epoch=epoch).beat() == []
     for store in stores:
-        with pytest.raises(StoreUnavailable, match="connecting anew"):
+        with pytest.raises(StoreUnavailable, match="reconnecting"):
             store.nodes()
         store.close()
 

@@ -134,7 +134,7 @@ def test_a_reader_can_look_at_everything_and_change_nothing(
         assert (ran.code, ran.err) == (0, "")
     ran = actorq("doctor")
     assert ran.code == 0
-    assert "not looked at" not in ran.out
+    assert "not checked" not in ran.out
     for words in (["retry", dead], ["prune", "--state", "failed"], ["cancel", running]):
         ran = actorq(*words)
         assert (ran.code, "permission denied" in ran.err) == (1, True)
@@ -147,7 +147,9 @@ def test_doctor_says_what_its_role_may_not_read_and_checks_the_rest(
     reader = conninfo.conninfo_to_dict(role("reader"))["options"].split("=")[1]
     own.execute(f"REVOKE SELECT ON actorq.{hidden} FROM {reader}".encode())
     ran = Shell(role("reader"), capsys)("doctor")
-    assert f"not looked at, for this role may not: permission denied for table {hidden}" in ran.out
+    assert (
+        f"not checked, because this role may not: permission denied for table {hidden}" in ran.out
+    )
     assert "ok    connection: direct" in ran.out
 
 
@@ -156,7 +158,7 @@ def test_a_sequence_that_may_not_be_read_is_said_to_be_so(
 ) -> None:
     reader = conninfo.conninfo_to_dict(role("reader"))["options"].split("=")[1]
     own.execute(f"REVOKE SELECT ON ALL SEQUENCES IN SCHEMA actorq FROM {reader}".encode())
-    assert "WARN  ids: not looked at" in Shell(role("reader"), capsys)("doctor").out
+    assert "WARN  ids: not checked" in Shell(role("reader"), capsys)("doctor").out
 
 
 def test_who_may_not_make_schemas_can_migrate_one_that_is_there(

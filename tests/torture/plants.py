@@ -94,8 +94,8 @@ PLANTS = (
         _sql("give_back", "l.seq = coalesce(:seq::int4, l.seq)", "(:seq::int4 IS NULL OR true)"),
     )),
     Plant("lease ids used again", "torture", (
-        ("core/plan/looking.py", "view.next_lease, view.next_lease + 1",
-         "view.next_lease, view.next_lease % 30 + 1"),
+        ("core/plan/looking.py", "view.next_lease, view.next_lease + take.n_batches",
+         "view.next_lease, view.next_lease % 30 + take.n_batches"),
     )),
     # ---- dead supervisors -----------------------------------------------------------------
     Plant("reap by way of the node's row", "tests/store/test_reap.py", (

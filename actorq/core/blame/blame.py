@@ -1,7 +1,7 @@
-"""Who pays when a whole batch fails: only a job that was running, or that fails alone.
+"""Which jobs to blame when a whole batch fails: one that was running, or one that fails alone.
 
-Used alike for a batch that raises, breaks the one-outcome rule, dies or times out. `open_`
-are the positions that have no outcome yet, `begun` those that the actor marked as running.
+The same rules serve a batch that raises, breaks the one-outcome rule, dies or times out. `open_`
+holds the positions that have no outcome yet, `begun` those that the actor marked as running.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Blame:
-    """Divide the open positions of a failed batch into three kinds of fate."""
+    """The open positions of a failed batch, divided by what becomes of their jobs."""
 
     charged: tuple[int, ...] = ()  # at most one: it failed while running, or alone
-    suspects: tuple[int, ...] = ()  # one of them is to blame: they run again apart, uncharged
+    suspects: tuple[int, ...] = ()  # one of them is the culprit: they run again apart, uncharged
     innocent: tuple[int, ...] = ()  # returned, uncharged
 
 
 def blame(open_: Sequence[int], begun: Sequence[int], *, certain: bool = True) -> Blame:
-    """Decide who of the open positions is charged, suspected or innocent.
+    """Decide which of the open positions are charged, suspected or innocent.
 
-    One begun job is the culprit. Of several begun (an async handler) or none (a vectorised
-    one) nobody is charged: they are suspects, unless only one is left to be it. If even that
-    is not `certain` (a batch ran out of time, which the jobs before may have used up), the one
-    runs again alone.
+    If exactly one job had begun, it is the culprit. If several had (an async handler) or none is
+    known to (a vectorised one), nobody is charged and all of these are suspects, unless only one
+    job is left that it can have been. If even that is not `certain`, because the earlier jobs of
+    the batch may have used up its time, that job runs again alone.
     """
     running = frozenset(begun)
     suspects = tuple(p for p in open_ if p in running)

@@ -1,15 +1,15 @@
-"""What looking for a culprit costs in one kind, learned from what its runs have taken.
+"""What the search for a culprit costs in one kind, learned from how long its runs have taken.
 
-Two ways lead from a group that fails as a whole to the job it fails of:
+There are two ways from a group that fails as a whole to the job that makes it fail:
 
-halving     run the first half, then go on in whichever half is bad: log2(n) runs, of which every
-            second fails, and a process that died of it has to be set up again
-one by one  run all jobs in one process, each in a call of its own: the mark of the one that was
-            running names the culprit; n calls, and one failure
+halving     run the first half, then continue with whichever half is bad: log2(n) runs, about half
+            of which fail, and a process that died of one has to be set up again
+one by one  run all jobs in one process, each in its own call of the handler: the mark of the job
+            that was running names the culprit; n calls and one failure
 
-Where the handler is quick for one job, or its set-up is dear, the second is cheaper; where one call
-for many jobs costs hardly more than one for one job, the first is. While culprits are frequent,
-fresh batches are run one by one as well: a batch that dies takes the work of all its jobs along.
+Running one by one is cheaper if the handler is quick for one job or its setup is expensive; halving
+is cheaper if one call for many jobs costs hardly more than a call for one. While culprits are
+frequent, fresh batches run one by one too, since a batch that dies loses the work of all its jobs.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ import math
 from dataclasses import dataclass
 
 FOLLOW = 0.3
-"""How fast a mean follows what was measured last: that of the last ten runs, roughly."""
+"""Weight of the latest measurement in a mean, which thus follows roughly the last ten runs."""
 
 MEMORY = 10_000
-"""After how many jobs the culprits found before count half."""
+"""The number of jobs after which an earlier culprit counts half."""
 
 
 @dataclass(slots=True)
 class Cost:
-    """Hold means of what one kind's runs took, in seconds; NaN is not measured yet."""
+    """The mean durations of one kind's runs, in seconds; NaN until something was measured."""
 
     setup_s: float = math.nan  # from the start of a process until it is ready
     one_s: float = math.nan  # a call for one job
     each_s: float = math.nan  # a job's share of a call for many
-    loss_s: float = 0.0  # what the last culprit cost beside its run: a set-up, or nothing
-    n_found: float = 0.0  # culprits, and the jobs run meanwhile; both fade
+    loss_s: float = 0.0  # what the last culprit cost besides its run: a setup, or nothing
+    n_found: float = 0.0  # culprits found, and the jobs run since; both decay
     n_run: float = 0.0
-    marks: bool = False  # the handler says itself which job is running
+    marks: bool = False  # the handler itself says which job is running
 
     def was_set_up(self, took_s: float) -> None:
-        """Take in how long a process took to be ready."""
+        """Record how long a process took to become ready."""
         self.setup_s = _follow(self.setup_s, took_s)
 
     def ran(self, n: int, took_s: float, *, one_by_one: bool) -> None:
-        """Take in how long n jobs took, in one call or in n."""
+        """Record how long n jobs took, in one call or in n."""
         if n == 1 or one_by_one:
             self.one_s = _follow(self.one_s, took_s / n)
         else:
@@ -51,17 +51,17 @@ class Cost:
             self.n_run, self.n_found = self.n_run / 2, self.n_found / 2
 
     def found(self, *, crashed: bool) -> None:
-        """Take in that one job was to blame for a failure."""
+        """Record that a single job was to blame for a failure."""
         self.n_found += 1
         self.n_run += 1
         self.loss_s = self.setup_s if crashed else 0.0
 
     def marked(self) -> None:
-        """Note that the handler has said itself which job of a batch was running."""
+        """Record that the handler itself said which job of a batch was running."""
         self.marks = True
 
     def mistook(self) -> None:
-        """Take back that one job was to blame: it was not its fault."""
+        """Take back the last culprit: that job was not at fault."""
         self.n_found = max(0.0, self.n_found - 1)
 
     def share_s(self) -> float:
@@ -69,15 +69,15 @@ class Cost:
         return self.one_s if math.isnan(self.each_s) else self.each_s
 
     def search_one_by_one(self, n: int, *, crashed: bool) -> bool:
-        """Tell whether to run the n jobs of a bad group one by one rather than halve it."""
+        """Tell whether to search a bad group of n jobs one by one rather than by halving."""
         loss_s = self.setup_s if crashed else 0.0
         return n > 1 and self._one_by_one_s(n) <= self._halving_s(n, loss_s)  # false for NaN
 
     def run_one_by_one(self, n: int) -> bool:
-        """Tell whether to run n fresh jobs one by one, for that costs less than their culprits.
+        """Tell whether to run n fresh jobs one by one because that costs less than their culprits.
 
-        Each culprit among jobs that run together takes the work of all of them along and has to
-        be searched for; one by one, each job costs the rest of a call more.
+        A culprit among jobs that run together destroys the work of all of them and has to be
+        searched for. Run one by one, each job costs the extra time of a call of its own.
         """
         if self.marks or not self.n_found or n < 2:
             return False

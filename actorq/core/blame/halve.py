@@ -1,4 +1,4 @@
-"""Find the few that spoil the many, by halving."""
+"""Find the few items that make a set fail, by halving it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 
 def culprits(ids: Sequence[int], refuses: Callable[[Sequence[int]], bool]) -> list[int]:
-    """Return the ids that are refused by themselves, in about 2·log2(n) questions for one of n.
+    """Return the ids that are refused on their own; about 2·log2(n) calls find one among n.
 
-    `refuses` says whether a set that contains any culprit is refused; sets that are refused
-    only together, with no culprit among them, are not looked for.
+    `refuses` says whether a set is refused, which every set that contains a culprit is. Ids that
+    are refused only in combination are not searched for.
     """
     if not ids:
         return []

@@ -1,21 +1,22 @@
-"""What failed batches have in common: one kind's memory of whom, and of what, to suspect.
+"""What one kind remembers of its failed batches: whom to suspect, the jobs or the kind itself.
 
-A batch that fails as a whole goes into quarantine as one group, which is known to be bad. From it
-the culprit is searched; the rest is set free as soon as nothing speaks against it any more.
+A batch that fails as a whole enters quarantine as one group, which is known to be bad. The group is
+searched for the culprit; the other jobs are set free as soon as nothing speaks against them.
 
     a group is          next claim of it             if that passes      if that fails
     bad, n jobs         half of it, or all of it     the rest is bad     what ran is bad, the
-                        one by one (core.blame.cost)                           rest is set free
+                        one by one (core.blame.cost)                     rest is set free
     bad, one job        that one                     …                   it is the culprit
-    to be asked         one job (the kind is in      the kind works:     it speaks against the
-                        doubt)                       search on           kind, or for itself
-    set free            all: back to the fresh ones  –                   –
+    to be tested        one job (the kind is in      the kind works:     evidence against the
+                        doubt)                       search on           kind, or for it
+    set free            all of it: they become       –                   –
+                        fresh jobs again
     a job that was      that one, alone              …                   it pays once more
     charged before
 
-Whether any job is to blame at all is asked first, for what all of them need may be gone: a service,
-a driver, a connection that the process has opened. Each failure that speaks against the kind puts
-it in doubt, each batch that passes clears it.
+Before any job is blamed, the kind itself is tested, since something that all its jobs need may be
+unavailable: a service, a driver, a connection that the process opened. A failure that speaks
+against the kind puts it in doubt; a batch that passes clears it.
 
     the kind            means                      fresh jobs           moves on
     works               the last run passed        run                  a failure: in doubt
@@ -23,18 +24,18 @@ it in doubt, each batch that passes clears it.
                         failure                    batches have failed  three lone jobs failed
                                                                         alike: rests
     rests               nothing is claimed         wait                 time: is tried
-    is tried            in fresh actors one job    wait, but for that   a pass: works; a failure
-                        runs                       one                  alike: rests longer
+    is tried            in fresh actors one job    wait, except for     a pass: works; a failure
+                        runs                       that one             alike: rests longer
 
-Nobody is charged while the kind is in doubt: the verdict on a job that failed alone waits until
-something passes in the same actor (then it pays), or until there is nobody else to ask (then, too).
-When the kind rests instead, it returns uncharged, and all groups are set free: they come back as
-batches of the usual size. If the failures go on, each rest tries another job, and one that is tried
-for the second time pays: an outage costs a long queue nothing, but a short one in which every job
-is bad does come to its end.
+Nobody is charged while the kind is in doubt. The verdict on a job that failed alone waits until
+something passes in the same actor, or until no other job is left to test; then the job pays. If
+the kind rests instead, the job returns uncharged, and all groups are set free and come back as
+batches of the usual size. If the failures continue, each rest tries another job, and a job that is
+tried a second time pays. So an outage costs a long queue nothing, but a short queue in which every
+job is bad still comes to its end.
 
-All this is lost with the process; the suspects themselves are in the database, and the number of a
-group tells how many they were: another supervisor that finds them takes them for bad and goes on.
+All this is lost with the process. The suspects themselves are in the database, and the number of a
+group encodes its size, so another supervisor that finds them treats them as bad and continues.
 """
 
 from __future__ import annotations
@@ -48,23 +49,23 @@ from actorq.core.blame.cost import Cost
 from actorq.core.job.model import ErrorInfo
 
 ALIKE = 3
-"""Jobs that must fail alone, all alike, before the kind itself is to blame."""
+"""How many jobs must fail alone, all alike, before the kind itself is to blame."""
 
 UNRELATED = 2
-"""Fresh batches that have failed, with nothing passing, before no more of them are tried."""
+"""How many fresh batches may fail, with nothing passing, before no more of them are tried."""
 
 REST_S, LONGEST_REST_S = 1.0, 60.0
 REST_SHARE = 0.25
-"""A rest is this share of how long nothing has passed, so that an outage is noticed to be over
-after a quarter of its length at the latest."""
+"""The length of a rest as a share of the time since anything passed: so the end of an outage is
+noticed after at most a quarter of its length."""
 
 GROW_AFTER = 20
-"""Batches that pass at the present limit before it grows by a tenth."""
+"""How many batches must pass at the present limit before it grows by a tenth."""
 
 
 SIZE_BITS = 4
 GROUPS = 1 << (31 - SIZE_BITS)
-"""Numbers of groups have 31 bits; the last of them are the logarithm of the group's size."""
+"""Group numbers have 31 bits, the lowest of which hold the logarithm of the group's size."""
 
 
 def group_number(k: int, n: int) -> int:
@@ -74,17 +75,17 @@ def group_number(k: int, n: int) -> int:
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """Follow what is left of the jobs of a batch that failed."""
+    """What is left of the jobs of a batch that failed."""
 
     n: int
     crashed: bool
     bad: bool = True  # one of them is a culprit, or the kind is
-    n_asked: int = 0  # how often one of them was asked alone
+    n_asked: int = 0  # how often one of them was tested alone
     n_passed: int = 0
 
 
 class Waiting(NamedTuple):
-    """Name a job that failed alone and whose verdict waits."""
+    """A job that failed alone and whose verdict waits."""
 
     lease: int
     position: int
@@ -92,64 +93,64 @@ class Waiting(NamedTuple):
     crashed: bool
     actor: int
     at: float
-    convicted: bool  # it was charged before: what it does says nothing of the kind
+    convicted: bool  # it was charged before: its failure says nothing about the kind
 
 
 class Take(NamedTuple):
-    """Say what to claim: of which group (0: fresh jobs), how many to a batch, and what for."""
+    """What to claim: from which group (0: fresh jobs), how many jobs to a batch, and why."""
 
     group: int
     limit: int
     one_by_one: bool = False
-    free: bool = False  # not to be run: to be set free
+    free: bool = False  # the jobs are set free rather than run
     n_batches: int = 1
 
 
 @dataclass(slots=True)
 class Quarantine:
-    """Remember, for one kind, what it knows of its suspects and of itself."""
+    """What is known of one kind's suspects and of the kind itself."""
 
     max_batch: int
     groups: dict[int, Group] = field(default_factory=dict)
     cost: Cost = field(default_factory=Cost)
-    limit: int = 0  # jobs per batch; set to max_batch at the start
-    n_passed: int = 0  # batches in a row that passed at this limit
+    limit: int = 0  # jobs per batch; starts at max_batch
+    n_passed: int = 0  # consecutive batches that passed at this limit
     n_unrelated: int = 0  # fresh batches that failed since anything passed
     waiting: list[Waiting] = field(default_factory=list)
     passed_at: float = -math.inf
-    state: Literal["", "resting", "tried"] = ""  # nothing of the kind: works, or is in doubt
-    fault: str = ""  # what a failure must be like to be the kind's own, while it rests or is tried
+    state: Literal["", "resting", "tried"] = ""  # empty: it works, or is in doubt
+    fault: str = ""  # what a failure must match to be the kind's own, while it rests or is tried
     asked: set[int] = field(default_factory=set)  # jobs that have failed alone since then
-    since: float = math.inf  # when it began that nothing passes
+    since: float = math.inf  # since when nothing has passed
     rest_until: float = -math.inf
-    n_rests: int = 0  # in a row
+    n_rests: int = 0  # consecutive rests
 
     def __post_init__(self) -> None:
-        """Begin with the limit that the user has set."""
+        """Start with the limit that the user has set."""
         self.limit = self.max_batch
 
     # ---- the kind ----
 
     @property
     def in_doubt(self) -> bool:
-        """Tell whether something failed that speaks against the kind, and nothing passed since."""
+        """Tell whether something speaks against the kind and nothing has passed since."""
         return not math.isinf(self.since)
 
     def doubt(self, now: float) -> None:
-        """Note a failure that speaks against the kind."""
+        """Record a failure that speaks against the kind."""
         self.since = min(self.since, now)
 
     def alike(self, error: ErrorInfo) -> int:
-        """Count the lone jobs that have failed like this since anything passed."""
+        """Count the lone jobs that have failed in this way since anything passed."""
         since = [w for w in self.waiting if w.at > self.passed_at and not w.convicted]
         return sum(likeness(w.error) == likeness(error) for w in since)
 
     def is_fault(self, error: ErrorInfo) -> bool:
-        """Tell whether this failure is the one for which the kind rests or is tried."""
+        """Tell whether this is the failure for which the kind rests or is tried."""
         return bool(self.state) and likeness(error) == self.fault
 
     def rest(self, error: ErrorInfo, now: float) -> float:
-        """Let the kind rest, longer the longer nothing passes; returns for how many seconds."""
+        """Let the kind rest, longer the longer nothing has passed; return for how many seconds."""
         self.since = min(self.since, now)
         rest_s = min(LONGEST_REST_S, max(REST_S, REST_SHARE * (now - self.since)))
         self.state, self.fault, self.rest_until = "resting", likeness(error), now + rest_s
@@ -160,7 +161,7 @@ class Quarantine:
         return rest_s
 
     def rest_by_wish(self, rest_s: float, now: float) -> None:
-        """Let the kind rest because its handler wants it to; nothing speaks against its jobs."""
+        """Let the kind rest because its handler asked for it; nothing speaks against its jobs."""
         self.rest_until = max(self.rest_until, now + rest_s)
         self.n_rests += 1
 
@@ -169,54 +170,54 @@ class Quarantine:
         self.state = "tried"
 
     def acquit(self) -> None:
-        """Note a failure while the kind was tried that is not its own: it rests no longer."""
+        """End the trial after a failure that is not the kind's own: it no longer rests."""
         self.state = ""
 
     def unrelated(self, now: float) -> None:
-        """Note that a fresh batch has failed, which speaks against the kind."""
+        """Record that a fresh batch has failed, which speaks against the kind."""
         self.n_unrelated += 1
         self.doubt(now)
 
     def blame_behind(self, job: int) -> None:
-        """Remember that a job has failed alone while the kind was tried."""
+        """Remember that a job failed alone while the kind was being tried."""
         self.asked.add(job)
 
     def await_verdict(self, waiting: Waiting) -> None:
-        """Put the verdict on a job off."""
+        """Postpone the verdict on a job."""
         self.waiting.append(waiting)
 
     def judge(self, due: Iterable[Waiting]) -> list[Waiting]:
-        """Take those whose verdict is given now out of those that wait."""
+        """Remove those whose verdict is given now from those that wait, and return them."""
         ended = list(due)
         self.waiting = [waiting for waiting in self.waiting if waiting not in ended]
         return ended
 
     def works(self, now: float) -> None:
-        """Note that a job has passed; while the kind rests it had begun before."""
+        """Record that a job has passed; one that passes during a rest had begun before it."""
         if self.state != "resting":
             self.state, self.fault, self.since, self.n_unrelated = "", "", math.inf, 0
             self.passed_at, self.n_rests = now, 0
             self.asked.clear()
 
     def passed(self, group: int, n: int, now: float) -> bool:
-        """Note that all jobs of a batch have their outcome; tell whether the limit changed."""
+        """Record that all jobs of a batch have their outcome; tell whether the limit changed."""
         self.works(now)
         return self._passed_of(group, n) if group else self._grow(n)
 
     # ---- its groups ----
 
     def is_bad(self, number: int) -> bool:
-        """Tell whether a group is known to hold a culprit."""
+        """Tell whether a group is known to contain a culprit."""
         return number in self.groups and self.groups[number].bad
 
     def put(self, number: int, n: int, error: ErrorInfo) -> None:
-        """Note that n jobs failed together and are a group now."""
+        """Record that n jobs failed together and form a group now."""
         self.groups[number] = Group(n, error.cause in ("signal", "exit", "oom"))
 
     def failed(self, number: int, n: int) -> bool:
-        """Note that n jobs of a group failed; tell whether that was to be expected.
+        """Record that n jobs of a group failed; tell whether that was to be expected.
 
-        What is left of it is suspected no longer.
+        The rest of the group is no longer suspected.
         """
         group = self.groups.get(number)
         if group is None:
@@ -228,7 +229,7 @@ class Quarantine:
         return expected
 
     def came_short(self, number: int, n: int) -> None:
-        """Note that a claim brought all n jobs that were left of a group."""
+        """Record that a claim brought all n jobs that were left of a group."""
         if n and number in self.groups:
             self.groups[number].n = n
         else:
@@ -244,7 +245,7 @@ class Quarantine:
         del self.groups[number]
         if not (group.bad and group.crashed) or group.n_passed < 2:
             return False
-        # It died as a whole, and all of it passed in parts: memory adds up.
+        # It died as a whole but passed in parts: the memory that its jobs need adds up.
         self.limit, self.n_passed = max(1, min(self.limit, (group.n_passed + 1) // 2)), 0
         return True
 
@@ -271,8 +272,8 @@ class Quarantine:
     def next_of(self, numbers: Sequence[int]) -> Take:
         """Choose the group to run next, and how much of it.
 
-        In doubt, jobs are asked one at a time, of batches that have to do with each other as little
-        as possible. Otherwise the smallest bad group is next: its culprit is nearly found.
+        While the kind is in doubt, jobs are tested one at a time, from batches as unrelated as
+        possible. Otherwise the smallest bad group is next, since its culprit is nearly found.
         """
         for number in numbers:
             self._adopt(number)
@@ -291,7 +292,7 @@ class Quarantine:
         return Take(number, (group.n + 1) // 2)
 
     def _adopt(self, number: int) -> None:
-        """Take a group that another supervisor has made for bad; its size is known roughly."""
+        """Treat a group that another supervisor made as bad; its size is known only roughly."""
         exponent = number & ((1 << SIZE_BITS) - 1)
         if number > 0 and exponent and number not in self.groups:
             self.groups[number] = Group(min(1 << exponent, self.max_batch), crashed=False)
@@ -302,6 +303,6 @@ class Quarantine:
 
 
 def likeness(error: ErrorInfo) -> str:
-    """Return what two failures must share to count as the same one."""
+    """Return what two failures must share to count as the same failure."""
     what = error.message if error.type == "ActorDied" else ""
     return f"{error.cause} {error.type} {what}"

@@ -1,1 +1,1 @@
-"""What a supervisor has under way: its actors, and the batches that it holds."""
+"""What a supervisor has under way: its actors and the batches that it holds."""

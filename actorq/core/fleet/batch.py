@@ -1,4 +1,4 @@
-"""One leased batch: all that is known of it, and all that changes that."""
+"""One leased batch: all state of it, and all that changes it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from actorq.core.job.model import FRESH, ClaimedBatch, Counts, Cut, Row
 
 @dataclass(slots=True, eq=False)
 class BatchState:
-    """Follow one leased batch from its claim to the commit of its last outcome.
+    """A leased batch, from its claim to the commit of its last outcome.
 
-    Its methods alone set its fields: what has happened to it is said there.
+    Only its methods set its fields; each method says what has happened to the batch.
     """
 
     batch: ClaimedBatch
@@ -22,19 +22,19 @@ class BatchState:
     claimed_at: float = 0.0
     actor: int | None = None  # whose pipe it is in
     taken_at: float | None = None
-    running: tuple[int, ...] = ()  # positions begun, as last seen; followed only under a limit
+    running: tuple[int, ...] = ()  # positions begun, as last seen; tracked only under a time limit
     running_since: float = math.inf
     told: set[int] = field(default_factory=set)  # positions that have an outcome
     done: list[int] = field(default_factory=list)  # plain completions not yet written
     rows: list[Row] = field(default_factory=list)  # other outcomes not yet written
     since: float = math.inf  # when the first of those came
     finished: bool = False  # every job has its outcome
-    writing: bool = False  # a settlement of it is on its way
+    writing: bool = False  # a settlement of it is being written
     recalled: bool = False
     one_by_one: bool = False  # its actor runs each job in a call of its own
     sent_at: float = 0.0
     verdict_waits: bool = False  # on the one job that failed alone; see core.blame.quarantine
-    cancels: list[int] = field(default_factory=list)  # positions somebody wants cancelled
+    cancels: list[int] = field(default_factory=list)  # positions that somebody wants cancelled
 
     def counts(self, position: int) -> Counts:
         """Return the counters of the job at a position."""
@@ -42,7 +42,7 @@ class BatchState:
 
     @property
     def idle(self) -> bool:
-        """Tell whether all that is left of it is a verdict that waits."""
+        """Tell whether nothing is left of it except a verdict that waits."""
         return self.verdict_waits and not (self.writing or self.rows or self.done)
 
     def left(self) -> list[int]:
@@ -50,22 +50,22 @@ class BatchState:
         return [p for p in range(self.batch.n) if p not in self.told]
 
     def sent(self, actor: int, now: float, *, one_by_one: bool) -> None:
-        """Note whose pipe it goes into."""
+        """Record whose pipe it goes into."""
         self.actor, self.sent_at, self.one_by_one = actor, now, one_by_one
 
     def runs(self, running: tuple[int, ...], now: float) -> None:
-        """Note that its actor has begun it, and which jobs it is running."""
+        """Record that its actor has begun it, and which jobs are running."""
         if self.taken_at is None:
             self.taken_at = now
         if running != self.running:
             self.running, self.running_since = running, now if running else math.inf
 
     def recall(self) -> None:
-        """Note that it was asked back."""
+        """Record that it was recalled."""
         self.recalled = True
 
     def wait_again(self) -> None:
-        """Be in no pipe, as one that was not begun."""
+        """Take it out of the pipe: it was never begun."""
         self.actor, self.taken_at, self.recalled = None, None, False
         self.running, self.running_since = (), math.inf
 
@@ -74,60 +74,60 @@ class BatchState:
         self.cancels.append(position)
 
     def back(self, position: int, row: Row) -> None:
-        """Take in the outcome of one job, to be written with the others."""
+        """Add the outcome of one job, to be written with the others."""
         self.rows.append(row)
         self.told.add(position)
 
     def tell(self, positions: list[int], done: list[int], rows: list[Row], now: float) -> None:
-        """Take in what its actor says of some jobs: those that are done, and rows of others."""
+        """Add what its actor says: the positions of completed jobs, and rows for the others."""
         self.rows += rows
         self.done += done
         self.told.update(positions)
         self.since = min(self.since, now)
 
     def rest_is_done(self) -> None:
-        """Take all jobs for done that have no outcome."""
+        """Mark all jobs that have no outcome as completed."""
         self.done += self.left() if self.told else range(self.batch.n)
 
     def answered(self) -> None:
-        """Note that its actor has answered for every job, and may wait for a verdict."""
+        """Record that its actor has answered for every job; a verdict may still be awaited."""
         self.finished = not self.verdict_waits
         self.batch.args = []  # nobody will be sent them again
 
     def close(self, rows: list[Row], now: float) -> None:
-        """Take in the rows of all that had no outcome."""
+        """Add the rows of all jobs that had no outcome."""
         self.rows += rows
         self.told.update(range(self.batch.n))
         self.since, self.finished = min(self.since, now), True
 
     def await_verdict(self) -> None:
-        """Wait for the verdict on a job that failed alone; its actor has answered, or is dead."""
+        """Wait for the verdict on a job that failed alone; its actor has answered or is dead."""
         self.verdict_waits, self.actor = True, None
 
     def judged(self, position: int, now: float) -> None:
-        """Note that the verdict is given; its row follows."""
+        """Record that the verdict is given; its row follows."""
         self.told.add(position)
         self.verdict_waits, self.finished, self.since = False, True, min(self.since, now)
 
     def judged_row(self, row: Row) -> None:
-        """Take in the row of a verdict."""
+        """Add the row of a verdict."""
         self.rows.append(row)
 
     def hurry(self) -> None:
-        """Have what there is written at once."""
+        """Have the outcomes at hand written at once."""
         self.since = -math.inf
 
     def write(self) -> tuple[list[int], list[Row]]:
-        """Hand over what is to be written: plain completions, by position, and other rows."""
+        """Hand over what is to be written: positions of plain completions, and other rows."""
         done, rows = self.done, self.rows
         self.done, self.rows, self.since, self.writing = [], [], math.inf, True
         return done, rows
 
     def written(self) -> None:
-        """Note that a settlement has its answer."""
+        """Record that a settlement has been answered."""
         self.writing = False
 
     def applied(self, n: int, seq: int) -> None:
-        """Note that a settlement of n jobs was committed; the next has this number."""
+        """Record that a settlement of n jobs was committed, and its lease's new sequence number."""
         self.batch.seq = seq
         self.unwritten -= n

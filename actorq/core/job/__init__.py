@@ -1,1 +1,1 @@
-"""What a job is and becomes."""
+"""What a job is and what becomes of it."""

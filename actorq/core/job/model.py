@@ -1,6 +1,6 @@
-"""The values that travel between the rooms: batches, verdicts, settlements.
+"""The values that pass between the parts of actorq: batches, verdicts, settlements.
 
-Frozen or plain msgspec structs without behaviour; no I/O, clock or randomness.
+They are plain msgspec structs without behaviour; no I/O, clock or randomness.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 
 Cause = Literal["error", "timeout", "signal", "exit", "oom", "lost", "args", "result"]
-"""Why an attempt failed. `exit` is a process that left by itself, `lost` a dead supervisor."""
+"""Why an attempt failed. `exit`: the process ended by itself; `lost`: its supervisor died."""
 
 State = Literal["pending", "completed", "failed", "cancelled"]
 Charge = Literal["none", "failed", "crashed"]
 
 Cut = Literal["full", "bytes", "idle", "linger", "flush", "limited", "suspects"]
-"""Why a batch is no larger: it has `max_batch` jobs; its args have so many bytes; nothing more was
-there; `min_batch` was waited for in vain; the supervisor drains or stops; larger ones have failed;
-or its jobs run apart from healthy ones."""
+"""Why a batch is no larger: it has `max_batch` jobs; its args reach `max_batch_bytes`; nothing more
+was there; `linger_ms` ended before `min_batch` jobs came; the supervisor drains or stops; larger
+batches have failed; or its jobs run apart from healthy ones."""
 
 
 class ErrorInfo(msgspec.Struct, frozen=True, array_like=True):
-    """Describe a failed attempt in text; sizes are capped where it is made (the actor)."""
+    """The text that describes a failed attempt; the actor that makes it caps its size."""
 
     type: str
     message: str
@@ -33,7 +33,7 @@ class ErrorInfo(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Counts(msgspec.Struct, frozen=True, array_like=True):
-    """Hold the counters of a job as its row had them when it was claimed."""
+    """The counters of a job as its row had them when it was claimed."""
 
     attempt: int = 0
     n_failed: int = 0
@@ -52,11 +52,11 @@ Position: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class ClaimedBatch(msgspec.Struct):
-    """Hold one claimed batch: n ≥ 1 jobs of one lane, in claim order, under one lease.
+    """A claimed batch: n ≥ 1 jobs of one lane, in claim order, under one lease.
 
-    `args` is the JSON text of n values with a comma between, in pieces between which another
-    comma belongs: views of the claim's reply that the supervisor never parses. `lens[i]` is the
-    byte length of the i-th value. `notes` names the jobs that are not fresh.
+    `args` is the JSON text of the n values, separated by commas. It comes in pieces, between which
+    another comma belongs; they are views of the claim's reply, which the supervisor never parses.
+    `lens[i]` is the byte length of the i-th value. `notes` names the jobs that are not fresh.
     """
 
     lease: int
@@ -75,7 +75,7 @@ class ClaimedBatch(msgspec.Struct):
 
 
 class Verdict(msgspec.Struct, frozen=True, array_like=True):
-    """Report one job of a batch that is not a plain completion; `pos` is its position."""
+    """What an actor reports of one job that is not a plain completion; `pos` is its position."""
 
     pos: int
     what: Literal["result", "error", "retry", "snooze", "fail", "cancel"]
@@ -85,13 +85,13 @@ class Verdict(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """Say what one job's row becomes.
+    """What one job's row becomes.
 
-    It is built by the constructors in core.job.settle; and by store.queue.settles, for a job whose
-    outcome the database refuses.
+    Rows are built by the constructors in core.job.settle, and by store.queue.settles for a job
+    whose outcome the database refuses.
 
     With state "pending" the job returns to `ready`: after `retry_in_s` seconds, or at its
-    unchanged run_at where that is None; `suspect` is the quarantine group it returns to.
+    unchanged run_at if that is None. `suspect` is the quarantine group to which it returns.
     """
 
     id: int
@@ -105,12 +105,12 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Settlement(msgspec.Struct):
-    """Say what becomes of (a part of) one leased batch, in one settle statement.
+    """What becomes of all or some jobs of one leased batch, in one settle statement.
 
-    `done` are plain completions without a result, by the attempt that their rows must still
-    have; `rows` everything else.
-    `closes` is true when no job of the batch remains under the lease; otherwise `open_bits`
-    has one bit per position (LSB first in each byte) that is still set for the remaining.
+    `done` holds the plain completions without a result, by the attempt that their rows must still
+    have; `rows` holds everything else.
+    `closes` is true if no job of the batch remains under the lease. Otherwise `open_bits` has one
+    bit per position (LSB first in each byte), set for the jobs that remain.
     """
 
     lease: int

@@ -1,8 +1,8 @@
-"""What a handler says about a job, or asks for itself; each can be returned or raised alike.
+"""What a handler says about a job, or asks for itself. Each can be returned or raised.
 
-All are exceptions, so that `raise Fail("…")` works from however deep inside, and none is an
-`Exception`, so that `except Exception` around some work does not take a decision for an error.
-They are values, too: two that say the same are equal. `core.job.settle` turns an outcome into what
+All are exceptions, so that `raise Fail("…")` works at any depth. None is an `Exception`, so that
+`except Exception` around some work does not mistake a decision for an error. They are also
+values: two with the same type and fields are equal. `core.job.settle` turns an outcome into what
 is written.
 """
 
@@ -15,7 +15,7 @@ from actorq.durations import Duration
 
 
 class Said(BaseException):
-    """Be the parent of all that a handler can say: equal by type and fields."""
+    """The base class of everything that a handler can say; equal by type and fields."""
 
     __match_args__: ClassVar[tuple[str, ...]] = ()
 
@@ -28,7 +28,7 @@ class Said(BaseException):
         return isinstance(other, Said) and type(self) is type(other) and self.args == other.args
 
     def __hash__(self) -> int:
-        return hash(type(self))  # a result need not have one
+        return hash(type(self))  # a result need not be hashable
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.args))})"
@@ -37,15 +37,15 @@ class Said(BaseException):
 
 
 class Outcome(Said):
-    """Be the parent of the outcomes of a job.
+    """The base class of the outcomes of a job.
 
-    Raised out of a handler of a batch, or returned instead of a list, it is the outcome of
-    every job that has none yet.
+    Raised by a handler of batches, or returned instead of a list, it is the outcome of every job
+    that has none yet.
     """
 
 
 class Done(Outcome):
-    """Complete the job; `result` is stored unless the kind stores none."""
+    """Completion of the job; `result` is stored unless the kind stores none."""
 
     __match_args__ = ("result",)
     result: Any
@@ -55,7 +55,7 @@ class Done(Outcome):
 
 
 class Retry(Outcome):
-    """Charge an attempt and run the job again, after `after_s` or the kind's own delay.
+    """Another attempt at the job, after `after_s` or the kind's own delay; this one is charged.
 
     `after_s` is in seconds, a timedelta, or text like "1h30m"; at most 30 days.
     """
@@ -69,7 +69,7 @@ class Retry(Outcome):
 
 
 class Snooze(Outcome):
-    """Run the job again after `after_s` seconds, at most 30 days; charges nothing."""
+    """Another run of the job after `after_s` seconds, at most 30 days; nothing is charged."""
 
     __match_args__ = ("after_s", "reason")
     after_s: Duration
@@ -80,7 +80,7 @@ class Snooze(Outcome):
 
 
 class Fail(Outcome):
-    """Fail the job for good, whatever attempts are left."""
+    """Failure of the job for good, even if it has attempts left."""
 
     __match_args__ = ("reason",)
     reason: str
@@ -90,7 +90,7 @@ class Fail(Outcome):
 
 
 class Cancel(Outcome):
-    """Cancel the job: it is neither completed nor failed."""
+    """Cancellation of the job: it is neither completed nor failed."""
 
     __match_args__ = ("reason",)
     reason: str
@@ -100,23 +100,23 @@ class Cancel(Outcome):
 
 
 done, retry, snooze, fail, cancel = Done, Retry, Snooze, Fail, Cancel
-"""The same classes by the names that the methods of a job have."""
+"""The same classes under the names of a job's methods."""
 
 
 class HandBack(Said):
-    """Be the parent of what gives the jobs without an outcome back, uncharged.
+    """The base class of what gives the jobs without an outcome back, uncharged.
 
-    It ends the whole batch, for it is not about one job.
+    It ends the whole batch, because it is not about one job.
     """
 
     reason: str
 
 
 class RestartActor(HandBack):
-    """Have the batch run again in another process, and a fresh one take this one's place.
+    """A request to run the batch again in another process and to replace this one.
 
-    For what is broken in the process and not in the jobs: a connection that is gone, a device
-    that has hung. Jobs that ask for it again and again are charged in the end.
+    For faults of the process rather than of the jobs: a lost connection, a device that hangs. A job
+    that asks for it again and again is charged in the end.
     """
 
     __match_args__ = ("reason",)
@@ -126,10 +126,10 @@ class RestartActor(HandBack):
 
 
 class RestKind(HandBack):
-    """Have this supervisor run nothing of the kind for `after_s` seconds, at most 30 days.
+    """A request to run nothing of this kind here for `after_s` seconds, at most 30 days.
 
-    For what is the matter with no job and no process: a service that is down, or that asks
-    for fewer requests.
+    For faults of neither the jobs nor the process: a service that is down, or that asks for fewer
+    requests.
     """
 
     __match_args__ = ("after_s", "reason")
@@ -140,10 +140,10 @@ class RestKind(HandBack):
 
 
 def said_by(error: BaseException) -> Said | None:
-    """Return what was meant by an exception, None if it is a failure.
+    """Return what a handler meant by an exception; None if it is a failure.
 
-    A group, as from asyncio's TaskGroup, means something only where nothing in it is a
-    failure: then what stands first in it, but the whole batch's matters before a job's.
+    A group, such as asyncio's TaskGroup raises, has a meaning only if nothing in it is a failure.
+    Then that of its first exception counts, but one about the batch goes before one about a job.
     """
     meant = list(leaves(error))
     if not all(isinstance(leaf, Said) for leaf in meant):
@@ -154,7 +154,7 @@ def said_by(error: BaseException) -> Said | None:
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:
-    """Yield the exceptions in a group, however deep; or the one that is none."""
+    """Yield the exceptions in a group, however deeply nested; or the exception itself."""
     if not isinstance(error, BaseExceptionGroup):
         yield error
         return

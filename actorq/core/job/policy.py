@@ -1,6 +1,6 @@
-"""What a kind asks of the supervisor: how its batches are cut, run and retried.
+"""The settings of a kind: how its batches are cut, run and retried.
 
-A `KindPolicy` is checked when it is made, so everything behind it can rely on its numbers.
+A `KindPolicy` is checked when it is made, so that all other code can rely on its values.
 """
 
 from __future__ import annotations
@@ -20,26 +20,27 @@ NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
 DEFAULT_QUEUE = "default"
 Nan = Literal["null", "string", "error"]
-"""What NaN and infinity become, and pandas' NaT and NA with them."""
+"""What becomes of NaN and infinity, and of pandas' NaT and NA."""
 
 Arrays = Literal["packed", "list"]
 """How numpy arrays in results are stored."""
 
 MAX_BATCH_BYTES = 16 * 1024 * 1024
 CONCURRENCY = 100
-"""How many jobs an `async def` of one job has begun at once, unless its kind says otherwise."""
+"""How many jobs a one-job `async def` runs concurrently, unless its kind says otherwise."""
 
 
 class KindPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """Hold every setting of one kind; units are seconds and bytes.
+    """All settings of one kind; units are seconds and bytes.
 
-    A batch is cut at `max_batch` jobs or `max_batch_bytes` of args. Fewer than `min_batch`
-    jobs wait in the database until the oldest has been due for `linger_s`. `weight` is the
-    kind's share against other kinds of the same supervisor.
+    A batch is cut at `max_batch` jobs or `max_batch_bytes` of args. Fewer than `min_batch` jobs
+    wait in the database until the oldest has been due for `linger_s`. `weight` is the kind's share
+    relative to other kinds of the same supervisor.
 
-    A time limit raises an exception in the handler, and 1 s later its process is killed. Two
-    cases know the kill only: `batch_timeout_s` with an `async def`, and `job_timeout_s` with a
-    handler of batches, for as far as that marks the job that it runs.
+    When a time limit is exceeded, an exception is raised in the handler, and 1 s later its process
+    is killed. In two cases the process is killed without an exception: `batch_timeout_s` of an
+    `async def`, and `job_timeout_s` of a handler of batches, which applies only as far as the
+    handler marks the job that it runs.
     """
 
     name: str
@@ -52,23 +53,23 @@ class KindPolicy(msgspec.Struct, frozen=True, kw_only=True):
     weight: float = 1.0
     batch_timeout_s: float | None = None  # from the moment the actor takes the batch
     job_timeout_s: float | None = None  # of a function of one job's own parameters
-    concurrency: int | None = None  # of an `async def` of one job: so many at once
+    concurrency: int | None = None  # of an `async def` of one job: how many run concurrently
     max_batches: int | None = None  # then a fresh actor takes the slot; so for the next two
     max_age_s: float | None = None
     max_rss: int | None = None  # bytes of memory resident after a batch
-    setup_timeout_s: float = 600.0  # a model may be large; one that never loads must be seen
+    setup_timeout_s: float = 600.0  # a model may be large, but one that never loads must be noticed
     max_attempts: int = 5  # counts failures of the handler
     crash_budget: int = 3  # counts deaths of the process charged to this job
-    retry: Any = retries.DEFAULT  # whatever `policy_of` takes; a RetryPolicy once made
-    fatal: Any = ()  # exceptions after which no attempt is left; a tuple of types once made
+    retry: Any = retries.DEFAULT  # whatever `policy_of` takes; a RetryPolicy after construction
+    fatal: Any = ()  # exceptions that leave no attempt; a tuple of types after construction
     store_results: bool = True
-    nan: Nan | None = None  # else args are refused, where it can be mended, and results keep null
+    nan: Nan | None = None  # None: refuse it in args, where it can be fixed; null in results
     arrays: Arrays = "packed"
     threads: int | None = None  # of numeric libraries in an actor; else the environment's, or 1
     env: Mapping[str, str] = {}
 
     def __post_init__(self) -> None:
-        """Refuse every value outside its range, by name, and read `retry` as a policy."""
+        """Refuse every value outside its range, naming it, and turn `retry` into a policy."""
         check_name("kind", self.name)
         check_name("queue", self.queue)
         for field, (low, high) in _INTEGERS.items():
@@ -186,6 +187,6 @@ def check_env(env: object) -> None:
 
 
 def _shown(value: object) -> str:
-    """Return a short repr: a refused name may be a megabyte long."""
+    """Return a short repr: a refused value may be a megabyte long."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}…"

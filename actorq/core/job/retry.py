@@ -1,7 +1,7 @@
 """How long a failed job waits before it runs again.
 
-A retry policy is a frozen value or the user's own function; `delay_s` is pure and total: it
-always returns a number of seconds between 0 and 30 days, whatever the policy says.
+A retry policy is a frozen value or the user's own function. `delay_s` is pure and total: it always
+returns between 0 seconds and 30 days, whatever the policy says.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ MAX_DELAY_S = 30 * 86_400.0
 
 
 class Exponential(msgspec.Struct, frozen=True, kw_only=True):
-    """Wait `base_s` after the first failure, `factor` times longer after each further one.
+    """A wait of `base_s` after the first failure, `factor` times longer after each further one.
 
-    The wait is at most `cap_s`; `jitter` spreads it by ± that share, so that jobs which
-    failed together do not come back together.
+    The wait is at most `cap_s`; `jitter` spreads it by ± that share, so that jobs which failed
+    together do not come back together.
     """
 
     base_s: float = 15.0
@@ -31,7 +31,7 @@ class Exponential(msgspec.Struct, frozen=True, kw_only=True):
     jitter: float = 0.2
 
     def __post_init__(self) -> None:
-        """Refuse numbers that no delay can be made of."""
+        """Refuse numbers from which no delay can be computed."""
         for name in ("base_s", "cap_s"):
             seconds = check_duration(f"retry {name}", getattr(self, name), 0.0, MAX_DELAY_S)
             msgspec.structs.force_setattr(self, name, seconds)
@@ -40,7 +40,7 @@ class Exponential(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Table(msgspec.Struct, frozen=True):
-    """Wait `delays_s[n - 1]` seconds after the n-th failure; the last one repeats."""
+    """A wait of `delays_s[n - 1]` seconds after the n-th failure; the last one repeats."""
 
     delays_s: tuple[float, ...]
     jitter: float = 0.0
@@ -55,7 +55,7 @@ class Table(msgspec.Struct, frozen=True):
 
 
 RetryFunction = Callable[[int], Any]
-"""Takes the number of failures so far (1 after the first), returns a duration."""
+"""A function from the number of failures so far (1 after the first) to a duration."""
 
 RetryPolicy = Exponential | Table | RetryFunction
 
@@ -70,7 +70,7 @@ def exponential(
 
 
 def policy_of(value: object) -> RetryPolicy:
-    """Return the policy that a `retry=` setting means: a duration, a table, a function."""
+    """Return the policy that a `retry=` setting means: a duration, a table or a function."""
     if isinstance(value, Exponential | Table):
         return value
     seconds = seconds_of(value)
@@ -90,8 +90,8 @@ def policy_of(value: object) -> RetryPolicy:
 def delay_s(policy: RetryPolicy, n_failed: int, u: float) -> float:
     """Return the wait after the n-th failure; `u` in [0, 1) decides the jitter.
 
-    A function that raises or returns no number falls back to the default policy: the
-    settle of a whole batch must not fail over one kind's delay.
+    If the user's function raises or returns no number, the default policy applies: the settle of
+    a whole batch must not fail because of one kind's delay.
     """
     n = max(1, n_failed)
     if isinstance(policy, Exponential):
@@ -101,7 +101,7 @@ def delay_s(policy: RetryPolicy, n_failed: int, u: float) -> float:
         return _clamp(_spread(plain, policy.jitter, u))
     try:
         value = policy(n)
-    except BaseException:  # an outcome is none here, and SystemExit would end the supervisor
+    except BaseException:  # outcomes mean nothing here, and SystemExit would end the supervisor
         return delay_s(DEFAULT, n, u)
     seconds = seconds_of(value)
     return delay_s(DEFAULT, n, u) if seconds is None else _clamp(float(seconds))

@@ -13,7 +13,7 @@ from actorq.errors import ConfigError
 
 
 class ActorSettings(TypedDict, total=False):
-    """Name the settings of an actor; None, like leaving one out, means its default."""
+    """The settings of an actor; None means the default, as if the setting were left out."""
 
     max_batch: int | None
     max_batch_bytes: int | None
@@ -55,7 +55,7 @@ def with_settings(policy: KindPolicy, settings: Mapping[str, Any]) -> KindPolicy
 
 
 def with_concurrency(policy: KindPolicy, runs_at_once: bool) -> KindPolicy:
-    """Return the policy with the default of its concurrency, if it is one that can have any."""
+    """Return the policy with the default of its concurrency, if its handler can have any."""
     if runs_at_once:
         return msgspec.structs.replace(policy, concurrency=policy.concurrency or CONCURRENCY)
     if policy.concurrency is not None:
@@ -67,7 +67,7 @@ def with_concurrency(policy: KindPolicy, runs_at_once: bool) -> KindPolicy:
 
 
 def _linger_s(linger_ms: Any) -> float:
-    """Return seconds; a number is of milliseconds, and text without a unit says nothing."""
+    """Return seconds; a number is in milliseconds, and text needs a unit."""
     seconds = seconds_of(linger_ms)
     if isinstance(linger_ms, int | float) and seconds is not None:
         seconds /= 1000

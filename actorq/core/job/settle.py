@@ -1,6 +1,6 @@
 """The rules from a verdict to what a job's row becomes.
 
-The constructors below name the only legal combinations. One other place builds a `Row`:
+The constructors below are the only legal combinations. One other place builds a `Row`:
 store.queue.settles fails a job whose outcome the database refuses.
 """
 
@@ -51,7 +51,7 @@ def failed_attempt(
     after_s: float | None = None,
     suspect: int = 0,
 ) -> Row:
-    """Charge a handler failure: the job runs again later, or its attempts are spent."""
+    """Charge a handler failure: the job runs again later, or has used up its attempts."""
     n_failed = counts.n_failed + 1
     if n_failed >= attempts(counts, policy) or error.final:
         return Row(id_, counts.attempt, "failed", charge="failed", error=error)
@@ -64,9 +64,9 @@ def failed_attempt(
 def crashed_attempt(
     id_: int, counts: Counts, error: ErrorInfo, policy: KindPolicy, u: float, suspect: int
 ) -> Row:
-    """Charge a crash: the job runs again alone, or its crash budget is spent.
+    """Charge a crash: the job runs again alone, or has used up its crash budget.
 
-    A job that has one attempt has no second one, whatever ended the first.
+    A job with a single attempt is not run again, whatever ended that attempt.
     """
     n_crashed = counts.n_crashed + 1
     if n_crashed >= policy.crash_budget or attempts(counts, policy) == 1:

@@ -9,7 +9,7 @@ from actorq.core.job.model import Settlement
 
 @dataclass(slots=True)
 class Tally:
-    """Count what is committed; `later` are attempts after which a job runs again later."""
+    """The number of committed outcomes; `later` counts attempts after which a job runs again."""
 
     completed: int = 0
     failed: int = 0

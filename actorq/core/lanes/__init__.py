@@ -1,1 +1,1 @@
-"""Which lane is looked at next, and from where."""
+"""Which lane to look at next, and from where."""

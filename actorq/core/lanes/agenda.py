@@ -1,7 +1,7 @@
-"""Which lanes want something now, and when the next will: nobody has to ask all of them.
+"""Which lanes need attention now, and when the next one will, without asking all of them.
 
-The lanes themselves report here whatever changes (see `core.lanes.lane`), so that a step costs the
-same beside ten idle lanes and beside ten thousand.
+The lanes themselves report every change here (see `core.lanes.lane`), so that a step costs the same
+with ten idle lanes as with ten thousand.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Listed(Protocol):
-    """Be something that an agenda lists: a lane."""
+    """Something that an agenda lists: a lane."""
 
     kind: str
     look_at: float
@@ -23,21 +23,21 @@ class Listed(Protocol):
     pass_: float
 
     def fall_due(self) -> None:
-        """Take note that it is worth its while to look into it now."""
+        """Record that it is worth looking into it now."""
 
 
 L = TypeVar("L", bound=Listed)
 
 SLACK = 64
-"""So many dead entries are never worth a sweep."""
+"""Up to this many dead entries are never worth a sweep."""
 
 
 class LazyHeap:
     """A heap of lanes by key, whose dead entries are skipped when they come to the top.
 
-    An entry is dead as soon as `is_live` says so of its key and its lane's number. When there are
-    more entries than twice the live ones of the last sweep, the dead are swept out: a lane that
-    changes its key again and again may not fill the memory.
+    An entry is dead if `is_live` says so for its key and its lane's number. When there are more
+    entries than twice the live ones at the last sweep, the dead ones are swept out: otherwise a
+    lane that changes its key again and again would fill the memory.
     """
 
     __slots__ = ("entries", "is_live", "most")
@@ -56,7 +56,7 @@ class LazyHeap:
             self.most = 2 * len(self.entries) + SLACK
 
     def first(self) -> tuple[float, int] | None:
-        """Return the least key that is live, and its lane's number."""
+        """Return the least live key, and its lane's number."""
         entries = self.entries
         while entries and not self.is_live(*entries[0]):
             heappop(entries)
@@ -65,26 +65,26 @@ class LazyHeap:
 
 @dataclass(slots=True, eq=False)
 class KindLanes(Generic[L]):
-    """Which lanes of one kind are in which state, each by its number."""
+    """The lanes of one kind by their state, each by its number."""
 
     due: LazyHeap  # those worth a look now, by pass value: the lowest is served next
     n: int = 0
     n_hungry: int = 0
     stirred: dict[int, L] = field(default_factory=dict)
-    wanted: dict[int, L] = field(default_factory=dict)  # of their frontier
+    wanted: dict[int, L] = field(default_factory=dict)  # their frontier is wanted
     nonempty: dict[int, L] = field(default_factory=dict)
     delayed: dict[int, L] = field(default_factory=dict)  # a job is known that becomes due later
-    quiet: dict[int, L] = field(default_factory=dict)  # had nothing to do, are not hungry yet
+    quiet: dict[int, L] = field(default_factory=dict)  # had nothing to do, and are not hungry yet
 
     def asked(self, no: int) -> None:
-        """Note that a quiet lane is hungry now, or not quiet: it is listed when it is again."""
+        """Record that a quiet lane has become hungry, or is no longer quiet."""
         del self.quiet[no]
 
 
 class Agenda(Generic[L]):
     """All lanes of one supervisor: which are due, and when the next will be.
 
-    A lane is due while its `look_at` has come and no claim of it is in flight.
+    A lane is due if its `look_at` has come and no claim of it is in flight.
     """
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ class Agenda(Generic[L]):
         self.kinds: dict[str, KindLanes[L]] = {}
         self.n_due = 0
         self.n_claiming = 0
-        self.suspected: dict[int, L] = {}  # groups of them wait in quarantine
+        self.suspected: dict[int, L] = {}  # lanes with groups in quarantine
         self.gathering: dict[int, L] = {}
         self.flooding: dict[int, L] = {}
         self._timed = LazyHeap(self._is_waiting)
@@ -106,7 +106,7 @@ class Agenda(Generic[L]):
         return self.kinds[name]
 
     def add(self, lane: L) -> int:
-        """List a lane; returns its number, which is its place among equals."""
+        """List a lane; return its number, by which equals are ordered."""
         self.lanes.append(lane)
         self.of_kind(lane.kind).n += 1
         return len(self.lanes) - 1
@@ -121,7 +121,7 @@ class Agenda(Generic[L]):
                 self._fall_due(no)
 
     def schedule(self, at: float, no: int) -> None:
-        """Remember when a lane is to be looked into."""
+        """Remember when to look into a lane."""
         if at <= self.now:
             self._fall_due(no)
         else:
@@ -133,7 +133,7 @@ class Agenda(Generic[L]):
         return math.inf if first is None else first[0]
 
     def served_next(self) -> list[L]:
-        """Return of each kind with due lanes the one whose turn it is."""
+        """Return, for each kind with due lanes, the lane whose turn it is."""
         found = []
         for name, of_kind in list(self._due_kinds.items()):
             first = of_kind.due.first()
@@ -148,11 +148,11 @@ class Agenda(Generic[L]):
         return self.kinds[name].due.first() is not None
 
     def any_waits(self) -> bool:
-        """Tell whether some lane has nothing to do: it is not due, and is not being claimed."""
+        """Tell whether some lane has nothing to do: it is neither due nor being claimed."""
         return len(self.lanes) > self.n_due + self.n_claiming
 
     def take_flooding(self) -> list[L]:
-        """Return the lanes that too many notifications came for since this was last asked."""
+        """Return the lanes that got too many notifications since the last call."""
         flooding = list(self.flooding.values())
         self.flooding.clear()
         return flooding

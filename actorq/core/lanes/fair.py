@@ -1,8 +1,8 @@
-"""Which lane is served next: stride scheduling by weight, aged.
+"""Which lane is served next: stride scheduling by weight, with a limited lag.
 
-Each lane carries a pass value that grows by jobs ÷ weight as it is served; the lowest goes first.
-No lane may lag more than a few batches behind the level of the others: one that rested, or had no
-room, is neither owed nor charged for that time (Waldspurger and Weihl, Stride Scheduling, 1995).
+Each lane has a pass value that grows by jobs ÷ weight as it is served; the lowest is served first.
+No lane may lag more than a few batches behind the others: a lane that rested, or had no room, is
+neither owed nor charged for that time (Waldspurger and Weihl, Stride Scheduling, 1995).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 
 class Served(Protocol):
-    """Be something with a pass value, and a number of its own."""
+    """Something with a pass value, and a number of its own."""
 
     no: int
     pass_: float
@@ -22,12 +22,12 @@ S = TypeVar("S", bound=Served)
 
 
 def order(candidates: Iterable[S]) -> list[S]:
-    """Return the candidates with the lowest pass value first; of equals that of lower number."""
+    """Return the candidates with the lowest pass value first; equals by their number."""
     return sorted(candidates, key=lambda c: (c.pass_, c.no))
 
 
 def join(served: Served, level: float, slack: float) -> float:
-    """Lift a lane that lags more than `slack` behind; returns the level with it served."""
+    """Lift a lane that lags more than `slack` behind; return the level once it is served."""
     served.pass_ = max(served.pass_, level - slack)
     return max(level, served.pass_)
 

@@ -1,7 +1,7 @@
-"""One (queue, kind) pair as a supervisor sees it: every flag of it, and all that sets one.
+"""One (queue, kind) pair as a supervisor sees it: all of its flags, and everything that sets one.
 
-Nobody else writes to a lane. What others have to find without asking every lane, each method
-reports to the agenda.
+Nothing else writes to a lane. Each method reports to the agenda what others have to find without
+asking every lane.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from actorq.core.lanes.frontier import Frontier
 from actorq.core.store_values import ClaimReply
 
 HELD_S = 0.005
-"""The least wait after a claim that `min_batch` held back: jobs that have waited long enough and
-are still not taken are locked by somebody."""
+"""Minimum pause after a claim that `min_batch` held back. Jobs that have waited long enough and are
+still not taken are locked by somebody, and would otherwise be claimed in a tight loop."""
 
 MEAN_WEIGHT = 0.2
-"""How fast the mean bytes per job follow the last batch: five batches, roughly."""
+"""How fast the mean bytes per job follow the last batch: over five batches, roughly."""
 
 
 @dataclass(slots=True, eq=False)
 class Lane:
-    """Follow one (queue, kind) pair: what is known of its part of `ready`.
+    """What is known of the part of `ready` that belongs to one (queue, kind) pair.
 
     flag            means                 set by                       cleared by
     stirred         something may have    `stir`: a wake-up, a due     `fresh_sent` (not of one
@@ -56,9 +56,9 @@ class Lane:
     View.checked    the due query has     its answer, asked when       a claim that is sent, `stir`,
                     found nothing at all  nothing was claimed or held  a suspect that returns
 
-    `look_at` is when a claim is worth its while: only `look_by` and `later` bring it nearer, only
-    a claim that is sent and a look that finds nothing put it off; inf is *nothing known to be
-    there*. A look that found nothing is one from the head: an unbounded claim that was short, or
+    `look_at` is when a claim is worthwhile. Only `look_by` and `later` bring it nearer, only a
+    claim that is sent and a look that finds nothing put it off; inf means *nothing is known to be
+    there*. A look finds nothing if it begins at the head: an unbounded claim that was short, or
     the due query. `empty` of all lanes and `View.checked` together end a drain.
     """
 
@@ -67,7 +67,7 @@ class Lane:
     kind: str
     weight: float
     agenda: Agenda[Lane]
-    no: int = field(init=False)  # its place among equals
+    no: int = field(init=False)  # by which equals are ordered
     of_kind: KindLanes[Lane] = field(init=False)
     frontier: Frontier = field(default_factory=Frontier)
     appetite: Appetite = field(default_factory=Appetite)
@@ -76,18 +76,18 @@ class Lane:
     is_due: bool = False
     gathers: bool = False
     flush: bool = False
-    next_at: float = math.inf  # when the next delayed job that is known of is due
+    next_at: float = math.inf  # when the next known delayed job is due
     stirred: bool = False
     behind: bool = False
     empty: bool = False
-    suspects: deque[int] = field(default_factory=deque)  # quarantine groups waiting
+    suspects: deque[int] = field(default_factory=deque)  # quarantine groups that wait
     suspect_turn: bool = True
-    mean_bytes: float = 4096.0  # of args per job, moving; until measured, a cautious guess
+    mean_bytes: float = 4096.0  # of args per job, a moving mean; a cautious guess at first
     measured: bool = False
     pass_: float = 0.0
 
     def __post_init__(self) -> None:
-        """Be listed, as one that was never looked into."""
+        """Register with the agenda, as a lane that was never looked into."""
         self.no = self.agenda.add(self)
         self.of_kind = self.agenda.of_kind(self.kind)
         self.of_kind.nonempty[self.no] = self.of_kind.wanted[self.no] = self
@@ -96,13 +96,13 @@ class Lane:
     # ---- signs that something may be there ----
 
     def stir(self, *, behind: bool = True) -> None:
-        """Note that something may be due, and stand behind the frontier."""
+        """Record that something may be due, perhaps behind the frontier."""
         self.stirred, self.empty = True, False
         self.behind = self.behind or behind
         self.of_kind.stirred[self.no] = self.of_kind.nonempty[self.no] = self
 
     def want(self) -> None:
-        """Have the next look begin at the head, as soon as the ration allows."""
+        """Make the next look begin at the head, as soon as the ration allows."""
         self.frontier.wanted = True
         self.of_kind.wanted[self.no] = self
 
@@ -119,7 +119,7 @@ class Lane:
                 self._place()
 
     def gather(self, until: float, now: float) -> None:
-        """Look then at the latest; if that is not at once, so that others may join."""
+        """Look at `until` at the latest; if that is not now, others may join the batch."""
         self._gathers(until > now)
         self.look_by(until)
 
@@ -131,7 +131,7 @@ class Lane:
         self.look_by(at)
 
     def let_go(self, now: float) -> None:
-        """Claim at once what is there, however few."""
+        """Claim at once what is there, however few jobs that are."""
         self.flush = True
         self.look_by(now)
 
@@ -143,13 +143,13 @@ class Lane:
                 self.agenda.suspected[self.no] = self
 
     def fall_due(self) -> None:
-        """Be one of those that are worth a claim; the agenda says when."""
+        """Become due for a claim; the agenda decides when."""
         self.is_due = True
 
     # ---- claims, and what they find ----
 
     def suspects_sent(self, group: int, level: float, slack: float) -> float:
-        """Note a claim of a quarantine group; returns the level of pass values with it served."""
+        """Record a claim of a quarantine group; return the level of passes once it is served."""
         self.suspects.remove(group)
         if not self.suspects:
             del self.agenda.suspected[self.no]
@@ -157,7 +157,7 @@ class Lane:
         return self._sent(level, slack)
 
     def fresh_sent(self, level: float, slack: float, now: float, *, ahead: bool) -> float:
-        """Note a claim of fresh jobs; returns the level of pass values with it served."""
+        """Record a claim of fresh jobs; return the level of passes once it is served."""
         if self.gathers:
             self._gathers(False)
         self.flush, self.suspect_turn = False, True
@@ -170,7 +170,7 @@ class Lane:
         return self._sent(level, slack)
 
     def answered(self, n: int | None = None) -> None:
-        """Note that a claim is no longer in flight; it is charged for the n jobs it brought."""
+        """Record that a claim is no longer in flight, and charge the n jobs that it brought."""
         if n is not None:
             fair.charge(self, n, self.weight)
         self.n_claiming -= 1
@@ -188,7 +188,7 @@ class Lane:
         took_s: float,
         unbounded: bool,
     ) -> None:
-        """Learn from a claim of fresh jobs when to send the next, and where it is to begin."""
+        """Learn from a claim of fresh jobs when to send the next one, and where it begins."""
         short, wanted = reply.n_taken < limit, self.frontier.wanted
         self.frontier.claimed(reply.last, short, unbounded, took_s, now)
         if self.behind or self.frontier.wanted != wanted:
@@ -207,7 +207,7 @@ class Lane:
             self.look_by(self.appetite.look_soon(now))
 
     def found_nothing(self, took_s: float, now: float) -> None:
-        """Note that a due query has looked from the head, and nothing is there."""
+        """Record that a due query has looked from the head and found nothing."""
         self.frontier.looked(took_s, now)
         self._wanted(self.frontier.wanted)
         self._calm()
@@ -217,20 +217,20 @@ class Lane:
         self._rests()
 
     def measure(self, lens: Sequence[int]) -> None:
-        """Follow how many bytes of args a job has; a comma follows each."""
+        """Update the mean bytes of args per job; a comma follows each."""
         mean = sum(lens) / len(lens) + 1
         self.mean_bytes += (MEAN_WEIGHT if self.measured else 1.0) * (mean - self.mean_bytes)
         self.mean_bytes, self.measured = max(self.mean_bytes, mean / 2), True
 
     def take_to_be(self, mean_bytes: float) -> None:
-        """Take the args of each job to be so large."""
+        """Assume that the args of each job have this size."""
         self.mean_bytes, self.measured = mean_bytes, True
 
     # ---- notifications ----
 
     def wants_to_be_woken(self, now: float) -> bool | None:
-        """Tell whether notifications would help by now; None: not before it was claimed again."""
-        # A flooded lane is looked at all the time: that it is due at this moment means little.
+        """Tell whether notifications would help now; None: not before it was claimed again."""
+        # A flooded lane is looked at all the time, so being due at this moment means little.
         flooded = self.appetite.flooded
         idle = not self.frontier.busy if flooded else self.look_at > now and not self.n_claiming
         return self.appetite.may_ask(now) if idle else None
@@ -256,7 +256,7 @@ class Lane:
         return fair.join(self, level, slack)
 
     def _place(self) -> None:
-        """Stand where `look_at` and the claims in flight want it."""
+        """Take the place that `look_at` and the claims in flight require."""
         self.agenda.n_due -= self.is_due
         self.is_due = False
         if not self.n_claiming and self.look_at < math.inf:

@@ -6,28 +6,29 @@ from math import inf
 from typing import Literal
 
 SOME, MANY = 50, 200
-"""Rows of `ready`, each of them a block, from which on taking turns pays, alone and with others. It
-saves 54 bytes of WAL and some 0.6 µs a row; waiting for one's turn costs 0.1 ms."""
+"""How many rows of `ready`, each of them a block, make taking turns pay: alone, and with others. It
+saves 54 bytes of WAL and some 0.6 µs per row; waiting for a turn costs 0.1 ms."""
 
 CONTESTED_S = 1.0
 """How long to keep to another way of claiming after somebody else was in the way."""
 
 LockMode = Literal["each", "alone", "in turn"]
-"""How to claim: with a lock for each row, with the turn if nobody has it, or waiting for it."""
+"""How to claim: with a lock per row, with the turn if nobody has it, or waiting for the turn."""
 
 
 class Turns:
-    """Know how to claim from each lane: turns are for those that last brought many rows.
+    """How to claim from each lane: turns are for lanes whose last claim brought many rows.
 
-    A turn is a lane's advisory lock, held by one claim until its transaction ends. Who has it need
-    not lock the rows of `ready` one by one before it deletes them: other claims with turns wait.
-    Those without skip what is locked, and may be met all the same: each way is safe beside all.
+    A turn is a lane's advisory lock, held by one claim until its transaction ends. A claim that has
+    it need not lock the rows of `ready` one by one before it deletes them, because other claims
+    with turns wait. Claims without turns skip locked rows, and may still meet it: any two ways are
+    safe together.
     """
 
     def __init__(self) -> None:
-        self._brought: dict[int, int] = {}  # lane → how many rows its last claim has brought
-        self._shared: dict[int, float] = {}  # … until when somebody else's turns are likely
-        self._locked: dict[int, float] = {}  # … and until when somebody's lock on a row is
+        self._brought: dict[int, int] = {}  # lane → how many rows its last claim brought
+        self._shared: dict[int, float] = {}  # … → until when somebody else's turns are likely
+        self._locked: dict[int, float] = {}  # … → until when somebody's lock on a row is
 
     def way(self, lane: int, now: float) -> LockMode:
         """Return how to claim."""
@@ -39,22 +40,22 @@ class Turns:
         return "in turn" if n >= MANY else "each"
 
     def brought(self, lane: int, n_rows: int) -> None:
-        """Note how many rows a claim has brought."""
+        """Record how many rows a claim has brought."""
         self._brought[lane] = n_rows
 
     def stands(self, lane: int, is_alone: bool, n_taken: int, now: float) -> bool:
         """Tell whether a claim stands that was sent to take the turn if nobody had it.
 
-        If somebody had it, and it has taken nothing, it is to be sent in another way.
+        If somebody had it and the claim has taken nothing, it is to be sent in another way.
         """
         if not is_alone:
             self.met(lane, now)
         return is_alone or n_taken > 0
 
     def met(self, lane: int, now: float) -> None:
-        """Note that somebody else claims from the lane."""
+        """Record that somebody else claims from the lane."""
         self._shared[lane] = now + CONTESTED_S
 
     def contested(self, lane: int, now: float) -> None:
-        """Note that somebody else held a lock for too long."""
+        """Record that somebody else held a lock for too long."""
         self._locked[lane] = now + CONTESTED_S

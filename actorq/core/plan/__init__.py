@@ -1,1 +1,1 @@
-"""The supervisor as a reducer, room by room."""
+"""The supervisor as a reducer, one concern per module."""

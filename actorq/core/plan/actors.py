@@ -1,4 +1,4 @@
-"""The life of actors: started, ready, too slow, dead. Part of `actorq.core.plan`."""
+"""The life of an actor: it starts, is ready, is too slow, dies. Part of `actorq.core.plan`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def start(view: View, now: float) -> None:
 
 
 def ready(view: View, input_: i.Ready, now: float) -> None:
-    """Give an actor work from now on."""
+    """Begin to give an actor work."""
     actor = view.actors.get(input_.actor)
     if actor is None:
         return
@@ -54,7 +54,7 @@ def ready(view: View, input_: i.Ready, now: float) -> None:
 
 
 def boot_failed(view: View, input_: i.BootFailed, now: float) -> None:
-    """Note that a handler cannot start; no job is charged for it."""
+    """Record that a handler cannot start; no job is charged for it."""
     actor = view.actors.get(input_.actor)
     if actor is not None:
         error = input_.error
@@ -63,7 +63,7 @@ def boot_failed(view: View, input_: i.BootFailed, now: float) -> None:
 
 
 def tick(view: View, input_: i.Tick, now: float) -> None:
-    """Note which batches have been begun; kill the actors whose batch took too long."""
+    """Record which batches have begun; kill the actors whose batch has taken too long."""
     for actor_id, lease in input_.taken.items():
         actor = view.actors.get(actor_id)
         if actor is None:
@@ -82,7 +82,7 @@ def tick(view: View, input_: i.Tick, now: float) -> None:
 
 
 def _retire_of_age(view: View, actor: ActorState, now: float) -> None:
-    """Retire an actor that has lived long enough, while all others of its kind can work."""
+    """Retire an actor that has reached its maximum age, if all others of its kind can work."""
     kind = view.kinds[actor.kind]
     max_age_s = kind.policy.max_age_s
     assert max_age_s is not None
@@ -100,12 +100,13 @@ def grown(view: View, input_: i.Grown, now: float) -> None:
 
 
 def retire(view: View, actor: ActorState, now: float, reason: str = "its kind rests") -> None:
-    """Have an actor end in order, and a fresh one take its slot as soon as it is gone.
+    """Let an actor end in order; a fresh one takes its slot as soon as it is gone.
 
-    It finishes the batch that it has begun; what it has not begun is called back and waits for
-    another actor. Nobody is charged and no death is counted. The fresh one does not start
-    earlier: a slot may stand for a device that has room for one model. One that is still
-    starting is fresh, and one that is being killed will be replaced: both are left alone.
+    The actor finishes the batch that it has begun. Batches that it has not begun are recalled
+    and wait for another actor. Nobody is charged and no death is counted. The fresh actor does
+    not start earlier, because a slot may stand for a device with room for one model. An actor
+    that is still starting is fresh, and one that is being killed will be replaced anyway: both
+    are left alone.
     """
     if not actor.ready or actor.leaving or actor.killed_for:
         return
@@ -116,7 +117,7 @@ def retire(view: View, actor: ActorState, now: float, reason: str = "its kind re
 
 
 def _see_out(view: View, actor: ActorState, now: float) -> None:
-    """Bound the teardown of an actor that retires, from when its last batch is answered."""
+    """Limit the teardown of a retiring actor, counted from the answer to its last batch."""
     if actor.held or actor.killed_for:
         return
     if math.isinf(actor.leave_by):
@@ -134,7 +135,7 @@ def _give_up_on_setup(view: View, actor: ActorState, now: float) -> None:
 
 
 def _time_out(view: View, actor: ActorState, held: BatchState, now: float) -> None:
-    """Kill an actor whose handler did not heed the exception that its own limit raised."""
+    """Kill an actor whose handler ignored the exception that its own time limit raised."""
     policy, late = view.kinds[held.kind].policy, now - view.settings.heed_s
     job_over = _is_over(policy.job_timeout_s, held.running_since, late)
     if held.one_by_one:  # each job is a batch of its own
@@ -152,7 +153,7 @@ def _is_over(limit_s: float | None, since: float | None, now: float) -> bool:
 
 
 def died(view: View, input_: i.ActorDied, now: float) -> None:
-    """Bury an actor: blame what it was running, keep what it had not begun."""
+    """Clean up after an actor: blame what it was running, keep what it had not begun."""
     actor = view.actors.pop(input_.actor, None)
     if actor is None:
         return
@@ -181,13 +182,13 @@ def died(view: View, input_: i.ActorDied, now: float) -> None:
 def _charge(
     view: View, actor: ActorState, held: BatchState, begun: list[int], error: ErrorInfo, now: float
 ) -> bool:
-    """Blame a batch for the death of its actor; tells what plan_blame.charge tells."""
+    """Blame a batch for the death of its actor; return what `blaming.charge` returns."""
     own_time = actor.killed_job and tuple(begun) == held.running
     return blaming.charge(view, actor, held, begun, error, now, crashed=True, certain=own_time)
 
 
 def _is_blamed(actor: ActorState, held: BatchState, input_: i.ActorDied) -> bool:
-    """Tell whether a batch was running when its actor died, and was what it died of."""
+    """Tell whether a batch was running when its actor died, and caused its death."""
     of_it = actor.killed_for != "stop" and actor.killed_lease in (0, held.batch.lease)
     return of_it and _begun(held, input_)
 
@@ -197,7 +198,7 @@ def _begun(held: BatchState, input_: i.ActorDied) -> bool:
 
 
 def _vacated(view: View, kind: KindState, slot: Slot, actor: ActorState, now: float) -> None:
-    """Say whether a kind is still served, and give back what waits for nobody."""
+    """Report whether a kind is still served; give back batches that no actor will take."""
     view.start_at = min(view.start_at, slot.start_at)
     served = any(view.ready_actors(kind))
     hopeful = any(s.actor is not None and s.n_deaths == 0 for s in kind.slots)
@@ -216,7 +217,7 @@ def _give_up_spare(view: View, kind: KindState, now: float) -> None:
 
 
 def _cause(view: View, actor: ActorState, error: ErrorInfo) -> ErrorInfo:
-    """Name our own reason for killing an actor rather than the signal that did it."""
+    """Replace the signal that ended an actor by our own reason for killing it."""
     if actor.killed_for != "timeout":
         return error
     policy = view.kinds[actor.kind].policy

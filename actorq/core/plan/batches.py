@@ -1,4 +1,4 @@
-"""The way of a batch: claimed, sent, answered, written. Part of `actorq.core.plan`.
+"""The path of a batch: claimed, sent, answered, written. Part of `actorq.core.plan`.
 
 where it is          what moves it on                          where to
 claims in flight     Claimed                                   spare
@@ -39,11 +39,11 @@ from actorq.core.plan.effects import (
 from actorq.core.plan.view import PIPE_DEPTH, KindState, View
 
 SOON_S = 0.05
-"""A job that returns to run this soon may lie behind claims that began while it was written."""
+"""A job that returns to run within this time may lie behind claims that began during the write."""
 
 
 def claimed(view: View, input_: i.Claimed, now: float) -> None:
-    """Take in what a claim brought."""
+    """Process the reply to a claim."""
     claim, _ = view.claims.pop(input_.lease)
     lane, reply = view.lanes[input_.lane], input_.reply
     view.kinds[lane.kind].claim_ended(claim.n_batches)
@@ -106,7 +106,7 @@ def _look_again(view: View, lane: Lane, claim: Claim, input_: i.Claimed, now: fl
 
 
 def _cut(view: View, kind: KindState, claim: Claim, n: int) -> Cut:
-    """Say why a batch ends where it ends."""
+    """Return why a batch has no more jobs."""
     if claim.suspect:
         return "suspects"
     if n >= claim.limit:
@@ -119,7 +119,7 @@ def _cut(view: View, kind: KindState, claim: Claim, n: int) -> Cut:
 
 
 def dispatch(view: View, now: float) -> None:
-    """Send waiting batches to actors that have room, the idlest first."""
+    """Send waiting batches to actors that have room, those with the least work first."""
     for kind in view.kinds.values():
         while kind.spare:
             actor = min(view.ready_actors(kind), key=lambda a: len(a.held), default=None)
@@ -142,14 +142,14 @@ def _send(view: View, kind: KindState, actor: ActorState, held: BatchState, now:
 
 
 def dismiss(view: View, actor: ActorState, reason: str) -> None:
-    """Have an actor leave once it has answered what it was sent."""
+    """Let an actor leave once it has answered what it was sent."""
     actor.leave()
     view.do(StopActor(actor.id))
     view.emit(event.ActorRetired(actor.kind, actor.index, reason))
 
 
 def outcomes(view: View, input_: i.Outcomes, now: float) -> None:
-    """Take in outcomes of one batch; a duplicate or foreign one is the actor's fault."""
+    """Process outcomes of one batch; a duplicate or foreign outcome is the actor's fault."""
     actor, held = answering(view, input_.actor, input_.lease)
     if actor is None or held is None:
         return
@@ -171,7 +171,7 @@ def outcomes(view: View, input_: i.Outcomes, now: float) -> None:
 
 
 def _row(view: View, kind: KindState, held: BatchState, v: Verdict) -> Row:
-    """Return what is to be written of a job that is not just done."""
+    """Return what is to be written for a job that is not a plain completion."""
     u = view.random.random() if v.what in ("error", "retry") else 0.0
     id_, counts = held.batch.ids[v.pos], held.counts(v.pos)
     if v.what == "error" and v.error is not None and is_excused(view, v.error):
@@ -180,11 +180,11 @@ def _row(view: View, kind: KindState, held: BatchState, v: Verdict) -> Row:
 
 
 def is_excused(view: View, error: ErrorInfo) -> bool:
-    """Tell whether a failure may be the stop's doing that is under way: nobody pays for it.
+    """Tell whether the stop in progress may have caused a failure, so that nobody pays for it.
 
-    Whoever stops a supervisor may signal every process, as service managers do: those that
-    handlers have started die of it. That time was up is no such thing, nor that an actor died: it
-    does not heed those signals.
+    Whoever stops a supervisor may signal every process, as service managers do, and processes
+    that handlers have started die of it. A time limit is no such failure, nor is the death of an
+    actor, which ignores those signals.
     """
     return view.phase != "running" and error.cause != "timeout"
 
@@ -196,7 +196,7 @@ def _acceptable(held: BatchState, positions: list[int]) -> bool:
 
 
 def _protocol_error(view: View, actor: ActorState, held: BatchState) -> None:
-    """Kill an actor that answers for a job twice, or for one that it was not given."""
+    """Kill an actor that answered for a job twice, or for a job that it was not given."""
     view.emit(event.ProtocolBroken(held.kind, actor.index, held.batch.lease))
     if not actor.killed_for:
         view.do(KillActor(actor.id))
@@ -204,7 +204,7 @@ def _protocol_error(view: View, actor: ActorState, held: BatchState) -> None:
 
 
 def answering(view: View, actor_id: int, lease: int) -> tuple[ActorState | None, BatchState | None]:
-    """Return the actor and the batch that it answers for; None for what is not to be heard."""
+    """Return the actor and the batch that an answer is about; None if it is to be ignored."""
     actor = view.actors.get(actor_id)
     if actor is None or actor.killed_for == "protocol":
         return None, None
@@ -212,7 +212,7 @@ def answering(view: View, actor_id: int, lease: int) -> tuple[ActorState | None,
 
 
 def finish(view: View, actor: ActorState, held: BatchState, now: float) -> None:
-    """Note that an actor has answered for every job of a batch: it has room again."""
+    """Record that an actor has answered for every job of a batch: it has room again."""
     held.answered()
     actor.answered(held, now)
     kind = view.kinds[actor.kind]
@@ -223,7 +223,7 @@ def finish(view: View, actor: ActorState, held: BatchState, now: float) -> None:
 
 
 def returned(view: View, input_: i.Returned, now: float) -> None:
-    """Give a recalled batch back to the queue, uncharged; or to who follows its actor."""
+    """Return a recalled batch to the queue, uncharged; or keep it for its actor's successor."""
     actor, held = answering(view, input_.actor, input_.lease)
     if actor is None or held is None:
         return
@@ -237,19 +237,19 @@ def returned(view: View, input_: i.Returned, now: float) -> None:
 
 
 def wait_again(kind: KindState, held: BatchState) -> None:
-    """Let a batch that its actor had not begun wait for another, in the order of claims."""
+    """Let a batch that its actor had not begun wait for another actor, in the order of claims."""
     held.wait_again()
     kind.wait_again(held)
 
 
 def give_back(view: View, held: BatchState, now: float) -> None:
-    """Return every job that has no outcome, uncharged and where it came from."""
+    """Return every job that has no outcome, uncharged and to where it came from."""
     suspect, ids = held.batch.suspect, held.batch.ids
     held.close([settle.returned(ids[p], held.counts(p), suspect) for p in held.left()], now)
 
 
 def write(view: View, now: float) -> None:
-    """Settle finished batches at once, streamed outcomes of others after a while."""
+    """Settle finished batches at once, streamed outcomes of the others after a while."""
     for held in view.held.values():
         if held.writing:
             continue
@@ -258,9 +258,9 @@ def write(view: View, now: float) -> None:
 
 
 def _is_time(view: View, held: BatchState, now: float) -> bool:
-    """Tell whether to write what has come of a batch that still runs.
+    """Tell whether to write the outcomes at hand of a batch that still runs.
 
-    Jobs that run at once end at all times, and each has somebody who waits for it alone.
+    Jobs that run concurrently end at different times, and somebody may wait for each of them.
     """
     at_once = view.kinds[held.kind].policy.concurrency is not None
     return at_once or now >= held.since + view.settings.part_settle_s
@@ -295,7 +295,7 @@ def open_bits(n: int, told: set[int]) -> bytes:
 
 
 def settled(view: View, input_: i.Settled, now: float) -> None:
-    """Take in what was committed: publish it, make room, look for what came back."""
+    """Process a commit: publish its outcomes, make room, look for jobs that came back."""
     for settlement in input_.settlements:
         held = view.held.get(settlement.lease)
         if held is None:
@@ -323,9 +323,9 @@ def _release(view: View, held: BatchState, now: float) -> None:
 
 
 def lost(view: View, held: BatchState, now: float) -> None:
-    """Forget a batch that was taken away: what its jobs do now is another's business.
+    """Forget a batch that was taken away: another supervisor is responsible for its jobs now.
 
-    Its actor goes on undisturbed; nothing that it says about this batch is written.
+    Its actor continues undisturbed, but nothing that it says about this batch is written.
     """
     view.emit(event.LeaseLost(held.kind, held.batch.lease, held.unwritten))
     kind = view.kinds[held.kind]

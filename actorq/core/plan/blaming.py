@@ -1,6 +1,6 @@
-"""Who pays for a batch that raised or died: what blame and quarantine say, put into rows.
+"""Who pays for a batch that raised or died: the verdicts of blame and quarantine, made into rows.
 
-Part of `actorq.core.plan`. The states of a kind and of its suspects stand in
+Part of `actorq.core.plan`. The states of a kind and of its suspects are described in
 `actorq.core.blame.quarantine`.
 """
 
@@ -23,7 +23,7 @@ from actorq.core.plan.batches import answering, finish, give_back, is_excused
 from actorq.core.plan.view import KindState, View
 
 MOST_WAITING = 2 * ALIKE
-"""Verdicts that may wait at once: so many jobs that fail, each in its own way, pay for it."""
+"""How many verdicts may wait at once: so many jobs, each failing in its own way, will pay."""
 
 
 def failed(view: View, input_: i.HandlerFailed, now: float) -> None:
@@ -36,7 +36,7 @@ def failed(view: View, input_: i.HandlerFailed, now: float) -> None:
 
 
 class Failure(NamedTuple):
-    """Say what has happened to a batch in an actor, and when."""
+    """What has happened to a batch in an actor, and when."""
 
     kind: KindState
     actor: ActorState
@@ -47,7 +47,7 @@ class Failure(NamedTuple):
 
     @property
     def like(self) -> str:
-        """Return what another failure must share to count as the same."""
+        """Return what another failure must share to count as the same failure."""
         return likeness(self.error)
 
 
@@ -64,9 +64,9 @@ def charge(
 ) -> bool:
     """Give every job that has no outcome its share of the blame for a failed batch.
 
-    `certain` says that the one begun job is the culprit even where the time was up. Tells whether
-    the next start of an actor need not be put off: one job was named, its batch ran apart from
-    healthy ones, or the kind rests, which sets the pace.
+    `certain` says that the one job which had begun is the culprit, even if the time was up.
+    Return whether the next actor may start without delay: a single job was blamed, its batch ran
+    apart from healthy ones, or the kind rests, which sets the pace.
     """
     batch = held.batch
     if not crashed and is_excused(view, error):
@@ -88,7 +88,7 @@ def charge(
     if not held.verdict_waits:
         give_back(view, held, now)
     elif held.rows or held.done:
-        held.hurry()  # the others need not wait
+        held.hurry()  # the other jobs need not wait
     return bool(batch.suspect or verdict.charged or spared)
 
 
@@ -101,7 +101,7 @@ def _tell(
 
 
 def _ran_once(failure: Failure, begun: list[int]) -> bool:
-    """Tell whether to run these jobs again would be an attempt that none of them has."""
+    """Tell whether running these jobs again would exceed the single attempt that each has."""
     policy, held = failure.kind.policy, failure.held
     return bool(begun) and all(settle.attempts(held.counts(p), policy) == 1 for p in begun)
 
@@ -110,7 +110,7 @@ def _ran_once(failure: Failure, begun: list[int]) -> bool:
 
 
 def _is_spared(view: View, failure: Failure, verdict: Blame) -> bool:
-    """Tell whether no job is to blame: the kind rests already, or its actor is what is broken."""
+    """Tell whether no job is to blame: the kind rests already, or the actor itself is broken."""
     quarantine, held, actor = failure.kind.quarantine, failure.held, failure.actor
     if quarantine.state and held.claimed_at < quarantine.rest_until:
         return True  # it began before the rest
@@ -127,17 +127,17 @@ def _is_spared(view: View, failure: Failure, verdict: Blame) -> bool:
 
 
 def _renew(view: View, failure: Failure) -> None:
-    """Have a fresh process in place of one that is broken; nobody is to blame for its failures."""
+    """Replace a broken process by a fresh one; nobody is to blame for its failures."""
     view.renew.add(failure.actor.id)
     mine = [w for w in failure.kind.quarantine.waiting if w.actor == failure.actor.id]
     _excuse(view, failure.kind, mine, failure.at)
 
 
 def _is_of_its_process(view: View, failure: Failure) -> bool:
-    """Tell whether all that fails alike does so in one process, which has worked before.
+    """Tell whether all failures that are alike are in one process, which has worked before.
 
-    Others may be in the middle of their batches, so that nothing has passed meanwhile. A fresh
-    process that fails alike again has never worked: then it is the kind.
+    Nothing may have passed in other processes meanwhile, as they can be in the middle of their
+    batches. A fresh process that fails alike again has never worked: then it is the kind.
     """
     actor, kind = failure.actor, failure.kind
     alike = [w for w in kind.quarantine.waiting if likeness(w.error) == failure.like]
@@ -150,7 +150,7 @@ def _is_of_its_process(view: View, failure: Failure) -> bool:
 
 
 def _tried_in_vain(view: View, failure: Failure) -> None:
-    """Let a kind rest longer, for the job that was tried has failed like those before."""
+    """Let a kind rest longer, because the job that was tried failed like those before."""
     kind, held = failure.kind, failure.held
     (p,) = held.left()
     again = held.batch.ids[p] in kind.quarantine.asked
@@ -162,9 +162,9 @@ def _tried_in_vain(view: View, failure: Failure) -> None:
 
 
 def _put_behind(kind: KindState, held: BatchState, p: int, rest_s: float) -> None:
-    """Return a job uncharged, behind the others: another one is to be tried after the rest.
+    """Return a job uncharged, behind the others, so that another one is tried after the rest.
 
-    One that was charged before goes on running alone.
+    A job that was charged before continues to run alone.
     """
     id_, counts = held.batch.ids[p], held.counts(p)
     kind.quarantine.blame_behind(id_)
@@ -175,7 +175,7 @@ def _put_behind(kind: KindState, held: BatchState, p: int, rest_s: float) -> Non
 
 
 def let_rest(view: View, kind: KindState, error: ErrorInfo, now: float) -> float:
-    """Let a kind rest because of this error, and charge nobody; returns for how many seconds."""
+    """Let a kind rest because of this error, charging nobody; return for how many seconds."""
     rest_s = kind.quarantine.rest(error, now)
     view.troubled.add(kind.name)
     view.emit(event.KindResting(kind.name, rest_s, f"{error.type}: {error.message}"))
@@ -199,9 +199,9 @@ def _suspect(view: View, failure: Failure, positions: tuple[int, ...]) -> None:
 
 
 def _hear(view: View, failure: Failure, position: int, begun: list[int]) -> None:
-    """Learn from a job that failed alone, and how that is known, before it is spoken against."""
+    """Learn from a job that failed alone: first from what passed before it, then from itself."""
     held = failure.held
-    if begun and position > 0:  # one after the other: those before it have passed
+    if begun and position > 0:  # jobs run one after the other: those before it have passed
         learning.works(view, failure.actor, held, failure.at)
     if held.batch.n > 1 and begun and not held.one_by_one:
         failure.kind.quarantine.cost.marked()
@@ -209,7 +209,7 @@ def _hear(view: View, failure: Failure, position: int, begun: list[int]) -> None
 
 
 def _speak_against(view: View, failure: Failure, position: int) -> None:
-    """Take a job that failed alone as evidence: against itself, or against its kind."""
+    """Use a job that failed alone as evidence: against itself, or against its kind."""
     kind, held, waiting = failure.kind, failure.held, _waiting(failure, position)
     quarantine = kind.quarantine
     quarantine.failed(held.batch.suspect, held.batch.n)
@@ -256,7 +256,7 @@ def proceed(view: View, now: float) -> None:
 
 
 def _decide(view: View, kind: KindState, now: float) -> None:
-    """Let those pay whose actor has passed something since, or who are the last to be asked."""
+    """Charge jobs whose actor has passed something since, or that are the last to be tested."""
     quarantine = kind.quarantine
     if view.phase == "running" and not kind.available:
         _excuse(view, kind, quarantine.waiting, now)
@@ -266,14 +266,14 @@ def _decide(view: View, kind: KindState, now: float) -> None:
 
 
 def _others(view: View, kind: KindState, now: float) -> bool:
-    """Tell whether there is anybody else to be asked."""
+    """Tell whether any other job is left to test."""
     if view.astir(kind) or view.agenda.of_kind(kind.name).wanted:
         return True
     return view.agenda.is_due(kind.name)
 
 
 def _is_proven(view: View, kind: KindState, waiting: Waiting) -> bool:
-    """Tell whether something passed since, in the same process if that still lives."""
+    """Tell whether something has passed since, in the same process if that still lives."""
     actor = view.actors.get(waiting.actor)
     return (actor or kind.quarantine).passed_at > waiting.at
 
@@ -285,9 +285,9 @@ def _pay(view: View, kind: KindState, due: Iterable[Waiting], now: float) -> Non
 
 
 def _excuse(view: View, kind: KindState, due: Iterable[Waiting], now: float) -> None:
-    """Return jobs whose verdict has waited to the fresh ones, uncharged.
+    """Return jobs whose verdict has waited to the fresh jobs, uncharged.
 
-    One that was charged before goes on running alone.
+    A job that was charged before continues to run alone.
     """
     for waiting, held in _end_waiting(view, kind, due, now):
         kind.quarantine.cost.mistook()
@@ -299,7 +299,7 @@ def _excuse(view: View, kind: KindState, due: Iterable[Waiting], now: float) -> 
 def _end_waiting(
     view: View, kind: KindState, due: Iterable[Waiting], now: float
 ) -> list[tuple[Waiting, BatchState]]:
-    """Return whose verdicts are given now, but for those whose lease was lost meanwhile."""
+    """Return those whose verdict is given now, except jobs whose lease was lost meanwhile."""
     ended = kind.quarantine.judge(due)
     found = [(w, view.held[w.lease]) for w in ended if w.lease in view.held]
     for waiting, held in found:
@@ -311,7 +311,7 @@ def _end_waiting(
 
 
 def _back(held: BatchState, positions: Iterable[int], group: int) -> None:
-    """Return jobs uncharged: into a quarantine group, or to the fresh ones."""
+    """Return jobs uncharged: to a quarantine group, or to the fresh jobs."""
     for p in positions:
         held.back(p, settle.returned(held.batch.ids[p], held.counts(p), group))
 

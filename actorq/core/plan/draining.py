@@ -1,8 +1,9 @@
-"""Draining: when nothing is left to wait for, and what is left then. Part of `actorq.core.plan`.
+"""Draining: when there is nothing left to wait for, and what is left then. Part of `core.plan`.
 
-A drain waits for what is due. It does not wait for a kind that cannot start after three tries,
-nor for one that rests for the third time; what is due of these is left. Until all is final, a
-drain also waits for rests, for jobs due later and for other supervisors, up to its limit.
+A drain waits for jobs that are due. It does not wait for a kind that cannot start after three
+tries, nor for one that rests for the third time; the due jobs of these kinds are left. A drain
+until everything is final also waits, up to its time limit, for rests, for jobs due later and for
+other supervisors.
 """
 
 from __future__ import annotations
@@ -24,20 +25,20 @@ START_TRIES = 3
 """How often each actor of a kind may fail to start: the second try comes 1 s later, then 2 s."""
 
 REST_TRIES = 3
-"""With which rest in a row a kind is given up: two, of 1 s and 2 s, were waited for then."""
+"""A kind is given up at this rest in a row; two rests, of 1 s and 2 s, were waited for by then."""
 
 DEATH_S = 1.5
-"""How long a drain that begins waits for leases to end: one of a supervisor that has just died is
-given back within a second on the same host. Others' it leaves to them."""
+"""How long a drain waits at its beginning for leases to end: the jobs of a supervisor that has just
+died on the same host are given back within a second. Other leases are left to their owners."""
 
 STOPPED = "it was stopped"
 
 RECOUNT_S = 1.0
-"""How often to count what is left where other supervisors hold jobs: nobody tells of these."""
+"""How often to count again while other supervisors hold jobs, since nothing tells of their end."""
 
 
 def trouble(kind: KindState, now: float) -> str:
-    """Return what keeps a kind's jobs from being claimed, if anything does."""
+    """Return what keeps a kind's jobs from being claimed; empty if nothing does."""
     if kind.available is False:
         return "could not start"
     return "rests" if now < kind.quarantine.rest_until else ""
@@ -59,8 +60,8 @@ def limit_at(view: View) -> float:
 def is_over(view: View, now: float) -> bool:
     """Tell whether everything is written and there is nothing more to wait for.
 
-    The claims have to say so, then the due query asked after them, which alone sees suspects,
-    and then the count of what is left.
+    First the claims must find nothing; then the due query, asked after them, which alone sees
+    suspects; and then the count of what is left.
     """
     if view.held or view.claims:
         return False
@@ -85,7 +86,7 @@ def _waited(view: View, now: float) -> set[str]:
 
 
 def _worth_waiting(view: View, left: list[Left], waited: set[str], now: float) -> bool:
-    """Tell whether some of what is left will still come to its end here; look for it then."""
+    """Tell whether this supervisor will still finish some of what is left; then look for it."""
     here = [found for found in left if view.lanes[found.lane].kind in waited]
     lane = next((view.lanes[found.lane] for found in here if found.n_due), None)
     if lane is not None:
@@ -99,7 +100,7 @@ def _worth_waiting(view: View, left: list[Left], waited: set[str], now: float) -
 
 
 def _hopeful(view: View, found: Left, now: float) -> bool:
-    """Tell whether jobs that cannot be claimed yet can be soon, or are being run elsewhere."""
+    """Tell whether jobs that cannot be claimed yet can be soon, or are running elsewhere."""
     if found.orphaned or (found.n_held and now < view.began_at + DEATH_S):
         return True
     if not view.settings.until_final:
@@ -114,7 +115,7 @@ def some_come_late(view: View) -> bool:
 
 
 def count(view: View, now: float) -> None:
-    """Ask how many jobs are left in each lane, and under leases, which are others' by now."""
+    """Ask how many jobs are left in each lane, and under leases, which others hold by now."""
     if view.left_asked:
         return
     view.left_no += 1
@@ -123,24 +124,24 @@ def count(view: View, now: float) -> None:
 
 
 def left_known(view: View, input_: i.LeftKnown, now: float) -> None:
-    """Take in what is left, unless something has happened since it was asked."""
+    """Store the count of what is left, unless something has happened since it was asked for."""
     if input_.no == view.left_no and view.left_asked:
         view.left_asked = False
         view.left = input_.left
 
 
 def left_lost(view: View, input_: i.LeftLost, now: float) -> None:
-    """Do without the count; a drain that goes on asks again later."""
+    """Go on without the count; a drain that continues asks again later."""
     if input_.no == view.left_no:
         view.left_asked = False
 
 
 def flush(view: View, now: float) -> None:
-    """Let jobs go that wait for others to join them, once no others can come any more.
+    """Claim jobs that wait for others to join their batch, once no others can come any more.
 
-    Others come from handlers that run, and from jobs that could be claimed, now or once their kind
-    has started or rested. Of several lanes whose jobs wait only the first goes: its handler may
-    enqueue into the others.
+    Others come from running handlers, and from jobs that can be claimed, now or once their kind
+    has started or rested. Of several lanes whose jobs wait, only the first is let go: its handler
+    may enqueue into the others.
     """
     if view.held or view.claims:
         return
@@ -166,7 +167,7 @@ def _first_to_go(view: View, now: float) -> Lane | None:
 
 
 def ended(view: View) -> event.RunEnded:
-    """Say what was run, and of a drain what is left and why."""
+    """Return what was run, and for a drain what is left and why."""
     sums, left = total(view), view.left or []
     due: dict[str, int] = {}
     for found in left:
@@ -186,7 +187,7 @@ def ended(view: View) -> event.RunEnded:
 
 
 def fell_short(view: View) -> bool:
-    """Tell whether something was not done that was asked for: the exit code is 1 then."""
+    """Tell whether something that was asked for was not done: then the exit code is 1."""
     cut = view.impatient and view.n_cut > 0
     if cut or not view.settings.drain:
         return cut

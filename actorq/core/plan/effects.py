@@ -10,17 +10,17 @@ from actorq.core.store_values import DueAsk, ReadyPosition
 
 
 class Effect(msgspec.Struct, frozen=True):
-    """Be the parent of every effect."""
+    """The base class of all effects."""
 
 
 class Claim(Effect, frozen=True):
-    """Claim up to `limit` jobs of a lane under the lease number given.
+    """A claim of up to `limit` jobs of a lane, under the given lease number.
 
-    Several batches of so many jobs may be claimed at once. Each has a lease of its own: the others
-    are numbered from the first on.
-    `after` is a claim of the same lane that is not answered yet, or 0: begin behind its last row.
-    `one_by_one` and `free` say what is to become of the batch: each job runs in a call of its own,
-    or none runs and all return to the fresh jobs.
+    Several batches of that size may be claimed at once. Each has a lease of its own; their numbers
+    follow the first one's.
+    `after` is an earlier claim of the same lane that is not answered yet, behind whose last row
+    this one begins; or 0. `one_by_one` and `free` say what becomes of the batch: each job runs in
+    a call of its own, or none runs and all become fresh jobs again.
     """
 
     lane: int
@@ -51,32 +51,29 @@ class Claim(Effect, frozen=True):
 
 
 class AskDue(Effect, frozen=True):
-    """Ask which lanes have something due, and when the next will be."""
+    """The question which lanes have something due, and when the next job will be due."""
 
     asks: list[DueAsk]
 
 
 class AskLeft(Effect, frozen=True):
-    """Count what is left of these lanes; `no` comes back with the answer."""
+    """A count of what is left in these lanes; `no` comes back with the answer."""
 
     no: int
     lanes: list[int]
 
 
 class GiveBack(Effect, frozen=True):
-    """Return the jobs of leases that this supervisor does not hold, uncharged.
-
-    There may be several, which follow one another.
-    """
+    """The uncharged return of the jobs of consecutive leases that this supervisor does not hold."""
 
     lease: int
     n_leases: int = 1
 
 
 class Send(Effect, frozen=True):
-    """Send a batch to an actor; `cut` says why it was cut where it was.
+    """A batch for an actor; `cut` says why it has no more jobs.
 
-    `one_by_one` asks for a call of the handler for each job, marked while it runs.
+    With `one_by_one` the handler is called for each job, which is marked while it runs.
     """
 
     actor: int
@@ -86,14 +83,14 @@ class Send(Effect, frozen=True):
 
 
 class Recall(Effect, frozen=True):
-    """Ask an actor to hand a batch back unless it has begun it."""
+    """A request to an actor to hand a batch back unless it has begun it."""
 
     actor: int
     lease: int
 
 
 class CancelJob(Effect, frozen=True):
-    """Tell an actor that the job at this position of its batch is to be cancelled."""
+    """Notice to an actor that the job at this position of its batch is to be cancelled."""
 
     actor: int
     lease: int
@@ -101,7 +98,7 @@ class CancelJob(Effect, frozen=True):
 
 
 class Spawn(Effect, frozen=True):
-    """Start an actor process; `actor` is the number all later inputs name it by."""
+    """The start of an actor process; all later inputs name it by the number `actor`."""
 
     actor: int
     kind: str
@@ -109,35 +106,35 @@ class Spawn(Effect, frozen=True):
 
 
 class StopActor(Effect, frozen=True):
-    """Ask an idle actor to tear down and leave."""
+    """A request to an idle actor to tear down and leave."""
 
     actor: int
 
 
 class KillActor(Effect, frozen=True):
-    """Kill an actor's process group."""
+    """The killing of an actor's process group."""
 
     actor: int
 
 
 class Settle(Effect, frozen=True):
-    """Write a settlement; `Settled` follows when the commit is known."""
+    """A settlement to be written; `Settled` follows when its commit is known."""
 
     settlement: Settlement
 
 
 class Hunger(Effect, frozen=True):
-    """Declare which lanes want to be notified, and which no longer do."""
+    """A change of which lanes want to be notified, and which no longer do."""
 
     on: frozenset[int]
     off: frozenset[int]
 
 
 class Emit(Effect, frozen=True):
-    """Publish an event."""
+    """An event to be published."""
 
     event: Event
 
 
 class Finish(Effect, frozen=True):
-    """End the loop: everything is settled, or nothing more can be."""
+    """The end of the loop: everything is settled, or nothing more can be."""

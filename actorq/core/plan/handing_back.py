@@ -1,4 +1,4 @@
-"""Batches that a handler hands back: for a fresh process, or for a rest. Part of core.plan."""
+"""Batches that a handler hands back: for a fresh process, or for a rest. Part of `core.plan`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from actorq.core.plan import inputs as i
 from actorq.core.plan.view import KindState, View
 
 MAX_RESTARTS = 3
-"""How often a job may have its process replaced before that is taken for a failure of its own."""
+"""How many fresh processes a job may ask for; the next request counts as a failure of the job."""
 
 
 def handed_back(view: View, input_: i.HandedBack, now: float) -> None:
@@ -35,9 +35,9 @@ def handed_back(view: View, input_: i.HandedBack, now: float) -> None:
 def _restart(
     view: View, actor: ActorState, held: BatchState, begun: list[int], error: ErrorInfo, now: float
 ) -> None:
-    """Return a batch and replace its actor; if it has asked for that too often, blame it.
+    """Return a batch and replace its actor; blame the batch if it has asked for that too often.
 
-    Then it had fresh processes enough: there is nothing wrong with this one.
+    By then it has had enough fresh processes, so this process is not at fault.
     """
     kind, left = view.kinds[held.kind], held.left()
     if _times_asked(kind, [held.batch.ids[p] for p in begun or left]) > MAX_RESTARTS:

@@ -9,14 +9,14 @@ from actorq.core.store_values import ClaimReply, Due, Left
 
 
 class Input(msgspec.Struct, frozen=True):
-    """Be the parent of every input."""
+    """The base class of all inputs."""
 
 
 class Tick(Input, frozen=True):
-    """Time has passed; `taken` is the lease of the batch each actor has last begun.
+    """Time has passed; `taken` is the lease of the batch that each actor has begun last.
 
-    `running` are the positions that an actor has marked as begun, for kinds that limit them and
-    for batches that run one by one.
+    `running` holds the positions that an actor has marked as begun, for kinds with a time limit
+    per job and for batches that run one by one.
     """
 
     taken: dict[int, int] = {}
@@ -24,7 +24,7 @@ class Tick(Input, frozen=True):
 
 
 class Claimed(Input, frozen=True):
-    """A claim was answered. `took_s` is what the statement took."""
+    """A claim was answered; the statement took `took_s`."""
 
     lane: int
     lease: int
@@ -35,7 +35,7 @@ class Claimed(Input, frozen=True):
 class ClaimLost(Input, frozen=True):
     """A claim has no known answer: its lease may or may not exist.
 
-    `too_much` says that the database refused it for what it would have had to bring.
+    `too_much` says that the database refused it because its result would have been too large.
     """
 
     lane: int
@@ -51,26 +51,26 @@ class DueKnown(Input, frozen=True):
 
 
 class DueLost(Input, frozen=True):
-    """The due query has no answer."""
+    """The due query was not answered."""
 
 
 class LeftKnown(Input, frozen=True):
-    """What is left was counted, as the question of this number had asked."""
+    """What is left was counted, in answer to the question with this number."""
 
     no: int
     left: list[Left]
 
 
 class LeftLost(Input, frozen=True):
-    """The question of this number has no answer."""
+    """The question with this number was not answered."""
 
     no: int
 
 
 class Answer(Input, frozen=True, array_like=True, forbid_unknown_fields=True, tag=True):
-    """What an actor says of itself or of a batch; it travels as it stands here.
+    """What an actor says of itself or of a batch; it crosses the pipe in this form.
 
-    Numbers of actors are the plan's own, and a batch is known by its lease on its whole way.
+    Actors have the plan's own numbers, and a batch is known by its lease all the way.
     """
 
     actor: int
@@ -81,13 +81,13 @@ class Ready(Answer, frozen=True):
 
 
 class BootFailed(Answer, frozen=True):
-    """An actor could not import or set up its handler; it will exit."""
+    """An actor could not import or set up its handler, and will exit."""
 
     error: ErrorInfo
 
 
 class Outcomes(Answer, frozen=True):
-    """Outcomes of jobs of one batch; with `last`, every job not named in any is done."""
+    """Outcomes of jobs of one batch; with `last`, every job not named in any is completed."""
 
     lease: int
     done: list[Position] = []
@@ -106,8 +106,8 @@ class HandlerFailed(Answer, frozen=True):
 class HandedBack(Answer, frozen=True):
     """The handler gave back the jobs that have no outcome.
 
-    It wants the kind to rest for `rest_s` seconds, or with None a fresh process; `begun` are
-    the marked jobs.
+    It wants the kind to rest for `rest_s` seconds or, if that is None, a fresh process. `begun`
+    are the marked jobs.
     """
 
     lease: int
@@ -117,7 +117,7 @@ class HandedBack(Answer, frozen=True):
 
 
 class Grown(Answer, frozen=True):
-    """An actor has, after a batch, more memory resident than its kind allows."""
+    """After a batch, an actor has more resident memory than its kind allows."""
 
     rss: int
 
@@ -129,7 +129,7 @@ class Returned(Answer, frozen=True):
 
 
 class ActorDied(Input, frozen=True):
-    """An actor's process group is gone, and every answer it had given has been delivered.
+    """An actor's process group is gone, and all its answers have been delivered.
 
     `taken` is the lease of the batch that it had begun and not answered, 0 for none.
     """
@@ -143,9 +143,9 @@ class ActorDied(Input, frozen=True):
 class Settled(Input, frozen=True):
     """A settle is known to have committed, for all its jobs.
 
-    `applied` are the leases whose fence matched: what was sent for any other is void. `seqs`
-    has the sequence number of each lease that is still open; `refused` are jobs that failed
-    because the database takes no other outcome of theirs.
+    `applied` are the leases whose fence matched; what was sent for any other lease is void.
+    `seqs` holds the sequence number of each lease that is still open. `refused` are jobs that
+    failed because the database takes no other outcome of theirs.
     """
 
     settlements: list[Settlement]
@@ -160,7 +160,7 @@ class Woken(Input, frozen=True):
     lane: int
     n: int = 1
     behind: bool = False  # jobs were given back: they may lie behind the frontier
-    mine: bool = True  # this supervisor is to take them; others only see to it that somebody has
+    mine: bool = True  # this supervisor is to take them; others only check that somebody has
 
 
 class Listening(Input, frozen=True):
@@ -170,18 +170,18 @@ class Listening(Input, frozen=True):
 
 
 class CancelAsked(Input, frozen=True):
-    """Somebody wants a job cancelled that is under this lease."""
+    """Somebody wants to cancel a job that is under this lease."""
 
     lease: int
     job: int
 
 
 class Beaten(Input, frozen=True):
-    """The heartbeat came back: the leases the database has for this node, asked at `asked_at`."""
+    """A heartbeat was answered: the leases that the database listed for this node at `asked_at`."""
 
     leases: frozenset[int]
     asked_at: float
 
 
 class StopAsked(Input, frozen=True):
-    """Somebody asked to stop; asked again, a phase is skipped."""
+    """Somebody asked for a stop; each further request skips a phase."""

@@ -1,4 +1,4 @@
-"""What is learned from batches that pass, and who is set free by that. Part of `core.plan`."""
+"""What is learned from batches that pass, and who is set free by it. Part of `core.plan`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from actorq.core.plan.view import KindState, View
 
 
 def works(view: View, actor: ActorState, held: BatchState, now: float) -> None:
-    """Learn that some of a batch's jobs have passed while it still runs, or before it failed."""
+    """Record that some jobs of a batch have passed while it still runs, or before it failed."""
     actor.passed(now)
     view.kinds[held.kind].quarantine.works(now)
 
 
 def passed(view: View, actor: ActorState, held: BatchState, now: float) -> None:
-    """Learn from a batch whose jobs all have their outcome."""
+    """Record that all jobs of a batch have their outcome."""
     quarantine, batch = view.kinds[held.kind].quarantine, held.batch
     took_s = now - max(held.sent_at, actor.free_at)
     quarantine.cost.ran(batch.n, took_s, one_by_one=held.one_by_one)
@@ -28,7 +28,7 @@ def passed(view: View, actor: ActorState, held: BatchState, now: float) -> None:
 def set_free(view: View, held: BatchState, now: float) -> None:
     """Return suspects that nothing speaks against any more to the fresh jobs.
 
-    One that was charged before goes on running alone.
+    A job that was charged before continues to run alone.
     """
     rows = []
     for p, id_ in enumerate(held.batch.ids):
@@ -39,6 +39,6 @@ def set_free(view: View, held: BatchState, now: float) -> None:
 
 
 def forget_restarts(kind: KindState, held: BatchState, positions: list[int], last: bool) -> None:
-    """Forget what jobs have asked for that have their outcome."""
+    """Forget how often jobs that have their outcome asked for a fresh process."""
     told = range(held.batch.n) if last else positions
     kind.forget_restarts(held.batch.ids[p] for p in told)

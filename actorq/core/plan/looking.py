@@ -12,44 +12,46 @@ from actorq.core.lanes import fair
 from actorq.core.lanes.lane import Lane
 from actorq.core.plan import draining
 from actorq.core.plan import inputs as i
-from actorq.core.plan.effects import AskDue, Claim, GiveBack
-from actorq.core.plan.hunger import declare_hunger
+from actorq.core.plan.effects import AskDue, Claim, GiveBack, Hunger
 from actorq.core.plan.room import room
 from actorq.core.plan.view import KindState, Question, View
 from actorq.core.store_values import DueAsk, ReadyPosition
 
 CLAIMS_IN_FLIGHT = 2
-"""One runs in the database, the next waits beside it: the claimer's connection never does."""
+"""One claim runs while the next is queued, so the claimer's connection is never idle."""
 
 BUSY_DUE_S = 1.0
-"""How often a supervisor with enough to do asks for suspects and for lanes it neglects."""
+"""How often a supervisor with enough to do asks for suspects and for lanes that it neglects."""
 
 QUIET_DUE_S = 1.0
-"""How often to ask at least, while notifications are to tell of what comes and nothing does: one
-may be lost, and twenty idle supervisors that ask ten times a second are a load."""
+"""The least frequency of the due query while notifications are enabled and none arrive. One may be
+lost, so it must be asked; but twenty idle supervisors that ask ten times a second are a load."""
 
 OTHERS_LOOK = 0.2, 1.0
-"""In which part of `poll_s` to see whether those have taken the jobs who were told to: spread, or
-all others would ask at once."""
+"""When to check whether the supervisor that was notified has taken the jobs, as shares of `poll_s`.
+The time is drawn from this range, so that the other supervisors do not all ask at once."""
+
+HUNGER_CHECK_S = 0.01
+"""How often to look for lanes that have nothing to do: most have something again by then."""
 
 LAG_BATCHES = 4
-"""How far a lane that rested may lag behind the others, and so be served before them."""
+"""How many batches a lane that rested may lag behind the others, and so be served first."""
 
 
 def look(view: View, now: float) -> None:
-    """Send the claims and the question that are due."""
+    """Send the claims and the due query whose time has come."""
     if len(view.claims) < CLAIMS_IN_FLIGHT:
         _claim_some(view, now)
-    # A lane that has nothing to do: only the answer tells of what is yet to come.
+    # A lane has nothing to do: only the answer can tell of jobs that become due later.
     is_time = view.due_asked is None and now >= view.due_at
     if is_time and (now >= view.due_by or view.agenda.any_waits()):
         _ask_due(view, now)
     if view.settings.notify:
-        declare_hunger(view, now)
+        _declare_hunger(view, now)
 
 
 def _claim_some(view: View, now: float) -> None:
-    """Claim from the lanes whose turn it is, as long as there is one; else ahead of a claim."""
+    """Claim from the lanes whose turn it is while there are any; otherwise claim ahead."""
     while len(view.claims) < CLAIMS_IN_FLIGHT:
         if not _claim_next(view, now):
             _claim_ahead(view, now)
@@ -57,11 +59,11 @@ def _claim_some(view: View, now: float) -> None:
 
 
 def _claim_next(view: View, now: float) -> bool:
-    """Claim from the first lane that something may be claimed of; tell whether there is one.
+    """Claim from the first lane that may be claimed from; tell whether there is one.
 
-    Of each kind's due lanes only the one whose turn it is need be asked: if its fresh jobs may not
-    be claimed, for want of room or because others are to be asked first, no others of its kind may.
-    Suspects are another matter: every lane with some is asked.
+    Among each kind's due lanes, only the one whose turn it is needs a look: if its fresh jobs may
+    not be claimed, for lack of room or because other jobs are to be tested first, neither may those
+    of the kind's other lanes. Suspects are different: every lane that has some is looked at.
     """
     lanes = view.agenda.served_next()
     lanes += [o for o in view.agenda.suspected.values() if not o.n_claiming and o not in lanes]
@@ -76,8 +78,8 @@ def _claim_next(view: View, now: float) -> bool:
 def _claim_ahead(view: View, now: float) -> None:
     """Claim once more from a lane with a backlog, before its claim in flight is answered.
 
-    Otherwise the connection would rest while the answer comes here and the next claim goes there:
-    half a millisecond of the two that a batch of 100 takes.
+    Otherwise the connection would be idle while the answer travels here and the next claim travels
+    there: half a millisecond of the two that a batch of 100 takes.
     """
     for lease, (claim, _) in list(view.claims.items()):
         lane = view.lanes[claim.lane]
@@ -92,7 +94,7 @@ def _claim_ahead(view: View, now: float) -> None:
 
 
 def _choice(view: View, kind: KindState, lane: Lane, now: float) -> Take | None:
-    """Choose what to claim from a lane: suspects or fresh jobs, in turns, if there is room."""
+    """Choose what to claim from a lane if there is room: suspects and fresh jobs take turns."""
     quarantine, suspects = kind.quarantine, lane.suspects and _at_rest(view, lane)
     if suspects and (free := quarantine.to_free(suspects)):
         return free
@@ -107,21 +109,21 @@ def _choice(view: View, kind: KindState, lane: Lane, now: float) -> Take | None:
 
 
 def _at_rest(view: View, lane: Lane) -> list[int]:
-    """Return the lane's groups but those that are being searched: each in one place at a time."""
+    """Return the lane's groups that are not being searched: a group is searched in one place."""
     known = view.kinds[lane.kind].quarantine.groups
     running = {h.batch.suspect for h in view.held.values() if not (h.finished or h.verdict_waits)}
     return [group for group in lane.suspects if group not in running or group not in known]
 
 
 def _fresh_wait(view: View, kind: KindState) -> bool:
-    """Tell whether fresh jobs are spared: several batches have failed, and others can be asked."""
+    """Tell whether to spare fresh jobs: several batches have failed, and suspects can be tested."""
     return kind.quarantine.n_unrelated >= UNRELATED and view.astir(kind)
 
 
 def _fresh(view: View, kind: KindState, lane: Lane, n_batches: int) -> Take:
-    """Say how many fresh jobs to claim: as many as may run at once, or one that is tried.
+    """Decide how many fresh jobs to claim: full batches, or the one job that is tried.
 
-    Several batches together are no larger than one may be.
+    Several batches together hold no more bytes than one may.
     """
     if kind.quarantine.state:
         return Take(0, 1)
@@ -142,7 +144,7 @@ def _claim(view: View, lane: Lane, take: Take, now: float, after: int = 0) -> No
     else:
         claim = _fresh_claim(kind, lane, take, lease, now, after)
         if lane.next_at <= now:
-            view.ask_soon(view.settings.poll_s, now)  # the next delayed one is not known yet
+            view.ask_soon(view.settings.poll_s, now)  # the next delayed job is not known yet
         view.level = lane.fresh_sent(view.level, slack, now, ahead=bool(after))
     view.outdate(lane)
     kind.claim_sent(claim.n_batches)
@@ -153,7 +155,7 @@ def _claim(view: View, lane: Lane, take: Take, now: float, after: int = 0) -> No
 def _fresh_claim(
     kind: KindState, lane: Lane, take: Take, lease: int, now: float, after: int
 ) -> Claim:
-    flush = lane.flush or bool(kind.quarantine.state)  # a probe waits for no other jobs
+    flush = lane.flush or bool(kind.quarantine.state)  # a trial does not wait for more jobs
     return Claim(
         lane.id,
         lease,
@@ -167,7 +169,7 @@ def _fresh_claim(
 
 
 def claim_lost(view: View, input_: i.ClaimLost, now: float) -> None:
-    """Give up a claim whose answer never came: its leases, if there are any, go back."""
+    """Give up a claim whose answer never came, and give its leases back if there are any."""
     claim, _ = view.claims.pop(input_.lease)
     lane = view.lanes[input_.lane]
     lane.answered()
@@ -183,14 +185,14 @@ def claim_lost(view: View, input_: i.ClaimLost, now: float) -> None:
 
 
 def _ask_for_less(view: View, lane: Lane, limit: int) -> None:
-    """Take the args to be so large that the next claim asks for no more than this."""
+    """Assume args so large that the next claim asks for no more jobs than this."""
     lane.take_to_be(view.kinds[lane.kind].policy.max_batch_bytes / limit)
     view.emit(event.BatchLimited(lane.kind, limit))
 
 
 def _ask_due(view: View, now: float) -> None:
-    """Ask for all lanes at once what is due, where each has already looked."""
-    drains = view.settings.drain  # which has to know whether a kind that does not start is needed
+    """Ask for all lanes at once what is due beyond the point up to which each has looked."""
+    drains = view.settings.drain  # a drain has to know whether a kind that does not start is needed
     lanes = [lane for lane in view.lanes.values() if drains or view.kinds[lane.kind].available]
     if not lanes:
         view.due_at = view.due_by = now + view.settings.poll_s
@@ -208,7 +210,7 @@ def _ask_due(view: View, now: float) -> None:
 def _behind(view: View, lane: Lane, now: float) -> dict[int, ReadyPosition]:
     """Return where to look from; a drain must not end before a job that was committed late.
 
-    Where the question is asked rarely, it also looks for what lies behind the frontier.
+    If the due query is sent rarely, it also looks for what lies behind the frontier.
     """
     last_look = view.settings.drain and lane.empty
     is_rare = view.due_wait_s > view.settings.poll_s and now >= lane.frontier.allowed_at()
@@ -216,7 +218,7 @@ def _behind(view: View, lane: Lane, now: float) -> dict[int, ReadyPosition]:
 
 
 def due_known(view: View, input_: i.DueKnown, now: float) -> None:
-    """Look where something is due; sleep until the next instant that is known."""
+    """Look where something is due; otherwise sleep until the next instant that is known."""
     question, view.due_asked = view.due_asked or Question(set(), set(), False), None
     given_up = {
         name
@@ -259,7 +261,7 @@ def _next_due(view: View, now: float) -> None:
     view.due_wait_s = max(poll_s, grown_s)
     view.due_at = now + view.due_wait_s
     view.due_by = now + max(BUSY_DUE_S, poll_s)
-    while view.returns and view.returns[0] <= view.due_last:  # not those since it was asked
+    while view.returns and view.returns[0] <= view.due_last:  # no later ones
         heappop(view.returns)
     if view.returns:
         view.due_at = min(view.due_at, max(view.returns[0], now + poll_s))
@@ -274,7 +276,7 @@ def _is_told(view: View) -> bool:
 
 
 def _gather(view: View, lane: Lane, now: float) -> None:
-    """Claim what just came: at once for an idle actor, else after the linger."""
+    """Claim what has just come: at once for an idle actor, otherwise after the linger."""
     kind = view.kinds[lane.kind]
     idle = any(not actor.held for actor in view.ready_actors(kind))
     if idle and not kind.spare:
@@ -284,7 +286,7 @@ def _gather(view: View, lane: Lane, now: float) -> None:
 
 
 def woken(view: View, input_: i.Woken, now: float) -> None:
-    """Take a hint that there is work; with jobs given back, look behind the frontier too."""
+    """Note a sign of work; if jobs were given back, look behind the frontier too."""
     lane = view.lanes.get(input_.lane)
     if lane is None:
         return
@@ -303,7 +305,7 @@ def woken(view: View, input_: i.Woken, now: float) -> None:
 
 
 def listening(view: View, input_: i.Listening, now: float) -> None:
-    """Note whether notifications arrive; what came while they did not is asked for."""
+    """Record whether notifications arrive; ask for what came while they did not."""
     view.listening = input_.on
     view.ask_soon(view.settings.poll_s, now)
 
@@ -313,3 +315,36 @@ def actor_idle(view: View, kind: KindState, now: float) -> None:
     if kind.policy.min_batch == 1:
         for lane in view.agenda.of_kind(kind.name).stirred.values():
             lane.look_by(now)
+
+
+def _declare_hunger(view: View, now: float) -> None:
+    """Ask for notifications where they help, and stop asking where they flood in."""
+    if now < view.hunger_at:
+        return
+    view.hunger_at = now + HUNGER_CHECK_S
+    off, on = _flooded(view), _idle(view, now)
+    for lane in off:
+        lane.be_sated(now)
+    for lane in on:
+        lane.be_woken(now)
+    if on or off:
+        view.do(Hunger(frozenset(o.id for o in on), frozenset(o.id for o in off)))
+
+
+def _flooded(view: View) -> list[Lane]:
+    return [lane for lane in view.agenda.take_flooding() if lane.appetite.hungry]
+
+
+def _idle(view: View, now: float) -> list[Lane]:
+    """Return the lanes that have nothing to do and may ask by now; forget those that have work."""
+    found: list[Lane] = []
+    for name, lanes in view.agenda.kinds.items():
+        if not (lanes.quiet and view.kinds[name].available):
+            continue
+        for no, lane in list(lanes.quiet.items()):
+            wants = lane.wants_to_be_woken(now)
+            if wants:
+                found.append(lane)
+            if wants or wants is None:
+                lanes.asked(no)
+    return found

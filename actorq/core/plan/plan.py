@@ -1,8 +1,8 @@
 """The whole supervisor as a reducer: step(view, inputs, now) → effects.
 
-No I/O, no clock: `now` is monotonic seconds, brought by the caller; randomness comes from the
-view's own seeded generator. The same inputs at the same times give the same effects, which is
-what the simulator in tests/sim relies on.
+There is no I/O and no clock: the caller passes `now`, in monotonic seconds. Randomness comes from
+the view's own seeded generator. The same inputs at the same times therefore give the same effects,
+on which the simulator in tests/sim relies.
 """
 
 from __future__ import annotations
@@ -72,9 +72,10 @@ def begin(
 
 
 def step(view: View, inputs: Sequence[i.Input], now: float) -> list[Effect]:
-    """Take inputs in, in their order, and return what is to be done; changes the view.
+    """Take inputs in, then converge: start, dispatch, write, look. Return what to do.
 
-    Whoever comes late with one has several by then: all but the taking in is done once for them.
+    A caller that falls behind has several inputs at hand; converging once for all of them is
+    what lets it catch up.
     """
     view.began_at = min(view.began_at, now)
     view.agenda.advance(now)
@@ -98,7 +99,7 @@ def step(view: View, inputs: Sequence[i.Input], now: float) -> list[Effect]:
 
 
 def _drain(view: View, now: float) -> None:
-    """End a drain when its time has come, or else see that nothing waits in vain."""
+    """End a drain whose time has come; otherwise see that no jobs wait for others in vain."""
     limit = f"its limit of {view.settings.limit_s:g} s"
     if draining.is_over(view, now):
         comes_late = draining.some_come_late(view)
@@ -110,13 +111,13 @@ def _drain(view: View, now: float) -> None:
 
 
 def deadline(view: View, now: float) -> float:
-    """Return the instant at which the next `Tick` is needed, at the latest."""
+    """Return the latest instant at which the next `Tick` is needed."""
     soon = min(now + view.settings.poll_s, view.stop_at)
     if view.phase != "running":
         return max(soon, now)
     soon = min(soon, draining.limit_at(view))
-    # What was due at the last step and not done waits for something else to happen; what has
-    # become due since that step is for the next one, at once.
+    # What was due at the last step and was not done waits for some other event. What has become
+    # due since then is handled by the next step, at once.
     if view.due_asked is None:
         soon = min(soon, view.due_at if view.stepped_at < view.due_at else view.due_by)
     look_at = view.agenda.next_at()

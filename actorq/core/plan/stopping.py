@@ -1,9 +1,9 @@
 """Stopping, in named phases. Part of `actorq.core.plan`.
 
-draining   nothing is claimed; what no actor has begun goes back uncharged; running batches
-           have until the grace time
-killing    the actors that still run are killed; what they had not finished goes back uncharged;
-           ends when all outcomes are written, or at the next request to stop
+draining   nothing is claimed; batches that no actor has begun go back uncharged; running
+           batches may go on for the grace time
+killing    the actors that still run are killed; what they had not finished goes back
+           uncharged; ends when all outcomes are written, or at the next request to stop
 leaving    everything is written; idle actors tear down, the slow ones are killed
 finished   no actor is left
 A second request to stop skips a phase.
@@ -21,7 +21,7 @@ from actorq.core.plan.view import LEAVE_S, View
 
 
 def asked(view: View, input_: i.StopAsked, now: float) -> None:
-    """Begin to stop, or stop harder."""
+    """Begin to stop; if already stopping, skip a phase."""
     if view.phase == "running":
         begin(view, now, draining.STOPPED)
     elif view.phase == "killing":
@@ -32,7 +32,7 @@ def asked(view: View, input_: i.StopAsked, now: float) -> None:
 
 
 def begin(view: View, now: float, why: str = "") -> None:
-    """Stop claiming and call back what has not begun; `why` jobs are left of other kinds."""
+    """Stop claiming and recall what has not begun; `why` jobs of other kinds are left."""
     view.phase, view.stop_at = "draining", now + view.settings.grace_s
     n_batches = sum(bool(actor.held) for actor in view.actors.values())
     said = "" if why == draining.STOPPED else why
@@ -48,7 +48,7 @@ def begin(view: View, now: float, why: str = "") -> None:
 
 
 def proceed(view: View, now: float) -> None:
-    """Go on to the next phase when this one is over, or has taken too long."""
+    """Go on to the next phase when this one is over or has taken too long."""
     if view.phase == "draining" and now >= view.stop_at:
         _kill(view)
     if view.phase in ("draining", "killing") and not view.held and not view.claims:

@@ -1,4 +1,4 @@
-"""What others tell of the leases held here: the database's list, and cancels of jobs under them.
+"""What others report about the leases held here: the database's list, and requests to cancel.
 
 Part of `actorq.core.plan`.
 """
@@ -12,11 +12,11 @@ from actorq.core.plan.effects import CancelJob, GiveBack
 from actorq.core.plan.view import View
 
 RELEASED_S = 60.0
-"""A heartbeat may have been asked before a lease ended that it still lists."""
+"""How long an ended lease is remembered: a heartbeat that was asked earlier may still list it."""
 
 
 def cancel_asked(view: View, input_: i.CancelAsked, now: float) -> None:
-    """Pass a cancel on to the actor that has the job."""
+    """Pass a request to cancel on to the actor that has the job."""
     if view.claiming(input_.lease):
         view.early.setdefault(input_.lease, []).append(input_.job)
     held = view.held.get(input_.lease)

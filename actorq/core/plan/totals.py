@@ -1,4 +1,4 @@
-"""What a supervisor has run, all kinds together, and the lines that say so.
+"""What a supervisor has run, over all kinds, and the events that report it.
 
 Part of `actorq.core.plan`.
 """
@@ -25,7 +25,7 @@ def total(view: View) -> Tally:
 
 
 def tell(view: View, now: float) -> None:
-    """Say once a minute what was done in it, unless nothing was and nothing runs."""
+    """Report once a minute what was done in it, unless nothing was and nothing runs."""
     if now < view.tell_at:
         return
     sums, n_running = total(view), sum(kind.n_unwritten for kind in view.kinds.values())

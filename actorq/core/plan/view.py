@@ -1,6 +1,6 @@
-"""All that a supervisor knows: one tree of plain state, owned by one thread.
+"""Everything that a supervisor knows: one tree of plain state, owned by one thread.
 
-Only `actorq.core.plan.plan*` changes it, one input at a time.
+Only the modules of `actorq.core.plan` change it, one input at a time.
 """
 
 from __future__ import annotations
@@ -27,33 +27,33 @@ from actorq.core.store_values import Left
 Phase = Literal["running", "draining", "killing", "leaving", "finished"]
 
 PIPE_DEPTH = 2
-"""One batch running and one waiting in each actor's pipe; nothing is hoarded beyond."""
+"""One batch runs and one waits in each actor's pipe; no more are held there."""
 
 LEAVE_S = 5.0
 """How long a `teardown` may take."""
 
 MAX_REMEMBERED = 50_000
-"""Of how many jobs of a kind it is remembered that they wanted a fresh process: five of the
-largest batches."""
+"""For how many jobs of a kind it is remembered that they asked for a fresh process: as many as in
+five of the largest batches."""
 
 
 @dataclass(slots=True)
 class Settings:
-    """Hold what is the same for all kinds of one supervisor; durations in seconds."""
+    """The settings that all kinds of one supervisor share; durations in seconds."""
 
     poll_s: float = 0.1
     grace_s: float = 30.0
-    part_settle_s: float = 0.5  # a settle per job costs 360 × one per batch
-    heed_s: float = 1.0  # how long a handler may take to end after its limit has interrupted it
+    part_settle_s: float = 0.5  # a settle for each job costs 360 times one for each batch
+    heed_s: float = 1.0  # how long a handler may take to end once its limit has interrupted it
     notify: bool = True
     drain: bool = False  # finish when nothing is due any more
-    until_final: bool = False  # … when nothing is to be run any more, due later or not
+    until_final: bool = False  # … or finish when every job is final, including those due later
     limit_s: float = 3600.0  # … or after so long
 
 
 @dataclass(slots=True)
 class KindState:
-    """Follow one kind: its actors, and the batches that wait for one."""
+    """What is known of one kind: its actors, and the batches that wait for one."""
 
     policy: KindPolicy
     slots: list[Slot]
@@ -71,11 +71,11 @@ class KindState:
         return self.policy.name
 
     def __post_init__(self) -> None:
-        """Begin without any suspicion."""
+        """Start without any suspicion."""
         self.quarantine = Quarantine(self.policy.max_batch)
 
     def serve(self, available: bool) -> None:
-        """Note whether its actors can start."""
+        """Record whether its actors can start."""
         self.available = available
 
     def claim_sent(self, n_batches: int) -> None:
@@ -83,7 +83,7 @@ class KindState:
         self.n_claiming += n_batches
 
     def claim_ended(self, n_batches: int) -> None:
-        """Count them no longer: the claim has its answer, or is lost."""
+        """Count the batches of a claim no longer: it was answered, or is lost."""
         self.n_claiming -= n_batches
 
     def took(self, n: int) -> None:
@@ -91,11 +91,11 @@ class KindState:
         self.n_unwritten += n
 
     def wrote(self, n: int) -> None:
-        """Count jobs less: they are settled, or are another's now."""
+        """Count jobs off: they are settled, or belong to another supervisor now."""
         self.n_unwritten -= n
 
     def count(self, settlement: Settlement, refused: frozenset[int]) -> int:
-        """Count what was committed; return how many jobs of it are completed."""
+        """Count what was committed; return how many of its jobs are completed."""
         return self.tally.add(settlement, refused)
 
     def wait(self, held: BatchState) -> None:
@@ -103,7 +103,7 @@ class KindState:
         self.spare.append(held)
 
     def wait_again(self, held: BatchState) -> None:
-        """Let one wait that was in a pipe, in the order of claims."""
+        """Let a batch that was in a pipe wait again, in the order of claims."""
         later = (k for k, h in enumerate(self.spare) if h.batch.lease > held.batch.lease)
         self.spare.insert(next(later, len(self.spare)), held)
 
@@ -112,18 +112,18 @@ class KindState:
         return self.spare.popleft()
 
     def drop(self, held: BatchState) -> None:
-        """Let a batch wait no longer, if it does."""
+        """Stop a batch from waiting, if it does."""
         if held in self.spare:
             self.spare.remove(held)
 
     def give_up_spare(self) -> list[BatchState]:
-        """Take all that wait."""
+        """Take all batches that wait."""
         spare = list(self.spare)
         self.spare.clear()
         return spare
 
     def count_restarts(self, jobs: Sequence[int]) -> int:
-        """Count a fresh process more that each job wants; return the most that one has wanted."""
+        """Count one more request of each job for a fresh process; return the most by one job."""
         for id_ in jobs:
             self.restarts[id_] = self.restarts.pop(id_, 0) + 1
         while len(self.restarts) > MAX_REMEMBERED:
@@ -131,26 +131,26 @@ class KindState:
         return max((self.restarts[id_] for id_ in jobs), default=0)
 
     def forget_restarts(self, jobs: Iterable[int]) -> None:
-        """Forget what jobs have asked for that have their outcome."""
+        """Forget how often jobs that have their outcome asked for a fresh process."""
         for id_ in jobs:
             self.restarts.pop(id_, None)
 
 
 @dataclass(slots=True)
 class Question:
-    """Remember of a due query which lanes an answer of *nothing* is conclusive for.
+    """The lanes for which the answer *nothing is due* to a due query is conclusive.
 
-    It no longer is as soon as anything happens to the lane: the answer may be older.
+    A lane is removed as soon as anything happens to it, because the answer may be older.
     """
 
     unbounded: set[int]  # asked from the head of their index
-    bounded: set[int]  # asked from their frontier, or before they had one: nothing is behind it
+    bounded: set[int]  # asked from their frontier, or had none yet: nothing lies behind it
     idle: bool  # asked when nothing was claimed or held, and nothing has happened since
 
 
 @dataclass(slots=True)
 class View:
-    """Hold the whole state of one supervisor."""
+    """The whole state of one supervisor."""
 
     settings: Settings
     kinds: dict[str, KindState]
@@ -159,38 +159,38 @@ class View:
     random: Random
     phase: Phase = "running"
     stop_at: float = math.inf  # when the phase ends at the latest
-    began_at: float = math.inf  # the first step
+    began_at: float = math.inf  # the time of the first step
     impatient: bool = False  # asked to stop again while batches ran
     n_cut: int = 0  # batches that were running when the stop killed their actor
     reasons: dict[str, str] = field(default_factory=dict)  # kind → why its due jobs are left
     left: list[Left] | None = None  # what a drain leaves; None: not counted since the last change
     left_asked: bool = False
-    left_no: int = 0  # of the last question for it
-    left_at: float = 0.0  # when to ask next
-    told: Tally = field(default_factory=Tally)  # what was run when that was last said
+    left_no: int = 0  # number of the last question for it
+    left_at: float = 0.0  # when to ask for it next
+    told: Tally = field(default_factory=Tally)  # the totals as last reported
     told_at: float = 0.0
     tell_at: float = 0.0
     actors: dict[int, ActorState] = field(default_factory=dict)
     held: dict[int, BatchState] = field(default_factory=dict)  # by lease number
     claims: dict[int, tuple[Claim, float]] = field(default_factory=dict)  # in flight, since when
-    stepped_at: float = -math.inf  # the time of the last step: what was due then has been done
+    stepped_at: float = -math.inf  # the time of the last step
     due_asked: Question | None = None  # None: no question is out
     due_at: float = 0.0  # when to ask next, if a lane has nothing to do
     due_by: float = 0.0  # when to ask next in any case
     due_last: float = -math.inf  # when it was last asked
-    due_wait_s: float = 0.0  # how long until it is asked again, growing while all is quiet
+    due_wait_s: float = 0.0  # interval between due queries; grows while all is quiet
     listening: bool = False  # notifications can arrive
     returns: list[float] = field(default_factory=list)  # a heap: when suspects will be due
-    checked: bool = False  # asked when all was idle, it found nothing due and no suspects
+    checked: bool = False  # asked while all was idle, and nothing was due and no suspects
     start_at: float = 0.0  # when the next empty slot wants an actor
     hunger_at: float = 0.0  # when to look for hungry lanes next
     level: float = 0.0  # the pass value of the lane served last
-    troubled: set[str] = field(default_factory=set)  # kinds that rest, or owe verdicts
-    renew: set[int] = field(default_factory=set)  # actors that are to be replaced by fresh ones
-    early: dict[int, list[int]] = field(default_factory=dict)  # lease in flight → jobs
+    troubled: set[str] = field(default_factory=set)  # kinds that rest, or whose verdicts wait
+    renew: set[int] = field(default_factory=set)  # actors to be replaced by fresh ones
+    early: dict[int, list[int]] = field(default_factory=dict)  # lease in flight → its cancels
     next_lease: int = 1
     next_actor: int = 1
-    released: dict[int, float] = field(default_factory=dict)  # leases ended, for stale beats
+    released: dict[int, float] = field(default_factory=dict)  # ended leases, for stale beats
     out: list[Effect] = field(default_factory=list)
 
     def do(self, effect: Effect) -> None:
@@ -202,12 +202,12 @@ class View:
         self.out.append(Emit(event))
 
     def stir(self, lane: Lane, *, behind: bool = True) -> None:
-        """Note that something may be due in a lane, whatever was known or asked before."""
+        """Record that something may be due in a lane, whatever was known or asked before."""
         lane.stir(behind=behind)
         self.outdate(lane)
 
     def outdate(self, lane: Lane) -> None:
-        """Discard what the due query has said, or will say, of this lane being empty."""
+        """Discard what the due query has said, or will say, about this lane being empty."""
         self.checked = self.left_asked = False
         self.left, self.left_at = None, 0.0
         if self.due_asked is not None:
@@ -215,12 +215,12 @@ class View:
             self.due_asked.idle = False
 
     def ask_soon(self, wait_s: float, now: float) -> None:
-        """Ask what is due after `wait_s`, and at the usual pace from then on."""
+        """Ask what is due after `wait_s`, and at the usual interval from then on."""
         self.due_wait_s = self.settings.poll_s
         self.due_at = min(self.due_at, now + wait_s)
 
     def astir(self, kind: KindState) -> bool:
-        """Tell whether anything of a kind is under way, or waits in quarantine."""
+        """Tell whether anything of a kind is under way or in quarantine."""
         suspected = any(lane.kind == kind.name for lane in self.agenda.suspected.values())
         if suspected or kind.n_claiming:
             return True

@@ -1,1 +1,1 @@
-"""What a settler decides about the outcomes that it is to write: values in, values out."""
+"""What a settler decides about the outcomes that it is to write, as functions of values."""

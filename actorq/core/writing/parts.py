@@ -1,4 +1,4 @@
-"""Parts of settlements: what is left where some of the jobs are held back, or may only fail."""
+"""Parts of settlements: what remains if some of the jobs are held back, or may only fail."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ def meet(one: Settlement, other: Settlement) -> bool:
 
 
 def some_of(done: Mapping[int, list[int]], some: Set[int]) -> dict[int, list[int]]:
-    """Return those of some completions that are among these jobs."""
+    """Return the completions that are among these jobs."""
     left = {attempt: [job for job in jobs if job in some] for attempt, jobs in done.items()}
     return {attempt: jobs for attempt, jobs in left.items() if jobs}
 
 
 def only(s: Settlement, some: Set[int]) -> Settlement:
-    """Return what a settlement says of these jobs."""
+    """Return the part of a settlement that concerns these jobs."""
     rows = [row for row in s.rows if row.id in some]
     return replace(s, done=some_of(s.done, some), rows=rows)
 
 
 def failing(s: Settlement, bad: Set[int], error: ErrorInfo) -> Settlement:
-    """Let these jobs of a settlement fail, whatever their outcome was."""
+    """Make these jobs of a settlement fail, whatever their outcome was."""
     failed = [(job, attempt) for attempt, jobs in s.done.items() for job in jobs if job in bad]
     failed += [(r.id, r.attempt) for r in s.rows if r.id in bad]
     rest = only(s, set(s.ids) - bad)
@@ -37,9 +37,9 @@ def failing(s: Settlement, bad: Set[int], error: ErrorInfo) -> Settlement:
 
 
 def without(s: Settlement, kept: Set[int], jobs: Sequence[int]) -> Settlement:
-    """Take the jobs to keep out of a settlement and leave them open under the lease.
+    """Remove jobs from a settlement and leave them open under the lease.
 
-    A lease names jobs that it holds no longer: one may be kept under another lease by now.
+    `kept` may name jobs that the lease no longer holds, such as one kept under another lease.
     """
     kept = kept & {*s.ids}
     places = [k for k, job in enumerate(jobs) if job in kept]
@@ -55,7 +55,7 @@ def without(s: Settlement, kept: Set[int], jobs: Sequence[int]) -> Settlement:
 def keeping(
     reply: SettleReply, sent: Sequence[Settlement], kept: Set[int], leased: Mapping[int, object]
 ) -> SettleReply:
-    """Say in a reply which jobs are kept: those of the leases that are still what is believed."""
+    """Return the reply with the jobs that are kept, under leases that are still as assumed."""
     kept = {*kept, *reply.kept}
     still = [job for s in sent if s.lease in leased for job in s.ids if job in kept]
     return replace(reply, kept=still)

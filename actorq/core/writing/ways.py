@@ -7,14 +7,14 @@ from typing import Literal
 import msgspec
 
 Fault = Literal["refused", "locked", "slow"]
-"""What another way can help against: a value that cannot be stored, a lock of somebody else's,
-the statement's time limit."""
+"""What another way can help against: a value that cannot be stored, somebody else's lock, the
+statement's time limit."""
 
 
 class Way(msgspec.Struct, frozen=True):
     """A way to send a settle.
 
-    `whole` writes all of it and is the cheapest. `refused` looks for the jobs that the database
+    `whole` writes all of it and is the cheapest. `refused` searches for the jobs that the database
     refuses for this `reason`. `around` leaves out what somebody has locked. `first` writes no
     more than `n` jobs.
     """
@@ -25,7 +25,7 @@ class Way(msgspec.Struct, frozen=True):
 
     @property
     def may_keep(self) -> bool:
-        """Tell whether jobs may stay open that were sent to be written."""
+        """Tell whether jobs that were sent to be written may stay open."""
         return self.how != "whole"
 
 
@@ -33,13 +33,13 @@ WHOLE, AROUND = Way("whole"), Way("around")
 
 
 def smaller(way: Way, n_jobs: int) -> Way | None:
-    """Return how to write half of one batch that took too long; None: it was a single job."""
+    """Return how to write half of a batch that took too long; None if it was a single job."""
     n = (way.n if way.how == "first" else n_jobs) // 2
     return Way("first", n) if n else None
 
 
 def other(way: Way, fault: Fault, reason: str) -> Way | None:
-    """Return how to write all of it in spite of a fault; None: no way helps now."""
+    """Return how to write all of it in spite of a fault; None if no way helps now."""
     if fault == "refused" and way.how == "whole":
         return Way("refused", reason=reason)
     if fault == "locked" and way.how in ("whole", "refused"):

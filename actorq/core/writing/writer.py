@@ -1,8 +1,8 @@
-"""What a settler has to write: what goes into one statement, how it is sent, and what is kept.
+"""What a settler has to write: what goes into one statement, how it is sent, what is kept.
 
-The settler's thread carries out what is decided here, and so does the simulator's. Outcomes stay
-here until their commit is known. While one statement runs, the next one's rows gather; few rows
-wait a moment for more.
+The settler's thread and the simulator's carry out what is decided here. Outcomes stay here until
+their commit is known. While one statement runs, rows for the next are gathered; if they are few,
+it waits a moment for more.
 """
 
 from __future__ import annotations
@@ -20,28 +20,29 @@ from actorq.core.writing.parts import meet, only
 from actorq.core.writing.ways import WHOLE, Fault, Way, other, smaller
 
 MAX_ROWS = 1000
-"""Cost per row grows with the statement: 1,000 rows wrote 100–153 k jobs/s, 20,000 rows 48 k; an
-uncapped settle falls behind, grows, and falls behind further."""
+"""Cost per row grows with the statement: 1,000 rows wrote 100–153 k jobs/s, 20,000 rows 48 k.
+Without a limit, a settler that falls behind sends larger statements and falls further behind."""
 
 N_SETTLERS = 2
-"""How many there may be, each of which numbers its statements in steps of this."""
+"""The most settlers there may be; each numbers its statements in steps of this."""
 
 GATHER_S = 0.002
 ENOUGH_ROWS = 500
-"""A statement right after another waits so long for so many rows: about a millisecond of its cost
-does not depend on them. At batches of 100 that was 11 % of the rate; a lone outcome never waits."""
+"""A statement that follows right after another waits briefly for this many rows, since about a
+millisecond of its cost does not depend on them. That was 11 % of the rate at batches of 100. A lone
+outcome never waits."""
 
 KEPT_WAIT_S = 0.2
 """How long jobs that somebody else has locked wait for the next try."""
 
 MEND_WAIT_S = 10.0
-"""How long to wait after a repair that failed: it goes through all of `ready`."""
+"""How long to wait after a failed repair, which reads all of `ready`."""
 
 HOLD_WAIT_S = 0.5
 """How long to wait when the server refuses to write for a reason that should pass."""
 
 LOCKED_S = 0.4
-"""How long jobs may be locked by somebody before that is told: most locks are gone by then."""
+"""How long jobs may be locked by somebody before that is reported: most locks are gone by then."""
 
 LOCKED = "another transaction holds a lock on these jobs"
 ONE_TOO_SLOW = "the outcome of a single job takes too long to write"
@@ -51,7 +52,7 @@ Notice = i.Settled | event.Event
 
 
 def is_enough_for_two(n_rows: int, max_rows: int) -> bool:
-    """Tell whether so many rows wait beside a statement that a second settler should help."""
+    """Tell whether enough rows wait beside a running statement for a second settler to help."""
     return n_rows >= max_rows
 
 
@@ -59,24 +60,24 @@ class Writer:
     """The outcomes of one settler that are not known to be written."""
 
     def __init__(self, first_no: int = 1, max_rows: int = MAX_ROWS) -> None:
-        self.no = first_no - N_SETTLERS  # of the statement that carries what is sent
-        self.way = WHOLE  # … and how it is sent
-        self.sent: list[Settlement] = []  # commit not known
+        self.no = first_no - N_SETTLERS  # number of the statement that carries what is sent
+        self.way = WHOLE  # how that is sent
+        self.sent: list[Settlement] = []  # their commit is not known
         self.strays: list[int] = []  # jobs that are in neither `ready` nor a lease
-        self.held_up = ""  # why outcomes are not written, if they are not
+        self.held_up = ""  # why outcomes are not written; empty if they are
         self._is_anew = False  # sent before, by a statement that may still be running
-        self._is_patient = False  # … and this one waits for it, once for as long as it may
+        self._is_patient = False  # … and this one waits for that, once, for as long as it may take
         self._max_rows = max_rows
         self._gathered: list[Settlement] = []  # for the next statement
         self._n_gathered = 0
         self._later: list[Settlement] = []  # taken, but did not fit any more
-        self._kept: list[tuple[float, Settlement]] = []  # try again from then on
+        self._kept: list[tuple[float, Settlement]] = []  # when to try each again
         self._kept_since = 0.0
         self._whole: dict[int, Settlement] = {}  # lease → what a kept remainder is part of
-        self._refused: set[int] = set()  # failed instead, and not told so yet
+        self._refused: set[int] = set()  # made to fail, and not reported yet
         self._ended_at = -math.inf  # when the last statement ended
         self._mend_at = -math.inf  # not before
-        self._said: set[str] = set()  # reasons told since everything was written last
+        self._said: set[str] = set()  # reasons reported since everything was written last
 
     @property
     def is_empty(self) -> bool:
@@ -98,9 +99,9 @@ class Writer:
         return bool(self._later) or self.idle_s(now) == 0.0
 
     def add(self, more: Settlement) -> bool:
-        """Put a settlement into the next statement; tell whether another one may follow.
+        """Add a settlement to the next statement; tell whether another one may follow.
 
-        Two may name the same job: its first lease was taken away and it has been claimed again.
+        Two may name the same job: its first lease was taken away and it was claimed again.
         """
         if not self._fits(more):
             self._later.insert(0, more)
@@ -122,12 +123,12 @@ class Writer:
         return max(0.0, self._ended_at + GATHER_S - now)
 
     def idle_s(self, now: float) -> float | None:
-        """Return how long there is nothing to do, None if only an order can change that."""
+        """Return how long there is nothing to do; None if only an order can change that."""
         due = [at for at, _ in self._kept[:1]] + [self._mend_at] * bool(self.strays)
         return max(0.0, min(due) - now) if due else None
 
     def begin(self) -> bool:
-        """Make a statement of what is gathered, with a number; tell whether there is anything."""
+        """Make a numbered statement of what is gathered; tell whether there is anything to send."""
         self.sent, self._gathered, self._n_gathered = self._gathered, [], 0
         if self.sent:
             self.no += N_SETTLERS
@@ -141,11 +142,11 @@ class Writer:
     # Failing
 
     def failed(self, fault: Fault | None, reason: str) -> str:
-        """Choose how to send it after a failure; return why that must wait, empty if at once.
+        """Choose how to send it after a failure; return why that must wait, empty if it need not.
 
-        What takes too long is halved: by batches, of which the second half is sent later, and a
-        single batch by its jobs. Not at the first time after a lost answer: it may have waited
-        for the one before, which carries both halves.
+        What takes too long is halved: several batches by batch, of which the second half is sent
+        later; a single batch by its jobs. The first time after a lost answer nothing is halved: the
+        statement may have waited for the one before, which carries both halves.
         """
         if fault == "slow" and self._is_patient:
             self._is_patient = False
@@ -165,7 +166,7 @@ class Writer:
         return (other(self.way, fault, reason) if fault else None), reason
 
     def delayed(self, reason: str) -> list[Notice]:
-        """Say why outcomes are not written, once for each reason until all of them are."""
+        """Report why outcomes are not written, once per reason until all of them are."""
         self.held_up = reason
         if reason in self._said:
             return []
@@ -176,9 +177,9 @@ class Writer:
     # After a lost answer
 
     def is_written(self, written: int | None) -> bool:
-        """Tell whether what was sent had committed, given the number of the last that had.
+        """Tell whether what was sent has committed, given the number of the last one that did.
 
-        If it had not, it is sent anew; None means that this node is dead.
+        If it has not, it is sent again. None means that this node is dead.
         """
         if written is None or written < self.no:
             self.way, self._is_anew, self._is_patient = WHOLE, True, True
@@ -186,14 +187,14 @@ class Writer:
         return True
 
     def doubtful(self) -> list[int]:
-        """Return the leases under which jobs may still be open, though the statement committed.
+        """Return the leases under which jobs may still be open although the statement committed.
 
-        It was sent in this way, or, if it was sent anew, nobody knows in which.
+        Its way of sending leaves jobs open, or it was sent twice and nobody knows which way was it.
         """
         return [s.lease for s in self.sent] if self.way.may_keep or self._is_anew else []
 
     def found(self, open_: Sequence[int], now: float) -> list[Notice]:
-        """Take in a lost answer: all is written but the jobs that are still open."""
+        """Process a lost answer: everything is written except the jobs that are still open."""
         seqs = {s.lease: s.seq + 1 for s in self.sent if not s.closes}
         reply = SettleReply({s.lease for s in self.sent}, kept=list(open_), seqs=seqs)
         return self.written(reply, now)
@@ -201,7 +202,7 @@ class Writer:
     # After an answer
 
     def written(self, reply: SettleReply, now: float) -> list[Notice]:
-        """Return what to say about what is written; keep what somebody's lock held back."""
+        """Return what to report about what is written; keep what somebody's lock held back."""
         said: list[Notice] = []
         self._ended_at = now
         if reply.missing:
@@ -219,7 +220,7 @@ class Writer:
         return said
 
     def _refused_of(self, whole: Sequence[Settlement]) -> frozenset[int]:
-        """Take out which of these jobs were refused: some perhaps while others were still kept."""
+        """Take out which of these jobs were refused, including while others were still kept."""
         if not self._refused:
             return frozenset()
         refused = frozenset(job for s in whole for job in s.ids if job in self._refused)
@@ -251,14 +252,14 @@ class Writer:
     # Repairs
 
     def may_mend(self, now: float) -> bool:
-        """Tell whether jobs are to be put back now whose lease has gone without their row."""
+        """Tell whether to put back now the jobs that are in neither `ready` nor a lease."""
         return bool(self.strays) and now >= self._mend_at
 
     def mended(self) -> None:
-        """Note that they are back."""
+        """Record that they are back."""
         self.strays = []
 
     def not_mended(self, reason: str, now: float) -> list[Notice]:
-        """Note that they could not be put back yet, and say so."""
+        """Record that they could not be put back yet, and report it."""
         self._mend_at = now + MEND_WAIT_S
         return [event.RepairDelayed(tuple(self.strays), reason)]

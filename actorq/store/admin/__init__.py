@@ -1,1 +1,1 @@
-"""The statements of an administrator."""
+"""The statements of administration."""

@@ -1,7 +1,7 @@
-"""Give dead jobs a new life.
+"""Run failed and cancelled jobs again.
 
-What can touch many jobs works in chunks, each a transaction of its own, and yields what
-each chunk has done: it stays done if a later one fails.
+Whatever can affect many jobs works in chunks, each a transaction of its own, and yields what each
+chunk has done, which stays done if a later one fails.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ CHUNK = 1000
 
 
 class Retried(msgspec.Struct, frozen=True):
-    """Name the jobs that will run again, and those whose unique key another pending job holds.
+    """The jobs that will run again, and those whose unique key another pending job holds.
 
-    `untouched` are named jobs that are neither failed nor cancelled, or not there. `more` says
-    that these are as many as the limit allowed, so that there may be more.
+    `untouched` are named jobs that are neither failed nor cancelled, or do not exist. `more` says
+    that the limit was reached, so that there may be more.
     """
 
     taken: list[int]
@@ -34,12 +34,12 @@ class Retried(msgspec.Struct, frozen=True):
 
 
 def retry(conn: Conn, ids: Sequence[int], schema: str = "actorq") -> Retried:
-    """Give failed and cancelled jobs a new life; jobs that are neither are told as untouched."""
+    """Run failed and cancelled jobs again; jobs that are neither are reported as untouched."""
     return joined(retry_named(conn, ids, schema))
 
 
 def retry_named(conn: Conn, ids: Sequence[int], schema: str = "actorq") -> Iterator[Retried]:
-    """Retry these jobs, a thousand in a transaction."""
+    """Retry these jobs, a thousand per transaction."""
     for start in range(0, len(ids), CHUNK):
         chunk = list(ids[start : start + CHUNK])
         done = _retry_chunk(conn, schema, chunk)
@@ -85,7 +85,7 @@ def _retry_chunk(conn: Conn, schema: str, ids: list[int]) -> Retried:
 
 
 def joined(parts: Iterable[Retried]) -> Retried:
-    """Return what several chunks have come to together."""
+    """Return the combined result of several chunks."""
     total = Retried([], [], [])
     for part in parts:
         total.taken.extend(part.taken)

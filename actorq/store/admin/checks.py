@@ -1,4 +1,4 @@
-"""What `actorq doctor` makes of what it was told: pure functions from facts to findings."""
+"""The judgement of `actorq doctor` on what it has read: pure functions from facts to findings."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ Level = Literal["ok", "warn", "bad"]
 OLDEST_VERSION = 15
 LONG_SNAPSHOT_S = 600.0
 OLD_XIDS = 1_000_000_000
-"""Half of what PostgreSQL lets pass; vacuum should have frozen the rows at a fifth of this."""
+"""Half of what PostgreSQL allows; vacuum should have frozen the rows at a fifth of this."""
 
 MANY_DEAD = 100_000
 N_TRIGGERS = 6
 
 STRAYS = {
-    "lost": "pending, but neither waiting nor leased: they would never run",
-    "both": "waiting and leased at once: they would run twice",
-    "twice": "waiting twice: they would run twice",
+    "lost": "pending, but neither waiting nor leased, so never run",
+    "both": "waiting and leased at once, so run twice",
+    "twice": "waiting twice, so run twice",
     "stale": "waiting, but final or gone",
-    "misplaced": "waiting in the wrong place: cancel would not find them",
+    "misplaced": "waiting in the wrong place, where cancel does not look",
 }
 
 
 class Check(msgspec.Struct, frozen=True):
-    """Hold one finding; `text` says what is so, and what to do where it is not well."""
+    """One finding; `text` says what was found and, if that is not well, what to do."""
 
     name: str
     level: Level
@@ -70,7 +70,7 @@ def check_autovacuum(facts: dict[str, Any]) -> Check:
 
 
 def check_snapshots(facts: dict[str, Any]) -> Check:
-    """Check that no old transaction keeps dead rows from being removed."""
+    """Check that no old transaction prevents dead rows from being removed."""
     ages = [facts["oldest_snapshot_s"] or 0.0, facts["oldest_prepared_s"] or 0.0]
     text = f"the oldest transaction has been open for {max(ages):.0f} s"
     if max(ages) < LONG_SNAPSHOT_S:
@@ -121,7 +121,7 @@ def check_hidden(tables: list[dict[str, Any]]) -> Check:
 
 
 def check_connection(pooling: Pooling) -> Check:
-    """Check that the connection is the server's own, or ours for as long as we stay."""
+    """Check that this client keeps its server process until it disconnects."""
     if pooling == "none":
         return Check("connection", "ok", "direct")
     if pooling == "session":
@@ -148,20 +148,20 @@ def check_tables(tables: list[dict[str, Any]]) -> Check:
 
 
 def check_references(keys: list[dict[str, Any]]) -> Check:
-    """Check that nobody's foreign key keeps jobs from being pruned, or costs each outcome."""
+    """Check that no foreign key of somebody else's blocks pruning, or slows each outcome."""
     if not keys:
         return Check("references", "ok", "no foreign key refers to job")
     names = ", ".join(f"{key['name']} of {key['from_table']}" for key in keys)
-    text = f"foreign keys refer to job, which makes every outcome dearer: {names}"
+    text = f"foreign keys refer to job, which slows every outcome down: {names}"
     if any(key["keeps"] for key in keys):
         text += "; prune keeps the jobs that they name, unless they say ON DELETE SET NULL"
     return Check("references", "warn", text)
 
 
 def check_nodes(nodes: list[dict[str, Any]]) -> Check:
-    """Check that the supervisors give signs of life."""
+    """Check that all supervisors are alive."""
     late = [node for node in nodes if node["beat_age_s"] > 3 * node["ttl_s"]]
-    text = f"{len(nodes) - len(late)} live supervisors"
+    text = count(len(nodes) - len(late), "live supervisor")
     if not late:
         return Check("supervisors", "ok", text)
     names = ", ".join(f"{n['host']} pid {n['pid']} ({n['beat_age_s']:.0f} s)" for n in late[:5])
@@ -169,7 +169,7 @@ def check_nodes(nodes: list[dict[str, Any]]) -> Check:
 
 
 def check_orphans(orphans: dict[str, Any]) -> Check:
-    """Check that no lease is left without its supervisor."""
+    """Check that every lease has its supervisor."""
     if not orphans["n_leases"]:
         return Check("leases", "ok", "each has its supervisor")
     text = (
@@ -180,25 +180,24 @@ def check_orphans(orphans: dict[str, Any]) -> Check:
 
 
 def check_astray(leases: list[dict[str, Any]]) -> Check:
-    """Check that every lease names the lane that its jobs are of."""
+    """Check that every lease names the lane of its jobs."""
     if not leases:
         return Check("lanes", "ok", "every lease names the lane of its jobs")
     n_jobs = sum(lease["n_jobs"] for lease in leases)
     text = (
-        f"{len(leases)} leases name the lane of another kind or queue than that of their"
-        f" {n_jobs:,} jobs (job {leases[0]['job']}), as after a restore into other lanes."
-        " Mend with: actorq doctor --repair"
+        f"{count(n_jobs, 'job')} under {count(len(leases), 'lease')} of another kind or queue (job"
+        f" {leases[0]['job']}), as after a restore into other lanes. Run: actorq doctor --repair"
     )
     return Check("lanes", "bad", text)
 
 
 def check_sequences(behind: list[dict[str, Any]]) -> Check:
-    """Check that the next ids are free, which restores and replication do not see to."""
+    """Check that the next ids are free; restores and replication do not ensure that."""
     if not behind:
         return Check("ids", "ok", "the sequences are ahead of the rows")
     names = ", ".join(table["name"] for table in behind if table["behind"])
     if not names:
-        return Check("ids", "warn", "not looked at, for this role may not read the sequences")
+        return Check("ids", "warn", "not checked, because this role may not read the sequences")
     text = f"the sequence is behind the rows of {names}: actorq doctor --repair"
     return Check("ids", "bad", text)
 
@@ -227,7 +226,7 @@ def check_strays(found: dict[int, str]) -> Check:
         f"{n:,} {STRAYS[what]} (job {_first(found, what)})"
         for what, n in sorted(Counter(found.values()).items())
     ]
-    return Check("membership", "bad", "; ".join(parts) + ". Mend with: actorq doctor --repair")
+    return Check("membership", "bad", "; ".join(parts) + ". Run: actorq doctor --repair")
 
 
 def check_unmatched(found: dict[int, str]) -> Check:
@@ -238,7 +237,7 @@ def check_unmatched(found: dict[int, str]) -> Check:
         f"{n:,} {UNMATCHED[what]} (job {_first(found, what)})"
         for what, n in sorted(Counter(found.values()).items())
     ]
-    return Check("belongings", "warn", "; ".join(parts) + ". Mend with: actorq doctor --repair")
+    return Check("belongings", "warn", "; ".join(parts) + ". Run: actorq doctor --repair")
 
 
 def worst(checks: Iterable[Check]) -> Level:

@@ -1,7 +1,7 @@
-"""Find what is wrong with a database, say what to do about it, and mend what can be mended.
+"""Find what is wrong with a database, say what to do about it, and repair what can be repaired.
 
-A check is a function of what was read and returns its findings; reading is done by the SQL
-files. Nothing here changes anything, except `repair`.
+A check is a function of what was read and returns its findings; the SQL files do the reading.
+Nothing here changes anything, except `repair`.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ from actorq.store.session.faults import Forbidden, translated
 
 UNSERVED_S = 60.0
 UNSERVED_ROWS = 1000
-"""Rows of `ready` to count for a lane that nobody serves; above, it is told as so many or more."""
+"""How many rows of `ready` to count for a lane that nobody serves; more show as *at least* this."""
 
 
 class Repaired(msgspec.Struct, frozen=True):
-    """Count the rows that a repair took out of `ready` and put into it.
+    """The numbers of rows that a repair removed from `ready` and added to it.
 
-    `n_matched` are jobs whose failures or results did not fit them. `renamed` says that the
-    schema had another name before, and that its functions were made anew.
+    `n_matched` counts jobs whose failures or results did not fit them. `renamed` says that the
+    schema had another name before, and that its functions were created again.
     """
 
     n_removed: int
@@ -65,7 +65,7 @@ def diagnose(conn: psycopg.Connection[Any], schema: str = "actorq") -> list[Chec
 
 
 class _Extent(NamedTuple):
-    """How much to look at: all jobs, or so many of the lowest ids; and who hears how far it is."""
+    """How much to look at, all jobs or those with the lowest ids, and whom to tell the progress."""
 
     limit: int | None
     told: Tell
@@ -74,20 +74,20 @@ class _Extent(NamedTuple):
 def examine(
     conn: Conn, schema: str = "actorq", told: Tell = untold, limit: int | None = None
 ) -> Iterator[Check]:
-    """Yield the findings as they are made: those that take a look at every job come last.
+    """Yield the findings as they are made; those that look at every job come last.
 
     With `limit`, these look at so many jobs only. What this connection's role may not read is
-    told as such; all else is checked.
+    reported as such; everything else is checked.
     """
     extent = _Extent(limit, told)
     if hidden := run(conn, schema, "admin_hidden"):
-        yield check_hidden(hidden)  # whatever else was found would be wrong
+        yield check_hidden(hidden)  # all other findings would be wrong
         return
     for name, look in _LOOKS:
         try:
             yield from look(conn, schema, extent)
         except Forbidden as exc:
-            yield Check(name, "warn", f"not looked at, for this role may not: {exc}")
+            yield Check(name, "warn", f"not checked, because this role may not: {exc}")
 
 
 def _look_at_facts(conn: Conn, schema: str, extent: _Extent) -> Iterator[Check]:
@@ -138,7 +138,7 @@ def _look_at_belongings(conn: Conn, schema: str, extent: _Extent) -> Iterator[Ch
 
 
 def _within(extent: _Extent, check: Check) -> Check:
-    """Return a finding that says of how many jobs it is, unless it is of all."""
+    """Return a finding that says among how many jobs it was made, unless among all."""
     if extent.limit is None:
         return check
     among = f"among the {count(extent.limit, 'job')} of the lowest ids"
@@ -196,8 +196,8 @@ def _repair_all(conn: Conn, schema: str, ids: list[int]) -> Repaired:
 
 def repair_jobs(conn: Conn, ids: list[int], schema: str = "actorq") -> Repaired:
     """Put these jobs where they belong; safe beside a live queue."""
-    # Jobs first, then their rows in ready: from there on neither a settle nor a claim can move
-    # them, and the last statement's snapshot sees what those under way have done.
+    # Lock the jobs first, then their rows in ready. From then on neither a settle nor a claim can
+    # move them, and the last statement's snapshot sees what earlier ones have done.
     with translated(), unit(conn):
         for name in ("admin_repair_lanes", "admin_repair_lock_jobs", "admin_repair_lock_ready"):
             run(conn, schema, name, ids=ids)

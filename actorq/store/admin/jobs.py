@@ -1,4 +1,4 @@
-"""Look at jobs: newest first, in pages, or one with all that happened to it."""
+"""Read jobs: newest first, in pages, or one job with everything that happened to it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from actorq.store.admin.run import Conn, run, structs
 LAST = 2**63 - 1
 STORED = ("completed", "cancelled")
 STRETCH = 10_000
-"""Jobs that one statement looks at where a state stands in their rows only; some 10 ms."""
+"""How many jobs one statement examines if only their rows tell their state; takes some 10 ms."""
 
 
 class Found(NamedTuple):
-    """Hold jobs that a search has found by now, newest first, and how many it has looked at."""
+    """Jobs that a search has found so far, newest first, and how many it has examined."""
 
     ids: list[int]
     n_looked: int
 
 
 class JobRow(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Show one job; `error_*` are its latest failure, `args` only where asked for."""
+    """One job as it is shown; `error_*` are its latest failure, `args` only if asked for."""
 
     id: int
     state: str
@@ -44,7 +44,7 @@ class JobRow(msgspec.Struct, frozen=True, omit_defaults=True):
     attempted_at: str | None
     finalized_at: str | None
     cancel_at: str | None
-    age_s: float  # since it was final, or since it was to run
+    age_s: float  # since it became final, or since it was to run
     cause: str | None
     error_type: str | None
     error_message: str | None
@@ -52,7 +52,7 @@ class JobRow(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class FailureRow(msgspec.Struct, frozen=True):
-    """Show one failed attempt; `final` is the one that made the job a dead letter."""
+    """One failed attempt; `final` is the one that failed the job for good."""
 
     attempt: int
     final: bool
@@ -64,7 +64,7 @@ class FailureRow(msgspec.Struct, frozen=True):
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Say under which lease, and by which supervisor, a job is held."""
+    """The lease under which a job is held, and the supervisor that holds it."""
 
     node: str
     lease: int
@@ -74,7 +74,7 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 class History(msgspec.Struct, frozen=True):
-    """Hold everything the database knows about one job."""
+    """Everything that the database knows about one job."""
 
     job: JobRow
     failures: list[FailureRow]
@@ -109,8 +109,8 @@ def search(
 ) -> Iterator[Found]:
     """Find ids of jobs below `before`, newest first, and yield them as they are found.
 
-    Completed and cancelled jobs are looked for among all jobs, a stretch at a time: no index
-    names a job's state. Every other state has a road of its own.
+    Completed and cancelled jobs are searched for among all jobs, a range at a time, because no
+    index knows a job's state. Every other state has a table or an index of its own.
     """
     if state is None or state in STORED:
         yield from _stretches(conn, schema, state, kind, queue, limit, before)
@@ -137,7 +137,7 @@ def _stretches(
 ) -> Iterator[Found]:
     n_looked = 0
     while limit > 0:
-        size = max(limit, 1000) if n_looked == 0 else STRETCH  # the first page is there at once
+        size = max(limit, 1000) if n_looked == 0 else STRETCH  # the first page is quick
         asked = {"before": before, "limit": limit, "state": state, "kind": kind, "queue": queue}
         row = run(conn, schema, "admin_ids_stored", **asked, stretch=size)[0]
         if row["last"] is None:
@@ -169,5 +169,5 @@ def history(conn: Conn, job: int, schema: str = "actorq", *, args: bool = False)
 
 
 def _road(state: str) -> str:
-    """Name the table by which the jobs of a state are found without reading all jobs."""
+    """Return the name of the table by which jobs of a state are found without reading all jobs."""
     return "waiting" if state in WAITING else state

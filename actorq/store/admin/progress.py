@@ -1,4 +1,4 @@
-"""How far something has come that may take long, as it is told to whoever wants to hear it."""
+"""How far something long has come, as it is told to whoever wants to know."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import msgspec
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far a call has come: jobs dealt with, jobs looked at, and both as one line of text.
+    """How far a call has come: jobs processed, jobs examined, and both as one line of text.
 
-    `n_done` are the jobs found, retried, deleted or wrong so far. A search and a prune look at
-    stretches of ids, which `n_looked` counts as if each were full.
+    `n_done` counts the jobs found, retried, deleted or wrong so far. A search and a prune examine
+    ranges of ids, which `n_looked` counts as if each were full.
     """
 
     text: str
@@ -23,8 +23,8 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 Tell = Callable[[Progress], object]
-"""Hears of progress, after each chunk or range; an exception from it ends the call."""
+"""A function that is told the progress after each chunk or range; its exceptions end the call."""
 
 
 def untold(progress: Progress) -> None:
-    """Hear it and do nothing."""
+    """Ignore the progress."""

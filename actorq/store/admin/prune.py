@@ -1,7 +1,7 @@
-"""Delete finished jobs, in stretches of ids, each a transaction of its own.
+"""Delete finished jobs, in ranges of ids, each in a transaction of its own.
 
-What a prune has left in a place, 65,536 ids, is remembered: where nothing has changed since and
-nothing has become old enough, the next one passes by without reading a job.
+What a prune leaves in a place (65,536 ids) is remembered. If nothing has changed there since, and
+nothing has become old enough, the next prune skips the place without reading a job.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ ENDS = ("completed_s", "cancelled_s", "failed_s")
 
 
 class Pruned(msgspec.Struct, frozen=True):
-    """Count the jobs that were looked at, deleted, and kept for others' sake."""
+    """The numbers of jobs that were examined, deleted, and kept because somebody refers to them."""
 
     n_looked: int
     n_deleted: int
     n_kept: int
 
     def with_(self, more: Pruned) -> Pruned:
-        """Return what this and another stretch have come to together."""
+        """Return the sum of this range and another."""
         return Pruned(
             self.n_looked + more.n_looked,
             self.n_deleted + more.n_deleted,
@@ -37,7 +37,7 @@ class Pruned(msgspec.Struct, frozen=True):
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """Say which finished jobs are to go; `keeps`: somebody's foreign key may forbid it."""
+    """Which finished jobs to delete; `keeps`: somebody's foreign key may forbid it."""
 
     states: list[str]
     older_than_s: float
@@ -54,10 +54,10 @@ def prune(
     kind: str | None = None,
     limit: int | None = None,
 ) -> Iterator[Pruned]:
-    """Delete finished jobs, yielding what each stretch has come to; a pending job never goes.
+    """Delete finished jobs, yielding the result of each range; a pending job is never deleted.
 
-    Goes by id, and ends at the first stretch of jobs that were all made since: what was made
-    later was finished later. Jobs that a foreign key of somebody else's refers to are kept.
+    This proceeds by id, and ends at the first range whose jobs were all made too recently, since
+    later ones finished later. Jobs to which somebody else's foreign key refers are kept.
     """
     check_states(states, PRUNABLE)
     keeps = any(key["keeps"] for key in run(conn, schema, "admin_references"))
@@ -78,7 +78,7 @@ def prune(
 
 
 class Walk:
-    """One walk over the places, with what it may still delete and whether it is over."""
+    """One pass over the places: what it may still delete, and whether it is over."""
 
     def __init__(self, conn: Conn, schema: str, wanted: Wanted, limit: int) -> None:
         self._conn = conn
@@ -88,7 +88,7 @@ class Walk:
         self.ended = limit <= 0
 
     def place(self, place: int) -> Iterator[Pruned]:
-        """Prune one place, and remember what is left if it was seen to its end."""
+        """Prune one place, and remember what is left if all of it was seen."""
         after, until = (place << 16) - 1, (place + 1 << 16) - 1
         rows: list[dict[str, Any]] = []
         n_kept = 0
@@ -129,7 +129,7 @@ class Walk:
         return int(rows[0]["n_deleted"])
 
     def _unreferenced(self, ids: list[int]) -> tuple[list[int], int]:
-        """Return those of the jobs that nobody refers to, and how many others there are."""
+        """Return the jobs that nobody refers to, and the number of the others."""
         rows = run(self._conn, self._schema, "admin_referenced", ids=ids)
         kept = {row["id"] for row in rows}
         return [job for job in ids if job not in kept], len(kept)

@@ -1,7 +1,7 @@
-"""Look at all jobs, a range of ids at a time, for what does not fit; and mend failures and results.
+"""Look at all jobs, a range of ids at a time, for what does not fit; repair failures and results.
 
-No index tells which jobs do not fit, so all have to be looked at: each range is a statement of its
-own, and how far it has come is told.
+No index tells which jobs do not fit, so all have to be examined. Each range is a statement of its
+own, after which the progress is reported.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from actorq.store.admin.run import Conn, run
 from actorq.store.session.faults import translated
 
 RANGE = 500_000
-"""Jobs that one statement looks at: so many that reading `ready` once for each is cheap."""
+"""How many jobs one statement examines: so many that reading `ready` once for each is cheap."""
 
 MAX_FOUND = 100_000
 REPAIR_CHUNK = 1000
@@ -41,9 +41,9 @@ def unmatched(
 def in_ranges(
     conn: Conn, schema: str, name: str, limit: int, told: Tell, among: int | None
 ) -> dict[int, str]:
-    """Find jobs with what is wrong by a statement that looks at a range of ids, range by range.
+    """Find jobs with what is wrong, by a statement that examines one range of ids after the other.
 
-    Looks at all jobs, or `among` so many of the lowest ids.
+    Examines all jobs, or those `among` so many with the lowest ids.
     """
     found: dict[int, str] = {}
     n_looked = 0
@@ -59,7 +59,7 @@ def in_ranges(
 
 
 def _ranges(conn: Conn, schema: str, among: int | None) -> Iterator[tuple[int, int, int]]:
-    """Yield first and last ids that together cover all there are, with how many jobs they hold."""
+    """Yield first and last ids of ranges that cover all jobs, with the number of jobs in each."""
     first, left = -LAST, LAST if among is None else among
     while left > 0:
         row = run(conn, schema, "admin_range", first=first, n=min(RANGE, left))[0]

@@ -1,7 +1,7 @@
-"""Run an administrator's statements: one file of SQL each, rows as structs.
+"""Run the statements of administration: one SQL file each, rows as structs.
 
-The topics stand beside this module: admin_status, admin_jobs, admin_change, admin_doctor. All
-of them take a connection made by `connect` and leave no transaction open.
+The topics are in the modules beside this one. All of them take a connection made by
+`connect_admin` and leave no transaction open.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ _LOOKUPS = "SELECT " + ", ".join(
 
 
 def connect_admin(dsn: str, schema: str) -> Session:
-    """Open a connection for a person's statements: they may take their time.
+    """Open a connection for a person's statements, which may take their time.
 
-    A pooler is no obstacle to them; that there is one is for doctor to tell.
+    A pooler does not disturb them; doctor reports that there is one.
     """
     return connect(
         dsn,
@@ -68,16 +68,16 @@ def run(conn: Conn, schema: str, name: str, /, **params: Any) -> list[DictRow]:
 
 
 def _in_unit(conn: Conn) -> AbstractContextManager[None]:
-    """Return what is around a single statement: something where nothing is set for the session."""
+    """Return a transaction around a single statement if nothing is set for the session."""
     is_idle = conn.info.transaction_status == TransactionStatus.IDLE
     return unit(conn) if isinstance(conn, Session) and conn.local and is_idle else nullcontext()
 
 
 @contextmanager
 def planned(conn: Conn, name: str) -> Iterator[None]:
-    """Have a statement that looks up a few rows go by index, whatever the statistics say.
+    """Make a statement that looks up a few rows use an index, whatever the statistics say.
 
-    They may be those of a table that was empty; all other statements are left to the planner.
+    These may date from when a table was empty. All other statements are left to the planner.
     """
     if name not in BY_INDEX:
         yield

@@ -1,7 +1,7 @@
-"""How much waits, runs and has died, by lane, and who is there to work on it.
+"""How many jobs wait, run and have failed for good, by lane, and which supervisors there are.
 
-What is counted from a table of few pages is exact. Of a larger one some pages are taken at random,
-and what they hold is scaled up: an estimate, and told as one.
+Counts from a table of few pages are exact. From a larger table some pages are sampled at random and
+their contents are scaled up: the result is an estimate, and is reported as one.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import msgspec
 from actorq.store.admin.run import Conn, run, structs
 
 EXACT_PAGES = 4000
-"""Of 8 kB: that is some 100,000 jobs, or 500,000 that wait in rows of their own."""
+"""Pages of 8 kB: some 100,000 jobs, or 500,000 that wait in rows of their own."""
 
 SAMPLE_PAGES = 1000
 """Each page is drawn or not, so their number, and with it a count, varies by 1/√1000: 3 %."""
 
 FEW = 200
-"""Lanes with no more rows than this are counted one by one where the rest is an estimate."""
+"""Lanes with no more rows than this are counted exactly even if the rest is an estimate."""
 
 WAITING = ("n_due", "n_scheduled", "n_retrying", "n_suspect")
 
 
 class LaneStatus(msgspec.Struct, frozen=True):
-    """Count the unfinished jobs and the dead letters of one queue and kind.
+    """The numbers of unfinished and of dead jobs of one queue and kind.
 
     n_due + n_scheduled + n_suspect + n_running are all pending jobs; the retrying ones are
     among them. `waiting_estimated` says that n_due, n_scheduled, n_retrying and n_suspect are
@@ -54,7 +54,7 @@ class LaneStatus(msgspec.Struct, frozen=True):
 
 
 class NodeStatus(msgspec.Struct, frozen=True):
-    """Describe a supervisor as the database knows it."""
+    """A supervisor as the database knows it."""
 
     node: str
     host: str
@@ -67,12 +67,12 @@ class NodeStatus(msgspec.Struct, frozen=True):
 
     @property
     def alive(self) -> bool:
-        """Return whether it has given a sign of life within its time to live."""
+        """Return whether its last sign of life is no older than its time to live."""
         return self.beat_age_s < self.ttl_s
 
 
 class Status(msgspec.Struct, frozen=True):
-    """Hold what `actorq status` shows; `n_stored` counts finished jobs too."""
+    """What `actorq status` shows; `n_stored` counts finished jobs too."""
 
     lanes: list[LaneStatus]
     nodes: list[NodeStatus]
@@ -96,7 +96,7 @@ def percent(n_pages: int) -> float:
 
 
 def scaled(n: int | None, share: float) -> int:
-    """Return how many there are of what was counted on so many percent of the pages."""
+    """Return the estimated total from a count on so many percent of the pages."""
     return round((n or 0) * 100 / share)
 
 
@@ -112,7 +112,7 @@ def _lanes(conn: Conn, schema: str, waiting_share: float, dead_share: float) -> 
 def _counts(
     conn: Conn, schema: str, name: str, share: float, fields: Iterable[str]
 ) -> dict[int, dict[str, Any]]:
-    """Return the counts of each lane; those of a sample are replaced where there are few rows."""
+    """Return the counts of each lane; for lanes with few rows, exact ones replace estimates."""
     found = {
         row["lane"]: {
             **row,

@@ -1,1 +1,1 @@
-"""What is sent to enqueue jobs."""
+"""The statements that enqueue jobs."""

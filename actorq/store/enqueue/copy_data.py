@@ -1,4 +1,4 @@
-"""What COPY is sent in text form: jobs as rows, some hundred in a piece."""
+"""The data of COPY in text form: jobs as rows, several hundred per piece."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PIECE_BYTES = 256 * 1024
 
 
 class Shared(msgspec.Struct, frozen=True, kw_only=True):
-    """Hold what all jobs of one call have in common."""
+    """What all jobs of one call have in common."""
 
     schema: str
     kind: str
@@ -54,7 +54,7 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewJob(NamedTuple):
-    """Hold what differs from job to job; `args` is JSON."""
+    """What differs from job to job; `args` is JSON."""
 
     args: bytes
     key: str = ""
@@ -72,7 +72,7 @@ _QUOTED = re.compile(r'(["\\])')
 
 
 class Ahead(Iterator[T]):
-    """Iterate over what is in the making; some of it may be made before it is asked for."""
+    """An iterator over items that are being made; some may be made before they are asked for."""
 
     def __init__(self, source: Iterator[T]) -> None:
         self._source = source
@@ -82,7 +82,7 @@ class Ahead(Iterator[T]):
         return self._made.popleft() if self._made else next(self._source)
 
     def make(self, n: int, until: Callable[[], bool]) -> None:
-        """Have up to n made by when `until` holds."""
+        """Make up to n items until `until` holds."""
         while len(self._made) < n and not until():
             try:
                 self._made.append(next(self._source))
@@ -91,7 +91,7 @@ class Ahead(Iterator[T]):
 
 
 class Pieces(Iterator[bytes]):
-    """Turn jobs into COPY data, some hundred rows at a time; counts them."""
+    """Jobs as COPY data, several hundred rows at a time, and their count."""
 
     def __init__(self, shared: Shared, items: Iterable[Item]) -> None:
         self.n_rows = 0
@@ -108,7 +108,7 @@ class Pieces(Iterator[bytes]):
 def pieces_with_ids(
     shared: Shared, at: str, ids: list[int], chunks: Iterator[list[Item]], used: list[int]
 ) -> Iterator[bytes]:
-    """Do the same with ids and an instant, until there may be too few ids for another piece."""
+    """Do the same with ids and an instant, until the ids may not suffice for another piece."""
     constants = b"%b\t%b" % (at.encode(), constants_of(shared))
     start = 0
     for chunk in chunks:
@@ -134,7 +134,7 @@ def _rows(
     args = cast(Sequence[bytes], chunk)
     lines = args if ids is None else map(add, ids, args)
     start = b"%b%b\t" % (constants, _field(key))
-    # JSON as it is written here has no raw control characters: a line feed ends a row.
+    # JSON as it is written here holds no raw control characters: a line feed ends a row.
     return start + _escaped(b"\n".join(lines)).replace(b"\n", b"\n" + start) + b"\n"
 
 
@@ -143,7 +143,7 @@ def _escaped(json: bytes) -> bytes:
 
 
 def chunked(items: Iterable[I], max_rows: int, max_bytes: int) -> Iterator[list[I]]:
-    """Yield the items in lists of at most so many rows, ended early by so many bytes."""
+    """Yield the items in lists of at most so many rows, cut earlier at so many bytes."""
     chunk: list[I] = []
     size = 0
     for item in items:

@@ -1,9 +1,9 @@
 """Enqueueing: what is sent for one job, for many, and for jobs with a unique key.
 
-Each procedure is a generator that yields the steps it wants done and receives their rows, so
-that it is written once for synchronous and asynchronous connections: `run` and `run_async`
-do the steps on whichever connection is at hand. A procedure starts no transaction of its own
-unless it needs more than one statement, and inside the caller's it uses a savepoint.
+Each procedure is a generator that yields the steps to be done and receives their rows. So it is
+written once for synchronous and asynchronous connections: `run` and `run_async` do the steps on
+whichever connection is at hand. A procedure starts a transaction only if it needs more than one
+statement, and uses a savepoint inside the caller's.
 """
 
 from __future__ import annotations
@@ -39,16 +39,17 @@ MAX_TRIES = 10
 
 
 class Run(NamedTuple):
-    """Ask for one statement; its rows are sent back."""
+    """A statement to run; its rows are sent back."""
 
     sql: str
     params: Sequence[Any] | None = None
 
 
 class Copy(NamedTuple):
-    """Ask for one COPY; its data may still be in the making.
+    """A COPY to run; its data may still be in the making.
 
-    What comes after it may be made while the server works on its rows: that is half of the time.
+    The data for the next one can be made while the server works on this one's rows, which takes
+    half of the time.
     """
 
     sql: str
@@ -62,7 +63,7 @@ Steps = Generator[Step, Rows, T]
 
 
 class Transaction(NamedTuple):
-    """Name the statements around several others that must be one."""
+    """The statements around several others that make them atomic."""
 
     begin: str
     commit: str
@@ -70,7 +71,7 @@ class Transaction(NamedTuple):
 
 
 OWN = Transaction(
-    # A slow source of jobs keeps its transaction idle.
+    # A slow source of jobs leaves its transaction idle.
     "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0",
     "COMMIT",
     "ROLLBACK",
@@ -95,7 +96,7 @@ def many(shared: Shared, items: Iterable[Item], around: Transaction) -> Steps[in
     first = list(islice(pieces, 2))
     if len(first) == 2:
         yield from _atomic(around, _copies(shared.schema, Ahead(chain(first, pieces))))
-    elif first:  # one statement is a transaction of its own
+    elif first:  # a single statement is a transaction of its own
         yield Copy(statement("enqueue_copy", shared.schema), first)
     return pieces.n_rows
 
@@ -114,7 +115,7 @@ def unique_one(shared: Shared, job: NewJob) -> Steps[tuple[int, bool]]:
 def unique_many(
     shared: Shared, jobs: Sequence[NewJob], around: Transaction
 ) -> Steps[list[tuple[int, bool]]]:
-    """Do the same for many jobs, in the order given; of equal keys the first one counts."""
+    """Do the same for many jobs, in the given order; of equal keys, the first one counts."""
     firsts: dict[str, NewJob] = {}
     for job in jobs:
         firsts.setdefault(job.unique_key, job)
@@ -167,7 +168,7 @@ def _copies_with_ids(shared: Shared, items: Iterable[Item]) -> Steps[list[int]]:
     used: list[int] = []
     run_at: Any = shared.run_at
     for first in chunks:
-        # A full chunk is likely to be followed by more. Ids left over are never used.
+        # A full chunk is likely to be followed by more. Ids that are left over are never used.
         n = COPY_ROWS if len(first) == PIECE_ROWS else len(first)
         ((run_at, ids),) = yield _run(
             "enqueue_ids", shared.schema, n=n, run_at=run_at, delay_s=shared.delay_s
@@ -186,7 +187,7 @@ def _take_all(shared: Shared, jobs: Sequence[NewJob]) -> Steps[dict[str, tuple[i
 
 
 def _take(shared: Shared, jobs: Sequence[NewJob]) -> Steps[dict[str, tuple[int, bool]]]:
-    """Insert what has a free key; return per key its job and whether that is new."""
+    """Insert the jobs whose key is free; return for each key its job and whether that is new."""
     held: dict[str, tuple[int, bool]] = {}
     left, gone = list(jobs), list[int]()
     for _ in range(MAX_TRIES):
@@ -224,7 +225,7 @@ def _run(name: str, schema: str, /, **params: Any) -> Run:
 
 
 def _shared(s: Shared) -> dict[str, Any]:
-    """Return what jobs have in common, as the statements that insert them name it."""
+    """Return what jobs have in common, by the names of the statements' parameters."""
     return {
         "queue": s.queue,
         "kind": s.kind,
@@ -247,7 +248,7 @@ def _once(held: dict[str, tuple[int, bool]], key: str) -> tuple[int, bool]:
 
 
 def run(cursor: Any, steps: Steps[T]) -> T:
-    """Do the steps on a synchronous RawCursor and return what they come to."""
+    """Perform the steps on a synchronous RawCursor and return their result."""
     try:
         step = next(steps)
         while True:
@@ -262,7 +263,7 @@ def run(cursor: Any, steps: Steps[T]) -> T:
 
 
 async def run_async(cursor: Any, steps: Steps[T]) -> T:
-    """Do the steps on an asynchronous RawCursor and return what they come to."""
+    """Perform the steps on an asynchronous RawCursor and return their result."""
     try:
         step = next(steps)
         while True:
@@ -294,11 +295,12 @@ def _do(cursor: Any, step: Step) -> Rows:
 
 
 def _end(cursor: Any, open_: ExitStack, ahead: Ahead[Any]) -> None:
-    """Wait for the end of a COPY, and meanwhile make what comes after it."""
+    """Wait for the end of a COPY, and meanwhile make the data that comes after it."""
     with ThreadPoolExecutor(1, "actorq-copy") as pool, DefaultSelector() as server:
         server.register(cursor.connection, EVENT_READ)
         ended = pool.submit(open_.close)
-        # That thread gets the interpreter 5 ms after it asks: the socket tells at once.
+        # The closing thread may wait 5 ms for the GIL; the socket is readable as soon as the
+        # server answers.
         ahead.make(COPY_PIECES, until=lambda: ended.done() or bool(server.select(0)))
     ended.result()
 

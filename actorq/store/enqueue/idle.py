@@ -1,11 +1,11 @@
-"""Connections of a client: opened when needed, kept for the next call, never across a fork.
+"""Connections of a client: opened when needed, kept for the next call, never used across a fork.
 
-The newest idle connection is used first, so that those beyond the usual need grow old and are
-closed. A child process neither uses nor closes what its parent has open: closing would end
+The newest idle connection is used first, so that those which are rarely needed grow old and are
+closed. A child process neither uses nor closes its parent's connections: closing them would end
 the parent's sessions.
 
-When one of them finds its server read-only, all of them are given up: the next call finds the
-server that takes writes, if the DSN leads there. One that did nothing for a while is asked first.
+When one of them finds its server read-only, all are given up, and the next call finds the server
+that accepts writes, if the DSN leads there. A connection that was idle for a while is tested first.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from psycopg.rows import TupleRow
 from actorq.store.session.connection import Session, alive, connect, connect_pooled
 from actorq.store.session.epoch import Epoch
 
-# eventlet takes `select.poll` away. With it no third system call is needed, nor a descriptor.
+# eventlet removes `select.poll`. Polling needs no third system call and no descriptor.
 Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 MAX_IDLE = 8
 MAX_IDLE_S = 300.0
-ASK_S = 5.0  # after so long without use a connection is asked: a round trip then, and only then
+ASK_S = 5.0  # a connection idle for longer is tested, at the cost of one round trip
 PATIENCE_S = 60.0  # for a lock, and for each answer; a slow source of jobs has no time limit
 
 _Idle = deque[tuple[float, Session]]
-_inherited: list[Any] = []  # keeps a parent's connections from being collected, and so closed
+_inherited: list[Any] = []  # keeps a parent's connections from being collected, and thereby closed
 
 
 class IdleConnections:
-    """The connections that are lent to one database's callers; safe to use from any thread."""
+    """The connections lent to the callers of one database; safe to use from any thread."""
 
     def __init__(self, dsn: str, schema: str, *, pooler: bool = False) -> None:
         self.place = (dsn, schema, pooler)  # where they lead
@@ -50,7 +50,7 @@ class IdleConnections:
 
     @contextmanager
     def lent(self) -> Iterator[psycopg.Connection[TupleRow]]:
-        """Lend a connection; it is kept for the next call unless the call failed."""
+        """Lend a connection; it is kept for the next call unless the call fails."""
         conn = self._take()
         try:
             yield conn
@@ -103,7 +103,7 @@ class IdleConnections:
             old.close()
 
     def _overdue(self, now: float) -> list[Session]:
-        """Take out what is too old or too many, the oldest first."""
+        """Remove what is too old or too many, the oldest first."""
         found = []
         with contextlib.suppress(IndexError):  # another thread took the last one
             while len(self._idle) > MAX_IDLE or self._idle[0][0] < now - MAX_IDLE_S:
@@ -114,16 +114,16 @@ class IdleConnections:
         """Forget the parent's connections in a forked child, without closing any."""
         _inherited.append(self._idle)
         for _, conn in self._idle:
-            conn._pool = None  # psycopg's mark for "need not be closed": no warning at exit
+            conn._pool = None  # tells psycopg that it need not be closed: no warning at exit
         self._end.detach()
         self._pid, self._idle = os.getpid(), deque()
         self._end = weakref.finalize(self, _close_all, self._idle, self._pid)
 
 
 def _usable(conn: Session, idle_s: float) -> bool:
-    """Return whether an idle connection is open, and its server the one that takes writes.
+    """Return whether an idle connection is open, and its server the one that accepts writes.
 
-    A readable one has been told good-bye.
+    A readable idle connection is one that the server has closed.
     """
     if not alive(conn) or conn.is_outdated:
         return False
@@ -134,7 +134,7 @@ def _usable(conn: Session, idle_s: float) -> bool:
 
 
 def _asked(conn: Session) -> bool:
-    """Ask anything: the server says along with its answer whether it still takes writes."""
+    """Send an empty query: the answer tells whether the server still accepts writes."""
     try:
         conn.execute("SELECT")
     except psycopg.Error:

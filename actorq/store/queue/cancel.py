@@ -1,4 +1,4 @@
-"""Cancelling jobs: at once where they wait, by request where they run."""
+"""Cancelling jobs: at once if they wait, by request if they run."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from actorq.store.session.statements import in_order, statement
 
 CHUNK = 1000
 OWN = "SELECT pg_catalog.set_config('actorq.own', 'on', true)"
-"""Said in a transaction on whatever connection: the schema's guard lets it change a state."""
+"""Sets a mark in a transaction of any connection: the schema's guard then allows state changes."""
 
 TRIES = 5
-"""Deadlocks in a row are somebody else's pattern: then the caller should hear of it."""
+"""More deadlocks in a row than this are caused by somebody else, and the caller should see them."""
 
 
 class Cancelled(msgspec.Struct, frozen=True):
-    """Say what became of the jobs named: `untouched` are final already, or not there.
+    """What became of the named jobs: `untouched` are already final, or do not exist.
 
-    `requested` are running: their supervisors were told, and they are cancelled unless they
-    finish first. `busy` are locked by somebody else: ask again.
+    `requested` are running: their supervisors were notified, and they are cancelled unless they
+    finish first. `busy` are locked by somebody else: try again.
     """
 
     cancelled: list[int]
@@ -35,7 +35,7 @@ class Cancelled(msgspec.Struct, frozen=True):
     untouched: list[int]
 
     def with_(self, more: Cancelled) -> Cancelled:
-        """Return what this and another answer say together."""
+        """Return the sum of this answer and another."""
         return Cancelled(
             self.cancelled + more.cancelled,
             self.requested + more.requested,
@@ -45,10 +45,10 @@ class Cancelled(msgspec.Struct, frozen=True):
 
 
 def cancel(conn: psycopg.Connection[Any], ids: Sequence[int], schema: str = "actorq") -> Cancelled:
-    """Cancel jobs, a thousand in a transaction; those that are busy one by one after that.
+    """Cancel jobs, a thousand per transaction; those that are busy one by one afterwards.
 
-    Whoever holds several jobs never waits for one of another's. Two may still want each other's
-    blocks of `ready`: the victim of that deadlock begins its thousand anew.
+    A transaction that holds several jobs never waits for somebody else's job. Two may still need
+    each other's blocks of `ready`: the victim of that deadlock starts its thousand again.
     """
     order = sorted(set(ids))
     found = Cancelled([], [], [], [])
@@ -102,7 +102,7 @@ def _cancel(cursor: RawCursor[Any], schema: str, ids: list[int]) -> Cancelled:
 
 
 def _take(cursor: RawCursor[Any], schema: str, ids: list[int]) -> list[int]:
-    """Cancel those of the jobs that wait, also where somebody just took a part of their block."""
+    """Cancel those jobs that wait, even if somebody has just taken a part of their block."""
     text, taken, left = statement("cancel_take", schema).encode(), list[int](), ids
     while left:
         params = in_order("cancel_take", {"ids": array(left)})

@@ -31,13 +31,13 @@ Key = tuple[str, str]
 
 
 class QueueStore:
-    """Speak with the database over one connection, for one node; only one thread may use it.
+    """The queue over one connection, for one node; only one thread may use it.
 
-    A node is named by its uuid. Its leases, its settles and its hunger are meant, unless another
+    A node is named by its uuid. Leases, settles and hunger are those of this node, unless another
     node is named.
 
-    Every method raises the errors of `store.session.faults`; after StoreUnavailable that is not
-    OnHold the connection is gone, and whether the last call was applied is not known.
+    Every method raises the errors of `store.session.faults`. After a StoreUnavailable that is not
+    OnHold the connection is gone, and whether the last call was applied is unknown.
     """
 
     def __init__(self, session: Session, schema: str, node: str) -> None:
@@ -51,7 +51,7 @@ class QueueStore:
     def connect(
         cls, dsn: str, schema: str = "actorq", name: str = "actorq", *, node: str, **timeouts: Any
     ) -> QueueStore:
-        """Connect, and make sure that this code can work with the schema, and sees all of it."""
+        """Connect, and check that this code can work with the schema and sees all of it."""
         session = connect(dsn, name=name, schema=schema, **timeouts)
         try:
             check(session, schema)
@@ -63,7 +63,7 @@ class QueueStore:
             raise
 
     def _check_seen(self) -> None:
-        """Refuse to work for a role that does not see all jobs: they would seem to be gone."""
+        """Refuse a role that does not see all jobs, since hidden ones would seem to be gone."""
         if hidden := [name for (name,) in self._calls.rows("admin_hidden")]:
             raise Forbidden(
                 f"row-level security hides rows of {', '.join(hidden)} from this role: a "
@@ -82,7 +82,7 @@ class QueueStore:
     # Nodes
 
     def register(self, node: NodeInfo) -> None:
-        """Make a supervisor known under its fresh uuid."""
+        """Register a supervisor under its fresh uuid."""
         self._calls.do(
             "node_register",
             node=node.id,
@@ -98,7 +98,7 @@ class QueueStore:
         )
 
     def beat(self) -> list[int] | None:
-        """Say that the node lives; return its leases, or None if it was declared dead."""
+        """Report that the node lives; return its leases, or None if it was declared dead."""
         alive, leases = self._calls.row("node_beat", node=self._node)
         return sorted(leases) if alive else None
 
@@ -111,17 +111,17 @@ class QueueStore:
         return [NodeSeen(*row) for row in self._calls.rows("node_list")]
 
     def bury(self, node: str, beat_at: int) -> bool:
-        """Declare another node dead, unless it has beaten since; return whether that was done."""
+        """Declare another node dead unless it has beaten since; return whether that was done."""
         return bool(self._calls.row("node_bury", node=node, beat_us=str(beat_at))[0])
 
     def leave(self) -> None:
-        """Take the node's own row away at a clean exit."""
+        """Remove the node's own row at a clean exit."""
         self._calls.row("node_bury", node=self._node, beat_us=None)
 
     def settle_no(self, like: int) -> int | None:
         """Return the number of the last settle that was applied, None if the node is dead.
 
-        Only those count whose number is even or odd like this one: the other settler has others.
+        Only numbers with the parity of `like` count: the other settler has the others.
         """
         rows = self._calls.rows("settle_no", node=self._node, like=str(like))
         return rows[0][0] if rows else None
@@ -129,7 +129,7 @@ class QueueStore:
     # Jobs
 
     def lanes(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
-        """Return the ids of the lanes (queue, kind), making those that do not exist."""
+        """Return the ids of the lanes (queue, kind), creating those that do not exist."""
         queues, kinds = text_array(q for q, _ in pairs), text_array(k for _, k in pairs)
         try:
             self._calls.do("lanes", queues=queues, kinds=kinds)
@@ -143,7 +143,7 @@ class QueueStore:
         return {(queue, kind): n for queue, kind, n in rows}
 
     def remember_kind(self, name: str, fingerprint: str) -> str | None:
-        """Remember the type of a kind's args; return the one remembered before."""
+        """Store the type of a kind's args; return the one stored before."""
         row = self._calls.row("kind_remember", kind=name, fingerprint=fingerprint)
         before: str | None = row[0]
         return before
@@ -153,7 +153,7 @@ class QueueStore:
         return claims.claim(self._calls, self._turns, self._node, ask)
 
     def due(self, asks: Sequence[DueAsk]) -> list[Due]:
-        """Ask for every lane at once what is due and when the next job is."""
+        """Return for every lane at once what is due and when the next job is due."""
         return claims.due(self._calls, asks)
 
     def left(self, lanes: Sequence[int]) -> list[Left]:
@@ -181,19 +181,19 @@ class QueueStore:
     def settle(self, settle_no: int, settlements: Sequence[Settlement]) -> SettleReply:
         """Write what became of the jobs of any number of batches, in one statement.
 
-        Raises LockTimeout if somebody else holds one of the jobs, RowRefused if the database
-        refuses a value; nothing is written then.
+        Raises LockTimeout if somebody else has locked one of the jobs, RowRefused if the database
+        refuses a value; then nothing is written.
         """
         return settles.settle(self._calls, self._node, settle_no, settlements)
 
     def settle_around_locks(self, settle_no: int, settlements: Sequence[Settlement]) -> SettleReply:
-        """Settle the jobs that nobody else holds a lock on; `kept` stay open under their lease."""
+        """Settle the jobs that nobody else has locked; `kept` stay open under their lease."""
         return settles.settle_around_locks(self._calls, self._node, settle_no, settlements)
 
     def settle_first(
         self, settle_no: int, settlements: Sequence[Settlement], n: int
     ) -> SettleReply:
-        """Settle n jobs of what takes too long; `kept`, all others, stay open under their lease."""
+        """Settle n of the jobs of a settle that is too slow; `kept`, all others, stay open."""
         return settles.settle_first(self._calls, self._node, settle_no, settlements, n)
 
     def settle_refused(
@@ -206,13 +206,13 @@ class QueueStore:
         return settles.settle_refused(self._calls, self._node, settle_no, settlements, reason)
 
     def mend(self, ids: Sequence[int]) -> int:
-        """Put jobs that a settle has missed back into `ready`; return how many had to be."""
+        """Put jobs that a settle has missed back into `ready`; return how many needed that."""
         return repair_jobs(self._session, list(ids), self._schema).n_added
 
     def reap(self, limit: int, lost_budget: int, alone_after: int) -> Reaped:
         """Return the jobs of at most `limit` leases that no live node owns.
 
-        A lease of which somebody else holds a job is left for the next round.
+        A lease with a job that somebody else has locked is left for the next round.
         """
         how = {
             "limit": str(limit),
@@ -258,12 +258,12 @@ class QueueStore:
             self._session.execute(f'LISTEN "{channel}"'.encode())
 
     def notifications(self, timeout_s: float) -> list[str]:
-        """Wait for at most `timeout_s` seconds and return the payloads that came."""
+        """Wait for at most `timeout_s` seconds and return the payloads that arrived."""
         with translated():
             return [n.payload for n in self._session.notifies(timeout=timeout_s, stop_after=1)]
 
     def vacuum_ready(self) -> None:
-        """Remove the dead rows of `ready` and `lease` now; never truncates, so it never blocks."""
+        """Vacuum `ready` and `lease` now, without truncating them, so that nobody is blocked."""
         tables = f"{quoted(self._schema)}.ready, {quoted(self._schema)}.lease"
         with translated():
             self._session.execute(f"VACUUM (TRUNCATE off, SKIP_LOCKED) {tables}".encode())

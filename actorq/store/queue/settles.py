@@ -15,7 +15,7 @@ from actorq.store.session.calls import Calls, array, bytes_array, text_array
 from actorq.store.session.faults import translated
 from actorq.store.session.statements import in_order, statement
 
-GROUPS = (1, 8, 64, 1024)  # the sizes that {rows} is padded to, each prepared on its own
+GROUPS = (1, 8, 64, 1024)  # the sizes to which {rows} is padded, each of them prepared
 SEPARATOR, NONE = b"\x1e", b"\x1f"
 CHARGES = {"none": 0, "failed": 1, "crashed": 2}
 
@@ -45,7 +45,7 @@ def settle(
 def settle_around_locks(
     calls: Calls, node: str, settle_no: int, settlements: Sequence[Settlement]
 ) -> SettleReply:
-    """Write the outcomes of the jobs that nobody else holds a lock on; keep the others open."""
+    """Write the outcomes of the jobs that nobody else has locked; keep the others open."""
     ids = sorted(job for s in settlements for job in s.ids)
     with translated(), calls.session.transaction():
         leased = _lock_leases(calls, node, settlements)
@@ -69,7 +69,7 @@ def settle_refused(
 ) -> SettleReply:
     """Write outcomes of which the database refused some: find those and fail their jobs.
 
-    Each try is rolled back, so that the fence is still whole for the next one.
+    Each try is rolled back, so that the fence is unchanged for the next one.
     """
 
     def refuses(jobs: Sequence[int]) -> bool:
@@ -87,7 +87,7 @@ def settle_refused(
     try:
         settled = settle(calls, node, settle_no, [failing(s, bad, error) for s in settlements])
     except RowRefused:
-        # Somebody's own rule lets these jobs not even fail: that is no reason to keep the others.
+        # A user's trigger refuses even the failed state: write the others, leave these open.
         settled = _settle_without(calls, node, settle_no, settlements, bad)
         settled.reason = reason
         return settled
@@ -98,7 +98,7 @@ def settle_refused(
 def _settle_without(
     calls: Calls, node: str, settle_no: int, settlements: Sequence[Settlement], kept: set[int]
 ) -> SettleReply:
-    """Write all outcomes but those of some jobs, which stay open under their lease."""
+    """Write all outcomes except those of some jobs, which stay open under their lease."""
     with translated(), calls.session.transaction():
         leased = _lock_leases(calls, node, settlements)
         mine = [without(s, kept, leased[s.lease]) for s in settlements if s.lease in leased]
@@ -109,7 +109,7 @@ def _settle_without(
 def _lock_leases(
     calls: Calls, node: str, settlements: Sequence[Settlement]
 ) -> dict[int, list[int]]:
-    """Lock the leases that are still what is believed of them; return the jobs of each."""
+    """Lock the leases that are still as assumed; return the jobs of each."""
     order = sorted((s.lease, s.seq) for s in settlements)
     ns, seqs = array(n for n, _ in order), array(q for _, q in order)
     return dict(calls.rows("lock_leases", node=node, leases=ns, seqs=seqs))
@@ -118,7 +118,7 @@ def _lock_leases(
 def _settle_or_refuse(
     calls: Calls, node: str, settle_no: int, settlements: Sequence[Settlement]
 ) -> SettleReply:
-    """Settle inside a transaction; what the database refuses is found as outside of one."""
+    """Settle inside a transaction; a refusal is found as it would be outside of one."""
     try:
         with calls.session.transaction():
             settled = settle(calls, node, settle_no, settlements)
@@ -163,7 +163,7 @@ def _groups(settlements: Sequence[Settlement]) -> list[RowGroup]:
 
 
 def _results(rows: Sequence[Row]) -> str:
-    """Return the results of some jobs in one text."""
+    """Return the results of some jobs as one text."""
     texts = [NONE if r.result is None else r.result for r in rows]
     data = SEPARATOR.join(texts)
     if not all(texts) or data.count(SEPARATOR) != len(texts) - 1:
@@ -202,7 +202,7 @@ def _text(result: bytes | None) -> str | None:
 
 
 def _delay(seconds: float | None) -> float | None:
-    """Keep a delay in range: what an actor out of order says must not fail a whole settle."""
+    """Keep a delay in range: a misbehaving actor must not make a whole settle fail."""
     if seconds is None:
         return None
     return min(max(seconds, 0.0), MAX_DELAY_S) if isfinite(seconds) else MAX_DELAY_S
@@ -218,7 +218,7 @@ def _values(size: int, first: int) -> str:
 def _settled(
     sent: Sequence[Settlement], ks: Sequence[int], ids: list[int] | None, is_repeated: bool
 ) -> SettleReply:
-    """Return what was written: these jobs of these leases; None are all that were sent."""
+    """Return what was written: these jobs of these leases; None means all that were sent."""
     if is_repeated:
         return SettleReply(set(), is_repeated=True)
     matched = [sent[k - 1] for k in ks]

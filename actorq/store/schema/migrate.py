@@ -1,9 +1,9 @@
-"""Run migrations, each step of them exactly once, while everybody else goes on working.
+"""Run migrations, each step exactly once, while everybody else continues to work.
 
-A step in a transaction and the record of it commit together. It waits for a lock no longer than
-LOCK_TIMEOUT_S, since whoever wants the table meanwhile queues behind it; then it lets everybody
-pass, and tries again. Before a contract, it is recorded that older code cannot go on, and the
-supervisors that run such code stop when they read that; then it is run. Two processes that
+A step in a transaction and its record commit together. It waits for a lock no longer than
+LOCK_TIMEOUT_S, because whoever wants the table meanwhile queues behind it; then it lets the others
+pass, and tries again. Before a contract runs, it is recorded that older code cannot continue;
+supervisors that run such code read that and stop, and then the contract is run. Two processes that
 migrate at once take turns; the second finds nothing left to do.
 """
 
@@ -35,20 +35,20 @@ __all__ = ["check", "is_renamed", "migrate", "plan", "restore_names", "sql_text"
 T = TypeVar("T")
 
 LOCK_TIMEOUT_S = 0.15
-"""How long everybody may have to queue behind a step that waits for a lock: supervisors give up
-a statement that waits for a lock after 0.2 s."""
+"""How long others may have to queue behind a step that waits for a lock. Supervisors give up a
+statement that waits for a lock after 0.2 s."""
 
 PAUSE_S = 1.0
-"""How long everybody may pass until the next try, on average."""
+"""How long the others may pass before the next try, on average."""
 
 WAIT_S = 600.0
-"""How long to try, by default: longer than a deployment should stand still unnoticed."""
+"""How long to try by default: longer than a deployment should hang unnoticed."""
 
 LOOK_S = 0.25
 """How often to look whether older supervisors have stopped."""
 
 STATEMENT_S = 6 * 3600.0
-"""Longer than an index on a billion rows takes to build."""
+"""Longer than it takes to build an index on a billion rows."""
 
 _CONCURRENTLY = re.compile(r"\bINDEX CONCURRENTLY (?:IF NOT EXISTS )?(?:\{schema\}\.)?(\w+)")
 
@@ -60,8 +60,8 @@ def migrate(
 ) -> list[str]:
     """Bring the schema up to date and return the names of the migrations applied.
 
-    What is waited for is told; LockTimeout, with who is in the way, after `wait_s` seconds.
-    Supervisors and clients go on meanwhile, unless a contract leaves them behind.
+    Progress is reported while it waits. After `wait_s` seconds it raises LockTimeout, which names
+    who is in the way. Supervisors and clients continue meanwhile, unless a contract excludes them.
     """
     with _connected(dsn, schema) as conn:
         return _Migrator(conn, schema, wait_s, tell).run()
@@ -87,19 +87,19 @@ def _connected(dsn: str, schema: str) -> Session:
         statement_timeout_s=STATEMENT_S,
         deadline_s=STATEMENT_S + 100,
         session=False,
-        own_path=False,  # an event trigger of somebody's may go by it; our own names are in full
+        own_path=False,  # somebody's event trigger may rely on it; our own names are qualified
     )
 
 
 class _Migrator:
-    """One run of all that is missing, on one connection."""
+    """One run of everything that is missing, on one connection."""
 
     def __init__(self, conn: Session, schema: str, wait_s: float, tell: TellWaiting) -> None:
         self._conn, self._schema, self._tell = conn, schema, tell
         self._until = time.monotonic() + wait_s
 
     def run(self) -> list[str]:
-        """Apply what is missing and return the names of what was."""
+        """Apply what is missing and return the names of what was applied."""
         with translated():
             found = version(self._conn, self._schema)
         if found is None:
@@ -108,11 +108,11 @@ class _Migrator:
         return [migration.name for migration in numbered.migrations() if self._apply(migration)]
 
     def _make(self) -> list[str]:
-        """Make a fresh schema, all of it or nothing; nobody can be in it yet."""
+        """Create a fresh schema, all of it or nothing; nobody can be using it yet."""
         with unit(self._conn):
             self._lock()
             if version(self._conn, self._schema) is not None:
-                return []  # somebody else has made it meanwhile
+                return []  # somebody else has created it meanwhile
             self._conn.execute(_made(self._schema).encode())
             for text in _fresh_texts(self._schema):
                 self._conn.execute(text.encode())
@@ -133,7 +133,7 @@ class _Migrator:
         return any(ran)
 
     def _announce(self, migration: Migration) -> None:
-        """Record what a contract asks of the code, for everybody to read before it is run."""
+        """Record which code a contract requires, for everybody to read before it is run."""
         with unit(self._conn):
             self._lock()
             if self._n_steps(migration) is None:
@@ -174,7 +174,7 @@ class _Migrator:
         return True
 
     def _alone(self, migration: Migration, k: int, step: MigrationStep) -> bool:
-        """Run a step that refuses to be in a transaction; others wait for nothing it does."""
+        """Run a step that cannot be in a transaction; it blocks nobody."""
         if self._conn.pooling == "transaction":
             raise ConfigError(
                 f"{migration.name} cannot be run through a connection pooler: give actorq "
@@ -194,7 +194,7 @@ class _Migrator:
         return True
 
     def _is_built(self, step: MigrationStep) -> bool:
-        """Return whether the index of a step is there; what an earlier try left of it goes."""
+        """Return whether a step's index exists; remove what an earlier try has left of it."""
         made = _CONCURRENTLY.search(step.text)
         if made is None or "DROP INDEX" in step.text:
             return False
@@ -226,7 +226,7 @@ class _Migrator:
         self._conn.execute("SELECT pg_advisory_xact_lock(%s)", [self._key()])
 
     def _key(self) -> int:
-        """Return a number of the name: before the first migration the schema has no oid."""
+        """Return a number made from the name: before the first migration there is no oid."""
         row = self._conn.execute(
             "SELECT hashtextextended('actorq ' || %s, 0)", [self._schema]
         ).fetchone()
@@ -240,9 +240,9 @@ class _Migrator:
 
 
 def _made(schema: str) -> str:
-    """Return what makes the schema where it is missing.
+    """Return the SQL that creates the schema if it is missing.
 
-    CREATE … IF NOT EXISTS asks for the right to make it even where it exists.
+    CREATE … IF NOT EXISTS requires the right to create it even if it exists.
     """
     return f"""DO $$ BEGIN
     IF to_regnamespace('{quoted(schema)}') IS NULL THEN
@@ -252,7 +252,7 @@ END $$;"""
 
 
 def _fresh_texts(schema: str) -> list[str]:
-    """Return the text of each migration, for a schema in which there is nobody yet."""
+    """Return the text of each migration, for a schema that nobody uses yet."""
     return [
         "\n".join(
             [step.text.replace("INDEX CONCURRENTLY", "INDEX") for step in migration.steps]

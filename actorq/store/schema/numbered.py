@@ -1,15 +1,15 @@
 """The migrations that this version brings: a folder for each number, a file for each step.
 
-The header of a file says what it does, and three things that `migrate` and its plan go by:
+The header of a file says what it does, and three things on which `migrate` and its plan rely:
 
     -- Phase: expand.                         or: contract, for code from 7 on.
     -- Runs: in a transaction.                or: on its own.
     -- Locks: kind in ACCESS EXCLUSIVE.       or: none.
 
-After an *expand*, supervisors and clients of all versions go on as before. A *contract* takes away
-what only code before the number it names still needs. A step in a transaction is done in
-milliseconds: it changes the catalog and no rows. A step on its own is one statement that refuses
-to be in a transaction, as CREATE INDEX CONCURRENTLY. What was released is never edited:
+After an *expand*, supervisors and clients of all versions continue as before. A *contract* removes
+what only code before the given number still needs. A step in a transaction takes milliseconds,
+because it changes the catalog and no rows. A step on its own is one statement that cannot run in a
+transaction, such as CREATE INDEX CONCURRENTLY. What was released is never edited:
 tests/store/test_frozen.py says what to do instead.
 """
 
@@ -24,7 +24,7 @@ from typing import Literal, NamedTuple
 MigrationPhase = Literal["expand", "contract"]
 
 FIRST_CODE = 1
-"""What an expand asks of the code: nothing, for it knows 0001."""
+"""The code that an expand requires: any, since all code knows 0001."""
 
 _PHASE = re.compile(r"^-- Phase: (?:(expand)|contract, for code from (\d+) on)\.$", re.M)
 _RUNS = re.compile(r"^-- Runs: (in a transaction|on its own)\.$", re.M)
@@ -86,7 +86,7 @@ def migrations() -> tuple[Migration, ...]:
 
 
 def parsed(name: str, texts: dict[str, str]) -> Migration:
-    """Return the migration that files of these names and texts are; ValueError: a bad header."""
+    """Return the migration in files of these names and texts; ValueError for a bad header."""
     codes = {_min_code(f"{name}/{step}", text) for step, text in texts.items()}
     if len(codes) != 1:
         raise ValueError(f"migration {name}: all of its files need the same line Phase")

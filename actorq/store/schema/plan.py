@@ -1,4 +1,4 @@
-"""What `migrate` would do: the steps that are missing, their locks, and who would have to stop."""
+"""What `migrate` would do: the missing steps, their locks, and who would have to stop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class OldSupervisor(msgspec.Struct, frozen=True):
     code: int
 
     def __str__(self) -> str:
-        """Say where it runs."""
+        """Return where it runs."""
         return f"process {self.pid} on {self.host}"
 
 
@@ -45,7 +45,7 @@ class PlannedStep(msgspec.Struct, frozen=True):
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """All that is missing, in order; `version` is None where there is no schema yet."""
+    """All that is missing, in order; `version` is None if there is no schema yet."""
 
     schema: str
     version: int | None
@@ -54,7 +54,7 @@ class Planned(msgspec.Struct, frozen=True):
 
 
 def planned(conn: psycopg.Connection[Any], schema: str) -> Planned:
-    """Return what is missing. Nobody is in the way of what makes a schema where there is none."""
+    """Return what is missing. If there is no schema yet, nobody has to stop."""
     found = version(conn, schema)
     if found is not None:
         check_not_too_new(found, schema)
@@ -73,7 +73,7 @@ def planned(conn: psycopg.Connection[Any], schema: str) -> Planned:
 def old_supervisors(
     conn: psycopg.Connection[Any], schema: str, min_code: int
 ) -> list[OldSupervisor]:
-    """Return the supervisors with code before this number that have beaten within their ttl."""
+    """Return the supervisors with code older than this number that are alive within their ttl."""
     rows = conn.execute(
         f"SELECT id::text, host, pid, code FROM {quoted(schema)}.node WHERE code < %s"
         " AND beat_at > clock_timestamp() - ttl_s * interval '1 s' ORDER BY host, pid".encode(),

@@ -1,4 +1,4 @@
-"""A schema that was renamed: its functions still look for what is in it under its old name."""
+"""A schema that was renamed: its functions still refer to it by its old name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FUNCTION = re.compile(
 
 
 def is_renamed(conn: psycopg.Connection[Any], schema: str = "actorq") -> bool:
-    """Return whether there is a schema of ours of this name whose functions look for another."""
+    """Return whether this is a schema of ours whose functions refer to another schema."""
     with translated():
         row = conn.execute(
             "SELECT position(%s || '.' in p.prosrc) = 0 FROM pg_proc p"
@@ -29,7 +29,7 @@ def is_renamed(conn: psycopg.Connection[Any], schema: str = "actorq") -> bool:
 
 
 def restore_names(conn: psycopg.Connection[Any], schema: str = "actorq") -> None:
-    """Make the functions anew after ALTER SCHEMA … RENAME: all else in a schema knows its place."""
+    """Create the functions again after ALTER SCHEMA … RENAME; everything else follows by itself."""
     with translated(), conn.transaction():
         names = conn.execute(
             "SELECT proname FROM pg_proc WHERE pronamespace = to_regnamespace(%s)",
@@ -42,7 +42,7 @@ def restore_names(conn: psycopg.Connection[Any], schema: str = "actorq") -> None
 
 
 def _known_version(conn: psycopg.Connection[Any], schema: str) -> int:
-    """Return the number of the last migration; this code must know what that made."""
+    """Return the number of the last migration; this code must know what that created."""
     row = conn.execute(f"SELECT max(n) FROM {quoted(schema)}.migration".encode()).fetchone()
     n, known = row[0] if row else 0, numbered.migrations()[-1].n
     if n > known:
@@ -54,7 +54,7 @@ def _known_version(conn: psycopg.Connection[Any], schema: str) -> int:
 
 
 def _functions(newest: int) -> dict[str, str]:
-    """Return what makes each function, as the migrations up to this one leave it."""
+    """Return the SQL that creates each function, as the migrations up to this one leave it."""
     texts = [step.text for each in numbered.migrations() if each.n <= newest for step in each.steps]
     return {
         found[1]: re.sub(r"^CREATE (OR REPLACE )?", "CREATE OR REPLACE ", found[0])

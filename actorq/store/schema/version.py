@@ -14,13 +14,13 @@ from actorq.store.session.statements import checked_schema, quoted
 
 
 class Version(NamedTuple):
-    """What the database says of its schema."""
+    """What the database says about its schema."""
 
     n: int
     """The last migration of which every step was run."""
 
     min_code: int
-    """The oldest code that can work with it, by the newest migration which that code knows."""
+    """The oldest code that can work with it, according to the newest migration that it records."""
 
 
 def code() -> int:
@@ -29,8 +29,8 @@ def code() -> int:
 
 
 def version(conn: psycopg.Connection[Any], schema: str) -> Version | None:
-    """Return what the database says of its schema, None if it has none."""
-    # Not to_regclass: it may answer from a cache what was true before a lock was waited for.
+    """Return what the database says about its schema, None if it has none."""
+    # Not to_regclass, which may answer from a cache as of before a lock was waited for.
     row = conn.execute(
         "SELECT FROM pg_catalog.pg_class c"
         " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"

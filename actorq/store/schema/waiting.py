@@ -1,4 +1,4 @@
-"""What a migration waits for: told while it waits, from a connection beside its own."""
+"""What a migration waits for: reported while it waits, from a second connection."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _BLOCKERS = """
 
 
 class LockHolder(NamedTuple):
-    """A session that holds a lock which somebody waits for."""
+    """A session that holds a lock for which somebody waits."""
 
     locktype: str
     mode: str
@@ -45,7 +45,7 @@ class LockHolder(NamedTuple):
     open_s: float | None
 
     def __str__(self) -> str:
-        """Say who it is, and for how long its transaction has been open."""
+        """Describe the session, and for how long its transaction has been open."""
         if self.pid == 0:
             return "a prepared transaction (see pg_prepared_xacts)"
         if self.user is None:
@@ -56,7 +56,7 @@ class LockHolder(NamedTuple):
 
     @property
     def lock(self) -> str:
-        """Return what is waited for, in words."""
+        """Return in words what is waited for."""
         if self.table is not None:
             mode = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", self.mode.removesuffix("Lock")).upper()
             return f"the lock {mode} on {self.table}, held by"
@@ -66,9 +66,9 @@ class LockHolder(NamedTuple):
 
 
 class LockWatch:
-    """A look, from another connection, at who is in the way of what a connection does.
+    """A watch, from another connection, on who blocks what a connection does.
 
-    Behind a pooler that lends its connections nobody can be looked up: there it tells nothing.
+    Behind a pooler that lends its connections, sessions cannot be identified: it reports nothing.
     """
 
     def __init__(self, conn: Session, what: str, tell: TellWaiting) -> None:
@@ -77,16 +77,16 @@ class LockWatch:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="actorq-migrate", daemon=True)
         self._told: set[tuple[str, int]] = set()
-        self.seen = ""  # the last that was seen, in words
+        self.seen = ""  # what was seen last, in words
 
     def __enter__(self) -> LockWatch:
-        """Begin to look."""
+        """Begin to watch."""
         if self._pid:
             self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Look no more."""
+        """Stop watching."""
         self._over.set()
         if self._pid:
             self._thread.join()
@@ -97,7 +97,7 @@ class LockWatch:
             while not self._over.wait(LOOK_S):  # most steps are done before the first look
                 other = other or self._conn.twin()
                 self._look(other)
-        except Exception as error:  # what was to be done goes on without being watched
+        except Exception as error:  # the step itself continues without being watched
             self._tell(f"{self._what}: cannot tell what it waits for: {error}")
         finally:
             if other is not None:

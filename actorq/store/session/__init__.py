@@ -1,1 +1,1 @@
-"""Sessions with the database: the only rooms that know the driver's manners."""
+"""Sessions with the database: the only modules that know the driver's details."""

@@ -1,7 +1,7 @@
-"""Calling the statements: one session, one schema, texts prepared on the server.
+"""Calling the statements: one session, one schema, statements prepared on the server.
 
-Numbers and arrays travel as text and are cast by the statement, so that the types that the
-server sees never change and each statement is prepared exactly once per connection.
+Numbers and arrays are sent as text and cast by the statement. So the types that the server sees
+never change, and each statement is prepared exactly once per connection.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ PLANNER = (
     "enable_bitmapscan",
     "enable_hashjoin",
     "enable_mergejoin",
-    "enable_memoize",  # a claim's args would be copied twice more, to be forgotten
+    "enable_memoize",  # it would copy a claim's args twice more, for nothing
 )
-"""Off on a supervisor's connections: every statement is written for index lookups in a loop,
-and a plan made while a table was empty must still be right when it has millions of rows."""
+"""Planner settings that are off on a supervisor's connections. Statements are written for index
+lookups in a loop, and a plan made while a table was empty must be right for millions of rows."""
 
 
 class _AsBytes(Loader):
-    """Load a string as the bytes it is from a row in text form."""
+    """A loader of strings as the bytes of a row in text form."""
 
     def load(self, data: Buffer) -> bytes:
         return bytes(data)
 
 
 class _AsView(Loader):
-    """Load bytes as they lie in the reply, which lives as long as this view of it.
+    """A loader of bytes as they are in the reply, which lives as long as this view of it.
 
-    The driver's own loader, which does not say more than this one, copies them.
+    The driver's own loader returns the same, but copies them.
     """
 
     format = Format.BINARY
@@ -58,7 +58,7 @@ class _AsView(Loader):
 
 
 class Calls:
-    """Run the SQL files of this room on one session; not to be shared between threads."""
+    """The SQL files of this package, run on one session; not to be shared between threads."""
 
     def __init__(self, session: Session, schema: str) -> None:
         self.session = session
@@ -72,7 +72,7 @@ class Calls:
             self._raw.adapters.register_loader("text", loader)
         self._raw.adapters.register_loader("bytea", _AsView)
         self._loaded = Transformer(self._raw)
-        self._names: dict[str, bytes] = {}  # of texts prepared for direct calls
+        self._names: dict[str, bytes] = {}  # names of texts prepared for direct calls
         self._numbers = count()
 
     def rows(self, name: str, /, **params: str | None) -> list[Record]:
@@ -90,15 +90,15 @@ class Calls:
             return self.run(statement(name, self.schema), in_order(name, params)).rowcount
 
     def run(self, text: str, params: Sequence[str | None]) -> RawCursor[Record]:
-        """Run a text; the driver's own errors come through."""
+        """Run a text; the driver's own errors are passed on."""
         return self._cursor.execute(text.encode(), params, prepare=True, binary=True)
 
     def direct(self, text: str, params: Sequence[str | None]) -> list[Record]:
-        """Run a text as libpq does it, and return its rows; the driver's errors come through.
+        """Run a text by a direct call of libpq and return its rows, or raise the driver's errors.
 
-        Strings come as bytes, and bytea as a view of the reply: a batch's args are long. In a
-        transaction the driver does it, for it forgets all prepared statements when one is rolled
-        back.
+        Strings are returned as bytes, and bytea as a view of the reply, because a batch's args are
+        long. In a transaction the driver runs the text, because it forgets all prepared statements
+        when a transaction is rolled back.
         """
         if self.session.pgconn.transaction_status != TransactionStatus.IDLE:
             return self._raw.execute(text.encode(), params, prepare=True, binary=True).fetchall()
@@ -120,7 +120,7 @@ class Calls:
         return self.session.blocking(lambda: run(name, values, result_format=Format.BINARY))
 
     def _name(self, text: str) -> bytes:
-        """Return the name that a text is prepared under."""
+        """Return the name under which a text is prepared."""
         if text in self._names:
             return self._names[text]
         name = b"actorq_%d" % next(self._numbers)
@@ -129,10 +129,10 @@ class Calls:
         return name
 
     def together(self, *calls: Call) -> Record | None:
-        """Run texts one after another in one transaction, and return the last one's first row.
+        """Run texts one after another in one transaction, and return the first row of the last.
 
-        That is one round trip: a query of several statements is a transaction of its own, in which
-        each of them sees what was committed before it began.
+        This takes one round trip: a query of several statements is a transaction of its own, in
+        which each statement sees what was committed before it began.
         """
         try:
             result = self._all_executed(calls)
@@ -147,7 +147,7 @@ class Calls:
 
 
 def array(values: Iterable[float | None]) -> str:
-    """Return numbers, or None, as the text of a PostgreSQL array: JSON but for the brackets."""
+    """Return numbers, or None, as the text of a PostgreSQL array: JSON except for the brackets."""
     made = values if isinstance(values, list) else list(values)
     return "{" + msgspec.json.encode(made)[1:-1].decode() + "}"
 
@@ -163,7 +163,7 @@ def bytes_array(values: Iterable[bytes]) -> str:
 
 
 def _value(param: str | None) -> bytes | None:
-    """Return what libpq is given: it would take a NUL for the end."""
+    """Return a parameter for libpq, which would take a NUL for its end."""
     value = None if param is None else param.encode()
     if value and b"\0" in value:
         raise DataError("PostgreSQL text cannot contain NUL (0x00) bytes")

@@ -1,10 +1,11 @@
 """Connections: how they are opened, what is set on them, and their deadline.
 
 Whatever a role, a database or a DSN presets, a connection of ours behaves the same: names are
-looked up in pg_catalog alone, transactions read committed rows, and no call waits for ever.
+looked up in pg_catalog alone, transactions read committed rows, and no call waits forever.
 
-Behind a pooler the server's process may be another client's the moment after. So nothing is set
-before it is known what answers, and then for a transaction only, unless it is ours to the end.
+Behind a pooler, the server process may belong to another client a moment later. Therefore nothing
+is set before it is known what answers, and then for a transaction only, unless the process is ours
+until we disconnect.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from actorq.store.session.statements import checked_schema
 
 T = TypeVar("T")
 Pooling = Literal["none", "session", "transaction"]
-"""Whose the server's process is: ours, ours through a pooler, or somebody else's in a moment."""
+"""Whose the server process is: ours, ours through a pooler, or ours for a transaction only."""
 
 log = logging.getLogger("actorq")
 
@@ -57,7 +58,7 @@ class Session(psycopg.Connection[TupleRow]):
     deadline_s: float = 30.0
     pooling: Pooling = "none"
     local: Mapping[str, str] = {}
-    """What each transaction has to set for itself: see `unit`."""
+    """What each transaction has to set for itself; see `unit`."""
 
     _dsn = ""
     _epoch: Epoch | None = None
@@ -82,7 +83,7 @@ class Session(psycopg.Connection[TupleRow]):
         return value
 
     def blocking(self, call: Callable[[], PGresult]) -> PGresult:
-        """Make a call of libpq that waits for its answer by itself, with the same deadline."""
+        """Call a function of libpq that itself waits for the answer, with the same deadline."""
         self._check_may_begin()
         with Deadline(self.pgconn.socket, self.deadline_s) as deadline:
             result = call()
@@ -98,7 +99,7 @@ class Session(psycopg.Connection[TupleRow]):
         raise psycopg.OperationalError(result.get_error_message())
 
     def join(self, epoch: Epoch) -> None:
-        """Move together with the other connections of this epoch."""
+        """Share knowledge about the server with the other connections of this epoch."""
         self._was_read_only = is_read_only(self.pgconn)
         self._epoch, self._epoch_n = epoch, epoch.begun(self._was_read_only)
 
@@ -112,13 +113,13 @@ class Session(psycopg.Connection[TupleRow]):
         return _opened(self._dsn, "actorq")
 
     def heed(self, interrupt: Interrupt | None) -> None:
-        """Begin no transaction any more once this interrupt is asked for."""
+        """Begin no further transaction once this interrupt is requested."""
         self._interrupt = interrupt
         if interrupt is not None:
             interrupt.join(self)
 
     def _check_may_begin(self) -> None:
-        """Refuse to begin anything with a server that others have left, or for a call given up."""
+        """Refuse to begin anything on a server that others have left, or for a cancelled call."""
         is_given_up = self._interrupt is not None and self._interrupt.asked
         if not (is_given_up or self.is_outdated):
             return
@@ -126,7 +127,7 @@ class Session(psycopg.Connection[TupleRow]):
             raise self._ended(ENDED if is_given_up else MOVED)
 
     def _learn(self) -> None:
-        """Take in what the server has said of itself along with its answer."""
+        """Note what the server has reported about itself along with its answer."""
         if self._epoch is not None and not self._was_read_only and is_read_only(self.pgconn):
             self._end_epoch()
 
@@ -139,12 +140,12 @@ class Session(psycopg.Connection[TupleRow]):
         return psycopg.OperationalError(text)
 
     def rollback(self) -> None:
-        """Roll back what is open; where nothing is, do nothing, not even begin to."""
+        """Roll back an open transaction; do nothing if there is none, not even begin one."""
         if self.pgconn.transaction_status != TransactionStatus.IDLE:
             super().rollback()
 
     def close(self) -> None:
-        """Close the connection; a pooler gets the server's process back as it was."""
+        """Close the connection; a pooler gets the server process back as it was."""
         idle = TransactionStatus.IDLE
         if self.pooling == "session" and self.pgconn.transaction_status == idle:
             with suppress(psycopg.Error):
@@ -167,10 +168,10 @@ def connect(
 ) -> Session:
     """Open a connection with every session option set, or raise StoreUnavailable.
 
-    With `session`, a connection through a transaction pooler is refused: prepared statements,
-    LISTEN and session options would end up with somebody else. Without, nothing is set there but
-    in a `unit`. With `sees_all`, a statement from which row-level security would hide rows is an
-    error. Without `own_path` names are looked up as the role has it: see `migrate`.
+    With `session`, a connection through a transaction pooler is refused, because prepared
+    statements, LISTEN and session options would affect other clients. Without it, options are only
+    set within a `unit`. With `sees_all`, a statement from which row-level security would hide rows
+    is an error. Without `own_path`, names are looked up as the role is configured: see `migrate`.
     """
     checked_schema(schema)
     conn = _opened(dsn, name)
@@ -194,7 +195,7 @@ def connect(
 
 
 def connect_pooled(dsn: str, *, deadline_s: float, epoch: Epoch) -> Session:
-    """Open a connection through what is said to be a transaction pooler: nothing is set at all."""
+    """Open a connection through a declared transaction pooler: nothing at all is set."""
     conn = _opened(dsn, "actorq client")
     conn.deadline_s, conn.pooling, conn.prepare_threshold = deadline_s, "transaction", None
     conn.join(epoch)
@@ -211,7 +212,7 @@ def unit(conn: psycopg.Connection[Any]) -> Iterator[None]:
 
 
 def _begin(conn: Session, settings: dict[str, str], session: bool) -> None:
-    """Find out what answers, then set what has to be set in the way that does no harm."""
+    """Find out what answers, then make the settings in the way that does no harm."""
     if server_pid(conn) == conn.info.backend_pid:
         put(conn, settings, local=False)
     elif not session:
@@ -228,16 +229,16 @@ def _begin(conn: Session, settings: dict[str, str], session: bool) -> None:
 
 
 def server_pid(conn: psycopg.Connection[Any]) -> int:
-    """Return which process of the server answers; a pooler has told its client another one."""
+    """Return the id of the server process that answers; a pooler tells its client another one."""
     row = conn.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()
     return int(row[0]) if row else 0
 
 
 def keeps_server(conn: Session) -> bool:
-    """Return whether a pooler gives a client one process of the server for as long as it stays.
+    """Return whether a pooler gives a client one server process until it disconnects.
 
-    No answer says so: but if two clients that take turns, also while the other one is in a
-    transaction, always meet processes of their own, then they are theirs.
+    No answer says so directly. But if two clients that take turns, even while the other one is in
+    a transaction, always meet processes of their own, then these are theirs.
     """
     ours = {server_pid(conn)}
     with conn.twin() as other:
@@ -262,12 +263,12 @@ def _opened(dsn: str, name: str) -> Session:
     defaults = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": name, **_KEEPALIVE}
     given = parameters(dsn)
     if "," in str(given.get("host") or given.get("hostaddr") or ""):
-        defaults["target_session_attrs"] = "read-write"  # or the first that answers would be taken
+        defaults["target_session_attrs"] = "read-write"  # not the first that answers
     params: dict[str, Any] = {**defaults, **given, "client_encoding": "UTF8"}
     try:
         conn = Session.connect("", autocommit=True, prepare_threshold=NEVER, **params)
     except psycopg.Error as exc:
-        # A login that is refused now may be allowed later: always worth another try.
+        # A login that is refused now may be allowed later, so it is always worth another try.
         raise StoreUnavailable(f"cannot connect to the database: {str(exc).strip()}") from exc
     warn_of_transport(conn.info.host, conn.info.get_parameters().get("sslmode", "prefer"))
     conn._dsn = dsn
@@ -276,11 +277,11 @@ def _opened(dsn: str, name: str) -> Session:
 
 
 def parameters(dsn: str) -> dict[str, Any]:
-    """Return what a DSN says, or raise ConfigError without a word that could be a password."""
+    """Return the parts of a DSN, or raise ConfigError without any word that could be a password."""
     try:
         given = psycopg.conninfo.conninfo_to_dict(dsn)
     except psycopg.Error:
-        # Nor is the parser's own text kept as the cause: tracebacks show it.
+        # The parser's own text is not kept as the cause either, since tracebacks show it.
         raise ConfigError("the database DSN cannot be read: check its quotes and '='") from None
     ports = str(given.get("port") or "0").split(",")
     if "@" in str(given.get("host") or "")[1:] or not all(p.isdecimal() for p in ports if p):
@@ -293,7 +294,7 @@ def parameters(dsn: str) -> dict[str, Any]:
 
 @cache
 def warn_of_transport(host: str, sslmode: str) -> None:
-    """Warn, once, where nobody can know who answers on the other side of a network."""
+    """Warn, once, if nobody can know who answers on the other side of a network."""
     if risk := transport_risk(host, sslmode):
         log.warning("the database on %s: %s", escape(host, 200), risk)
 

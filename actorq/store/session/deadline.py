@@ -1,8 +1,8 @@
-"""The end of calls that block in the driver, outside of Python: hanging up on who does not answer.
+"""Deadlines for libpq calls that block in C: shut the socket when the server does not answer.
 
 The driver's own calls wait in Python, which costs a busy supervisor's threads a fifth of their
-time: each piece of an answer wakes one up to wait for the interpreter. A call that blocks has
-nobody to look at the clock, so one thread does that for all of them.
+time, because each piece of an answer wakes one up to wait for the interpreter. A call that blocks
+in C cannot look at the clock, so one thread does that for all of them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _watcher: threading.Thread | None = None
 
 
 class Deadline:
-    """Shut a socket down if it is used for longer than `seconds`; `missed` tells."""
+    """A deadline that shuts a socket down if it is used for longer than `seconds`; see `missed`."""
 
     def __init__(self, fd: int, seconds: float) -> None:
         self.missed = False
@@ -37,12 +37,12 @@ class Deadline:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End; the descriptor is not touched any more."""
+        """Stop watching; the descriptor is not touched any more."""
         with _lock:
             _running.discard(self)
 
     def look(self, now: float) -> None:
-        """Hang up if it is time."""
+        """Shut the socket down if it is time."""
         if now >= self._until and not self.missed:
             self.missed = True
             with suppress(OSError), socket.socket(fileno=os.dup(self._fd)) as peer:
@@ -50,7 +50,7 @@ class Deadline:
 
 
 def _watch() -> None:
-    """Make sure that the thread runs: it does not survive a fork."""
+    """Make sure that the watching thread runs, since threads do not survive a fork."""
     global _watcher
     if _watcher is None or not _watcher.is_alive():
         _watcher = threading.Thread(target=_look_at_all, name="actorq-deadlines", daemon=True)

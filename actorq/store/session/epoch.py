@@ -1,8 +1,9 @@
-"""Moving together: when the server that some connections write to has turned read-only.
+"""Moving together when the server to which some connections write has become read-only.
 
-A connection to such a server stays open and answers reads, so that only those move to its
-successor that happen to write. What one of them learns is therefore shared. It costs nothing: the
-server itself reports `default_transaction_read_only` and `in_hot_standby` with each answer.
+A connection to such a server stays open and answers reads, so only those connections that happen
+to write would move to its successor. What one of them learns is therefore shared. This costs
+nothing, because the server itself reports `default_transaction_read_only` and `in_hot_standby` with
+each answer.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn
 
-MOVED = "the server has turned read-only, or another one takes writes now: connecting anew"
+MOVED = "the server has become read-only, or another one accepts writes now: reconnecting"
 
 
 class Epoch:
-    """The time for which some connections believe in the same server; safe to use in threads.
+    """The period in which some connections rely on the same server; safe to use in threads.
 
-    It ends when one of them finds its server read-only, or finds one that takes writes after
-    others found one that did not. Those that are older connect anew before they send any more.
+    It ends when one of them finds its server read-only, or finds one that accepts writes after
+    others found one that did not. Older connections reconnect before they send anything else.
     """
 
     def __init__(self) -> None:
@@ -42,9 +43,9 @@ class Epoch:
 
 
 def is_read_only(conn: PGconn) -> bool:
-    """Return whether the server has said that it takes no writes; behind a pooler it may not say.
+    """Return whether the server has reported that it takes no writes; behind a pooler it may not.
 
-    A role, database or DSN that presets it counts as well: that server is not for our writes.
+    A role, database or DSN that presets read-only counts as well: that server is not for writes.
     """
     names = b"default_transaction_read_only", b"in_hot_standby"
     return any(conn.parameter_status(name) == b"on" for name in names)

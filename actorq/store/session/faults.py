@@ -16,32 +16,32 @@ import psycopg
 from actorq.errors import ActorqError, RowRefused, StoreError, StoreUnavailable
 
 Remedy = Literal["retry", "reconnect", "halve", "hold", "bisect", "fatal"]
-"""What to do: send it again; reconnect, then send it again; send less at once; keep everything
-and claim nothing until it goes away; find the refused row; stop claiming, somebody must act."""
+"""What to do: send it again; reconnect, then send it again; send less at once; keep everything and
+claim nothing until the fault passes; find the refused row; stop claiming: somebody must act."""
 
 
 class Contended(StoreError):
-    """Say that a deadlock or another transaction got in the way: send it again."""
+    """A deadlock, or another transaction in the way: send the statement again."""
 
 
 class LockTimeout(Contended):
-    """Say that somebody else holds a lock for longer than `lock_timeout`."""
+    """A lock that somebody else has held for longer than `lock_timeout`."""
 
 
 class BrokenLease(StoreError):
-    """Say that a lease holds jobs that cannot be run together: give it back."""
+    """A lease whose jobs cannot be run together: give it back."""
 
 
 class TooSlow(StoreError):
-    """Say that the statement ran into its time limit: send less at once."""
+    """A statement that exceeded its time limit: send less at once."""
 
 
 class OnHold(StoreUnavailable):
-    """Say that the server cannot write now: full disk, read-only, out of connections."""
+    """A server that cannot write now: full disk, read-only, out of connections."""
 
 
 class Forbidden(StoreError):
-    """Say that the server can never run the statement: rights, missing tables, bad login."""
+    """A statement that the server can never run: missing rights or tables, bad login."""
 
 
 _ERRORS: dict[Remedy, type[StoreError]] = {
@@ -58,14 +58,14 @@ _BY_CODE: dict[str, Remedy] = {
     "55P03": "retry",
     "57014": "halve",
     "25006": "hold",
-    "25P03": "reconnect",  # the server has ended a session that did nothing, or took too long
+    "25P03": "reconnect",  # the server has ended a session that was idle or too slow
     "25P04": "reconnect",
     "0A000": "fatal",
 }
 _NUMBERED = {"job_pkey", "lane_pkey", "failure_pkey"}
 _BEHIND = (
     "the sequence is behind its table, as after a restore or a switch to a replica. "
-    "Mend with: actorq doctor --repair"
+    "Run: actorq doctor --repair"
 )
 _BY_CLASS: dict[str, Remedy] = {
     "08": "reconnect",
@@ -75,7 +75,7 @@ _BY_CLASS: dict[str, Remedy] = {
     "22": "bisect",
     "23": "bisect",
     "54": "bisect",
-    "P0": "bisect",  # a rule of the user's own, in PL/pgSQL
+    "P0": "bisect",  # raised by the user's own PL/pgSQL
     "42": "fatal",
     "28": "fatal",
     "0A": "fatal",
@@ -85,7 +85,7 @@ _BY_CLASS: dict[str, Remedy] = {
 
 
 def remedy_of(exc: BaseException) -> Remedy:
-    """Return what to do about an error that the driver raised; the unknown is on hold."""
+    """Return what to do about an error that the driver raised; unknown errors are on hold."""
     if isinstance(exc, UnicodeError):
         return "bisect"
     state = exc.sqlstate if isinstance(exc, psycopg.Error) else None
@@ -93,7 +93,7 @@ def remedy_of(exc: BaseException) -> Remedy:
         return "hold"
     if state is not None:
         return _BY_CODE.get(state) or _BY_CLASS.get(state[:2], "hold")
-    # A bystander of a crashed backend gets an error without any code.
+    # When another backend crashes, the server drops every connection; that error has no SQLSTATE.
     if isinstance(exc, psycopg.OperationalError | psycopg.InterfaceError):
         return "reconnect"
     return "bisect" if isinstance(exc, psycopg.DataError) else "hold"
@@ -107,10 +107,10 @@ def fault(exc: BaseException) -> StoreError:
 
 
 def both(error: ActorqError, exc: psycopg.Error) -> ActorqError:
-    """Return an error that is caught as actorq's own and as the driver's, with its sqlstate.
+    """Return an error that can be caught as actorq's own and as the driver's, with its sqlstate.
 
-    On the caller's connection the driver raises some errors itself, at the caller's commit, say:
-    so one `except` serves for an SQLSTATE wherever it comes up.
+    On the caller's connection, the driver raises some errors itself, for instance at the caller's
+    commit. So one `except` handles an SQLSTATE wherever it occurs.
     """
     ours: Any = type(error)
     theirs: Any = type(exc)
@@ -122,7 +122,7 @@ def both(error: ActorqError, exc: psycopg.Error) -> ActorqError:
 @cache
 def _class_of_both(ours: Any, theirs: Any) -> Any:
     def reduce(error: Exception) -> tuple[Any, ...]:
-        return ours, error.args  # in another process it is actorq's alone
+        return ours, error.args  # in another process it is actorq's only
 
     body = {"__module__": ours.__module__, "__doc__": ours.__doc__, "__reduce__": reduce}
     return type(ours.__name__, (ours, theirs), body)
@@ -146,7 +146,7 @@ def translated() -> Iterator[None]:
 
 
 def _is_sequence_behind(exc: BaseException) -> bool:
-    """Return whether a number that a sequence gave is in use: nobody's value is at fault."""
+    """Return whether a number from a sequence is already in use: no value is at fault."""
     return isinstance(exc, psycopg.errors.UniqueViolation) and exc.diag.constraint_name in _NUMBERED
 
 

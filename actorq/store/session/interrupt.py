@@ -1,7 +1,7 @@
 """Ending from outside what a thread does on its connections.
 
-A thread cannot be stopped, but a statement can. So the connections that a thread opens are known
-to the interrupt of its context, if there is one: whoever asks has their statements cancelled, and
+A thread cannot be stopped, but a statement can. Connections that a thread opens register with the
+interrupt of its context, if it has one. A request to that interrupt cancels their statements, and
 none of them begins another transaction.
 """
 
@@ -19,14 +19,14 @@ from psycopg.pq import TransactionStatus
 T = TypeVar("T")
 
 AGAIN_S = 0.1
-"""A request can arrive between two statements and come to nothing: then it is repeated."""
+"""A request between two statements has no effect, so it is repeated at this interval."""
 
 CANCEL_TIMEOUT_S = 5.0
 ENDED = "the call was cancelled: nothing more is begun on this connection"
 
 
 class Interrupt:
-    """A way to end a call that another thread makes: it ends at the statement it is in."""
+    """A means to end a call in another thread: it ends at its present statement."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -35,17 +35,17 @@ class Interrupt:
         self.asked = False
 
     def join(self, conn: psycopg.Connection[Any]) -> None:
-        """Take care of a connection from now on."""
+        """Include a connection from now on."""
         with self._lock:
             self._conns.append(conn)
 
     def ask(self) -> None:
-        """Have the call end soon, without waiting for that."""
+        """Request that the call end soon, without waiting for that."""
         self.asked = True
         threading.Thread(target=self._pursue, name="actorq interrupt", daemon=True).start()
 
     def around(self, call: Callable[[], T]) -> T:
-        """Make the call, of which this is the interrupt."""
+        """Make the call that this interrupt can end."""
         try:
             return call()
         finally:
@@ -61,11 +61,11 @@ class Interrupt:
 
 
 INTERRUPT: ContextVar[Interrupt | None] = ContextVar("actorq_interrupt", default=None)
-"""The interrupt of what this context does, to be set where a call is handed to a thread."""
+"""The interrupt of this context; it is set where a call is handed to a thread."""
 
 
 def _cancel(conn: psycopg.Connection[Any]) -> None:
     if conn.closed or conn.info.transaction_status != TransactionStatus.ACTIVE:
         return
-    with suppress(psycopg.Error):  # the server is away, or gone meanwhile: then so is the call
+    with suppress(psycopg.Error):  # if the server is unreachable or gone, the call ends too
         conn.cancel_safe(timeout=CANCEL_TIMEOUT_S)

@@ -1,13 +1,13 @@
-"""The SQL files of the store, found by their names, with their markers filled in.
+"""The SQL files of the store, found by their names, with their placeholders filled in.
 
 `{schema}` becomes the quoted schema name, `{rows}` a list of rows, `{lock}` a locking clause or
-nothing, and the name of a file in pieces/ its text, which statements share. Nothing else in a
-statement is ever put together from strings.
+nothing, and `{NAME}` the text of pieces/NAME.sql, which several statements share. Nothing else in a
+statement is ever assembled from strings.
 
-A file names its parameters, `:lane`, and lists them in its header. PostgreSQL knows numbers only:
-each name becomes that of its place in the list, once, when the file is read. Parameters travel
-beside the text, with one exception: `Calls.together` runs several prepared statements in one
-message, each by an EXECUTE that it puts together, with the parameters as quoted literals.
+A file names its parameters, `:lane`, and lists them in its header. PostgreSQL knows only numbers,
+so each name is replaced by that of its place in the list, once, when the file is read. Parameters
+are sent beside the text, with one exception: `Calls.together` runs several prepared statements in
+one message, each by an EXECUTE with the parameters as quoted literals.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,47}")
 _RESERVED = {"public", "information_schema"}
 _NAMED = re.compile(r"(?<!:):([a-z][a-z0-9_]*)")  # not the type of a cast, which has two colons
 _PIECE = re.compile(r"\{(\w+)\}")
-_LISTED = re.compile(r"^--   ([a-z][a-z0-9_]*) ", re.MULTILINE)  # what goes on is indented further
+_LISTED = re.compile(r"^--   ([a-z][a-z0-9_]*) ", re.MULTILINE)  # further lines are indented more
 
 
 def checked_schema(schema: str) -> str:
-    """Return the schema name, or raise ConfigError where it could not be one of ours."""
+    """Return the schema name, or raise ConfigError if it cannot be one of ours."""
     if _SCHEMA.fullmatch(schema) and not schema.startswith("pg_") and schema not in _RESERVED:
         return schema
     raise ConfigError(
@@ -44,7 +44,7 @@ def checked_schema(schema: str) -> str:
 
 @cache
 def _files() -> dict[str, Path]:
-    """Return the place of each statement by its name."""
+    """Return the path of each statement by its name."""
     return {path.stem: path for path in SQL.glob("*/*.sql")}
 
 
@@ -54,7 +54,7 @@ def _text(name: str) -> str:
 
 
 def _body(name: str) -> str:
-    """Return NAME.sql without its comments, with the pieces in it that it shares with others."""
+    """Return NAME.sql without its comments, and with the shared pieces filled in."""
     lines = (line for line in _text(name).splitlines() if not line.lstrip().startswith("--"))
     text = "\n".join(lines).strip().rstrip(";")
     return _PIECE.sub(lambda found: _body(found[1]) if found[1] in _pieces() else found[0], text)
@@ -67,7 +67,7 @@ def _pieces() -> set[str]:
 
 @cache
 def statement(name: str, schema: str) -> str:
-    """Return the text of NAME.sql for a schema, parameters numbered, comments left out."""
+    """Return the text of NAME.sql for a schema: numbered parameters, no comments."""
     text = _body(name).replace("{schema}", quoted(schema))
     numbers = {param: f"${n}" for n, param in enumerate(parameters_of(name), 1)}
     return _NAMED.sub(lambda found: numbers[found[1]], text)

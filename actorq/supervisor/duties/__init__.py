@@ -1,1 +1,1 @@
-"""What a supervisor does at intervals beside its work, each a duty in a file of its own."""
+"""What a supervisor does at intervals besides its work, each duty in a file of its own."""

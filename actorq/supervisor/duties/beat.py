@@ -1,4 +1,4 @@
-"""Says that this supervisor lives, and learns which leases are its own."""
+"""The duty that reports that this supervisor lives, and learns which leases are its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AGAIN_S = 0.5
 
 
 class Beat(Duty):
-    """Beat every fifth of the ttl; one that failed is tried again soon."""
+    """A beat every fifth of the ttl; one that failed is repeated soon."""
 
     def __init__(self, me: NodeInfo, post: Post) -> None:
         every_s = me.ttl_s / BEATS_PER_TTL

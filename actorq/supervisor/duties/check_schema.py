@@ -1,4 +1,4 @@
-"""Sees that a contract of the schema has been begun which our code cannot go on with."""
+"""The duty that notices a contract of the schema with which our code cannot continue."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class CheckSchema(Duty):
-    """Look what code the schema asks for; SchemaMismatch ends the supervisor in order."""
+    """A look at which code the schema requires; SchemaMismatch ends the supervisor in order."""
 
     def run(self, store: QueueStore, now: float) -> float | None:
         """Look once."""

@@ -1,4 +1,4 @@
-"""Gives back the jobs of leases that no live supervisor owns."""
+"""The duty that gives back the jobs of leases that no live supervisor owns."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
 REAP_CHUNK = 100
 LOST_BUDGET = 10
-"""Lost supervisors say little about a job, until it has run alone each time from the second on."""
+"""How often a job may lose its supervisor: that says little about the job, until it has run alone
+each time from the second loss on."""
 
 ALONE_AFTER = 2
 
 
 class Reap(Duty):
-    """Return the jobs of the dead, in as many statements as it takes.
+    """The return of dead supervisors' jobs, in as many statements as needed.
 
     A dead supervisor may leave thousands of leases.
     """
@@ -33,7 +34,7 @@ class Reap(Duty):
         self.reaped(store)
 
     def reaped(self, store: QueueStore) -> int:
-        """Do so, and tell how many jobs that were."""
+        """Do so, and return the number of those jobs."""
         n_jobs = 0
         while True:
             reaped = store.reap(REAP_CHUNK, LOST_BUDGET, ALONE_AFTER)

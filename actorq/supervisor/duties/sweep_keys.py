@@ -1,4 +1,4 @@
-"""Removes unique keys whose jobs are final; nobody else does, for a settle must be cheap."""
+"""The duty that removes unique keys of final jobs; a settle leaves them, since it must be cheap."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from actorq.store.queue.queue import QueueStore
 
 SWEEP_KEYS, SWEEP_S = 1_000, 10.0
-"""Unique keys to look at, and how often. While half of them are stale the next round looks at more:
-2,000 a second."""
+"""How many unique keys to examine, and how often. While half of them are stale, the next round
+examines more: 2,000 a second."""
 
 FIRST_KEY = ("", "")
 
 
 class SweepKeys(Duty):
-    """Look through all unique keys, some at a time."""
+    """A pass through all unique keys, some at a time."""
 
     def __init__(self, report: Callable[[StoreError], None]) -> None:
         super().__init__(SWEEP_S)
@@ -34,6 +34,6 @@ class SweepKeys(Duty):
             last, n_swept = store.sweep_keys(self._key, SWEEP_KEYS)
         except Forbidden as exc:
             self._report(exc)
-            return math.inf  # a role that may not sweep can do all else
+            return math.inf  # a role that may not sweep can do everything else
         self._key = last or FIRST_KEY
         return EACH_ROUND if 2 * n_swept >= SWEEP_KEYS else None

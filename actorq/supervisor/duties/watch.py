@@ -1,4 +1,4 @@
-"""Watches the other supervisors, and removes the rows of the dead."""
+"""The duty that watches the other supervisors, and removes the rows of the dead."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from actorq.store.queue.queue import QueueStore
 
 NODES_S = 3.0
-"""How often to read the table of nodes, as long as the processes on this host that were in it are
-still there: twenty idle supervisors would ask forty times a second."""
+"""How often to read the table of nodes while all processes on this host that it lists still exist:
+otherwise twenty idle supervisors would read it forty times a second."""
 
 
 class WatchNodes(Duty):
-    """Look after the processes on this host in each round, and after the table now and then."""
+    """A check of the processes on this host in each round, and of the table now and then."""
 
     def __init__(
         self, me: NodeInfo, nodes_s: float, post: Post, reap: Reap, beat: BeatBetween
@@ -47,7 +47,7 @@ class WatchNodes(Duty):
         self.n_others = sum(node.id != self._me.id for node in nodes)
         for node in self._watch.dead(nodes, now, start_of):
             self._beat(store)
-            with suppress(Contended):  # its last settle is still under way
+            with suppress(Contended):  # its last settle is still in progress
                 if store.bury(node.id, node.beat_at):
                     self._beat(store)
                     n_jobs = self._reap.reaped(store)

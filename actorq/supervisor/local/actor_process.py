@@ -1,4 +1,4 @@
-"""One actor process, as its supervisor speaks to it: without ever waiting for it."""
+"""One actor process, as its supervisor communicates with it: without ever waiting for it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from actorq.pipe.page import MAX_IN_PIPE, Page
 from actorq.supervisor.local.process import Child, GuardedChild
 
 MAX_PARTS = 1000
-"""How many buffers to give to one sendmsg: Linux and macOS take 1024."""
+"""How many buffers to pass to one sendmsg: Linux and macOS accept 1024."""
 
 
 class ActorProcess:
-    """One process that serves a kind, under the number that the plan has given it."""
+    """A process that serves a kind, under the number that the plan has given it."""
 
     def __init__(
         self, number: int, kind: str, index: int, page: Page, ours: socket.socket, log_fd: int
@@ -47,7 +47,7 @@ class ActorProcess:
         return self.child.pid if self.child is not None else 0
 
     def send(self, message: wire.ToActor, args: Sequence[Buffer] = ()) -> None:
-        """Send a message without ever waiting: what the pipe does not take goes later."""
+        """Send a message without ever waiting: what the pipe does not accept is sent later."""
         if isinstance(message, wire.Work):
             self._expect(message)
         with self._lock:
@@ -62,7 +62,7 @@ class ActorProcess:
         return lease in self._one_by_one
 
     def recall(self, lease: int) -> None:
-        """Ask for a batch back unless it is begun; Returned or its outcomes answer."""
+        """Ask for a batch back unless it is begun; the answer is Returned or its outcomes."""
         self.page.recall(lease)
 
     def cancel(self, lease: int, position: int) -> None:
@@ -80,12 +80,12 @@ class ActorProcess:
             self.child.kill()
 
     def write(self) -> bool:
-        """Send what the pipe takes now; returns whether nothing is left."""
+        """Send what the pipe accepts now; return whether nothing is left."""
         with self._lock:
             return self._write()
 
     def on_want_write(self, call: Callable[[], None]) -> None:
-        """Have this called when there is something left to `write`."""
+        """Register a call to be made when there is something left to `write`."""
         with self._lock:
             self._want_write = call
             left = bool(self._unsent)
@@ -121,4 +121,4 @@ class ActorProcess:
 
 
 def _nothing() -> None:
-    """Do nothing: nobody watches this actor yet, and who will looks first."""
+    """Do nothing: nobody watches this actor yet, and whoever will checks it first."""

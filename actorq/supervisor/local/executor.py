@@ -32,17 +32,17 @@ class LocalExecutor:
         self._pipes = Pipes(self._hear)
         self._pool = Pool(self._pipes, place)
         self._lock = threading.Lock()
-        self._actors: dict[int, ActorProcess] = {}  # that live, or are not known to be dead
-        self._dead: deque[ActorProcess] = deque()  # whose pages are to be closed
+        self._actors: dict[int, ActorProcess] = {}  # alive, or not known to be dead
+        self._dead: deque[ActorProcess] = deque()  # their pages are still to be closed
         self._prepared: set[int] = set()  # started, and not yet asked for
 
     @property
     def guardian(self) -> int | None:
-        """Return the process id of the guardian of all actors, None where there is none."""
+        """Return the process id of the guardian of all actors, None if there is none."""
         return self._pool.guardian
 
     def start(self) -> None:
-        """Start the first actor of each slot: of all at a start, that takes longest."""
+        """Start the first actor of each slot: their start takes longest of all."""
         kinds = self._kinds.values()
         slots = [(kind, index) for kind in kinds for index in range(kind.policy.actors)]
         try:
@@ -50,10 +50,10 @@ class LocalExecutor:
                 self._prepared.add(number)
                 self._start(number, kind, index)
         finally:
-            self._pipes.start()  # which alone can bury them
+            self._pipes.start()  # only this thread can report their deaths
 
     def perform(self, effect: ActorEffect) -> None:
-        """Carry out an effect. An actor that is not there has died: its ActorDied is on its way."""
+        """Carry out an effect. A missing actor has died, and its ActorDied has been posted."""
         if isinstance(effect, e.Spawn):
             self._spawn(effect)
             return
@@ -88,11 +88,11 @@ class LocalExecutor:
             )
 
     def _start(self, number: int, kind: BoundKind, index: int) -> None:
-        with self._lock:  # one that cannot be started is reported at once
+        with self._lock:  # an actor that cannot be started is reported at once
             self._actors[number] = self._pool.spawn(number, kind, index)
 
     def progress(self) -> i.Tick:
-        """Return which batch each actor has begun, and what is running where that has a limit."""
+        """Return which batch each actor has begun, and which jobs run if they have a time limit."""
         self._close_pages()
         taken, running = dict[int, int](), dict[int, tuple[int, ...]]()
         for number, actor in list(self._actors.items()):
@@ -121,6 +121,6 @@ class LocalExecutor:
         self._post(said)
 
     def _close_pages(self) -> None:
-        """Give back the pages of the dead, in the thread that looks into those of the living."""
+        """Close the pages of the dead, in the same thread that reads those of the living."""
         while self._dead:
             self._dead.popleft().page.close()

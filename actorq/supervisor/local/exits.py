@@ -12,16 +12,16 @@ from actorq.core.job.model import Cause, ErrorInfo
 
 
 class ExitInfo(msgspec.Struct, frozen=True):
-    """Say how an actor's process ended: by a code, a signal, or never having started.
+    """How an actor's process ended: by a code, a signal, or without ever having started.
 
-    `problem` is why the supervisor itself had to end it, if it had.
+    `problem` is why the supervisor itself had to end it, if it had to.
     """
 
     code: int | None = None
     signal: str | None = None
     oom: bool = False
     problem: str = ""
-    stack: str = ""  # where the handler was, of a crash
+    stack: str = ""  # where the handler was when it crashed
 
     @property
     def cause(self) -> Cause:
@@ -31,7 +31,7 @@ class ExitInfo(msgspec.Struct, frozen=True):
         return "exit" if self.signal is None else "signal"
 
     def error(self) -> ErrorInfo:
-        """Return it as the failure of the job that was running."""
+        """Return the exit as the failure of the job that was running."""
         return ErrorInfo("ActorDied", self.text, self.stack, self.cause)
 
     @property
@@ -44,7 +44,7 @@ class ExitInfo(msgspec.Struct, frozen=True):
         if self.signal is not None:
             return f"the actor was ended by {self.signal}"
         if self.code is None:
-            return "the actor has ended, nobody knows how"
+            return "the actor has ended, and its exit code is not known"
         return f"the actor left with exit code {self.code}"
 
 
@@ -55,7 +55,7 @@ CRASHES = frozenset({"SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL"})
 def exit_info(status: int | None, oom: bool, problem: str, stack: str = "") -> ExitInfo:
     """Return the ExitInfo for what `subprocess` calls a return code: −n is signal n.
 
-    `stack` is what the process has printed last of where it was; a child may have printed it.
+    `stack` is the last stack that the process printed; a child of it may have printed it.
     """
     if status is None or status >= 0:
         return ExitInfo(code=status, problem=problem)
@@ -68,14 +68,14 @@ def exit_info(status: int | None, oom: bool, problem: str, stack: str = "") -> E
 
 
 class OomCounter:
-    """Tell whether the kernel has killed something in this control group for lack of memory."""
+    """A counter of kills in this control group for lack of memory."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path or _own_events()
         self._last = self._read()
 
     def has_risen(self) -> bool:
-        """Return whether there was such a kill since this was last asked."""
+        """Return whether there was such a kill since the last call."""
         before, self._last = self._last, self._read()
         return self._last > before
 
@@ -90,7 +90,7 @@ class OomCounter:
 
 
 def _own_events() -> Path | None:
-    """Return the events file of this process's control group, where the system has them."""
+    """Return the events file of this process's control group, if the system has it."""
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""The supervisor's side of its guardian: start one, have it start actors, see that it lives."""
+"""The supervisor's side of its guardian: start one, have it start actors, watch that it lives."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from actorq.supervisor.local.guardian import LENGTH, MARK, STARTED, Request, rec
 _HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 ANSWER_S = 30.0
-"""How long a start may take; one on a busy machine takes some milliseconds."""
+"""How long a start may take; on a busy machine it takes some milliseconds."""
 
 END_S = 5.0
 
 
 class Guard:
-    """Hold the guardian of one supervisor."""
+    """The guardian of one supervisor."""
 
     def __init__(self, started: subprocess.Popen[bytes], sock: socket.socket) -> None:
         self.pid = started.pid
@@ -37,7 +37,7 @@ class Guard:
 
     @classmethod
     def start(cls) -> Guard | None:
-        """Start a guardian; None where the system has no such thing as an adopted process.
+        """Start a guardian; None if the system cannot let it adopt processes.
 
         Raises OSError if the system refuses a process.
         """
@@ -53,7 +53,7 @@ class Guard:
 
     @staticmethod
     def is_possible() -> bool:
-        """Return whether there are descriptors of processes: Linux has them since 5.3."""
+        """Return whether processes have descriptors: on Linux since 5.3."""
         try:
             os.close(os.pidfd_open(os.getpid()))
         except (AttributeError, OSError):
@@ -65,8 +65,8 @@ class Guard:
     ) -> tuple[int, int, socket.socket]:
         """Start a program that has `fds` under their own numbers and prints to `log_fd`.
 
-        Returns its process id, a descriptor of the process, and a socket that becomes readable
-        when it and all it has started are gone. Raises OSError if it cannot be started.
+        Returns its process id, a descriptor of the process, and a socket that becomes readable when
+        it and everything it has started are gone. Raises OSError if it cannot be started.
         """
         line, theirs = socket.socketpair()
         try:
@@ -90,21 +90,21 @@ class Guard:
         return self._started.poll() is None
 
     def end_orphans(self) -> bool:
-        """Kill what a guardian that has died has left; returns whether there was any.
+        """Kill the processes that a dead guardian has left; return whether there were any.
 
-        That is what is in its session, or has its mark in its environment.
+        These are in its session, or have its mark in their environment.
         """
         ended = [self._is_ended(int(path.name)) for path in Path("/proc").glob("[0-9]*")]
         return any(ended)
 
     def close(self) -> None:
-        """Let the guardian leave; whatever still runs is killed by it."""
+        """Let the guardian leave; it kills whatever still runs."""
         with contextlib.suppress(OSError):
             self._socket.sendall(bytes(LENGTH))
         self._socket.close()
         try:
             self._started.wait(END_S)
-        except subprocess.TimeoutExpired:  # it waits for what cannot be killed
+        except subprocess.TimeoutExpired:  # it waits for a process that cannot be killed
             self._started.returncode = 0
 
     def _ask(self, request: bytes, fds: list[int]) -> None:
@@ -114,9 +114,9 @@ class Guard:
             self._socket.sendall(data[sent:])
 
     def _is_ended(self, pid: int) -> bool:
-        """Kill a process if it is one of ours; returns whether it was."""
-        with contextlib.suppress(OSError):  # gone, or not ours to look at
-            handle = os.pidfd_open(pid)  # first, so that what is looked at is what is killed
+        """Kill a process if it is one of ours; return whether it was."""
+        with contextlib.suppress(OSError):  # gone, or not readable for us
+            handle = os.pidfd_open(pid)  # first, so that what is examined is what is killed
             try:
                 if self._is_ours(pid):
                     signal.pidfd_send_signal(handle, signal.SIGKILL)
@@ -136,7 +136,7 @@ class Guard:
 
 @contextlib.contextmanager
 def signals_held_back() -> Iterator[None]:
-    """Block signals, in this thread and in what is started, until the child can ignore them."""
+    """Block signals, in this thread and in what it starts, until the child can ignore them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
     try:
         yield

@@ -1,13 +1,13 @@
-"""The guardian: the small process between a supervisor and its actors, the parent of these.
+"""The guardian: the small process between a supervisor and its actors, and their parent.
 
-The kernel gives it every process that an actor's handler has started and whose own parent is
-gone, whatever session, group or environment it has (PR_SET_CHILD_SUBREAPER). So when an actor
-dies it can end what that has left, and when the supervisor dies, all there is; until then it
-answers for its supervisor, who is not taken for dead before it has left.
+The kernel makes it the parent of every process that an actor's handler has started and whose own
+parent is gone, whatever its session, group or environment (PR_SET_CHILD_SUBREAPER). So it can end
+what a dead actor has left, and everything when the supervisor dies. A supervisor is not taken for
+dead before its guardian has left.
 
-This file is run by itself, `python -I -S guardian.py` with its supervisor's socket as standard
-input: it imports little, for every start of actors waits for it. It asks for the numbers of its
-own children only, and it alone waits for those: a number cannot mean somebody else meanwhile.
+This file is run on its own, by `python -I -S guardian.py` with its supervisor's socket as standard
+input. It imports little, because every start of actors waits for it. It asks only for process ids
+of its own children, and it alone waits for those: an id cannot refer to another process meanwhile.
 """
 
 from __future__ import annotations
@@ -23,30 +23,31 @@ import socket
 import time
 
 MARK = "ACTORQ_ACTOR"
-"""The variable in an actor's environment by which processes of its handler are told apart."""
+"""The variable in an actor's environment that identifies processes of its handler."""
 
 LENGTH = 4
-"""Bytes of a request that say how long the rest is."""
+"""How many bytes of a request hold the length of the rest."""
 
 CODE = 2
-"""Bytes that say how an actor has ended: its exit code, or −n for signal n."""
+"""How many bytes tell how an actor has ended: its exit code, or −n for signal n."""
 
 MAX_FDS = 64
 
 STARTED = b"s"
 
 _AGAIN_MS = 2
-"""How soon to look again at what was killed; mostly it is gone at once."""
+"""How soon to check again for killed processes; mostly they are gone at once."""
 
 _IGNORED = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGPIPE")
-"""What a terminal or a service manager sends to all: it leaves when its work is done."""
+"""What a terminal or a service manager sends to all processes; the guardian ignores these and
+leaves when its work is done."""
 
 _HELD_BACK = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
-"""What an actor is born with blocked, until it can ignore it."""
+"""The signals that are blocked when an actor starts, until it can ignore them."""
 
 _TRACKER = b"resource_tracker import main"
 _CLEAN_S = 1.0
-"""How long a tracker may take; one that has little to unlink takes milliseconds."""
+"""How long a resource tracker may take; one with little to unlink takes milliseconds."""
 
 _PR_SET_CHILD_SUBREAPER, _PR_SET_NAME = 36, 15
 
@@ -65,14 +66,14 @@ class Request:
 
     @classmethod
     def decoded(cls, data: bytes) -> Request:
-        """Return what was encoded."""
+        """Return the request that was encoded."""
         n, *texts = map(os.fsdecode, data.split(b"\0")[:-1])
         command, fds, variables = texts[: int(n)], texts[int(n)], texts[int(n) + 1 :]
         return cls(command, dict(v.split("=", 1) for v in variables), [int(f) for f in fds.split()])
 
 
 class Ward:
-    """An actor, and the socket by which its supervisor is told of it."""
+    """An actor, and the socket by which its supervisor learns of its end."""
 
     def __init__(self, pid: int, mark: str, line: socket.socket) -> None:
         self.pid = pid
@@ -81,7 +82,7 @@ class Ward:
         self.code: int | None = None  # set once it is dead
 
     def look(self) -> None:
-        """Note the actor's death, without waiting for it: that keeps its number ours."""
+        """Note the actor's death without reaping it, which keeps its process id ours."""
         if self.code is None:
             flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
             died = os.waitid(os.P_PID, self.pid, flags)
@@ -90,29 +91,29 @@ class Ward:
                 self.code = died.si_status if exited else -died.si_status
 
     def bury(self) -> None:
-        """Say that the actor and all of its own are gone."""
+        """Report that the actor and all its processes are gone."""
         assert self.code is not None
         os.waitpid(self.pid, 0)
-        with contextlib.suppress(OSError):  # the supervisor is gone, or wants to know no more
+        with contextlib.suppress(OSError):  # the supervisor is gone, or no longer listens
             self.line.send(self.code.to_bytes(CODE, "big", signed=True))
         self.line.close()
 
 
 class Guardian:
-    """Start actors when asked to, and end whatever the dead have left."""
+    """The process that starts actors when asked to, and ends whatever the dead have left."""
 
     def __init__(self, supervisor: socket.socket) -> None:
         self._supervisor = supervisor
         self._wards: dict[int, Ward] = {}
         self._alone = False  # the supervisor is gone, or needs nothing more
-        self._cleaning: dict[int, float] = {}  # orphan → until when it may live
+        self._cleaning: dict[int, float] = {}  # orphan → how long it may live
 
     def run(self) -> None:
         """Serve until the supervisor is gone and nobody is left."""
         poll = select.poll()
         poll.register(self._supervisor, select.POLLIN)
         poll.register(_woken_by_deaths(), select.POLLIN)
-        with contextlib.suppress(OSError):  # it has gone already: its socket says so, too
+        with contextlib.suppress(OSError):  # it is gone already: its socket tells that, too
             poll.register(os.pidfd_open(os.getppid()), select.POLLIN)
         busy = False
         while not self._alone or busy:
@@ -124,7 +125,7 @@ class Guardian:
             busy = self._tidy()
 
     def _hear(self, ready: list[int]) -> bool:
-        """Take in what is there to read; returns whether the supervisor is gone."""
+        """Read what has arrived; return whether the supervisor is gone."""
         mine = (self._supervisor.fileno(), _woken_by_deaths())
         if mine[1] in ready:
             os.read(mine[1], 4096)
@@ -133,7 +134,7 @@ class Guardian:
         return any(fd not in mine for fd in ready)
 
     def _serve(self) -> bool:
-        """Answer one request; returns whether there was any."""
+        """Answer one request; return whether there was one."""
         try:
             request = _received(self._supervisor)
         except OSError:
@@ -165,7 +166,7 @@ class Guardian:
         os.close(handle)
 
     def _tidy(self) -> bool:
-        """End what has no business to live; returns whether some of it still does."""
+        """End the processes that should not live; return whether some of them still do."""
         for ward in self._wards.values():
             ward.look()
             if self._alone and ward.code is None:
@@ -179,10 +180,10 @@ class Guardian:
         return left or (self._alone and bool(self._wards))
 
     def _sweep(self, dead: list[Ward]) -> bool:
-        """Kill what the dead have left; returns whether some of it is not gone yet."""
+        """Kill what the dead have left; return whether some of it is not gone yet."""
         children = _children()
         if children is None:
-            for ward in dead:  # whose group is its own while it is not buried
+            for ward in dead:  # a group is its own as long as it is not reaped
                 with contextlib.suppress(OSError):
                     os.killpg(ward.pid, signal.SIGKILL)
             return False
@@ -195,7 +196,7 @@ class Guardian:
         return left
 
     def _is_reaped(self, pid: int) -> bool:
-        """Wait for an orphan that has ended; returns whether it had."""
+        """Reap an orphan that has ended; return whether it had."""
         try:
             if os.waitpid(pid, os.WNOHANG)[0] == 0:
                 return False
@@ -205,9 +206,9 @@ class Guardian:
         return True
 
     def _is_cleaning(self, pid: int) -> bool:
-        """Tell whether an orphan is to be given time: one that unlinks shared memory.
+        """Tell whether an orphan is to be given time because it unlinks shared memory.
 
-        Python's tracker of resources does so when all that have used them are gone.
+        Python's resource tracker does so when all processes that used it are gone.
         """
         if pid not in self._cleaning:
             try:
@@ -219,7 +220,7 @@ class Guardian:
         return time.monotonic() < self._cleaning[pid]
 
     def _is_left(self, pid: int) -> bool:
-        """Tell whether an orphan is no living actor's: what cannot be told belongs to the dead."""
+        """Tell whether an orphan belongs to no living actor; in doubt it belongs to a dead one."""
         try:
             with open(f"/proc/{pid}/environ", "rb") as file:
                 marks = file.read().split(b"\0")
@@ -254,17 +255,17 @@ def _spawn(wanted: Request, fds: list[int]) -> int:
 
 
 def _children() -> list[int] | None:
-    """Return the processes whose parent this is, zombies included; None if that is not told."""
+    """Return the processes whose parent this is, including zombies; None if that is unknown."""
     me = os.getpid()
     try:
         with open(f"/proc/{me}/task/{me}/children", "rb") as file:
             return [int(word) for word in file.read().split()]
-    except OSError:  # a kernel without that, or no /proc: groups are all there is
+    except OSError:  # a kernel without that, or no /proc: only groups are known
         return None
 
 
 def _is_killed(pid: int) -> bool:
-    """Kill an orphan; returns False for one that has rights which we have not."""
+    """Kill an orphan; return False if it has rights that we do not have."""
     try:
         os.kill(pid, signal.SIGKILL)
     except OSError:
@@ -286,9 +287,9 @@ def _received(sock: socket.socket) -> tuple[Request, list[int]] | None:
 
 
 def receive(sock: socket.socket, n: int, max_fds: int) -> tuple[bytes, list[int]]:
-    """Receive n bytes and descriptors that no program started from here inherits.
+    """Receive n bytes and descriptors, which programs started from here do not inherit.
 
-    `socket.recv_fds` leaves them inheritable: Python 3.11 forgets the flags it is given.
+    `socket.recv_fds` leaves them inheritable: Python 3.11 ignores the flags it is given.
     """
     flags = socket.MSG_WAITALL | socket.MSG_CMSG_CLOEXEC
     fds = array.array("i")
@@ -316,7 +317,7 @@ def _number(name: str) -> signal.Signals:
 
 
 def main() -> None:
-    """Be a guardian."""
+    """Run as a guardian."""
     libc = ctypes.CDLL(None)
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     libc.prctl(_PR_SET_NAME, b"actorq guardian", 0, 0, 0)

@@ -1,8 +1,8 @@
 """What an actor prints, cut into lines that are safe to log. No I/O.
 
-An actor can print binary data without end; a log line is bounded and printable, and there are
-only so many per second. What a carriage return has overwritten on a terminal, as progress bars do
-ten times a second, is not logged.
+An actor can print binary data without end; a log line is limited and printable, and so is their
+number per second. What a carriage return has overwritten on a terminal, as progress bars do ten
+times a second, is not logged.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ MAX_LINE = 8 * 1024
 MAX_LINES_PER_S = 1000
 
 PROGRESS_S = 10.0
-"""How often to log a line that is overwritten again and again, before it comes to its end."""
+"""How often to log a line that is overwritten again and again before it ends."""
 
 _RECORD = re.compile(rf"{LEVEL_MARK}(\d\d){LEVEL_MARK}")
 _LEVELS = {str(level): level for level in (10, 20, 30, 40, 50)}
 
 
 class OutputLines:
-    """Cut the output of one actor into (level, text) lines."""
+    """The output of one actor, cut into (level, text) lines."""
 
     def __init__(self) -> None:
         self._rest = b""
-        self._skipping = False  # within a line whose beginning was long enough
-        self._overwritten_at: float | None = None  # of what is logged, or since it began
+        self._skipping = False  # within a line of which enough was logged
+        self._overwritten_at: float | None = None  # when such a line was logged last, or began
         self._since = float("-inf")
         self._n_lines = 0
         self._n_dropped = 0
 
     def feed(self, data: bytes, now: float) -> list[tuple[int, str]]:
-        """Return the lines that are complete, or long enough not to wait for their end."""
+        """Return the lines that are complete, or too long to wait for their end."""
         *lines, rest = (self._rest + data).split(b"\n")
         if self._skipping and lines:
             lines[0], self._skipping = b"", False
@@ -52,7 +52,7 @@ class OutputLines:
         return self._admitted([line for line in lines if line.strip()], now)
 
     def _is_progress_due(self, is_overwritten: bool, has_ended: bool, now: float) -> bool:
-        """Return whether a line that has not ended is to be logged as it stands now."""
+        """Return whether to log a line that has not ended as it is now."""
         if has_ended:
             self._overwritten_at = None
         if not is_overwritten:
@@ -81,14 +81,14 @@ class OutputLines:
 
 
 def _visible(line: bytes) -> bytes:
-    """Return what a terminal would show of a line, more or less: what follows its last return."""
+    """Return roughly what a terminal would show of a line: what follows its last return."""
     return line.rstrip(b"\r").rpartition(b"\r")[2]
 
 
 def _read(line: bytes) -> Iterator[tuple[int, str]]:
-    """Yield a line's level, INFO where it was merely printed, and its text.
+    """Yield the text of a line and its level, which is INFO if it was merely printed.
 
-    A record can follow what has no end of its own, like a progress bar: they are two lines then.
+    A log record can follow output without a line end, like a progress bar: these are two lines.
     """
     text = line[: MAX_LINE + 1].decode("utf-8", "backslashreplace").rstrip()
     record = _RECORD.search(text)

@@ -1,7 +1,7 @@
-"""One thread over everything actors say: frames, log lines, deaths.
+"""One thread that reads everything actors say: frames, log lines, deaths.
 
-It decides nothing. A death is posted only when every frame that had arrived was delivered, and
-when the process and its group are gone, so that whoever hears of it can give the jobs away.
+It decides nothing. A death is posted only when every frame that had arrived was delivered, and when
+the process and its group are gone, so that whoever learns of it can give the jobs away.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from actorq.supervisor.local.stacks import Stacks
 
 READ_SIZE = 1 << 18
 RECHECK_S = 0.002
-"""How soon to look again whether a killed group is gone; mostly it is at once."""
+"""How soon to check again whether a killed group is gone; mostly it is at once."""
 
 LEAVE_S = 1.0
-"""How long a process may live on without its pipe: one that exits closes that first."""
+"""How long a process may live on without its pipe: one that exits closes its pipe first."""
 
 
 @dataclass(slots=True)
 class _Watched:
-    """Hold what this thread knows of one actor."""
+    """What this thread knows of one actor."""
 
     actor: ActorProcess
     lines: OutputLines = field(default_factory=OutputLines)
@@ -44,12 +44,12 @@ class _Watched:
     code: int | None = None
     is_dead: bool = False
     is_orphaned: bool = False  # its guardian died before it
-    is_broken: bool = False  # nothing more it says is listened to
-    kill_at: float = math.inf  # when to end it if it has not ended by itself
+    is_broken: bool = False  # what it says is ignored
+    kill_at: float = math.inf  # when to kill it if it has not ended by itself
 
 
 class Pipes(threading.Thread):
-    """Read from and write to all actors; hand what happens to `post`."""
+    """The thread that reads from and writes to all actors; it passes what happens to `post`."""
 
     def __init__(self, post: Callable[[object], None]) -> None:
         super().__init__(name="actorq-pipes", daemon=True)
@@ -100,7 +100,7 @@ class Pipes(threading.Thread):
                 for key, events in self._selector.select(self._timeout()):
                     key.data(events)
                 self._bury()
-        except BaseException as error:  # nobody reads what is said any more
+        except BaseException as error:  # nobody reads what actors say any more
             for watched in self._watched.values():
                 watched.actor.kill("the supervisor failed")
             self._post(Fatal(error))
@@ -177,13 +177,13 @@ class Pipes(threading.Thread):
             watched.actor.kill(problem)
 
     def _deafen(self, watched: _Watched) -> None:
-        """Listen no more to what an actor says."""
+        """Ignore what an actor says from now on."""
         if not watched.is_broken and not watched.is_dead:
             self._selector.unregister(watched.actor.socket)
         watched.is_broken = True
 
     def _on_log(self, watched: _Watched) -> bool:
-        """Log what was printed; returns whether there was anything."""
+        """Log what was printed; return whether there was anything."""
         try:
             data = os.read(watched.actor.log_fd, READ_SIZE)
         except BlockingIOError:
@@ -216,7 +216,7 @@ class Pipes(threading.Thread):
         watched.is_dead = True
 
     def _bury(self) -> None:
-        """End those who overstay; report those of whose groups nothing is left."""
+        """Kill those that have overstayed; report those whose group is gone."""
         now = time.monotonic()
         for watched in list(self._watched.values()):
             child = watched.actor.child
@@ -240,7 +240,7 @@ class Pipes(threading.Thread):
         del self._watched[actor.number]
         oom = watched.code == -9 and not actor.problem and self._oom.has_risen()
         self._release(actor)
-        if watched.is_orphaned:  # no job has done that
+        if watched.is_orphaned:  # no job has caused that
             exit_ = ExitInfo(problem="the guardian of its supervisor has died")
             self._post(i.ActorDied(actor.number, exit_.error(), 0, []))
         else:

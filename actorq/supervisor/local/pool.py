@@ -36,20 +36,20 @@ THREAD_COUNTS = (
     "POLARS_MAX_THREADS",
     "ACTORQ_THREADS",
 )
-"""What numeric libraries read, once, when they are loaded; the last is for handlers to read, which
-tell it to libraries that read nothing."""
+"""Variables that numeric libraries read once, when they are loaded. The last one is for handlers,
+which pass it to libraries that read none."""
 
 SEND_BUFFER = 1 << 20
-"""For the args of a batch; the system may allow less. Each rest costs two threads a wake-up: with
-1 kB a job and the kernel's own 208 kB, a job costs the supervisor a seventh more."""
+"""The send buffer for a batch's args; the system may allow less. What does not fit wakes two
+threads later: with 1 kB a job and the kernel's 208 kB, a job costs the supervisor 1/7 more."""
 
 NO_FD = -1
 
 
 class Pool:
-    """Start actor processes; every one is reported by `pipes` until it is dead.
+    """The starter of actor processes; `pipes` reports each of them until it is dead.
 
-    `place` is where the jobs live, for handlers that enqueue.
+    `place` is where the jobs are, for handlers that enqueue.
     """
 
     def __init__(self, pipes: Pipes, place: Place | None = None) -> None:
@@ -63,15 +63,15 @@ class Pool:
         self._pipes = pipes
         self._place = place
         self._guard = Guard.start()
-        self._closed = socket.socket()  # what an actor has that could not be started
+        self._closed = socket.socket()  # stands for the pipe of an actor that could not be started
         self._closed.close()
 
     def spawn(self, number: int, kind: BoundKind, index: int) -> ActorProcess:
         """Start an actor for slot `index` of a kind.
 
-        Without a guardian, call it in a thread that lives as long as the actors should: the
-        kernel ends them with it. Raises ConfigError for a handler that cannot be sent. If
-        the system refuses a process, its ActorDied says so.
+        Without a guardian, call it in a thread that lives as long as the actors should, because
+        the kernel ends them with it. Raises ConfigError for a handler that cannot be sent. If the
+        system refuses a process, its ActorDied says so.
         """
         boot = boot_of(number, kind, index, self._place)
         actor = ActorProcess(
@@ -90,7 +90,7 @@ class Pool:
 
     @property
     def guardian(self) -> int | None:
-        """Return the process id of the guardian, None where there is none."""
+        """Return the process id of the guardian, None if there is none."""
         return self._guard.pid if self._guard is not None else None
 
     def close(self) -> None:
@@ -99,7 +99,7 @@ class Pool:
             self._guard.close()
 
     def _bring_up(self, actor: ActorProcess, kind: BoundKind) -> None:
-        """Give an actor its page, pipes and process; raises OSError where one is refused."""
+        """Give an actor its page, pipes and process; raises OSError if one is refused."""
         actor.page = Page.shared(kind.policy.max_batch)
         try:
             self._connect(actor, kind)
@@ -112,7 +112,7 @@ class Pool:
             actor.log_fd, their_log = os.pipe()
             try:
                 actor.socket.setblocking(False)
-                with contextlib.suppress(OSError):  # Linux gives what it may, others refuse
+                with contextlib.suppress(OSError):  # Linux grants what it may, other systems refuse
                     actor.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
                 os.set_blocking(actor.log_fd, False)
                 actor.child = self._start(kind, actor, theirs.fileno(), their_log)
@@ -136,9 +136,9 @@ class Pool:
 
 
 def environment(base: Mapping[str, str], policy: KindPolicy, index: int) -> dict[str, str]:
-    """Return the environment of an actor: the kind's own settings win, then those around us.
+    """Return the environment of an actor: the kind's own settings, then the environment here.
 
-    One thread each where nobody says otherwise: as many actors as cores already keep those busy.
+    The default is one thread each: as many actors as cores already keep those busy.
     """
     threads = dict.fromkeys(THREAD_COUNTS, str(policy.threads or 1))
     around = {**threads, **base} if policy.threads is None else {**base, **threads}

@@ -1,8 +1,8 @@
-"""Start an actor's process, and know for certain when it and all it has started are gone.
+"""Start an actor's process, and know for certain when it and everything it has started are gone.
 
-It has its own process group, environment and output before its first instruction. Set later, or by
-itself, a numeric library would already have read its thread count, and a signal to the terminal's
-group could already have reached it.
+Its process group, environment and output are set before its first instruction. If it set them
+itself later, a numeric library could already have read its thread count, and a signal to the
+terminal's group could already have reached it.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ BOOTSTRAP = (
     "pipe = os.fdopen({fd}); sys.path, sys.argv, there, args = json.load(pipe); pipe.close(); "
     "os.chdir(there); from actorq.actor.loop import main; main(*args)"
 )
-"""One line, for lists of processes. Nothing is imported from the directory one happens to be in
-before sys.path is that of the supervisor."""
+"""A single line, for lists of processes. Nothing is imported from the current directory before
+sys.path is that of the supervisor."""
 
 
 def start(
@@ -40,11 +40,11 @@ def start(
     fds: Sequence[int],
     guard: Guard | None,
 ) -> Child | GuardedChild:
-    """Start an actor with these arguments of `actor.loop.main`, by the guard if there is one.
+    """Start an actor with these arguments of `actor.loop.main`, through the guard if there is one.
 
-    It has the descriptors under their own numbers. Raises OSError if there is no process to be
-    had. It looks for modules where this process does, but is not told of its main module: the
-    actor loads that itself, if the handler is in there: guarded, and reported.
+    It has the descriptors under their own numbers. Raises OSError if no process can be started.
+    It looks for modules where this process does, but is not told the main module: the actor loads
+    that itself if it needs the handler in it, guarded, and with its errors reported.
     """
     theirs, ours = os.pipe()
     with open(ours, "w") as pipe:
@@ -90,12 +90,12 @@ def _executed(
         raise
     finally:
         os.close(theirs)
-    started.returncode = 0  # waiting for it is not that object's business
+    started.returncode = 0  # that object must not wait for it
     return Child(started.pid, sentinel)
 
 
 class GuardedChild:
-    """Hold a process that the guardian has started until it and all its own are gone."""
+    """A process that the guardian has started, until it and everything it has started are gone."""
 
     def __init__(self, guard: Guard, pid: int, handle: int, line: socket.socket) -> None:
         self.pid = pid
@@ -103,7 +103,7 @@ class GuardedChild:
         self._guard, self._handle, self._line = guard, handle, line
 
     def fileno(self) -> int:
-        """Return a descriptor that becomes readable when the process and its own are gone."""
+        """Return a descriptor that becomes readable when it and all it has started are gone."""
         return self._line.fileno()
 
     def kill(self) -> None:
@@ -118,7 +118,7 @@ class GuardedChild:
         return None if self.is_orphaned else int.from_bytes(said, "big", signed=True)
 
     def is_group_gone(self) -> bool:
-        """Return whether nothing is left of it; only a guardian that died leaves some."""
+        """Return whether nothing is left of it; only a dead guardian leaves something."""
         return not (self.is_orphaned and self._guard.end_orphans())
 
     def close(self) -> None:
@@ -128,10 +128,10 @@ class GuardedChild:
 
 
 class Child:
-    """Hold a started process until it and all it has started are gone, as far as groups tell.
+    """A started process, until it and its process group are gone.
 
-    This is for systems without a guardian. Its number cannot mean somebody else meanwhile: a
-    dead process is not waited for before its group has been killed.
+    This is for systems without a guardian. Its process id cannot refer to another process
+    meanwhile, because a dead process is not reaped before its group has been killed.
     """
 
     def __init__(self, pid: int, sentinel: int) -> None:
@@ -155,7 +155,7 @@ class Child:
     def reap(self) -> int | None:
         """Kill the group of the dead process and return its exit code; −n is signal n.
 
-        None if somebody else has waited for it.
+        Returns None if somebody else has reaped it.
         """
         self.kill()
         with self._lock:
@@ -168,7 +168,7 @@ class Child:
     def is_group_gone(self) -> bool:
         """Return whether nothing is left of the group of a reaped process."""
         with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-self.pid, os.WNOHANG)[0]:  # orphans, where we are their reaper
+            while os.waitpid(-self.pid, os.WNOHANG)[0]:  # orphans, if we are their reaper
                 pass
         try:
             os.killpg(self.pid, 0)
@@ -184,11 +184,11 @@ class Child:
 
 
 def _living(group: int) -> Iterator[int]:
-    """Yield the members of a process group that are more than zombies nobody waits for."""
+    """Yield the members of a process group, without zombies that nobody waits for."""
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = path.read_bytes().rpartition(b")")[2].split()
-        except OSError:  # gone while we looked
+        except OSError:  # gone in the meantime
             continue
         if int(fields[2]) == group and fields[0] not in (b"Z", b"X"):
             yield int(path.parent.name)

@@ -17,14 +17,14 @@ from actorq.actor.texts import ends
 
 BEGIN = "Fatal Python error: "
 MAX_LINES = 2_000
-"""Faulthandler prints 100 threads at most; few have more frames than twenty."""
+"""Faulthandler prints 100 threads at most; few have more than twenty frames."""
 
 _OURS = f'  File "{Path(__file__).parents[2]}{os.sep}'
 _THREADS = f'  File "{os.path.dirname(os.__file__)}{os.sep}threading.py"'
 
 
 class Stacks:
-    """Pick what faulthandler has printed last out of the output of one actor."""
+    """The last stacks that faulthandler has printed in the output of one actor."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -38,7 +38,7 @@ class Stacks:
                 self._lines.append(line)
 
     def text(self) -> str:
-        """Return the stacks of the handler's threads, the one that crashed first; may be empty."""
+        """Return the stacks of the handler's threads, the crashed one first; may be empty."""
         blocks: list[list[str]] = []
         for line in self._lines:
             if line.startswith(("Thread 0x", "Current thread 0x")):
@@ -51,7 +51,7 @@ class Stacks:
 
 
 def _of_handler(block: list[str]) -> list[str]:
-    """Return a thread's stack down to where we called the handler; nothing of a thread of ours."""
+    """Return a thread's stack up to our call of the handler; nothing for a thread of ours."""
     title, *frames = block
     whose = next((k for k, line in enumerate(frames) if not line.startswith(_THREADS)), 0)
     if frames and frames[whose].startswith(_OURS):

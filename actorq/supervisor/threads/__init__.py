@@ -1,1 +1,1 @@
-"""The supervisor's threads that own a connection each."""
+"""The supervisor's threads, each with a connection of its own."""

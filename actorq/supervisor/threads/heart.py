@@ -1,6 +1,6 @@
-"""The heart's thread: beats for this node, and runs every other duty when it is due.
+"""The heart's thread: it beats for this node, and runs every other duty when it is due.
 
-It has a connection of its own, so that neither a large settle nor a busy engine starves it.
+It has a connection of its own, so that neither a large settle nor a busy engine delays it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from actorq.store.queue.queue import QueueStore
 
 ROUND_S = 0.5
-"""A supervisor killed on this host is to be noticed within a second."""
+"""How often to look; a supervisor killed on this host is to be noticed within a second."""
 
 LONGEST_ANSWER_S = 25.0
 
@@ -33,20 +33,20 @@ LONGEST_ANSWER_S = 25.0
 def patience_s(ttl_s: float) -> tuple[float, float]:
     """Return how long to wait for answers, and how long the server may work on one.
 
-    There must be time to beat on another connection; and the server gives a statement up before
-    the heart gives the connection up for it.
+    There must be time to beat on another connection, and the server must give up a statement
+    before the heart gives up the connection because of it.
     """
     deadline_s = min(LONGEST_ANSWER_S, ttl_s * 3 / BEATS_PER_TTL)
     return deadline_s, deadline_s * 0.8
 
 
 class Heart(StoreThread):
-    """Look twice a second which duties are due; beat between any two of them, if that is due."""
+    """The thread that looks twice a second which duties are due, and beats in time between them."""
 
     def __init__(self, me: NodeInfo, open_: Open, post: Post) -> None:
         super().__init__("heart", open_, post)
         beat_s = me.ttl_s / BEATS_PER_TTL
-        # After an outage others count our silence from their own return: ours must not be late.
+        # After an outage, others count our silence from when *they* reconnect: be back well before.
         self.longest_wait_s = min(self.longest_wait_s, beat_s)
         self.n_settled = 0  # jobs; written by the engine only, read here
         reap = Reap(beat_s, post, self._beat_if_due)
@@ -58,11 +58,11 @@ class Heart(StoreThread):
 
     @property
     def n_others(self) -> int:
-        """Return how many supervisors there are beside this one."""
+        """Return how many other supervisors there are."""
         return self._watch.n_others
 
     def work(self, store: QueueStore) -> None:
-        """Run what is due; in between, wait."""
+        """Run what is due; wait in between."""
         for duty in self._duties:
             duty.connected()
         while not self.stopping.is_set():
@@ -79,7 +79,7 @@ class Heart(StoreThread):
         self._run_if_due(store, self._beat)
 
     def _run_if_due(self, store: QueueStore, duty: Duty) -> None:
-        """Run a duty; what fails for now keeps no other duty from being done."""
+        """Run a duty; a passing failure must not keep other duties from being done."""
         now = time.monotonic()
         if now < duty.due_at:
             return
@@ -89,7 +89,7 @@ class Heart(StoreThread):
         except (StoreUnavailable, Forbidden, SchemaMismatch):
             raise
         except (Contended, TooSlow):
-            pass  # a lock of somebody else's, or a cancelled statement: it is done next time
+            pass  # somebody else's lock, or a cancelled statement: next time
         except StoreError as exc:
             self.report(exc)
         else:

@@ -1,4 +1,4 @@
-"""The listener's thread: turns notifications into hints for the engine."""
+"""The listener's thread: it turns notifications into hints for the engine."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ WAIT_S = 0.5
 
 
 class Listener(StoreThread):
-    """Wait for notifications; what is lost with a connection, polling finds."""
+    """The thread that waits for notifications; polling finds what a lost connection has missed."""
 
     def __init__(self, node: str, open_: Open, post: Post) -> None:
         super().__init__("listener", open_, post)
         self._node = node
 
     def work(self, store: QueueStore) -> None:
-        """Listen, and pass on what comes: many wake-ups of one lane as one."""
+        """Listen, and pass on what arrives: many wake-ups of one lane as one."""
         store.listen()
         self.post(i.Listening(True))
         try:
@@ -42,7 +42,7 @@ class Listener(StoreThread):
             self.post(i.Woken(lane, n, mine=lane in mine))
 
     def _read(self, payload: str, woken: Counter[int], mine: set[int]) -> None:
-        """Read one payload; anybody may send anything on a channel, so the rest is ignored."""
+        """Read one payload. Anybody may send anything on a channel, so unknown ones are ignored."""
         match payload.split(" "):
             case [lane, *nodes] if lane.isdecimal():
                 woken[int(lane)] += 1

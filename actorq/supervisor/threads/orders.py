@@ -8,15 +8,15 @@ from actorq.core.job.model import Settlement
 
 
 class Orders:
-    """Be the queue between the engine and its settlers; tells how much waits in it.
+    """The queue between the engine and its settlers, which knows how much waits in it.
 
-    Whoever has a connection takes what is next: nothing waits for a settler that has none.
+    Whichever settler has a connection takes the next order: nothing waits for one that has none.
     """
 
     def __init__(self, max_rows: int, n_takers: int) -> None:
         self.max_rows = max_rows  # of one statement
         self._queue: SimpleQueue[Settlement | None] = SimpleQueue()
-        self._n_put = 0  # rows, each sum is counted by one thread only
+        self._n_put = 0  # rows; each of the sums is counted by one thread only
         self._n_taken = [0] * n_takers
 
     def put(self, settlement: Settlement) -> None:
@@ -25,18 +25,18 @@ class Orders:
         self._queue.put(settlement)
 
     def put_back(self, settlement: Settlement, taker: int) -> None:
-        """Leave what was taken to another taker."""
+        """Return what was taken, for another taker."""
         self._n_taken[taker] -= settlement.n
         self._queue.put(settlement)
 
     def end(self) -> None:
-        """Wake the first taker, which may wait here: there will be nothing more."""
+        """Wake the first taker, which may wait here, because nothing more will come."""
         self._queue.put(None)
 
     def take(self, taker: int, timeout_s: float | None) -> Settlement | None:
-        """Take the next settlement; None if there is none in time, or will be none any more."""
+        """Take the next settlement; None if none comes in time, or none will come any more."""
         try:
-            # With a timeout of 0 the queue would look at the clock, too.
+            # A get with timeout 0 reads the clock; a non-blocking get does not.
             settlement = self._queue.get(timeout_s != 0.0, timeout_s)
         except Empty:
             return None

@@ -1,7 +1,6 @@
-"""The settler's thread: writes everything that has arrived since the last statement began.
+"""The settler's thread: it writes everything that has arrived since the last statement began.
 
-What goes into a statement, how it is sent and what is kept of it is decided in
-`actorq.core.writing`.
+`actorq.core.writing` decides what goes into a statement, how it is sent and what is kept of it.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ FAULTS: tuple[tuple[type[StoreError], Fault], ...] = (
 
 
 class Settler(StoreThread):
-    """Write settlements, in the order they came, each exactly once."""
+    """The thread that writes settlements, in the order they came, each exactly once."""
 
     def __init__(self, open_: Open, post: Post, orders: Orders, first_no: int = 1) -> None:
         super().__init__("settler" if first_no == 1 else f"settler {first_no}", open_, post)
@@ -42,7 +41,7 @@ class Settler(StoreThread):
 
     @property
     def held_up(self) -> str:
-        """Return why outcomes are not written, empty if they are."""
+        """Return why outcomes are not written; empty if they are."""
         return self._writer.held_up
 
     def abandon(self) -> None:
@@ -67,7 +66,7 @@ class Settler(StoreThread):
             self._leave_the_rest()
 
     def _leave_the_rest(self) -> None:
-        """Let another settler write what has not been sent: this one may get no connection."""
+        """Let another settler write what is not sent, since this one may get no connection."""
         while not self.stopping.is_set() and (rest := self._writer.hand_over()):
             self._orders.put_back(rest, self._taker)
 
@@ -85,7 +84,7 @@ class Settler(StoreThread):
         raise Stopping
 
     def _gather(self) -> bool:
-        """Wait for a settlement, then take all that fit into one statement with it."""
+        """Wait for a settlement, then take as many more as fit into one statement."""
         more = self._at_hand() or self._take(self._idle_s())
         while more is not None and self._writer.add(more):
             more = self._at_hand() or self._take(self._writer.patience_s(time.monotonic()))
@@ -109,7 +108,7 @@ class Settler(StoreThread):
             try:
                 reply = self._send(store)
             except StoreUnavailable as exc:
-                if isinstance(exc, OnHold):  # then only another server may be able to write
+                if isinstance(exc, OnHold):  # only another server may be able to write
                     time.sleep(HOLD_WAIT_S)
                 self._say(self._writer.delayed(str(exc)))
                 raise
@@ -159,16 +158,16 @@ class Settler(StoreThread):
             self._write(store)
 
     def _find(self, store: QueueStore) -> None:
-        """Find out what a statement has left open that is known to have committed."""
+        """Find out what a statement that is known to have committed has left open."""
         writer = self._writer
         open_ = [store.open_jobs(lease) for lease in writer.doubtful()]
         self._say(writer.found([job for jobs in open_ for job in jobs], time.monotonic()))
 
     def _mend(self, store: QueueStore) -> None:
-        """Put jobs back whose lease has gone while their row did not match: nobody else would."""
+        """Put back jobs whose lease is gone but whose row did not match: nobody else would."""
         try:
             store.mend(self._writer.strays)
-        except (Contended, TooSlow) as exc:  # somebody is still at it, or `ready` is very long
+        except (Contended, TooSlow) as exc:  # somebody has them, or `ready` is very long
             self._say(self._writer.not_mended(str(exc), time.monotonic()))
         else:
             self._writer.mended()

@@ -1,9 +1,9 @@
-"""One settler, and a second one while there is more to write than it can.
+"""One settler, and a second one while there is more to write than it can write.
 
-For a third of the time that a settle takes, its connection waits: for the disk, for a processor,
-for the next statement. A second connection uses that, and a second processor: one supervisor writes
-a fifth more. Where there are others they have settlers, too, and a second one of each is only in
-their way: four supervisors on two cores wrote a tenth less.
+During a third of the time that a settle takes, its connection waits: for the disk, for a processor,
+for the next statement. A second connection uses that time, and a second processor: one supervisor
+writes a fifth more. If there are other supervisors, these have settlers too, and second ones only
+get in their way: four supervisors on two cores wrote a tenth less.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from actorq.supervisor.threads.store_thread import Open
 
 
 class SecondSettler(Settler):
-    """Take orders only while a whole statement's rows wait beside the one that is being written."""
+    """A settler that takes orders only while a whole statement's rows wait beside a running one."""
 
     def __init__(
         self, open_: Open, post: Post, orders: Orders, is_alone: Callable[[], bool]
@@ -32,11 +32,11 @@ class SecondSettler(Settler):
         self._bell = threading.Event()
 
     def ring(self) -> None:
-        """Say that something was ordered."""
+        """Signal that something was ordered."""
         self._bell.set()
 
     def stop(self) -> None:
-        """Leave after what was taken so far; the first one writes the rest, if it can."""
+        """Leave after what was taken so far; the first settler writes the rest, if it can."""
         self.stopping.set()
         self._bell.set()
 
@@ -58,7 +58,7 @@ class SecondSettler(Settler):
 
 
 class Settlers:
-    """Be one settler to the engine; what the two write at once has no lease in common.
+    """Both settlers as one to the engine; they never write the same lease at the same time.
 
     The engine orders nothing more for a lease before it knows what became of the last order.
     """
@@ -83,7 +83,7 @@ class Settlers:
 
     @property
     def ident(self) -> int | None:
-        """Return the first one's thread, None if it was not started."""
+        """Return the first one's thread id, None if it was not started."""
         return self._first.ident
 
     def order(self, settlement: Settlement) -> None:
@@ -100,7 +100,7 @@ class Settlers:
             return
         try:
             self._second.start()
-        except RuntimeError as exc:  # no more threads: one settler writes everything, too
+        except RuntimeError as exc:  # no more threads: one settler can write everything, too
             self._wants_second = False
             self._post(event.ConnectionLost(self._second.duty, str(exc)))
 

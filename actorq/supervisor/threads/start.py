@@ -1,7 +1,7 @@
 """The threads of one identity that have database connections.
 
-The engine imports this, and the driver with it, when its actors are already starting: the driver
-takes as long to import as an actor to start.
+The engine imports this module, and with it the driver, when its actors are already starting: the
+import of the driver takes as long as the start of an actor.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from actorq.supervisor.threads.store_thread import StoreThread
 
 
 class Links:
-    """Be all of them, under one node; they move together if the server turns read-only."""
+    """All of these threads, for one node; they reconnect together if the server turns read-only."""
 
     def __init__(self, options: RunOptions, node: NodeInfo, post: Post) -> None:
         open_ = partial(open_store, options, node.id, epoch=Epoch())
@@ -41,12 +41,12 @@ class Links:
             link.start()
 
     def stop(self) -> None:
-        """Have all end when they have done what they must."""
+        """Let all of them end when they have done what they must."""
         for link in self._all:
             link.stop()
 
     def join(self, join_s: float) -> None:
-        """Wait for each of those that were started for so long."""
+        """Wait for each thread that was started, for at most this long."""
         for link in self._all:
             if link.ident is not None:
                 link.join(join_s)

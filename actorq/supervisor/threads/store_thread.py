@@ -1,4 +1,4 @@
-"""A thread with a database connection of its own, which makes itself a new one when it is lost.
+"""A thread with a database connection of its own, which reconnects when the connection is lost.
 
 It does I/O and decides nothing: orders come in, answers are posted to the engine.
 """
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 Open = Callable[[str], "QueueStore"]
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.05, 0.5
-"""A restarted server is back within 0.3 s; after an outage nobody should storm it, nor leave a
-server that is back without work for a second."""
+"""A restarted server is back within 0.3 s. After an outage, nobody should storm the server, nor
+leave it without work for a second."""
 
 
 REPEAT_S = 60.0
-"""How long an error that was reported is not reported again: it may come twice a second."""
+"""How long a reported error is not reported again: it may occur twice a second."""
 
 
 class StoreThread(threading.Thread):
-    """Keep one connection for one duty, and reconnect as long as the engine wants it."""
+    """A thread with one connection for one duty; reconnects as long as the engine needs it."""
 
     longest_wait_s = LONGEST_WAIT_S
 
@@ -43,7 +43,7 @@ class StoreThread(threading.Thread):
         self.stopping = threading.Event()
         self._open = open_
         self._lost_at: float | None = None
-        self._reasons: set[str] = set()  # why there is no connection, as far as reported
+        self._reasons: set[str] = set()  # reported reasons why there is no connection
         self._reported: dict[str, float] = {}  # error → when
 
     def run(self) -> None:
@@ -57,7 +57,7 @@ class StoreThread(threading.Thread):
             self.fatal(exc)
 
     def fatal(self, error: BaseException) -> None:
-        """Tell the engine that we cannot go on; a changed schema is told as what it is."""
+        """Tell the engine that we cannot go on; a changed schema is reported as such."""
         if isinstance(error, Forbidden):
             try:
                 self._open(f"actorq {self.duty}").close()
@@ -99,7 +99,7 @@ class StoreThread(threading.Thread):
             return store
 
     def _report_away(self, error: StoreError) -> None:
-        """Say why there is no connection, once for each reason until there is one again."""
+        """Report why there is no connection, once per reason until there is one again."""
         if self._lost_at is None:
             self._lost_at = time.monotonic()
         if str(error) not in self._reasons:
@@ -114,7 +114,7 @@ class StoreThread(threading.Thread):
             self._reasons.clear()
 
     def report(self, error: StoreError) -> None:
-        """Tell of a statement that the database refused, unless that was said just now."""
+        """Report a statement that the database refused, unless that was reported recently."""
         now, text = time.monotonic(), str(error)
         self._reported = {t: at for t, at in self._reported.items() if now < at + REPEAT_S}
         if text not in self._reported:

@@ -1,12 +1,12 @@
--- Say for each lane whether something is due, when the next job is, and which groups of suspects
--- have due jobs.
+-- Return for each lane whether something is due, when the next job is due, and which groups of
+-- suspects have due jobs.
 -- Parameters:
---   lanes      int4[]  which to look at
+--   lanes      int4[]  the lanes to look at
 --   behind_us  int8[]  ten elements per lane, one for each priority: the run_at behind which to
 --                      look
 --   behind_id  int8[]  ten elements per lane: the id at that run_at behind which to look
--- Groups are looked for on both sides of 0, the group of nearly all: it begins with the dead
--- entries of what was claimed since the last vacuum.
+-- Groups are searched for on both sides of 0, the group of nearly all jobs, because that begins
+-- with the dead entries of everything claimed since the last vacuum.
 -- Locks: none. Index: ready_pkey.
 SELECT l.lane,
     EXISTS (

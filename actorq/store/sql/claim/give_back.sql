@@ -1,12 +1,12 @@
--- Return leased batches to `ready`, uncharged. Each job goes into its own lane, whatever the lease
--- says: it may come from another database.
+-- Return leased batches to `ready`, uncharged. Each job goes into its own lane, whatever lane the
+-- lease names, because the lease may come from another database.
 -- Parameters:
 --   node   uuid  whose leases they are
 --   lease  int8  the number of the first
 --   last   int8  … and of the last
 --   seq    int4  their sequence number, or NULL for any: a supervisor that finds a lease of its own
---                which it does not hold cannot know it
--- Returns: how many leases matched, how many jobs stand in `ready` again.
+--                which it does not hold cannot know the number
+-- Returns: how many leases matched, how many jobs are in `ready` again.
 -- Locks: lease, then job by id; a lane that it makes.
 -- Index: lease_pkey, job_pkey, lane_queue_kind_key.
 WITH gone AS MATERIALIZED (
@@ -33,7 +33,7 @@ WITH gone AS MATERIALIZED (
             {schema}.made_lane(b.queue, b.kind)
         ), b.suspect, b.priority, b.attempt > 0
     FROM back b WHERE b.state = 'pending'
-    -- It may stand there already.
+    -- It may be there already.
     ON CONFLICT (lane, suspect, priority, run_at, id) DO NOTHING
 )
 SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM back WHERE state = 'pending')

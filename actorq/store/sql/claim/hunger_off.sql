@@ -1,6 +1,6 @@
--- Ask not to be notified any more.
+-- Ask for no more notifications.
 -- Parameters:
 --   node   uuid    who asked before
---   lanes  int4[]  of which it has enough
+--   lanes  int4[]  the lanes that it no longer asks about
 -- Locks: hunger. Index: hunger_pkey.
 DELETE FROM {schema}.hunger WHERE node = :node::uuid AND lane = ANY (:lanes::int4[])

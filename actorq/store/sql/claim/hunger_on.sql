@@ -1,8 +1,8 @@
--- Ask to be notified of new jobs. The dead are not hungry: nobody would ever take their wish back,
--- and every insert would notify.
+-- Ask to be notified of new jobs. Only a registered node may ask: nobody would remove the row of a
+-- buried one, and every insert would notify forever.
 -- Parameters:
 --   node   uuid    who asks
---   lanes  int4[]  of which it wants jobs
+--   lanes  int4[]  the lanes about whose jobs it asks
 -- Locks: node (KEY SHARE), then hunger by lane. Index: node_pkey, hunger_pkey.
 WITH me AS MATERIALIZED (
     SELECT id FROM {schema}.node WHERE id = :node::uuid FOR KEY SHARE

@@ -1,4 +1,4 @@
--- Take jobs that are gone or final out of a lease that was just claimed; without any it ends.
+-- Remove jobs that are gone or final from a lease that was just claimed; an empty lease ends.
 -- Parameters:
 --   node   uuid    whose lease it is
 --   lease  int8    its number

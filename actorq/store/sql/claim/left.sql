@@ -1,11 +1,11 @@
--- Count per lane what a drain leaves: due jobs, jobs due later, and those under leases; it holds
--- none itself when it asks.
+-- Count per lane what a drain leaves: jobs that are due, jobs due later, and jobs under leases. The
+-- drain itself holds none when it asks.
 -- Parameters:
 --   lanes  int4[]  which to count in
---   most   int8    how many rows of `ready` are looked at, at most, per lane, priority and side of
---                  now: a drain beside millions of scheduled jobs must end at once, too
--- Returns: a row per lane; whether some lease is nobody's any more; the seconds until the first of
--- those due later is; whether there may be more than were counted, for some limit was reached.
+--   most   int8    how many rows of `ready` are examined, at most, per lane, priority and side of
+--                  now, because a drain beside millions of scheduled jobs must end quickly, too
+-- Returns: a row per lane: the counts; whether some lease has no owner any more; the seconds until
+-- the first of the later jobs is due; whether a limit was reached, so that there may be more.
 -- Locks: none. Index: ready_pkey, node_pkey; all leases are read, of which there are a few per
 -- supervisor.
 SELECT l.lane, here.n_due, here.n_later,

@@ -1,4 +1,4 @@
--- Leases whose supervisor has no row: their jobs wait for a reaper. Reads only.
+-- Count the leases whose supervisor has no row: their jobs wait for a reaper. Reads only.
 -- Returns: one row.
 -- Locks: none. Index: node_pkey; every lease is read.
 SELECT count(*) AS n_leases, coalesce(sum(cardinality(l.jobs)), 0)::int8 AS n_jobs,

@@ -1,5 +1,5 @@
--- Name the tables whose sequence of ids is behind the highest one in use. Reads only.
--- Returns a row per table that is, or that this role may not ask (behind is NULL then).
+-- Name the tables whose sequence of ids is behind the highest id in use. Reads only.
+-- Returns a row per such table; behind is NULL where this role may not read the sequence.
 -- Locks: none. Index: job_pkey, lane_pkey and failure_pkey, for the highest ids.
 SELECT s.name, s.behind
 FROM (

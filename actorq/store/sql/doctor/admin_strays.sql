@@ -1,7 +1,7 @@
--- Find jobs that break the rule "every pending job stands in exactly one of ready and lease, and
--- nothing else stands in ready", each in a block that may hold it. One statement, hence one
--- snapshot: a claim that moves a job between the two is never seen half done. A row of `ready` is
--- looked at with its first job.
+-- Find jobs that break the rule "every pending job is in exactly one of ready and lease, and
+-- nothing else is in ready", each in a block that may hold it. This is one statement and thus uses
+-- one snapshot, so a claim that moves a job between the two is never seen half done. A row of
+-- `ready` is examined together with its first job.
 -- Parameters:
 --   limit  int8  how many to find at most
 --   first  int8  the first id to look at

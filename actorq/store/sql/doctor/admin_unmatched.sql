@@ -3,9 +3,9 @@
 --   limit  int8  how many to find at most
 --   first  int8  the first id to look at
 --   last   int8  the last id to look at
--- Returns ids with what is wrong: orphan (a failure or result of no job), marked (a last failure,
--- but the job has not failed), elsewhere (a last failure in another lane than the job's), unmarked
--- (failed, without a last failure).
+-- Returns ids with what is wrong: orphan (a failure or result of no job), marked (a last failure
+-- although the job has not failed), elsewhere (a last failure in another lane than the job's),
+-- unmarked (failed, without a last failure).
 -- Locks: none. Index: job_pkey, failure_of_job and result_pkey for the ids, lane_pkey.
 WITH failures AS (
     SELECT f.job AS id,

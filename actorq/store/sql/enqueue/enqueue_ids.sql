@@ -1,6 +1,6 @@
--- Take ids for some jobs out of the sequence, and say at which instant they run: COPY takes values
--- only. The instant is text that every DateStyle reads alike: in the caller's own style servers
--- before 18 took the days for months, or the zone's name for another one's.
+-- Reserve ids for some jobs, and compute the instant at which they run, because COPY accepts only
+-- values. The instant is text that every DateStyle reads alike: in the caller's own style, servers
+-- before 18 confused days with months, or the zone's name with that of another zone.
 -- Parameters:
 --   n        int4         how many ids to take
 --   run_at   timestamptz  when the jobs run, or NULL

@@ -1,4 +1,4 @@
--- Insert the jobs whose unique key is free, or names a job that is final. Returns those.
+-- Insert the jobs whose unique key is free, or names a final job. Returns those jobs.
 -- Parameters:
 --   queue         text         where they wait
 --   kind          text         which handler runs them
@@ -11,9 +11,9 @@
 --   keys          text[]       one for each job
 --   args          text[]       one for each job, as JSON texts
 --   gone          int8[]       holders of keys that are known to be gone
--- A job that this snapshot cannot see may be one that another transaction has just committed: it
--- holds its key. So does one whose key has a row newer than this snapshot: it has been retried, and
--- was final only before. Keys are taken in one order, so that two such statements never deadlock.
+-- A job that this snapshot cannot see may be one that another transaction has just committed, and
+-- it keeps its key. So does a job whose key has a row newer than this snapshot: it was final, but
+-- has been retried. Keys are locked in one order, so that two such statements never deadlock.
 -- Locks: unique_key by key, then as in enqueue_one. Index: unique_key_pkey, job_pkey,
 -- lane_queue_kind_key.
 WITH given AS MATERIALIZED (

@@ -1,6 +1,6 @@
--- First step of a cancel: ask for it on the jobs' own rows, which makes it meet every outcome,
--- retry and reap of them, in one order. A job that somebody else holds just now is not waited for:
--- two that wait for each other would be a deadlock.
+-- First step of a cancel: mark the jobs' own rows. Through these the cancel and every outcome,
+-- retry and reap of the jobs happen one after the other. A job that somebody else has locked is not
+-- waited for, because two transactions that wait for each other would deadlock.
 -- Parameters:
 --   ids  int8[]  the jobs, in order
 -- Returns the jobs that took the mark.

@@ -1,12 +1,12 @@
 -- Second step of a cancel, with a newer snapshot: take the marked jobs out of `ready`; those that
--- were there are cancelled. Of a block the others go back at once, as a smaller one.
+-- were there are cancelled. The other jobs of a block go back at once, as a smaller block.
 -- Parameters:
 --   ids  int8[]  the marked jobs
--- Returns the cancelled jobs, and whether to ask again: a claim, or another cancel, that has just
--- taken a row was waited for, and what it left of the block stands in a new row.
--- A job's row says where in `ready` it stands, all but its group of suspects: those are looked for
--- on both sides of 0, the group of nearly all, which begins with dead entries; and its block: that
--- begins with an id which differs in the last 7 bits.
+-- Returns the cancelled jobs, and whether to ask again: this waits for a claim or another cancel
+-- that has just taken a row, and what that left of the block is in a new row. A job's row says
+-- where in `ready` the job is, except for two things. One is its group of suspects, which is
+-- searched for on both sides of 0, the group of nearly all jobs, because that begins with dead
+-- entries. The other is its block, which begins with an id that differs in the last 7 bits.
 -- Locks: ready, in the order of its places, then job.
 -- Index: job_pkey, lane_queue_kind_key, ready_pkey.
 WITH RECURSIVE place AS MATERIALIZED (
@@ -33,7 +33,7 @@ WITH RECURSIVE place AS MATERIALIZED (
 ), spot AS MATERIALIZED (
     SELECT DISTINCT r.place -- in order: another cancel may be taking the same blocks
     FROM place p JOIN crowd c ON c.lane = p.lane, LATERAL (
-        -- OFFSET: or a planner that takes `ready` for small would walk through all of the group.
+        -- OFFSET stops a planner that believes `ready` to be small from walking the whole group.
         SELECT r.ctid AS place FROM {schema}.ready r
         WHERE r.lane = p.lane AND r.suspect = c.suspect AND r.priority = p.priority
           AND r.run_at = p.run_at AND r.id BETWEEN {schema}.block_of(p.id) AND p.id

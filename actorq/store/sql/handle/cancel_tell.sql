@@ -1,4 +1,4 @@
--- Last step of a cancel: tell the supervisors that hold the jobs, unless a listener that hangs has
+-- Last step of a cancel: notify the supervisors that hold the jobs, unless a hanging listener has
 -- let the queue of notifications run full. Returns the jobs.
 -- Parameters:
 --   ids  int8[]  the jobs that run

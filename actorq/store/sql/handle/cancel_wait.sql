@@ -1,4 +1,4 @@
--- Wait, up to lock_timeout, until nobody else holds a job.
+-- Wait, up to lock_timeout, until nobody else has locked a job.
 -- Parameters:
 --   id  int8  the job
 -- Returns a row if there is such a job.

@@ -1,4 +1,4 @@
--- Say who holds a job under a lease. Returns a row, or none.
+-- Return who holds a job under a lease: one row, or none.
 -- Parameters:
 --   id  int8  the job
 -- Locks: none. Index: node_pkey; every lease is read.

@@ -1,4 +1,4 @@
--- Ids of dead letters, newest first, by way of their last failure.
+-- Find ids of failed jobs, newest first, through their last failure.
 -- Parameters:
 --   before  int8  only ids below this
 --   limit   int8  how many to find at most

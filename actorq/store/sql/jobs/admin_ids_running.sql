@@ -1,4 +1,4 @@
--- Ids of leased jobs, newest first.
+-- Find ids of leased jobs, newest first.
 -- Parameters:
 --   before  int8  only ids below this
 --   limit   int8  how many to find at most

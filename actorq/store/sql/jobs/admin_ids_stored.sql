@@ -1,12 +1,12 @@
--- Look at a stretch of jobs, newest first, for those in a state of their row.
+-- Examine a range of jobs, newest first, for those whose row has a given state.
 -- Parameters:
 --   before   int8  only ids below this
 --   limit    int8  how many to find at most
 --   state    text  only in this state, or NULL
 --   kind     text  only of this kind, or NULL
 --   queue    text  only of this queue, or NULL
---   stretch  int8  how many jobs to look at
--- Returns the last id looked at (NULL: none is left) and the ids that were found.
+--   stretch  int8  how many jobs to examine
+-- Returns the last id examined (NULL: none is left) and the ids that were found.
 -- Locks: none. Index: job_pkey, backwards.
 WITH stretch AS MATERIALIZED (
     SELECT j.id, j.state, j.kind, j.queue

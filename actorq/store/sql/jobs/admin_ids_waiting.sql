@@ -1,14 +1,15 @@
--- Ids of jobs in `ready`, newest first.
+-- Find ids of jobs in `ready`, newest first.
 -- Parameters:
 --   before  int8  only ids below this
 --   limit   int8  how many to find at most
 --   state   text  pending (all of them), ready, scheduled, retrying or suspect
 --   kind    text  only of this kind, or NULL
 --   queue   text  only of this queue, or NULL
--- Jobs of a row agree in all but the last 7 bits, so at most 128 rows can hold ids between those
--- of another: 128 rows more than ids are wanted hold the newest ones for certain.
--- `ready` has no order by id. But if a hundredth of its pages holds that many rows from some id on,
--- so does all of it: what is older need not be sorted, which is nearly all of the cost.
+-- The jobs of a row agree in all but the last 7 bits, so at most 128 rows can hold ids between
+-- those of another row. Therefore 128 rows more than the number of wanted ids surely hold the
+-- newest ones. `ready` has no order by id. But if a hundredth of its pages has that many rows from
+-- some id on, so has all of it. Older rows then need not be sorted, which saves nearly all of the
+-- cost.
 -- Locks: none. Index: lane_pkey; all of ready is read, no job is.
 WITH asked AS MATERIALIZED (
     SELECT :kind::text IS NULL AND :queue::text IS NULL AS every_lane,
@@ -38,7 +39,7 @@ WITH asked AS MATERIALIZED (
 ), newest AS MATERIALIZED (
     SELECT r.id, r.jobs
     FROM {schema}.ready r
-    -- IS TRUE: or a planner would go through all of the index, and to each row by it.
+    -- IS TRUE stops the planner from walking the whole index, and from there to each row.
     WHERE (r.id >= (SELECT b.id FROM bound b) AND r.id < :before::int8) IS TRUE
       AND (r.run_at > (SELECT k.after FROM asked k)
           AND r.run_at <= (SELECT k.until FROM asked k)) IS TRUE

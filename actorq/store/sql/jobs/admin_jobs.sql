@@ -1,5 +1,5 @@
--- Describe jobs, newest first. Instants are made text here: the database knows more of them than
--- Python does. Reads only.
+-- Describe jobs, newest first. Instants are turned into text here, because the database supports
+-- more of them than Python does. Reads only.
 -- Parameters:
 --   ids        int8[]  which
 --   with_args  bool    whether with their args
@@ -19,7 +19,7 @@ FROM {schema}.jobs j
 LEFT JOIN LATERAL (
     SELECT f.cause, f.type, left(f.message, 500) AS message
     FROM (
-        -- OFFSET: or a planner that takes `failure` for small would walk through all of it by id.
+        -- OFFSET stops a planner that believes `failure` to be small from walking all of it by id.
         SELECT f.id, f.cause, f.type, f.message
         FROM {schema}.failure f
         WHERE f.job = j.id

@@ -1,11 +1,11 @@
--- Give failed and cancelled jobs a new life: at once, with fresh counters; attempt only rises,
--- for it is part of the fence.
+-- Make failed and cancelled jobs run again: at once, with fresh counters. Only attempt keeps
+-- rising, because it is part of the fence.
 -- Parameters:
 --   ids  int8[]  the jobs
--- Returns those that were either, each with its lane if it is pending now, with NULL if another
--- pending job holds its unique key. Of jobs with the same key the newest gets it. A holder whose
--- key row has changed since this snapshot is not known: it keeps it. The lane is an outer join: a
--- job must never be pending without standing in `ready`.
+-- Returns the jobs that were failed or cancelled: with their lane if they are pending now, with
+-- NULL if another pending job holds their unique key. Of jobs with the same key, the newest gets
+-- it. If a holder's key row has changed since this snapshot, its state is unknown: it keeps the
+-- key. The lane is an outer join, because a job must never be pending without being in `ready`.
 -- Locks: job by id, then unique_key by key, then failure. Index: job_pkey, unique_key_pkey,
 -- lane_queue_kind_key, failure_of_job.
 WITH dead AS MATERIALIZED (

@@ -1,4 +1,4 @@
--- Tell the supervisors that hunger for one of some lanes, unless that could not be sent.
+-- Notify the supervisors that hunger for any of some lanes, unless that cannot be sent.
 -- Parameters:
 --   lanes  int4[]  where there are new jobs
 -- Locks: none but that of all notifications, at the commit. Index: lane_pkey, hunger_pkey.

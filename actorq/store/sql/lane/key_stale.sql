@@ -1,11 +1,11 @@
--- Look at the next unique keys behind one, and lock those that name no pending job, but none that
--- somebody is using. What they name then is asked once more by key_sweep.sql, whose snapshot is
--- newer than the locks: a retry takes its key back.
+-- Examine the next unique keys behind a given one, and lock those that name no pending job, except
+-- keys that somebody is using. key_sweep.sql then checks them again with a snapshot newer than the
+-- locks, because a retry takes its key back.
 -- Parameters:
 --   kind   text  of the key behind which to look
 --   key    text  that key
---   limit  int8  how many to look at
--- Returns one row: how many were looked at, kind and key of the last one, and the locked ones.
+--   limit  int8  how many to examine
+-- Returns one row: how many were examined, kind and key of the last one, and the locked ones.
 -- Locks: unique_key by key. Index: unique_key_pkey, job_pkey.
 WITH next AS MATERIALIZED (
     SELECT k.kind, k.key, k.job

@@ -1,8 +1,8 @@
--- Remove those of some unique keys that name no pending job. They are locked by key_stale.sql.
+-- Remove the unique keys, among some, that name no pending job. key_stale.sql has locked them.
 -- Parameters:
 --   kinds  text[]  one for each key
 --   keys   text[]  the keys
--- Returns how many went, by its count of rows.
+-- Returns how many were removed, as its row count.
 -- Locks: unique_key, held already. Index: unique_key_pkey, job_pkey.
 DELETE FROM {schema}.unique_key k
 USING unnest(:kinds::text[], :keys::text[]) v (kind, key)

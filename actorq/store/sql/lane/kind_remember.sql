@@ -1,9 +1,9 @@
--- Remember the type of a kind's args. Returns the one before, or NULL.
--- Writes only what has changed: supervisors start often, and types change rarely.
+-- Store the type of a kind's args. Returns the type stored before, or NULL.
+-- Writes only what has changed, because supervisors start often and types change rarely.
 -- Parameters:
 --   kind         text  its name
 --   fingerprint  text  of the type of its args
--- Locks: kind, even where nothing has changed. Index: kind_pkey.
+-- Locks: kind, even if nothing has changed. Index: kind_pkey.
 WITH old AS MATERIALIZED (
     SELECT k.fingerprint FROM {schema}.kind k WHERE k.name = :kind
 ), new AS (

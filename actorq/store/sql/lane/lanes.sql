@@ -1,5 +1,5 @@
--- Make the lanes that do not exist yet; reading them is a statement of its own, for this one
--- does not see what another session has just committed.
+-- Create the lanes that do not exist yet. Another statement reads them, because this one does not
+-- see what another session has just committed.
 -- Parameters:
 --   queues  text[]  one for each lane
 --   kinds   text[]  one for each lane

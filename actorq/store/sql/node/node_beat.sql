@@ -1,4 +1,4 @@
--- Say that a supervisor lives, and read its leases.
+-- Record that a supervisor lives, and read its leases.
 -- Parameters:
 --   node  uuid  the supervisor
 -- Returns: 1, or 0 if its row is gone; the numbers of its leases.

@@ -1,9 +1,9 @@
--- Declare a supervisor dead, unless it has shown life. What another one wrote just when it was
--- buried itself is swept up here, too.
+-- Declare a supervisor dead, unless it has shown life. This also removes what another supervisor
+-- wrote at the moment when it was itself buried.
 -- Parameters:
 --   node     uuid  the supervisor
---   beat_us  int8  its last beat that is known, in microseconds; NULL: it is dead whatever it has
---                  shown
+--   beat_us  int8  its last known beat, in microseconds; NULL: it is dead even if it has shown
+--                  life
 -- Returns: 1, or 0 if it lives.
 -- Locks: node, then hunger and settled. Index: node_pkey; all of hunger and settled is read.
 WITH dead AS (

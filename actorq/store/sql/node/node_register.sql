@@ -2,13 +2,13 @@
 -- Parameters:
 --   node            uuid    its fresh uuid
 --   host            text    the name of its machine
---   boot_id         text    of that machine since it was started last, or NULL
---   pid_ns          text    the namespace that its pid is of, or NULL
+--   boot_id         text    the boot id of that machine, or NULL
+--   pid_ns          text    the namespace of its process id, or NULL
 --   pid             int4    its process
---   pid_start       text    when that was started, or NULL
+--   pid_start       text    when that process was started, or NULL
 --   ttl_s           float4  after so many seconds of silence it counts as dead
 --   guardian_pid    int4    the process of its guardian, or NULL
---   guardian_start  text    when that was started, or NULL
+--   guardian_start  text    when that process was started, or NULL
 --   code            int4    the newest migration that its code knows
 -- Returns nothing.
 -- Locks: none but its new row. Index: node_pkey.

@@ -5,11 +5,12 @@
 --   alone_after  int4    a job that was lost so often runs alone, in a group below zero that is its
 --                        own
 --   spared       text[]  leases to leave alone, each as 'node n'
--- Never by way of a dead node's own row: a claim may commit after that row is gone. Leases that
--- a settle holds are passed over. No counter can overflow: that would stop everybody's return. Each
--- job goes into its own lane, whatever the lease says: it may come from another database.
--- Returns: how many leases, how many of their jobs went back, failed, were cancelled; the lanes
--- that they went to.
+-- This never goes through a dead node's own row, because a claim may commit after that row is gone.
+-- Leases that a settle has locked are skipped. No counter can overflow, which would stop the return
+-- of all jobs. Each job goes into its own lane, whatever lane the lease names, because the lease
+-- may come from another database.
+-- Returns: how many leases; how many of their jobs went back, failed, were cancelled; and the lanes
+-- to which they went.
 -- Locks: lease by (node, n), then job by id; a lane that it makes.
 -- Index: lease_pkey, node_pkey, job_pkey, lane_queue_kind_key.
 WITH lost AS MATERIALIZED (
@@ -49,7 +50,7 @@ WITH lost AS MATERIALIZED (
             ELSE b.suspect END,
         b.priority, b.attempt > 0
     FROM back b WHERE b.state = 'pending'
-    -- It may stand there already.
+    -- It may be there already.
     ON CONFLICT (lane, suspect, priority, run_at, id) DO NOTHING
     RETURNING lane
 ), failures AS (

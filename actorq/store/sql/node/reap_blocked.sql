@@ -1,6 +1,6 @@
--- Find the leases without a live node of which somebody else holds an open job locked.
+-- Find the leases without a live node of which somebody else has locked an open job.
 -- Returns each as 'node n', for reap.sql.
--- Locks: job, as many as nobody else holds. Index: node_pkey, job_pkey; every lease is read.
+-- Locks: job, all that nobody else has locked. Index: node_pkey, job_pkey; every lease is read.
 SELECT concat(l.node, ' ', l.n)
 FROM {schema}.lease l
 WHERE NOT EXISTS (SELECT FROM {schema}.node d WHERE d.id = l.node)

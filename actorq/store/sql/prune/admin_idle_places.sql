@@ -1,10 +1,10 @@
 -- List the places where a prune has nothing to do. Reads only.
 -- Parameters:
---   states        text[]  those whose jobs are to go
---   older_than_s  float8  they are to go if they were final so many seconds ago
--- A job that was pending then has ended since, and is due so long after that mark; once it may be,
--- as many must be pending still as were. A mark is believed for one to two weeks: a transaction
--- that was open for long may have put jobs there since.
+--   states        text[]  the states of the jobs to delete
+--   older_than_s  float8  only jobs that have been final for so many seconds
+-- A job that was pending at the mark has ended since, so it is old enough only that long after the
+-- mark. Once it may be, the number of pending jobs must be the same as then. A mark is trusted for
+-- one to two weeks, because a long transaction may have added jobs since.
 -- Locks: none. Index: none, all of pruned is read, and all of lease and ready if it must be
 -- counted.
 WITH marked AS MATERIALIZED (

@@ -1,4 +1,4 @@
--- Return the next job's id above one; NULL if there is none. Reads only.
+-- Return the id of the next job above a given id; NULL if there is none. Reads only.
 -- Parameters:
 --   after  int8  that id
 -- Locks: none. Index: job_pkey.

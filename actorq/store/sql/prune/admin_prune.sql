@@ -1,5 +1,5 @@
--- Delete jobs, if they are still in one of some states: one that is being retried stays.
--- The trigger job_deleted takes what belongs to them. Returns how many went.
+-- Delete jobs if they are still in one of some states, so that a job which is being retried stays.
+-- The trigger job_deleted deletes what belongs to them. Returns how many were deleted.
 -- Parameters:
 --   ids     int8[]  the jobs
 --   states  text[]  the states

@@ -2,11 +2,11 @@
 -- Parameters:
 --   place        int8    the ids divided by 65,536
 --   n_pending    int8    how many jobs in it are pending
---   completed_s  float8  when the first completed one ended, in seconds since 1970; NULL where
+--   completed_s  float8  when the first completed one ended, in seconds since 1970; NULL if
 --                        there is none
---   cancelled_s  float8  the same of the cancelled ones
---   failed_s     float8  the same of the failed ones
---   looked_s     float8  when the look at it began, in seconds since 1970
+--   cancelled_s  float8  the same for the cancelled ones
+--   failed_s     float8  the same for the failed ones
+--   looked_s     float8  when its examination began, in seconds since 1970
 -- Locks: its row of pruned. Index: pruned_pkey.
 INSERT INTO {schema}.pruned (place, n_pending, completed_at, cancelled_at, failed_at, looked_at)
 VALUES (

@@ -1,15 +1,16 @@
--- Find the finished jobs of one stretch of ids that are to go.
+-- Find the finished jobs of one range of ids that are to be deleted.
 -- Parameters:
 --   after         int8    only ids above this
---   stretch       int8    how many jobs to look at
---   states        text[]  those whose jobs are to go
---   older_than_s  float8  they are to go if they were final so many seconds ago
+--   stretch       int8    how many jobs to examine
+--   states        text[]  the states of the jobs to delete
+--   older_than_s  float8  only jobs that have been final for so many seconds
 --   kind          text    only of this kind, or NULL
---   limit         int8    how many are to go at most
---   until         int8    the last id to look at
--- Returns the last id looked at (NULL: none is left), when that was, whether all of these jobs were
--- made after that time, whether all were made an hour ago, and the ids; and of the other jobs how
--- many are pending, and when the first one of each final state ended, in seconds since 1970.
+--   limit         int8    how many to delete at most
+--   until         int8    the last id to examine
+-- Returns the last id examined (NULL: none is left), the time of this examination, whether all of
+-- these jobs are younger than `older_than_s`, whether all were made an hour ago, and the ids; and
+-- of the other jobs how many are pending, and when the first of each final state ended, in seconds
+-- since 1970.
 -- Locks: none. Index: job_pkey.
 WITH cutoff AS MATERIALIZED (
     SELECT statement_timestamp() - :older_than_s::float8 * interval '1 second' AS at

@@ -1,4 +1,4 @@
--- Return the last id of the next jobs from an id on, NULL if none is left, and how many these are.
+-- Return the last id of the next jobs from a given id on, NULL if none is left, and their number.
 -- Reads only.
 -- Parameters:
 --   first  int8  that id

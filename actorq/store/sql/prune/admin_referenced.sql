@@ -1,4 +1,4 @@
--- Return those of some jobs that foreign keys of others keep from being deleted. Reads only.
+-- Return the jobs, among some, that foreign keys of others keep from being deleted. Reads only.
 -- Parameters:
 --   ids  int8[]  the jobs
 -- Locks: none. Index: those of the tables that refer.

@@ -1,7 +1,7 @@
--- Put each of some jobs where it belongs: a pending one that is not leased stands in `ready`
--- exactly once, in its right place; everything else does not. The jobs and their rows in `ready`
--- are locked by earlier statements of the same transaction. Of a row that holds a job wrongly the
--- others go into a row of their own. Returns how many places were given up and added.
+-- Put each of some jobs where it belongs: a pending job that is not leased is in `ready` exactly
+-- once, in its right place; no other job is there. Earlier statements of the same transaction have
+-- locked the jobs and their rows in `ready`. If a row holds a job wrongly, its other jobs go into a
+-- row of their own. Returns how many places were removed and added.
 -- Parameters:
 --   ids  int8[]  the jobs
 -- Locks: the rows of ready that it deletes. Index: job_pkey, lane_queue_kind_key; all of lease and
@@ -46,7 +46,7 @@ WITH leased AS MATERIALIZED (
        OR EXISTS (SELECT FROM kept k WHERE k.id = h.id AND k.place = h.place AND k.k = h.k)
     GROUP BY h.place, h.run_at, h.lane, h.suspect, h.priority, h.again
 ), added AS (
-    -- Not where a claim has taken the job's row since: then it is leased.
+    -- Not if a claim has taken the job's row since: then the job is leased.
     INSERT INTO {schema}.ready (id, run_at, lane, priority, again, jobs)
     SELECT min(d.id), d.run_at, d.lane, d.priority, max(d.attempt) > 0,
         CASE WHEN count(*) > 1 THEN array_agg(d.id ORDER BY d.id) END

@@ -1,4 +1,4 @@
--- Note a failure of those of some jobs that have failed without any. The jobs are locked.
+-- Record a failure for each of some jobs that have failed without one. The jobs are locked.
 -- Returns nothing.
 -- Parameters:
 --   ids  int8[]  the jobs

@@ -1,4 +1,4 @@
--- Mark the last failure of those of some jobs that have failed, no other, and in their lane. The
+-- Mark the last failure, and no other, of each of some jobs that have failed, in their lane. The
 -- jobs are locked. Returns nothing.
 -- Parameters:
 --   ids  int8[]  the jobs

@@ -1,5 +1,5 @@
--- Give each lease the lane of its first open job, where it names another one. Whoever holds it goes
--- on: what entitles to write outcomes stays.
+-- Give each lease the lane of its first open job, if it names another one. Its holder continues,
+-- because what entitles it to write outcomes is unchanged.
 -- Returns a row per lease that it has changed.
 -- Locks: lease; a lane that it makes. Index: lane_pkey, job_pkey; every lease is read.
 UPDATE {schema}.lease l SET lane = coalesce(

@@ -1,4 +1,4 @@
--- Lock some jobs: until the commit nothing puts them into `ready`.
+-- Lock some jobs, so that nothing puts them into `ready` before the commit.
 -- Parameters:
 --   ids  int8[]  the jobs
 -- Locks: job by id. Index: job_pkey.

@@ -1,4 +1,4 @@
--- Lock what stands in `ready` of some jobs: waits for claims under way; later ones skip it.
+-- Lock the rows of some jobs in `ready`: this waits for running claims, and later ones skip them.
 -- Parameters:
 --   ids  int8[]  the jobs
 -- Locks: ready by id. Index: none, all of ready is read.

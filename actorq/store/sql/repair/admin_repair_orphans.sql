@@ -1,4 +1,4 @@
--- Delete the failures and results of those of some jobs that are not there. Returns nothing.
+-- Delete the failures and results of those jobs, among some, that do not exist. Returns nothing.
 -- Parameters:
 --   ids  int8[]  the jobs
 -- Locks: the rows that it deletes. Index: failure_of_job, result_pkey, job_pkey.

@@ -1,4 +1,4 @@
--- Move the sequences of ids behind the highest ones in use; never backwards.
+-- Move the sequences of ids beyond the highest ids in use; never backwards.
 -- Returns a row per sequence that it has moved.
 -- Locks: none. Index: job_pkey, lane_pkey and failure_pkey, for the highest ids.
 SELECT s.name, setval(s.sequence, s.highest)

@@ -1,4 +1,4 @@
--- Lock those of some jobs that nobody else holds.
+-- Lock those of some jobs that nobody else has locked.
 -- Parameters:
 --   ids  int8[]  the jobs, in order
 -- Locks: job, in the order of ids. Index: job_pkey.

@@ -2,7 +2,7 @@
 -- Parameters:
 --   node    uuid    the supervisor
 --   leases  int8[]  the numbers of its leases
---   seqs    int4[]  their sequence numbers, without which they are not its any more
+--   seqs    int4[]  their sequence numbers; if one differs, the lease no longer belongs to it
 -- Locks: node (KEY SHARE), then lease, in the order of leases. Index: node_pkey, lease_pkey.
 WITH me AS MATERIALIZED (
     SELECT id FROM {schema}.node WHERE id = :node::uuid FOR KEY SHARE

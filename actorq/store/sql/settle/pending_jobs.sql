@@ -1,4 +1,4 @@
--- Find which of some jobs wait for an outcome, locked by somebody or not.
+-- Find which of some jobs wait for an outcome, whether or not somebody has locked them.
 -- Parameters:
 --   ids  int8[]  the jobs
 -- Locks: none. Index: job_pkey.

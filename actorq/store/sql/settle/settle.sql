@@ -7,15 +7,15 @@
 --   ended_seqs     int4[]    their sequence numbers
 --   going_on       int8[]    leases that go on: their numbers
 --   going_on_seqs  int4[]    their sequence numbers
---   open           bytea[]   a bit for each of their jobs that is open still
---   ids            int8[]    all outcomes but the completions of {rows}, one element for each job:
---                            its id
+--   open           bytea[]   for each of these a bit per job, set if the job is still open
+--   ids            int8[]    all outcomes except the completions of {rows}, one element for each
+--                            job: its id
 --   ks             int4[]    the lease of each, see k below
 --   attempts       int4[]    the attempt that each was claimed with
 --   states         text[]    the state that each goes to
 --   charges        int2[]    0, or what is counted against it: 1 for a failure, 2 for a crash
 --   retries_s      float8[]  in how many seconds it runs again; NULL: at its run_at
---   suspects       int4[]    the group that it waits in then
+--   suspects       int4[]    the group in which it waits then
 --   results        text[]    what it returned as JSON text, or NULL
 --   causes         text[]    what its failure was, or NULL
 --   types          text[]    the type of its error, or NULL
@@ -23,21 +23,21 @@
 --   tracebacks     text[]    the traceback of its error, or NULL
 --   n_jobs         int8      how many jobs all these and the completions are
 -- {rows}: completions, one row for the jobs of a batch that had the same attempt: (k, attempt, ids,
--- results or NULL), numbered behind the parameters. Results are one text, a record separator (1E)
--- between them and a unit separator (1F) for none, neither of which JSON can hold: an array would
--- be parsed character by character.
--- Returns: the leases (k) that matched, the jobs that were written, NULL if that were all, and
+-- results or NULL), numbered behind the parameters. Results are one text with a record separator
+-- (1E) between them and a unit separator (1F) for a missing one. JSON can contain neither of these;
+-- an array would be parsed character by character.
+-- Returns: the leases (k) that matched; the jobs that were written, NULL if those were all; and
 -- whether another statement of this number has committed, perhaps while this one waited for it. k
--- counts this statement's leases from 1: those that end first, then those that go on. What runs
--- again goes into its own lane.
--- Locks: node (KEY SHARE), lease, job (of a batch by id), in this order: reading `held` in every
--- later step is what makes the earlier ones come first.
+-- counts this statement's leases from 1: first those that end, then those that go on. A job that
+-- runs again goes into its own lane.
+-- Locks: node (KEY SHARE), lease, job (of a batch by id), in this order, which is ensured by
+-- reading `held` in every later step.
 -- Index: node_pkey, settled_pkey, lease_pkey, job_pkey, lane_queue_kind_key, result_pkey. No step
--- joins rows with another step's: the planner might do that by brute force, so what an insert needs
--- is carried through. No counter can overflow, whatever was inserted: it would keep all outcomes
--- from being written.
+-- joins rows with another step's, because the planner might do that by brute force; what an insert
+-- needs is carried along. No counter can overflow, whatever was inserted, because that would
+-- prevent all outcomes from being written.
 WITH me AS MATERIALIZED (
-    -- Keeps the node from being declared dead meanwhile, but not from beating.
+    -- Prevents the node from being declared dead meanwhile, but not from beating.
     SELECT id FROM {schema}.node WHERE id = :node::uuid FOR KEY SHARE
 ), numbered AS (
     INSERT INTO {schema}.settled (node, no) SELECT id, :settle_no::int8 FROM me
@@ -113,7 +113,7 @@ WITH me AS MATERIALIZED (
     FROM other o WHERE o.state = 'pending'
 ), results AS (
     INSERT INTO {schema}.result (job, value)
-    -- IS TRUE: or the planner would make a join of it.
+    -- IS TRUE stops the planner from turning this into a join.
     SELECT u.id, u.result::json
     FROM (VALUES {rows}) v (k, attempt, ids, results),
         unnest(v.ids, string_to_array(v.results, E'\x1e', E'\x1f')) u (id, result)

@@ -1,7 +1,7 @@
--- Read which settle of a settler was the last to commit; 0 if none did.
+-- Read the number of a settler's last settle that committed; 0 if none did.
 -- Parameters:
 --   node  uuid  the supervisor
---   like  int8  any number of that settler's: it is even or odd like all of them
+--   like  int8  any number of that settler's: all of them are even, or all are odd
 -- Locks: none. Index: node_pkey, settled_pkey.
 SELECT coalesce(
     (

@@ -1,5 +1,5 @@
--- Count the dead letters on some of the pages of `failure`, by lane. Only where all are read is
--- each job asked whether it is one: a sample is no exact count anyway. Reads only.
+-- Count the failed jobs on some of the pages of `failure`, by lane. Only if all pages are read is
+-- each job checked for having failed, because a sample is no exact count anyway. Reads only.
 -- Parameters:
 --   percent  real  how many of the pages
 -- Returns a row per lane that was met.

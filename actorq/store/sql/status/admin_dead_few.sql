@@ -1,7 +1,7 @@
--- Count the dead letters of the lanes that have few of them: a sample may have missed them.
+-- Count the failed jobs of the lanes that have few of them, which a sample may have missed.
 -- Reads only.
 -- Parameters:
---   most  int8  as many as are few
+--   most  int8  up to how many count as few
 -- Returns a row per such lane, as admin_dead.sql does.
 -- Locks: none. Index: failure_final, once for each lane; job_pkey.
 SELECT l.id AS lane, d.n_dead

@@ -1,5 +1,5 @@
--- Lanes with a job that has been due for a while, which no supervisor holds a batch of, or waits
--- for. Reads only.
+-- Find lanes with a job that has been due for a while, of which no supervisor holds a batch and for
+-- which none waits. Reads only.
 -- Parameters:
 --   due_s  float8  for how many seconds it has been due
 --   most   int8    count up to so many rows of such jobs

@@ -1,7 +1,7 @@
--- Count what waits in the lanes that have few rows in `ready`: a sample may have missed them. Reads
--- only.
+-- Count what waits in the lanes that have few rows in `ready`, which a sample may have missed.
+-- Reads only.
 -- Parameters:
---   most  int8  as many rows as are few
+--   most  int8  up to how many rows count as few
 -- Returns a row per such lane, as admin_waiting.sql does.
 -- Locks: none. Index: ready_pkey, once for each lane.
 SELECT l.id AS lane, w.n_due, w.n_scheduled, w.n_retrying, w.n_suspect, w.oldest_s, w.next_in_s
