@@ -26,7 +26,7 @@ def kind_behind(found: Any) -> Any:
 
 
 def kind_at(module: str, qualname: str, name: str) -> Declared | None:
-    """Return the kind of this name that stands at a place with its handler, None if none does."""
+    """Return the kind of this name that is at a place with its handler, None if none does."""
     kind: Declared | None = kind_behind(object_at(module, qualname))
     return kind if kind is not None and is_served(kind, name) else None
 

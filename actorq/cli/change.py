@@ -74,7 +74,7 @@ def prune(args: Namespace) -> int:
         print(f"{count(done.n_deleted, 'job')} deleted")
     if done.n_kept:
         complain(
-            f"{count(done.n_kept, 'job')} kept, for a foreign key refers to them: give it ON "
+            f"{count(done.n_kept, 'job')} kept, because a foreign key refers to them: give it ON "
             "DELETE SET NULL or CASCADE (actorq doctor names it)"
         )
     return OK

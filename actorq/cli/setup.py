@@ -60,7 +60,7 @@ def _plan_row(step: PlannedStep) -> list[str]:
 
 
 def doctor(args: Namespace) -> int:
-    """Check the database; with --repair, mend first what can be mended."""
+    """Check the database; with --repair, first repair what can be repaired."""
     with administered(args) as admin:
         diagnosis = admin.doctor(
             repair=args.repair,

@@ -155,7 +155,7 @@ def test_a_script_without_a_guard_is_told_what_actors_do_not_see(dsn: str, code:
     ran = code.script("script", dsn)
     assert (ran.returncode, results(dsn)) == (0, {id_: "small"}), ran.stderr
     assert ran.stderr.count("actors do not load") == 1
-    assert "script.py, as it has no line  if __name__ == '__main__':" in ran.stderr
+    assert "script.py, because it has no line  if __name__ == '__main__':" in ran.stderr
 
 
 def test_an_installed_command_is_not_loaded_in_actors() -> None:
