@@ -16,7 +16,7 @@ def object_at(module: str, qualname: str) -> Any:
     return found
 
 
-def kind_behind(found: Any) -> Any:
+def kind_behind(found: object) -> Any:
     """Return the kind that a decorated name stands for, None if it stands for none.
 
     A class carries its kind; so does a kind itself, and with it, by functools.update_wrapper,

@@ -14,7 +14,7 @@ from actorq.core.job.outcome import Said
 from actorq.english import a, count
 
 
-def settle(batch: Batch[Any], returned: Any) -> None:
+def settle(batch: Batch[object], returned: object) -> None:
     """Read what a batch handler returned into its outbox; raises WrongOutcomes.
 
     None says that every job not marked is done, one outcome is that of each of them. Otherwise

@@ -68,7 +68,7 @@ def _handled(adapter: Adapter, work: Work, codec: ArgsCodec, page: Page, outbox:
     return None
 
 
-def _ran(adapter: Adapter, batch: Batch[Any]) -> Ended:
+def _ran(adapter: Adapter, batch: Batch[object]) -> Ended:
     """Run the handler; return how the batch ends, None if it has passed."""
     try:
         if adapter.batch_limit_s is not None:
@@ -81,7 +81,9 @@ def _ran(adapter: Adapter, batch: Batch[Any]) -> Ended:
     return None
 
 
-def _one_by_one(batch: Batch[Any], work: Work, page: Page, outbox: Outbox) -> Iterator[Batch[Any]]:
+def _one_by_one(
+    batch: Batch[object], work: Work, page: Page, outbox: Outbox
+) -> Iterator[Batch[object]]:
     """Yield each job as a batch of its own, marked as begun while it runs.
 
     Where one ends without an outcome it is done, and told so: the next one may end the process.
@@ -97,7 +99,7 @@ def _one_by_one(batch: Batch[Any], work: Work, page: Page, outbox: Outbox) -> It
         page.begun[position] = PASSED
 
 
-def _meant(error: BaseException, batch: Batch[Any], adapter: Adapter) -> Ended:
+def _meant(error: BaseException, batch: Batch[object], adapter: Adapter) -> Ended:
     """Return how the batch ends; None if the handler has said what becomes of the rest of it."""
     said = said_by(error)
     try:

@@ -71,7 +71,7 @@ def unpack(value: object) -> Any:
     return numpy.frombuffer(raw, dtype=numpy.dtype(dtype)).reshape(shape)
 
 
-def restored(value: Any) -> Any:
+def restored(value: object) -> Any:
     """Return plain values with their packed arrays as arrays; as lists where numpy is missing.
 
     What only looks like a packed array, for its parts do not agree, stays what it is.

@@ -51,7 +51,7 @@ class ArgsCodec:
     """
 
     def __init__(
-        self, type: Any = None, *, max_bytes: int = DEFAULT_MAX_BYTES, nan: Nan = "error"
+        self, type: object = None, *, max_bytes: int = DEFAULT_MAX_BYTES, nan: Nan = "error"
     ) -> None:
         self.type: Any = Any if type is None else type
         self.max_bytes = max_bytes
@@ -97,7 +97,7 @@ class ArgsCodec:
         """Return how messages call the type."""
         return getattr(self.type, "__name__", None) or repr(self.type)
 
-    def arrange(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    def arrange(self, args: Sequence[object], kwargs: Mapping[str, object]) -> Any:
         """Return the one value that the arguments of an enqueue call mean.
 
         A function's kind takes them like the function; any other kind takes one value, or
@@ -111,7 +111,7 @@ class ArgsCodec:
             return dict(kwargs)
         raise ArgsInvalid(f"give one value of type {self.name}, or its fields as keywords")
 
-    def arrange_item(self, item: Any) -> Any:
+    def arrange_item(self, item: object) -> Any:
         """Return the value that one item of a bulk enqueue means.
 
         For a function's kind a mapping holds its arguments by name, a tuple by position, and
@@ -123,7 +123,7 @@ class ArgsCodec:
             return self._bound((), item)
         return self._bound(item if isinstance(item, tuple) else (item,), {})
 
-    def encode(self, value: Any) -> bytes:
+    def encode(self, value: object) -> bytes:
         """Return the JSON of a value; raises ArgsInvalid or ArgsTooLarge."""
         try:
             data = self._encode(value)
@@ -177,7 +177,7 @@ class ArgsCodec:
         text = msgspec.json.encode(without_prose(schema), order="sorted")
         return hashlib.sha256(text).hexdigest()[:16]
 
-    def _bound(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    def _bound(self, args: Sequence[object], kwargs: Mapping[str, object]) -> dict[str, Any]:
         if len(args) > len(self.parameters):
             raise ArgsInvalid(
                 f"{self.name}() takes {len(self.parameters)} arguments, {len(args)} were given"
@@ -194,7 +194,7 @@ class ArgsCodec:
     def _hint(self) -> str:
         return f": it has {', '.join(self.parameters)}" if self.parameters else ""
 
-    def _comes_back(self, data: bytes, value: Any) -> bool:
+    def _comes_back(self, data: bytes, value: object) -> bool:
         """Tell whether JSON is what `Fitting` would find nothing wrong with, for most of it.
 
         Read back it is equal to its value: so there is no NaN, no key but strings, nothing that
@@ -209,13 +209,13 @@ class ArgsCodec:
         except Exception:  # then it is walked through, which tells why
             return False
 
-    def _suspicious(self, value: Any) -> bool:
+    def _suspicious(self, value: object) -> bool:
         if not self._twin_needed and self.nan != "string":
             return False
         twin = self._twin(value)
         return _NON_FINITE[0] in twin or _NON_FINITE[1] in twin
 
-    def _encode_closely(self, value: Any) -> bytes:
+    def _encode_closely(self, value: object) -> bytes:
         """Encode a private plain copy after walking it, so that nobody can change it between."""
         kept = (bytes, bytearray, memoryview) if self._open else ()
         plain = msgspec.to_builtins(value, builtin_types=kept, enc_hook=self._hook)
@@ -227,7 +227,7 @@ class ArgsCodec:
         plain = with_bytes(msgspec.json.decode(data))
         return msgspec.convert(plain, self.type, dec_hook=dec_hook, str_keys=True)
 
-    def _explained(self, error: Exception, value: Any) -> ArgsInvalid | ArgsTooLarge:
+    def _explained(self, error: Exception, value: object) -> ArgsInvalid | ArgsTooLarge:
         if isinstance(error, RecursionError):
             return ArgsTooLarge(f"the args are cyclic or nested deeper than {MAX_DEPTH} levels")
         if isinstance(error, msgspec.ValidationError):
@@ -242,7 +242,7 @@ class ArgsCodec:
             return ArgsInvalid("a number in the args is beyond 64 bits: give it as text")
         return ArgsInvalid(f"the args cannot be written as JSON: {short(error)} - at `{where}`")
 
-    def _misfit(self, error: Exception, value: Any) -> ArgsInvalid | ArgsTooLarge:
+    def _misfit(self, error: Exception, value: object) -> ArgsInvalid | ArgsTooLarge:
         """Explain a type error; a NaN arrives here as the null that JSON made of it."""
         try:
             self._encode_closely(value)
@@ -255,7 +255,7 @@ class ArgsCodec:
         made = self._made_of_nan(value)
         return ArgsInvalid(f"the args do not fit {self.name}: {short(error)}{made}")
 
-    def _made_of_nan(self, value: Any) -> str:
+    def _made_of_nan(self, value: object) -> str:
         """Return what to add where NaN has become what the type does not take."""
         try:
             Fitting("error").of(msgspec.to_builtins(value, enc_hook=self._hook))
@@ -295,7 +295,7 @@ def _restored(
 def hook_of(has_arrays: bool, has_models: bool) -> Callable[[Any], Any]:
     """Return what writes the values that msgspec does not know, for a type with such parts."""
 
-    def hook(value: Any) -> Any:
+    def hook(value: object) -> Any:
         if has_arrays and arrays.is_array_type(type(value)):
             return arrays.pack(value)
         if has_models and foreign.is_model(type(value)):

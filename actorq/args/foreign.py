@@ -101,7 +101,7 @@ def read_model(kind: Any, data: bytes) -> Any:
         raise ValueError(_told(error)) from None
 
 
-def _told(error: Any) -> str:
+def _told(error: object) -> str:
     if not hasattr(error, "errors"):
         return type(error).__name__
     found = error.errors(include_input=False, include_url=False, include_context=False)
@@ -109,7 +109,7 @@ def _told(error: Any) -> str:
     return "; ".join(texts[:5])
 
 
-def _form(value: Any) -> Form | None:
+def _form(value: object) -> Form | None:
     return _form_of(type(value))  # type: ignore[arg-type]  # takes type[Any] for unhashable
 
 

@@ -98,7 +98,7 @@ class Fitting:
         return value
 
 
-def with_bytes(value: Any) -> Any:
+def with_bytes(value: object) -> Any:
     """Return plain values with the objects that bytes became as bytes again."""
     if isinstance(value, list):
         return [with_bytes(item) for item in value]

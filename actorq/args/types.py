@@ -31,7 +31,7 @@ class Traits(msgspec.Struct):
     models: bool = False
 
 
-def traits_of(annotation: Any) -> Traits:
+def traits_of(annotation: object) -> Traits:
     """Return which checks a type needs; raises ConfigError for one that cannot be used."""
     try:
         root = msgspec.inspect.type_info(annotation)
@@ -43,7 +43,7 @@ def traits_of(annotation: Any) -> Traits:
     return traits
 
 
-def _visit(node: Any, traits: Traits, above: list[Any]) -> None:
+def _visit(node: object, traits: Traits, above: list[Any]) -> None:
     if any(node is parent for parent in above):
         traits.open = True  # recursive: as deep as the value likes
         return
@@ -59,7 +59,7 @@ def _visit(node: Any, traits: Traits, above: list[Any]) -> None:
         _visit(child, traits, [*above, node])
 
 
-def _visit_custom(kind: Any, traits: Traits) -> None:
+def _visit_custom(kind: object, traits: Traits) -> None:
     if arrays.is_array_type(kind):
         traits.arrays = True
     elif foreign.is_model(kind):
@@ -68,7 +68,7 @@ def _visit_custom(kind: Any, traits: Traits) -> None:
         raise ConfigError(f"args type: {kind!r} is not supported; {_instead_of(kind)}")
 
 
-def _instead_of(kind: Any) -> str:
+def _instead_of(kind: object) -> str:
     for package, name, advice in _INSTEAD:
         if isinstance(kind, type) and foreign.is_named(kind, package, name):
             return advice
@@ -91,7 +91,7 @@ _INSTEAD = (
 )
 
 
-def _is_path(kind: Any) -> bool:
+def _is_path(kind: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, PurePath)
 
 
@@ -108,7 +108,7 @@ def dec_hook(kind: Any, value: Any) -> Any:
     raise NotImplementedError(kind)
 
 
-def _as_json(value: Any) -> bytes:
+def _as_json(value: object) -> bytes:
     return msgspec.json.encode(value, enc_hook=arrays.packed)
 
 
@@ -162,7 +162,7 @@ def hints_of(function: Any, *, with_extras: bool = False) -> dict[str, Any]:
         raise ConfigError(text) from error
 
 
-def _stated(function: Any) -> dict[str, Any]:
+def _stated(function: object) -> dict[str, Any]:
     """Return annotations as they stand, whether or not their names can be found."""
     if sys.version_info >= (3, 14):
         import annotationlib
@@ -172,7 +172,7 @@ def _stated(function: Any) -> dict[str, Any]:
     return dict(getattr(function, "__annotations__", {}))
 
 
-def _field(name: str, parameter: inspect.Parameter, hint: Any) -> tuple[Any, ...]:
+def _field(name: str, parameter: inspect.Parameter, hint: object) -> tuple[Any, ...]:
     legal = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     if parameter.kind not in legal:
         raise ConfigError(
@@ -189,7 +189,7 @@ def _field(name: str, parameter: inspect.Parameter, hint: Any) -> tuple[Any, ...
     return parameter.name, hint, msgspec.field(default_factory=lambda: default)
 
 
-def without_prose(schema: Any) -> Any:
+def without_prose(schema: object) -> Any:
     """Return a JSON schema without the texts that change nothing."""
     if isinstance(schema, dict):
         return {

@@ -12,7 +12,7 @@ MAX_PATH = 200
 _MAX_CHARS = 40
 
 
-def place_of(value: Any, fits: Callable[[Any], object], hook: Callable[[Any], Any]) -> str:
+def place_of(value: object, fits: Callable[[Any], object], hook: Callable[[Any], Any]) -> str:
     """Return the path, like `$.pages[3]`, to the innermost part that `fits` raises for.
 
     `hook` makes plain what is neither a container nor has fields.
@@ -28,7 +28,7 @@ def place_of(value: Any, fits: Callable[[Any], object], hook: Callable[[Any], An
 
 
 def _unfit(
-    value: Any, fits: Callable[[Any], object], hook: Callable[[Any], Any]
+    value: object, fits: Callable[[Any], object], hook: Callable[[Any], Any]
 ) -> tuple[str, Any] | None:
     try:
         for step, part in _parts(value, hook):
@@ -39,7 +39,7 @@ def _unfit(
     return None
 
 
-def _fits(part: Any, fits: Callable[[Any], object]) -> bool:
+def _fits(part: object, fits: Callable[[Any], object]) -> bool:
     try:
         fits(part)
     except BaseException:  # of an object's own hooks, which run in there
@@ -47,7 +47,7 @@ def _fits(part: Any, fits: Callable[[Any], object]) -> bool:
     return True
 
 
-def _parts(value: Any, hook: Callable[[Any], Any]) -> Iterator[tuple[str, Any]]:
+def _parts(value: object, hook: Callable[[Any], Any]) -> Iterator[tuple[str, Any]]:
     """Yield the parts of a value with the step that leads to each."""
     if isinstance(value, Mapping):
         for key, item in value.items():
@@ -62,7 +62,7 @@ def _parts(value: Any, hook: Callable[[Any], Any]) -> Iterator[tuple[str, Any]]:
         yield "", hook(value)
 
 
-def _fields(value: Any) -> list[str]:
+def _fields(value: object) -> list[str]:
     kind = type(value)
     if isinstance(value, msgspec.Struct):
         return list(value.__struct_fields__)

@@ -85,7 +85,7 @@ def _attribute(module: ModuleType, path: str) -> Any:
     return found
 
 
-def _check_factory(found: Any, target: str) -> None:
+def _check_factory(found: object, target: str) -> None:
     """Refuse what can be called and makes no app."""
     kind = kind_behind(found)
     if kind is not None:

@@ -224,7 +224,7 @@ class _Life:
             self._next_tick = 0.0
             return None
 
-    def _take(self, item: Any, now: float) -> bool:
+    def _take(self, item: object, now: float) -> bool:
         """Take in one item of the inbox; returns True if this life is over."""
         if isinstance(item, i.Input):
             if isinstance(item, i.StopAsked):

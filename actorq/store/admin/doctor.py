@@ -7,7 +7,7 @@ files. Nothing here changes anything, except `repair`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import psycopg
@@ -59,7 +59,7 @@ class Repaired(msgspec.Struct, frozen=True):
     renamed: bool = False
 
 
-def diagnose(conn: psycopg.Connection[Any], schema: str = "actorq") -> list[Check]:
+def diagnose(conn: psycopg.Connection[object], schema: str = "actorq") -> list[Check]:
     """Run every check against a database whose schema is the expected one."""
     return list(examine(conn, schema))
 

@@ -219,7 +219,7 @@ def _unique_insert(shared: Shared, jobs: Sequence[NewJob], gone: list[int]) -> R
     )
 
 
-def _run(name: str, schema: str, /, **params: Any) -> Run:
+def _run(name: str, schema: str, /, **params: object) -> Run:
     return Run(statement(name, schema), in_order(name, params))
 
 
@@ -246,7 +246,7 @@ def _once(held: dict[str, tuple[int, bool]], key: str) -> tuple[int, bool]:
 # ---- doing the steps ----------------------------------------------------------------------
 
 
-def run(cursor: Any, steps: Steps[T]) -> T:
+def run(cursor: object, steps: Steps[T]) -> T:
     """Do the steps on a synchronous RawCursor and return what they come to."""
     try:
         step = next(steps)
@@ -261,7 +261,7 @@ def run(cursor: Any, steps: Steps[T]) -> T:
         return stop.value  # type: ignore[no-any-return]
 
 
-async def run_async(cursor: Any, steps: Steps[T]) -> T:
+async def run_async(cursor: object, steps: Steps[T]) -> T:
     """Do the steps on an asynchronous RawCursor and return what they come to."""
     try:
         step = next(steps)

@@ -53,7 +53,7 @@ class Planned(msgspec.Struct, frozen=True):
     stops: list[OldSupervisor]
 
 
-def planned(conn: psycopg.Connection[Any], schema: str) -> Planned:
+def planned(conn: psycopg.Connection[object], schema: str) -> Planned:
     """Return what is missing. Nobody is in the way of what makes a schema where there is none."""
     found = version(conn, schema)
     if found is not None:
