@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -18,16 +18,9 @@ from actorq.store.admin.doctor import diagnose, repair, strays
 from actorq.store.admin.run import connect_admin
 from actorq.store.session.connection import Session
 from actorq.store.session.faults import OnHold
-from tests.store.kit import ERROR, Kit, part
-from tests.store.test_admin import blocked
+from tests.store.kit import ERROR, Kit, blocked, part
 from tests.support.rows import NODE, claim, finish, insert, ready_ids, register
 from tests.support.wait import wait_until
-
-
-@pytest.fixture
-def conn(dsn: str) -> Iterator[Session]:
-    with connect_admin(dsn, "actorq") as conn:
-        yield conn
 
 
 def found(conn: Session, name: str) -> Check:
