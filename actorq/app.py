@@ -130,7 +130,7 @@ class App:
         policy = with_settings(KindPolicy(name=name, queue=queue), settings)
         return cast(Decorator, functools.partial(self._declare, policy))
 
-    def _declare(self, policy: KindPolicy, handler: object) -> Any:
+    def _declare(self, policy: KindPolicy, handler: object) -> object:
         kind = self.kinds.get(policy.name)
         if kind is None or is_again(kind, handler):
             codec = codec_of(handler, shape_of(handler), self.max_args_bytes)
@@ -154,7 +154,7 @@ class App:
         return self._kind(kind).enqueue(*args, **options)
 
     def enqueue_many(
-        self, kind: str | Kind, items: Iterable[Any], **options: Any
+        self, kind: str | Kind, items: Iterable[object], **options: Any
     ) -> int | list[int]:
         """Enqueue a job per item; takes what `Kind.enqueue_many` takes."""
         n_or_ids: int | list[int] = self._kind(kind).enqueue_many(items, **options)

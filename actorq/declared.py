@@ -70,7 +70,7 @@ def called(handler: object, shape: Shape) -> Any:
     return getattr(handler, _METHODS[shape]) if shape in _METHODS else handler
 
 
-def handled_type(handler: object, shape: Shape) -> Any:
+def handled_type(handler: object, shape: Shape) -> object:
     """Return the T of a handler's Batch[T] annotation, Any where it says nothing."""
     hints = hints_of(called(handler, shape)).values()
     batch = next((hint for hint in hints if _is(hint, Batch)), None)
@@ -191,7 +191,7 @@ def _check_handle(handler: Any) -> None:
         )
 
 
-def _check_batch_alone(function: Any, batch: str, hints: Mapping[str, Any]) -> None:
+def _check_batch_alone(function: Any, batch: str, hints: Mapping[str, object]) -> None:
     signature = inspect.signature(function)
     if not _binds(signature, 1) or next(iter(signature.parameters)) != batch:
         raise ConfigError(f"{_name(function)} is called with a batch and nothing else")
@@ -199,7 +199,7 @@ def _check_batch_alone(function: Any, batch: str, hints: Mapping[str, Any]) -> N
         raise ConfigError(f"{_name(function)}: its jobs are in the batch, it has no one Job")
 
 
-def _check_not_meant_for_batches(function: Any, hints: Mapping[str, Any]) -> None:
+def _check_not_meant_for_batches(function: Any, hints: Mapping[str, object]) -> None:
     """Refuse a per-job function whose parameter says that batches are expected."""
     if BATCH not in inspect.signature(function).parameters:
         return
@@ -240,7 +240,7 @@ def _of_method(handler: object, method: str) -> inspect.Signature:
     return _without(getattr(handler, method), (own,) if own else ())
 
 
-def _without(function: Callable[..., Any], names: Iterable[str]) -> inspect.Signature:
+def _without(function: Callable[..., object], names: Iterable[str]) -> inspect.Signature:
     signature = inspect.signature(function)
     left = [p for p in signature.parameters.values() if p.name not in names]
     return signature.replace(parameters=left)

@@ -183,7 +183,7 @@ def _outcome(verdict: Verdict) -> Outcome:
     return Raised(error)
 
 
-def _as_stored(kind: object, args: object) -> Any:
+def _as_stored(kind: object, args: object) -> object:
     """Return args as the plain values that the database holds for them."""
     if isinstance(kind, str):
         return msgspec.json.decode(ArgsCodec().encode(args))
@@ -203,7 +203,7 @@ def _pending(where: object, name: str, schema: str) -> list[dict[str, Any]]:
     ]
 
 
-def _rows(conn: object, name: str, schema: str) -> list[tuple[Any, ...]]:
+def _rows(conn: object, name: str, schema: str) -> list[tuple[object, ...]]:
     from psycopg import RawCursor
     from psycopg.rows import tuple_row
 

@@ -95,7 +95,7 @@ class Adapter:
 
     def _run(
         self, call: Callable[[], Any], is_async: bool, abandoned: Callable[[], None] = _nothing
-    ) -> Any:
+    ) -> object:
         """Return what a handler's function returns, awaited if it is a coroutine function."""
         if not is_async:
             return call()
@@ -120,7 +120,7 @@ class BatchAdapter(Adapter):
 
     def __init__(self, kind: BoundKind) -> None:
         super().__init__(kind)
-        self._handle: Callable[[Batch[Any]], Any] = self._handler
+        self._handle: Callable[[Batch[object]], object] = self._handler
         self._is_async = is_async(kind.handler)
 
     def handle(self, batch: Batch[object]) -> None:
@@ -239,7 +239,7 @@ class AsyncJobAdapter(PerJobAdapter):
                 raise
             asked.append(error)
 
-    async def _limited(self, running: _Running, args: object) -> Any:
+    async def _limited(self, running: _Running, args: object) -> object:
         """Return what the function returns; if it comes too late, that it is."""
         limit = asyncio.timeout(self._job_limit_s)
         try:
@@ -270,7 +270,7 @@ class _Running:
         self._position = batch._positions[index]
         self._deadline = None if limit_s is None else time.monotonic() + limit_s
 
-    def job(self) -> Job[Any]:
+    def job(self) -> Job[object]:
         """Return the job, for a handler that asks for it."""
         return Job(self._batch, self._index, self._deadline)
 

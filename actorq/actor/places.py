@@ -8,9 +8,9 @@ from typing import Any
 from actorq.actor.bound import BoundKind, Declared
 
 
-def object_at(module: str, qualname: str) -> Any:
+def object_at(module: str, qualname: str) -> object:
     """Return what stands at a place in a module that is loaded, None if nothing does."""
-    found: Any = sys.modules.get(module)
+    found: object = sys.modules.get(module)
     for part in qualname.split("."):
         found = getattr(found, part, None)
     return found

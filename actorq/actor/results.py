@@ -126,7 +126,7 @@ def has_outcomes(values: Sequence[object]) -> bool:
     return any(issubclass(kind, Outcome) for kind in set(map(type, values)))
 
 
-def as_list(returned: Any, packed: bool = False) -> list[Any] | tuple[Any, ...] | None:
+def as_list(returned: Any, packed: bool = False) -> list[object] | tuple[object, ...] | None:
     """Return the rows of what a batch handler returned, or None if it is no sequence.
 
     Rows of an array stay arrays if they are to be packed.
@@ -135,5 +135,5 @@ def as_list(returned: Any, packed: bool = False) -> list[Any] | tuple[Any, ...] 
         return returned
     if packed and arrays_.is_array_type(type(returned)) and returned.ndim > 1:
         return list(returned)
-    rows: list[Any] | None = foreign.rows_of(returned)
+    rows: list[object] | None = foreign.rows_of(returned)
     return rows

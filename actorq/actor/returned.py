@@ -42,7 +42,7 @@ def settle(batch: Batch[object], returned: object) -> None:
     outbox.add_results(positions, values)
 
 
-def _settle_by_id(batch: Batch[Any], returned: Mapping[Any, Any]) -> None:
+def _settle_by_id(batch: Batch[object], returned: Mapping[Any, object]) -> None:
     position_of = dict(zip(batch.ids, batch._positions, strict=True))
     foreign = [key for key in returned if key not in position_of]
     missing = [

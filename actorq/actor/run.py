@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import msgspec
 
@@ -117,7 +116,7 @@ def _meant(error: BaseException, batch: Batch[object], adapter: Adapter) -> Ende
 
 def _batch(
     work: Work, codec: ArgsCodec, page: Page, outbox: Outbox, max_attempts: int
-) -> Batch[Any]:
+) -> Batch[object]:
     """Return the jobs to run: those cancelled and those whose args do not fit are reported."""
     values = codec.decode_many(work.args, work.lens)
     positions: Sequence[int] = range(len(values))

@@ -56,7 +56,7 @@ class ArgsCodec:
         self.type: Any = Any if type is None else type
         self.max_bytes = max_bytes
         self.nan: Nan = nan
-        self.function: Callable[..., Any] | None = None
+        self.function: Callable[..., object] | None = None
         self.without: tuple[str, ...] = ()
         self.parameters: tuple[str, ...] = ()
         traits = traits_of(self.type)
@@ -66,14 +66,14 @@ class ArgsCodec:
         self._encode = msgspec.json.Encoder(enc_hook=hook).encode
         self._twin = msgspec.msgpack.Encoder(enc_hook=hook).encode
         self._decode = msgspec.json.Decoder(self.type, dec_hook=dec_hook).decode
-        many: Any = list[self.type]  # type: ignore[name-defined]
+        many: object = list[self.type]  # type: ignore[name-defined]
         self._decode_list = msgspec.json.Decoder(many, dec_hook=dec_hook).decode
         self._value = self._open_value if self._open else self._decode
 
     @classmethod
     def of_function(
         cls,
-        function: Callable[..., Any],
+        function: Callable[..., object],
         *,
         max_bytes: int = DEFAULT_MAX_BYTES,
         without: tuple[str, ...] = (),
@@ -97,7 +97,7 @@ class ArgsCodec:
         """Return how messages call the type."""
         return getattr(self.type, "__name__", None) or repr(self.type)
 
-    def arrange(self, args: Sequence[object], kwargs: Mapping[str, object]) -> Any:
+    def arrange(self, args: Sequence[object], kwargs: Mapping[str, object]) -> object:
         """Return the one value that the arguments of an enqueue call mean.
 
         A function's kind takes them like the function; any other kind takes one value, or
@@ -111,7 +111,7 @@ class ArgsCodec:
             return dict(kwargs)
         raise ArgsInvalid(f"give one value of type {self.name}, or its fields as keywords")
 
-    def arrange_item(self, item: object) -> Any:
+    def arrange_item(self, item: object) -> object:
         """Return the value that one item of a bulk enqueue means.
 
         For a function's kind a mapping holds its arguments by name, a tuple by position, and
@@ -165,7 +165,7 @@ class ArgsCodec:
             return self._decode_each(args, lens)
         return values if len(values) == len(lens) else self._decode_each(args, lens)
 
-    def call(self, function: Callable[..., Any], value: Any) -> Any:
+    def call(self, function: Callable[..., object], value: Any) -> Any:
         """Call a per-job handler with a decoded value: spread, or as its one argument."""
         if self.function is None:
             return function(value)
@@ -177,7 +177,7 @@ class ArgsCodec:
         text = msgspec.json.encode(without_prose(schema), order="sorted")
         return hashlib.sha256(text).hexdigest()[:16]
 
-    def _bound(self, args: Sequence[object], kwargs: Mapping[str, object]) -> dict[str, Any]:
+    def _bound(self, args: Sequence[object], kwargs: Mapping[str, object]) -> dict[str, object]:
         if len(args) > len(self.parameters):
             raise ArgsInvalid(
                 f"{self.name}() takes {len(self.parameters)} arguments, {len(args)} were given"
@@ -221,7 +221,7 @@ class ArgsCodec:
         plain = msgspec.to_builtins(value, builtin_types=kept, enc_hook=self._hook)
         return msgspec.json.encode(Fitting(self.nan).of(plain))
 
-    def _open_value(self, data: bytes) -> Any:
+    def _open_value(self, data: bytes) -> object:
         if _RARE not in data or _BYTES not in data:
             return self._decode(data)
         plain = with_bytes(msgspec.json.decode(data))
@@ -266,15 +266,15 @@ class ArgsCodec:
             pass
         return ""
 
-    def _decode_each(self, args: bytes, lens: Sequence[int]) -> list[Any]:
-        values: list[Any] = []
+    def _decode_each(self, args: bytes, lens: Sequence[int]) -> list[object]:
+        values: list[object] = []
         start = 1
         for length in lens:
             values.append(self._decode_or_error(args[start : start + length]))
             start += length + 1
         return values
 
-    def _decode_or_error(self, data: bytes) -> Any:
+    def _decode_or_error(self, data: bytes) -> object:
         try:
             return self.decode(data)
         except ArgsInvalid as error:
@@ -292,10 +292,10 @@ def _restored(
     return codec
 
 
-def hook_of(has_arrays: bool, has_models: bool) -> Callable[[Any], Any]:
+def hook_of(has_arrays: bool, has_models: bool) -> Callable[[Any], object]:
     """Return what writes the values that msgspec does not know, for a type with such parts."""
 
-    def hook(value: object) -> Any:
+    def hook(value: Any) -> object:
         if has_arrays and arrays.is_array_type(type(value)):
             return arrays.pack(value)
         if has_models and foreign.is_model(type(value)):

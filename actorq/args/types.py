@@ -43,7 +43,7 @@ def traits_of(annotation: object) -> Traits:
     return traits
 
 
-def _visit(node: object, traits: Traits, above: list[Any]) -> None:
+def _visit(node: object, traits: Traits, above: list[object]) -> None:
     if any(node is parent for parent in above):
         traits.open = True  # recursive: as deep as the value likes
         return
@@ -95,7 +95,7 @@ def _is_path(kind: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, PurePath)
 
 
-def dec_hook(kind: Any, value: Any) -> Any:
+def dec_hook(kind: Any, value: object) -> object:
     """Return the value of a type that msgspec does not know; raises ValueError."""
     if arrays.is_array_type(kind):
         return arrays.unpack(value)
@@ -119,8 +119,8 @@ def schema_hook(kind: Any) -> Any:
     return {"type": f"{kind.__module__}.{kind.__qualname__}"}
 
 
-def _children(node: Any) -> list[Any]:
-    found: list[Any] = []
+def _children(node: Any) -> list[object]:
+    found: list[object] = []
     for name in node.__struct_fields__:
         value = getattr(node, name)
         for item in value if isinstance(value, tuple) else (value,):
@@ -130,7 +130,7 @@ def _children(node: Any) -> list[Any]:
     return found
 
 
-def parameters_struct(function: Callable[..., Any], without: tuple[str, ...] = ()) -> Any:
+def parameters_struct(function: Callable[..., object], without: tuple[str, ...] = ()) -> object:
     """Return the Struct whose fields are a function's parameters, without those named."""
     name = getattr(function, "__name__", "function")
     hints = hints_of(function, with_extras=True)
@@ -142,7 +142,7 @@ def parameters_struct(function: Callable[..., Any], without: tuple[str, ...] = (
     return msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True)
 
 
-def hints_of(function: Any, *, with_extras: bool = False) -> dict[str, Any]:
+def hints_of(function: Any, *, with_extras: bool = False) -> dict[str, object]:
     """Return the annotations of a function's parameters; raises ConfigError for unreadable ones.
 
     What it returns is not looked at: nobody checks it, and its type may be known to type checkers
@@ -162,7 +162,7 @@ def hints_of(function: Any, *, with_extras: bool = False) -> dict[str, Any]:
         raise ConfigError(text) from error
 
 
-def _stated(function: object) -> dict[str, Any]:
+def _stated(function: object) -> dict[str, object]:
     """Return annotations as they stand, whether or not their names can be found."""
     if sys.version_info >= (3, 14):
         import annotationlib
@@ -189,7 +189,7 @@ def _field(name: str, parameter: inspect.Parameter, hint: object) -> tuple[Any, 
     return parameter.name, hint, msgspec.field(default_factory=lambda: default)
 
 
-def without_prose(schema: object) -> Any:
+def without_prose(schema: object) -> object:
     """Return a JSON schema without the texts that change nothing."""
     if isinstance(schema, dict):
         return {

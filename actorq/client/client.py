@@ -140,7 +140,7 @@ def driver_connection(conn: object) -> Any:
     )
 
 
-def _inner(conn: object) -> Any:
+def _inner(conn: object) -> object:
     if callable(connect := getattr(conn, "ensure_connection", None)):  # Django connects late
         connect()
     for name in ("driver_connection", "sync_connection", "connection"):

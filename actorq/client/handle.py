@@ -92,7 +92,7 @@ def loaded(text: str | None, type: object = None) -> Any:
     return arrays.restored(value) if arrays.MARK in text else value
 
 
-def _typed(text: str, type: object) -> Any:
+def _typed(text: str, type: object) -> object:
     try:
         return msgspec.json.decode(text, type=type, dec_hook=dec_hook)
     except (msgspec.ValidationError, TypeError) as error:

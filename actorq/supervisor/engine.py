@@ -11,7 +11,7 @@ import time
 from collections import deque
 from queue import Empty, SimpleQueue
 from random import SystemRandom
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from actorq.config import Place
 from actorq.core import event
@@ -61,7 +61,7 @@ class Engine:
         self._options = options
         self._events = events
         self._executor = executor
-        self._inbox: SimpleQueue[Any] = SimpleQueue()
+        self._inbox: SimpleQueue[object] = SimpleQueue()
         self._asked: deque[i.StopAsked] = deque()
         self._stopped = False
         self._code = OK
@@ -115,7 +115,7 @@ class _Life:
         options: RunOptions,
         events: Events,
         executor: MakeExecutor,
-        inbox: SimpleQueue[Any],
+        inbox: SimpleQueue[object],
         asked: deque[i.StopAsked],
     ) -> None:
         self._options = options
@@ -214,7 +214,7 @@ class _Life:
             elif now >= self._grace_at and self._links.settlers.held_up:
                 self._ended = True
 
-    def _next(self) -> Any:
+    def _next(self) -> object:
         """Wait for something to happen, or for the time at which the plan wants to go on."""
         now = time.monotonic()
         until = min(plan.deadline(self._view, now), self._abort_at)
