@@ -88,10 +88,10 @@ class App:
     ) -> KindOf[T]: ...
     @overload
     def kind(
-        self, name: str, *, args: Any = None, queue: str = ..., nan: Nan | None = ...
+        self, name: str, *, args: object = None, queue: str = ..., nan: Nan | None = ...
     ) -> Kind: ...
     def kind(
-        self, name: str, *, args: Any = None, queue: str = DEFAULT_QUEUE, nan: Nan | None = None
+        self, name: str, *, args: object = None, queue: str = DEFAULT_QUEUE, nan: Nan | None = None
     ) -> Kind:
         """Declare a kind without its handler, for processes that only enqueue it.
 
@@ -130,7 +130,7 @@ class App:
         policy = with_settings(KindPolicy(name=name, queue=queue), settings)
         return cast(Decorator, functools.partial(self._declare, policy))
 
-    def _declare(self, policy: KindPolicy, handler: Any) -> Any:
+    def _declare(self, policy: KindPolicy, handler: object) -> object:
         kind = self.kinds.get(policy.name)
         if kind is None or is_again(kind, handler):
             codec = codec_of(handler, shape_of(handler), self.max_args_bytes)
@@ -149,18 +149,18 @@ class App:
 
     # ---- enqueueing -----------------------------------------------------------------------
 
-    def enqueue(self, kind: str | Kind, *args: Any, **options: Any) -> JobHandle:
+    def enqueue(self, kind: str | Kind, *args: object, **options: object) -> JobHandle:
         """Enqueue one job of a kind given by name; takes what `Kind.enqueue` takes."""
         return self._kind(kind).enqueue(*args, **options)
 
     def enqueue_many(
-        self, kind: str | Kind, items: Iterable[Any], **options: Any
+        self, kind: str | Kind, items: Iterable[object], **options: Any
     ) -> int | list[int]:
         """Enqueue a job per item; takes what `Kind.enqueue_many` takes."""
         n_or_ids: int | list[int] = self._kind(kind).enqueue_many(items, **options)
         return n_or_ids
 
-    async def enqueue_async(self, kind: str | Kind, *args: Any, **options: Any) -> JobHandle:
+    async def enqueue_async(self, kind: str | Kind, *args: object, **options: object) -> JobHandle:
         """Do what `enqueue` does, without blocking the event loop."""
         return await self._kind(kind).enqueue_async(*args, **options)
 

@@ -54,7 +54,7 @@ class Raised(Outcome):
     error: ErrorInfo
 
 
-def run(kind: Any, items: Iterable[Any]) -> list[Said]:
+def run(kind: object, items: Iterable[object]) -> list[Said]:
     """Run a kind's handler on these args in this process; return one outcome per job.
 
     The args pass through JSON and the kind's type as they would on their way to an actor, and a
@@ -108,13 +108,13 @@ def drain(app: App, *, until_final: bool = False, limit_s: Duration | None = Non
 
 
 def assert_enqueued(
-    where: Any,
-    kind: Any,
-    args: Any = msgspec.UNSET,
+    where: object,
+    kind: object,
+    args: object = msgspec.UNSET,
     *,
     n: int | None = None,
     schema: str = "actorq",
-    **columns: Any,
+    **columns: object,
 ) -> list[int]:
     """Assert that a job of this kind is pending, and return the ids of all that match.
 
@@ -135,7 +135,7 @@ def assert_enqueued(
     return ids
 
 
-def kind_of(kind: Any) -> Kind:
+def kind_of(kind: object) -> Kind:
     """Return the Kind itself, for a kind or a decorated class."""
     found = kind if isinstance(kind, Kind) else kind_behind(kind)
     if isinstance(found, Kind):
@@ -183,7 +183,7 @@ def _outcome(verdict: Verdict) -> Outcome:
     return Raised(error)
 
 
-def _as_stored(kind: Any, args: Any) -> Any:
+def _as_stored(kind: object, args: object) -> object:
     """Return args as the plain values that the database holds for them."""
     if isinstance(kind, str):
         return msgspec.json.decode(ArgsCodec().encode(args))
@@ -191,7 +191,7 @@ def _as_stored(kind: Any, args: Any) -> Any:
     return msgspec.json.decode(codec.encode(codec.arrange_item(args)))
 
 
-def _pending(where: Any, name: str, schema: str) -> list[dict[str, Any]]:
+def _pending(where: object, name: str, schema: str) -> list[dict[str, Any]]:
     if isinstance(where, App):
         rows = where.client.do(enqueue.pending(where.schema, name))
     else:
@@ -203,7 +203,7 @@ def _pending(where: Any, name: str, schema: str) -> list[dict[str, Any]]:
     ]
 
 
-def _rows(conn: Any, name: str, schema: str) -> list[tuple[Any, ...]]:
+def _rows(conn: object, name: str, schema: str) -> list[tuple[object, ...]]:
     from psycopg import RawCursor
     from psycopg.rows import tuple_row
 

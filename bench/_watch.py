@@ -41,8 +41,8 @@ class TellingStore(queue.QueueStore):
     def claim(self, ask: Claim) -> ClaimReply:
         """Claim."""
         claimed = super().claim(ask)
-        if claimed.batch:
-            tell("claimed", ids=list(claimed.batch.ids), suspect=ask.suspect)
+        for batch in claimed.batches:
+            tell("claimed", ids=list(batch.ids), suspect=ask.suspect)
         return claimed
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,23 +35,25 @@ DEAD_ROWS = """SELECT sum(n_tup_upd + n_tup_del)::float8
     FROM pg_stat_user_tables WHERE schemaname = 'actorq'"""
 
 
-def once(host: h.Server, options: Any, poll_only: bool) -> Run:
+def once(
+    host: h.Server, rate: float, seconds: float, *, backlog: int = 0, poll_only: bool = False
+) -> Run:
     """Enqueue at the pace and return how long the jobs waited."""
-    kind, rate = app.kinds["bench.stamp"], options.rate
+    kind = app.kinds["bench.stamp"]
     with h.database(host) as dsn, tempfile.TemporaryDirectory() as out:
         h.use(dsn, app)
         with _runs.supervisor(dsn, kind.name, poll_only=poll_only, out=Path(out)):
-            if options.backlog_first:
-                kind.enqueue_many({"n": n} for n in range(options.backlog_first))
+            if backlog:
+                kind.enqueue_many({"n": n} for n in range(backlog))
                 _runs.wait_until_empty(dsn)
-            committed = _pace.enqueue(kind, rate, WARM_S + options.seconds)
+            committed = _pace.enqueue(kind, rate, WARM_S + seconds)
             time.sleep(LAST_S)
         app.client.close()  # its statistics are told when its connection ends
         dead_rows = h.run(dsn, DEAD_ROWS)[0]
-        waits = _pace.waits(Path(out), committed, before=options.backlog_first)
+        waits = _pace.waits(Path(out), committed, before=backlog)
     warm = int(WARM_S * rate)
     waits = _pace.Waits(waits.start[warm:], waits.settled[warm:])
-    return Run(waits, dead_rows / (options.backlog_first + len(committed)))
+    return Run(waits, dead_rows / (backlog + len(committed)))
 
 
 def figures(all_runs: list[Run]) -> dict[str, Any]:
@@ -80,9 +83,10 @@ def main() -> None:
     runs: dict[str, list[Run]] = {"listen": [], "poll": []}
     with h.server() as host:
         h.say(f"on {host.text}")
+        run_of = partial(once, host, options.rate, options.seconds, backlog=options.backlog_first)
         for _ in range(options.repeat):
             for name, all_ in runs.items():
-                all_.append(once(host, options, name == "poll"))
+                all_.append(run_of(poll_only=name == "poll"))
                 h.say(f"{name:>8}  {h.percentiles(all_[-1].waits.start)}")
         result = figures(runs["listen"]) | {"poll_only": figures(runs["poll"])}
         h.report(options, host, result)

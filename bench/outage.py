@@ -65,10 +65,10 @@ def main() -> None:
         h.say(f"on {host.text}")
         down, charged = Path(directory) / "down", 0
         for batch in (20, 500):
-            run = to_the_rest(host, down, options.jobs, batch)
-            h.say(f"batches of {batch}: {run}")
-            result[f"failed_batches_{batch}"] = run["failed_batches"]
-            charged = max(charged, run["charged"])
+            rested = to_the_rest(host, down, options.jobs, batch)
+            h.say(f"batches of {batch}: {rested}")
+            result[f"failed_batches_{batch}"] = rested["failed_batches"]
+            charged = max(charged, rested["charged"])
         calm = drain(host, down, options.long, options.batch, 0.0)
         run = drain(host, down, options.long, options.batch, options.away)
         after = run["sizes"][batches_to_normal(run["sizes"], options.batch) :][:100]

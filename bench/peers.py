@@ -49,8 +49,8 @@ def own(host: h.Server, options: Any) -> dict[str, float]:
         rates = [_own_model(host, kind, inputs, options.model_jobs, n) for n in PROCESSES]
         made |= {f"{name}_{n}_jobs_per_s": r for n, r in zip(PROCESSES, rates, strict=True)}
         made[f"{name}_jobs_per_s"] = max(rates)
-    waits = own_latency.once(host, options.rate, options.seconds, poll_only=False)
-    return made | _latency(waits.start)
+    run = own_latency.once(host, options.rate, options.seconds)
+    return made | _latency(run.waits.start)
 
 
 def _own_model(host: h.Server, kind: str, inputs: str, jobs: int, actors: int) -> float:

@@ -128,4 +128,4 @@ def no_leaks() -> Iterator[None]:
 
 def _open_files(process: psutil.Process) -> int:
     """Count the open files."""
-    return process.num_fds()
+    return int(process.num_fds())

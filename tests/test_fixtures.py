@@ -58,7 +58,8 @@ def test_a_test_that_wants_to_be_alone_gets_its_turn_and_is(request: pytest.Fixt
         started = subprocess.Popen(
             command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        request.addfinalizer(lambda: (started.kill(), started.communicate()))
+        request.addfinalizer(started.communicate)
+        request.addfinalizer(started.kill)  # the last one comes first
         return started
 
     def waits(process: subprocess.Popen[str]) -> bool:

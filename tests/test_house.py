@@ -8,7 +8,7 @@ from tests.support import house
 
 AT_MOST = {
     "function_median": 7, "function_max": 40, "file_max": 400, "double_names": 0, "circles": 0,
-    "folder_max": 16, "any_per_1000": 22,
+    "folder_max": 16, "any_per_1000": 10,
 }  # fmt: skip
 
 

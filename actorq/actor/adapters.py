@@ -55,7 +55,7 @@ class Adapter:
         """Return how long a batch may take, None if there is no limit."""
         return self._batch_limit_s
 
-    def batch_limit(self, batch: Batch[Any]) -> AbstractContextManager[object]:
+    def batch_limit(self, batch: Batch[object]) -> AbstractContextManager[object]:
         """Interrupt the handler in the body if its batch has taken too long."""
         error = BatchTimedOut(f"the batch ran longer than batch_timeout_s={self._batch_limit_s}")
         return self._limits.within(self._batch_limit_s, error, partial(_time_is_up, batch))
@@ -64,7 +64,7 @@ class Adapter:
         """Prepare the handler; called once, before the first batch."""
 
     @abstractmethod
-    def handle(self, batch: Batch[Any]) -> None:
+    def handle(self, batch: Batch[object]) -> None:
         """Run the handler; every outcome is in the batch's outbox after it.
 
         Raises whatever the handler raises, and WrongOutcomes.
@@ -85,7 +85,7 @@ class Adapter:
             self._run(lambda: prepare(*args), is_async(prepare))
         return made
 
-    def _torn_down(self, made: Any) -> None:
+    def _torn_down(self, made: object) -> None:
         clean = getattr(made, "teardown", None)
         if clean is not None:
             self._run(clean, is_async(clean))
@@ -95,7 +95,7 @@ class Adapter:
 
     def _run(
         self, call: Callable[[], Any], is_async: bool, abandoned: Callable[[], None] = _nothing
-    ) -> Any:
+    ) -> object:
         """Return what a handler's function returns, awaited if it is a coroutine function."""
         if not is_async:
             return call()
@@ -114,16 +114,16 @@ class Adapter:
 class BatchAdapter(Adapter):
     """A function of a batch."""
 
-    def batch_limit(self, batch: Batch[Any]) -> AbstractContextManager[object]:
+    def batch_limit(self, batch: Batch[object]) -> AbstractContextManager[object]:
         """Interrupt only synchronous handlers: an alarm would corrupt an event loop."""
         return nullcontext() if self._is_async else super().batch_limit(batch)
 
     def __init__(self, kind: BoundKind) -> None:
         super().__init__(kind)
-        self._handle: Callable[[Batch[Any]], Any] = self._handler
+        self._handle: Callable[[Batch[object]], object] = self._handler
         self._is_async = is_async(kind.handler)
 
-    def handle(self, batch: Batch[Any]) -> None:
+    def handle(self, batch: Batch[object]) -> None:
         """Run the handler once for the whole batch."""
         stop = partial(_time_is_up, batch)
         returned = self._run(lambda: self._handle(batch), self._is_async, stop)
@@ -166,7 +166,7 @@ class PerJobAdapter(Adapter):
             self._torn_down(self._object)
         super().teardown()
 
-    def _call(self, running: _Running, args: Any) -> Any:
+    def _call(self, running: _Running, args: object) -> Any:
         """Call the handler with a job's args, and with the job itself if it takes that."""
         if self._job_parameter is None:
             return self._codec.call(self._handler, args)
@@ -177,7 +177,7 @@ class PerJobAdapter(Adapter):
 class JobAdapter(PerJobAdapter):
     """A handler that is called for each job in turn."""
 
-    def handle(self, batch: Batch[Any]) -> None:
+    def handle(self, batch: Batch[object]) -> None:
         """Call the function for each job in turn; an exception is that job's own failure."""
         function, call, limit_s = self._handler, self._codec.call, self._job_limit_s
         is_plain = limit_s is None and self._job_parameter is None
@@ -201,7 +201,7 @@ class JobAdapter(PerJobAdapter):
 class AsyncJobAdapter(PerJobAdapter):
     """An `async def` handler that is called for several jobs concurrently, in one event loop."""
 
-    def batch_limit(self, batch: Batch[Any]) -> AbstractContextManager[object]:
+    def batch_limit(self, batch: Batch[object]) -> AbstractContextManager[object]:
         """Leave a slow batch to the supervisor: an alarm would corrupt the event loop."""
         return nullcontext()
 
@@ -209,11 +209,11 @@ class AsyncJobAdapter(PerJobAdapter):
         super().__init__(kind)
         self._concurrency = kind.policy.concurrency or CONCURRENCY
 
-    def handle(self, batch: Batch[Any]) -> None:
+    def handle(self, batch: Batch[object]) -> None:
         """Run all jobs, up to `concurrency` of them at a time."""
         self._run(lambda: self._all(batch), True, partial(_time_is_up, batch))
 
-    async def _all(self, batch: Batch[Any]) -> None:
+    async def _all(self, batch: Batch[object]) -> None:
         """Run all jobs; once one hands the batch back, only those that have begun are finished."""
         waiting = iter(range(len(batch)))
         asked: list[BaseException] = []
@@ -229,7 +229,7 @@ class AsyncJobAdapter(PerJobAdapter):
         if asked:
             raise asked[0]
 
-    async def _one(self, batch: Batch[Any], index: int, asked: list[BaseException]) -> None:
+    async def _one(self, batch: Batch[object], index: int, asked: list[BaseException]) -> None:
         try:
             with _Running(batch, index, self._job_limit_s, self.fatal) as running:
                 if running.wanted:
@@ -239,7 +239,7 @@ class AsyncJobAdapter(PerJobAdapter):
                 raise
             asked.append(error)
 
-    async def _limited(self, running: _Running, args: Any) -> Any:
+    async def _limited(self, running: _Running, args: object) -> object:
         """Return what the function returns; raise if it returns too late."""
         limit = asyncio.timeout(self._job_limit_s)
         try:
@@ -261,7 +261,7 @@ class _Running:
 
     def __init__(
         self,
-        batch: Batch[Any],
+        batch: Batch[object],
         index: int,
         limit_s: float | None,
         fatal: tuple[type[BaseException], ...],
@@ -270,7 +270,7 @@ class _Running:
         self._position = batch._positions[index]
         self._deadline = None if limit_s is None else time.monotonic() + limit_s
 
-    def job(self) -> Job[Any]:
+    def job(self) -> Job[object]:
         """Return the job, for a handler that asks for it."""
         return Job(self._batch, self._index, self._deadline)
 
@@ -282,7 +282,7 @@ class _Running:
         self._batch._outbox.tell(self._position, Verdict(self._position, "cancel"))
         return False
 
-    def returned(self, value: Any) -> None:
+    def returned(self, value: object) -> None:
         """Report what the function returned."""
         leave_if_forked()
         if isinstance(value, HandBack):
@@ -329,11 +329,11 @@ def adapter_of(kind: BoundKind) -> Adapter:
     return AsyncJobAdapter(kind) if is_async(called) else JobAdapter(kind)
 
 
-def _time_is_up(batch: Batch[Any]) -> None:
+def _time_is_up(batch: Batch[object]) -> None:
     batch._outbox.time_is_up(batch._page.running())
 
 
-def _cancel(task: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> None:
+def _cancel(task: asyncio.Future[object], loop: asyncio.AbstractEventLoop) -> None:
     """End a task, which would otherwise continue during the next batch, with jobs of the last."""
     task.cancel()
     with suppress(BaseException):  # the exception that ended it is being raised already

@@ -176,7 +176,7 @@ class Job(Generic[A]):
         """Mark this job as running now, so that it is blamed if the batch fails."""
         self._batch._page.begun[self._position] = BEGUN
 
-    def done(self, result: Any = None) -> None:
+    def done(self, result: object = None) -> None:
         """Complete the job, with a result to store."""
         self._mark(result)
 
@@ -202,7 +202,7 @@ class Job(Generic[A]):
         """Cancel the job: it is neither completed nor failed."""
         self._mark(Cancel(reason))
 
-    def _mark(self, outcome: Any) -> None:
+    def _mark(self, outcome: object) -> None:
         batch, position = self._batch, self._position
         if outcome is None:
             batch._outbox.tell(position, None)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 import msgspec
 
@@ -69,7 +68,7 @@ class Outbox:
         """Return the positions that have no outcome yet."""
         return [p for p in positions if p not in self._told] if self._told else list(positions)
 
-    def add(self, position: int, outcome: Any) -> None:
+    def add(self, position: int, outcome: object) -> None:
         """Take the outcome of one job; any value that is no Outcome is its result.
 
         Raises WrongOutcomes if the job already has an outcome.
@@ -82,7 +81,7 @@ class Outbox:
             self.add(position, outcome)
             outcome.__traceback__ = None  # keep no copy of it for each job: it may have 32 kB
 
-    def add_results(self, positions: Sequence[int], values: Sequence[Any]) -> None:
+    def add_results(self, positions: Sequence[int], values: Sequence[object]) -> None:
         """Take one outcome or plain result for each of the positions, in order."""
         if self.is_late:
             self._n_void += len(positions)  # incomplete results, and nobody knows which
@@ -172,7 +171,7 @@ class Outbox:
         # With `last`, plain completions need not be named.
         self._emit(i.Outcomes(*self._of, [] if last else done, verdicts, last))
 
-    def _verdict(self, position: int, outcome: Any) -> Verdict | None:
+    def _verdict(self, position: int, outcome: object) -> Verdict | None:
         try:
             return verdict_of(position, outcome, self.results)
         except ResultRefused as error:
@@ -188,7 +187,7 @@ def _counts_late(verdict: Verdict | None, was_running: bool) -> bool:
     return is_done and not was_running
 
 
-def verdict_of(position: int, outcome: Any, results: Results) -> Verdict | None:
+def verdict_of(position: int, outcome: object, results: Results) -> Verdict | None:
     """Return what an outcome means for a job, None for a plain completion.
 
     Raises ResultRefused for a result or a delay that cannot be stored.
@@ -222,7 +221,7 @@ def said_error(said: Retry | Snooze | Fail | Cancel | HandBack) -> ErrorInfo:
     return ErrorInfo(type(said).__name__, head(text), trace)
 
 
-def checked_delay(after_s: Any, optional: bool = False) -> float | None:
+def checked_delay(after_s: object, optional: bool = False) -> float | None:
     """Return the delay, or raise ResultRefused."""
     if after_s is None and optional:
         return None

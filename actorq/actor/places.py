@@ -8,15 +8,15 @@ from typing import Any
 from actorq.actor.bound import BoundKind, Declared
 
 
-def object_at(module: str, qualname: str) -> Any:
+def object_at(module: str, qualname: str) -> object:
     """Return the object at a place in a loaded module, None if there is none."""
-    found: Any = sys.modules.get(module)
+    found: object = sys.modules.get(module)
     for part in qualname.split("."):
         found = getattr(found, part, None)
     return found
 
 
-def kind_behind(found: Any) -> Any:
+def kind_behind(found: object) -> Any:
     """Return the kind of a decorated object, None if it has none.
 
     A class carries its kind. So does a kind itself, and by functools.update_wrapper whatever

@@ -54,7 +54,7 @@ class Results:
         self._hook = arrays_.packed if self.packs else foreign.plain
         self._encode = msgspec.json.Encoder(enc_hook=self._hook)
 
-    def one(self, value: Any) -> bytes | None:
+    def one(self, value: object) -> bytes | None:
         """Return the JSON of one result, None if there is none to store; raises ResultRefused."""
         if value is None or not self.store:
             return None
@@ -69,7 +69,7 @@ class Results:
         self._check(data, value)
         return data
 
-    def many(self, values: Sequence[Any]) -> list[bytes] | None:
+    def many(self, values: Sequence[object]) -> list[bytes] | None:
         """Return the JSON of results, none of them None; or None if one needs a closer look."""
         try:
             data = self._encode.encode_lines(values)
@@ -83,11 +83,11 @@ class Results:
             return None
         return lines
 
-    def _closely(self, value: Any) -> bytes:
+    def _closely(self, value: object) -> bytes:
         plain = msgspec.to_builtins(value, enc_hook=self._hook)
         return msgspec.json.encode(Fitting(self._nan, big=True).of(plain))
 
-    def _refused(self, value: Any, error: BaseException) -> ResultRefused:
+    def _refused(self, value: object, error: BaseException) -> ResultRefused:
         where = place_of(value, self._encode.encode, self._hook)
         if isinstance(error, UnicodeEncodeError):
             return ResultRefused(
@@ -98,7 +98,7 @@ class Results:
             f"the result cannot be written as JSON: {summary(error)} - at `{where}`"
         )
 
-    def _check(self, data: bytes, value: Any) -> None:
+    def _check(self, data: bytes, value: object) -> None:
         if len(data) > self.max_bytes:
             raise ResultRefused(
                 f"the result has {len(data):,} bytes as JSON, {self.max_bytes:,} are allowed: "
@@ -111,7 +111,7 @@ class Results:
                 f"`{where}`: take it out, for instance by text.replace('\\0', '')"
             )
 
-    def _no_nul(self, value: Any) -> None:
+    def _no_nul(self, value: object) -> None:
         if _NUL.search(self._encode.encode(value)):
             raise ValueError
 
@@ -121,12 +121,12 @@ def refusal(error: ResultRefused) -> ErrorInfo:
     return ErrorInfo("ResultRefused", str(error), cause="result")
 
 
-def has_outcomes(values: Sequence[Any]) -> bool:
+def has_outcomes(values: Sequence[object]) -> bool:
     """Return whether any of the values is an outcome instead of a plain result."""
     return any(issubclass(kind, Outcome) for kind in set(map(type, values)))
 
 
-def as_list(returned: Any, packed: bool = False) -> list[Any] | tuple[Any, ...] | None:
+def as_list(returned: Any, packed: bool = False) -> list[object] | tuple[object, ...] | None:
     """Return the rows of what a batch handler returned, or None if it is no sequence.
 
     Rows of an array stay arrays if they are to be packed.
@@ -135,5 +135,5 @@ def as_list(returned: Any, packed: bool = False) -> list[Any] | tuple[Any, ...] 
         return returned
     if packed and arrays_.is_array_type(type(returned)) and returned.ndim > 1:
         return list(returned)
-    rows: list[Any] | None = foreign.rows_of(returned)
+    rows: list[object] | None = foreign.rows_of(returned)
     return rows

@@ -14,7 +14,7 @@ from actorq.core.job.outcome import Said
 from actorq.english import a, count
 
 
-def settle(batch: Batch[Any], returned: Any) -> None:
+def settle(batch: Batch[object], returned: object) -> None:
     """Turn what a batch handler returned into outcomes in its outbox; raises WrongOutcomes.
 
     None means that every unmarked job is done, a single outcome is that of each unmarked job.
@@ -42,7 +42,7 @@ def settle(batch: Batch[Any], returned: Any) -> None:
     outbox.add_results(positions, values)
 
 
-def _settle_by_id(batch: Batch[Any], returned: Mapping[Any, Any]) -> None:
+def _settle_by_id(batch: Batch[object], returned: Mapping[Any, object]) -> None:
     position_of = dict(zip(batch.ids, batch._positions, strict=True))
     foreign = [key for key in returned if key not in position_of]
     missing = [

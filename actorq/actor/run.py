@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import msgspec
 
@@ -68,7 +67,7 @@ def _handled(adapter: Adapter, work: Work, codec: ArgsCodec, page: Page, outbox:
     return None
 
 
-def _ran(adapter: Adapter, batch: Batch[Any]) -> Ended:
+def _ran(adapter: Adapter, batch: Batch[object]) -> Ended:
     """Run the handler; return how the batch ends, None if all went well."""
     try:
         if adapter.batch_limit_s is not None:
@@ -81,7 +80,9 @@ def _ran(adapter: Adapter, batch: Batch[Any]) -> Ended:
     return None
 
 
-def _one_by_one(batch: Batch[Any], work: Work, page: Page, outbox: Outbox) -> Iterator[Batch[Any]]:
+def _one_by_one(
+    batch: Batch[object], work: Work, page: Page, outbox: Outbox
+) -> Iterator[Batch[object]]:
     """Yield each job as a batch of its own, marked as begun while it runs.
 
     A job that ends without an outcome is done and reported at once, because the next one may
@@ -98,7 +99,7 @@ def _one_by_one(batch: Batch[Any], work: Work, page: Page, outbox: Outbox) -> It
         page.begun[position] = PASSED
 
 
-def _meant(error: BaseException, batch: Batch[Any], adapter: Adapter) -> Ended:
+def _meant(error: BaseException, batch: Batch[object], adapter: Adapter) -> Ended:
     """Return how the batch ends; None if the handler has said what becomes of the rest of it."""
     said = said_by(error)
     try:
@@ -116,7 +117,7 @@ def _meant(error: BaseException, batch: Batch[Any], adapter: Adapter) -> Ended:
 
 def _batch(
     work: Work, codec: ArgsCodec, page: Page, outbox: Outbox, max_attempts: int
-) -> Batch[Any]:
+) -> Batch[object]:
     """Return the jobs to run; those that are cancelled or whose args do not fit are reported."""
     values = codec.decode_many(work.args, work.lens)
     positions: Sequence[int] = range(len(values))

@@ -12,9 +12,12 @@ import binascii
 import math
 import re
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from actorq.args import foreign
+
+if TYPE_CHECKING:
+    from actorq.args import theirs
 
 DTYPE = re.compile(
     r"[<>|](?:b1|[iu][1248]|f[248]|c(?:8|16)|[Mm]8\[[0-9]{0,4}(?:[YMWDhms]|ms|us|ns)\])"
@@ -41,7 +44,7 @@ def is_masked(kind: type) -> bool:
     return foreign.is_named(kind, "numpy", "MaskedArray")
 
 
-def pack(array: Any) -> dict[str, Any]:
+def pack(array: theirs.NumpyValue) -> dict[str, object]:
     """Return the JSON form of an array; its bytes are copied once. Raises TypeError."""
     dtype = array.dtype.str
     if not DTYPE.fullmatch(dtype):
@@ -55,7 +58,7 @@ def pack(array: Any) -> dict[str, Any]:
     return {"dtype": dtype, "shape": list(array.shape), "data": text}
 
 
-def packed(value: Any) -> Any:
+def packed(value: Any) -> object:
     """Return what to write for a value that msgspec does not know; numeric arrays are packed."""
     kind = type(value)
     if not is_array_type(kind) or not value.shape or is_masked(kind):
@@ -63,7 +66,7 @@ def packed(value: Any) -> Any:
     return pack(value) if DTYPE.fullmatch(value.dtype.str) else foreign.plain(value)
 
 
-def unpack(value: object) -> Any:
+def unpack(value: object) -> object:
     """Return the array of a JSON form; raises ValueError unless all its parts agree."""
     dtype, shape, raw = _parts_of(value)
     import numpy
@@ -71,7 +74,7 @@ def unpack(value: object) -> Any:
     return numpy.frombuffer(raw, dtype=numpy.dtype(dtype)).reshape(shape)
 
 
-def restored(value: Any) -> Any:
+def restored(value: object) -> object:
     """Return plain values, with their packed arrays as arrays, or as lists if numpy is missing.
 
     What only looks like a packed array, because its parts do not agree, is left as it is.
@@ -88,7 +91,7 @@ def restored(value: Any) -> Any:
     return {key: restored(item) for key, item in value.items()}
 
 
-def _array_or_list(value: object) -> Any:
+def _array_or_list(value: object) -> object:
     try:
         return unpack(value)
     except ImportError:
@@ -101,7 +104,7 @@ def _array_or_list(value: object) -> Any:
     )
 
 
-def _nested(flat: list[Any], shape: list[int]) -> Any:
+def _nested(flat: list[object], shape: list[int]) -> object:
     if len(shape) < 2:
         return flat if shape else flat[0]
     size = math.prod(shape[1:])

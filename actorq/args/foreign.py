@@ -15,12 +15,16 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from io import IOBase
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from actorq.args import moments, tables
 
-Form = Callable[[Any], Any]
+if TYPE_CHECKING:
+    from actorq.args import theirs
+
+Form = Callable[[Any], object]
+"""What writes a value of one type, by which it is found: so it takes no other."""
 
 _ADVICE: tuple[tuple[type, str], ...] = (
     (complex, "write [z.real, z.imag]"),
@@ -36,7 +40,7 @@ _ADVICE: tuple[tuple[type, str], ...] = (
 _OTHERWISE = "write what it holds as a dict, dataclass or msgspec Struct"
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any) -> object:
     """Return what to write for a value that msgspec does not know.
 
     Raises TypeError, with what to do about it, for a value that has no such form.
@@ -52,13 +56,12 @@ def plain(value: Any) -> Any:
     raise TypeError(f"objects of type {type(value).__qualname__} are not supported: {advice}")
 
 
-def rows_of(value: Any) -> Any:
+def rows_of(value: Any) -> list[object] | None:
     """Return a list with an entry for each row of a table or array; None for anything else."""
     if is_named(type(value), "numpy", "ndarray"):
         return _rows(value)
-    form = _form(value)
-    if form in _TABLES:
-        return value.tolist() if form is tables.series else form(value)
+    if rows_of_table := _TABLES.get(_form(value)):
+        return rows_of_table(value)
     if _is_tensor(value):
         rows = value.tolist()
         return rows if isinstance(rows, list) else None
@@ -70,7 +73,7 @@ def _is_tensor(value: object) -> bool:
     return not isinstance(value, type) and hasattr(value, "dtype") and hasattr(value, "tolist")
 
 
-def as_array(value: object) -> Any:
+def as_array(value: object) -> object:
     """Return the numpy array of a value with `__array__`."""
     import numpy  # `__array__` returns a numpy array, so numpy is loaded already
 
@@ -88,12 +91,12 @@ def is_model(kind: object) -> bool:
     return is_pydantic and hasattr(kind, "model_validate_json")
 
 
-def model(value: Any) -> Any:
+def model(value: theirs.Model) -> Mapping[str, object]:
     """Return a pydantic model in the form from which `read_model` restores it."""
     return value.model_dump(mode="json", by_alias=True, round_trip=True)
 
 
-def read_model(kind: Any, data: bytes) -> Any:
+def read_model(kind: theirs.ModelType, data: bytes) -> object:
     """Return a pydantic model from JSON; raises ValueError without the offending values."""
     try:
         return kind.model_validate_json(data)
@@ -101,7 +104,7 @@ def read_model(kind: Any, data: bytes) -> Any:
         raise ValueError(_told(error)) from None
 
 
-def _told(error: Any) -> str:
+def _told(error: object) -> str:
     if not hasattr(error, "errors"):
         return type(error).__name__
     found = error.errors(include_input=False, include_url=False, include_context=False)
@@ -109,7 +112,7 @@ def _told(error: Any) -> str:
     return "; ".join(texts[:5])
 
 
-def _form(value: Any) -> Form | None:
+def _form(value: object) -> Form | None:
     return _form_of(type(value))  # type: ignore[arg-type]  # takes type[Any] for unhashable
 
 
@@ -131,7 +134,7 @@ def _is(kind: type, package: str, name: str) -> bool:
 # ---- numpy --------------------------------------------------------------------------------
 
 
-def _scalar(value: Any) -> Any:
+def _scalar(value: theirs.NumpyValue) -> object:
     kind = value.dtype.kind
     if kind in "Mm":
         return moments.instant(value) if kind == "M" else moments.span(value)
@@ -141,11 +144,11 @@ def _scalar(value: Any) -> Any:
     return float(value) if kind == "f" else complex(value) if kind == "c" else value.item()
 
 
-def _array(value: Any) -> Any:
+def _array(value: theirs.NumpyArray) -> object:
     return value[()] if value.shape == () else _rows(value)
 
 
-def _rows(value: Any) -> Any:
+def _rows(value: theirs.NumpyArray) -> list[object] | None:
     """Return the entries along the first axis; numbers all at once, because that is done in C."""
     if value.shape == ():
         return None
@@ -154,7 +157,7 @@ def _rows(value: Any) -> Any:
     return value.astype(float).tolist() if value.dtype.char == "g" else value.tolist()
 
 
-def _masked(value: Any) -> Any:
+def _masked(value: theirs.MaskedArray) -> object:
     if value.shape == ():
         return None if value.mask else value.data[()]
     return list(value) if value.dtype.kind in "Mm" else value.tolist()
@@ -176,11 +179,11 @@ def _timedelta(value: timedelta) -> timedelta:
     return timedelta(value.days, value.seconds, value.microseconds)
 
 
-def _bytes(value: Any) -> bytes:
+def _bytes(value: bytes | bytearray) -> bytes:
     return memoryview(value).tobytes()
 
 
-def _mapping(value: Any) -> dict[Any, Any]:
+def _mapping(value: Mapping[object, object]) -> dict[object, object]:
     return dict(value)
 
 
@@ -229,11 +232,11 @@ _NAMED: tuple[tuple[str, str, Form], ...] = (
     ("ipaddress", "_IPAddressBase", str),
 )
 
-_TABLES = (
-    tables.pandas,
-    tables.series,
-    tables.listed,
-    tables.polars,
-    tables.polars_series,
-    tables.arrow,
-)
+_TABLES: dict[Form | None, Callable[[Any], list[Any]]] = {
+    tables.pandas: tables.pandas,
+    tables.series: tables.listed,
+    tables.listed: tables.listed,
+    tables.polars: tables.polars,
+    tables.polars_series: tables.polars_series,
+    tables.arrow: tables.arrow,
+}

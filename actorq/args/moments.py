@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from actorq.args import theirs
 
 _UNIT = re.compile(r"[Mm]8\[(\d*)(\w+)\]")
 _DAYS = ("Y", "M", "W", "D")
@@ -29,7 +32,7 @@ _ATTOSECONDS = {
 }
 
 
-def instant(value: Any) -> Any:
+def instant(value: theirs.NumpyValue) -> str | float:
     """Return a numpy.datetime64 as a date or as date and time, NaT as NaN."""
     if value != value:
         return math.nan
@@ -39,7 +42,7 @@ def instant(value: Any) -> Any:
     return _trimmed(str(value.astype("M8[s]") if unit in _SECONDS else value))
 
 
-def span(value: Any) -> Any:
+def span(value: theirs.NumpyValue) -> str | float:
     """Return a numpy.timedelta64 as a duration, NaT as NaN, and as a number if it has no unit."""
     if value != value:
         return math.nan
@@ -50,13 +53,13 @@ def span(value: Any) -> Any:
     return duration(n * _ATTOSECONDS[unit]) if unit else n
 
 
-def timestamp(value: Any) -> str:
+def timestamp(value: theirs.Timestamp) -> str:
     """Return a pandas.Timestamp, with nanoseconds if it has any."""
-    text: str = value.isoformat()
+    text = value.isoformat()
     return text[:-6] + "Z" if text.endswith("+00:00") else text
 
 
-def timedelta(value: Any) -> str:
+def timedelta(value: theirs.Timedelta) -> str:
     """Return a pandas.Timedelta, with nanoseconds if it has any."""
     microseconds = (value.days * 86_400 + value.seconds) * 10**6 + value.microseconds
     return duration((microseconds * 1000 + value.nanoseconds) * 10**9)
@@ -72,7 +75,7 @@ def duration(attoseconds: int) -> str:
     return f"{sign}P{days}D{time}" if days or not time else f"{sign}P{time}"
 
 
-def _unit_of(value: Any) -> tuple[int, str]:
+def _unit_of(value: theirs.NumpyValue) -> tuple[int, str]:
     found = _UNIT.search(value.dtype.str)
     return (int(found[1] or 1), found[2]) if found else (1, "")
 

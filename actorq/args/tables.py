@@ -5,10 +5,14 @@ Rows as objects can be read in SQL with json_to_recordset, and keep the columns'
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from actorq.args import theirs
 
 
-def pandas(frame: Any) -> list[dict[str, Any]]:
+def pandas(frame: theirs.Frame) -> list[dict[str, object]]:
     """Return a DataFrame's rows. Index levels that have a name come first, as columns."""
     index = frame.index
     kept = [i for i, name in enumerate(index.names) if name is not None]
@@ -19,7 +23,7 @@ def pandas(frame: Any) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def column_names(labels: list[Any]) -> list[str]:
+def column_names(labels: Iterable[object]) -> list[str]:
     """Return a name for each column: levels are joined by `_`, repeated names are numbered.
 
     The numbers are those that pandas assigns when it reads a file: a, a.1, a.2.
@@ -36,7 +40,7 @@ def column_names(labels: list[Any]) -> list[str]:
     return list(names)
 
 
-def series(column: Any) -> Any:
+def series(column: theirs.Series) -> object:
     """Return a Series as an object by its labels if these are texts, like the labels of a row.
 
     Other labels are kept as a column if they have a name, as groups have; otherwise a list is
@@ -50,31 +54,31 @@ def series(column: Any) -> Any:
     return column.tolist()
 
 
-def listed(values: Any) -> Any:
+def listed(values: theirs.Column) -> list[object]:
     """Return an index or a column's values as a list."""
     return values.tolist()
 
 
-def polars(frame: Any) -> Any:
+def polars(frame: theirs.PolarsFrame) -> list[Mapping[str, object]]:
     """Return the rows of a polars DataFrame."""
     return frame.to_dicts()
 
 
-def polars_series(column: Any) -> Any:
+def polars_series(column: theirs.PolarsSeries) -> list[object]:
     """Return the values of a polars Series."""
     return column.to_list()
 
 
-def arrow(table: Any) -> Any:
+def arrow(table: theirs.Arrow) -> list[object]:
     """Return the rows of an Arrow table, or the values of an array."""
     return table.to_pylist()
 
 
-def arrow_scalar(value: Any) -> Any:
+def arrow_scalar(value: theirs.ArrowScalar) -> object:
     """Return the Python value of an Arrow scalar."""
     return value.as_py()
 
 
-def model(value: Any) -> Any:
+def model(value: theirs.Model) -> Mapping[str, object]:
     """Return a pydantic model as others are to read it: with computed fields, by its own names."""
     return value.model_dump(mode="json")

@@ -31,7 +31,7 @@ class Traits(msgspec.Struct):
     models: bool = False
 
 
-def traits_of(annotation: Any) -> Traits:
+def traits_of(annotation: object) -> Traits:
     """Return which checks a type needs; raises ConfigError for one that cannot be used."""
     try:
         root = msgspec.inspect.type_info(annotation)
@@ -43,7 +43,7 @@ def traits_of(annotation: Any) -> Traits:
     return traits
 
 
-def _visit(node: Any, traits: Traits, above: list[Any]) -> None:
+def _visit(node: object, traits: Traits, above: list[object]) -> None:
     if any(node is parent for parent in above):
         traits.open = True  # recursive: as deep as the value is
         return
@@ -59,7 +59,7 @@ def _visit(node: Any, traits: Traits, above: list[Any]) -> None:
         _visit(child, traits, [*above, node])
 
 
-def _visit_custom(kind: Any, traits: Traits) -> None:
+def _visit_custom(kind: object, traits: Traits) -> None:
     if arrays.is_array_type(kind):
         traits.arrays = True
     elif foreign.is_model(kind):
@@ -68,7 +68,7 @@ def _visit_custom(kind: Any, traits: Traits) -> None:
         raise ConfigError(f"args type: {kind!r} is not supported; {_instead_of(kind)}")
 
 
-def _instead_of(kind: Any) -> str:
+def _instead_of(kind: object) -> str:
     for package, name, advice in _INSTEAD:
         if isinstance(kind, type) and foreign.is_named(kind, package, name):
             return advice
@@ -91,11 +91,11 @@ _INSTEAD = (
 )
 
 
-def _is_path(kind: Any) -> bool:
+def _is_path(kind: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, PurePath)
 
 
-def dec_hook(kind: Any, value: Any) -> Any:
+def dec_hook(kind: Any, value: object) -> object:
     """Return the value of a type that msgspec does not know; raises ValueError."""
     if arrays.is_array_type(kind):
         return arrays.unpack(value)
@@ -108,7 +108,7 @@ def dec_hook(kind: Any, value: Any) -> Any:
     raise NotImplementedError(kind)
 
 
-def _as_json(value: Any) -> bytes:
+def _as_json(value: object) -> bytes:
     return msgspec.json.encode(value, enc_hook=arrays.packed)
 
 
@@ -119,8 +119,8 @@ def schema_hook(kind: Any) -> Any:
     return {"type": f"{kind.__module__}.{kind.__qualname__}"}
 
 
-def _children(node: Any) -> list[Any]:
-    found: list[Any] = []
+def _children(node: Any) -> list[object]:
+    found: list[object] = []
     for name in node.__struct_fields__:
         value = getattr(node, name)
         for item in value if isinstance(value, tuple) else (value,):
@@ -130,7 +130,7 @@ def _children(node: Any) -> list[Any]:
     return found
 
 
-def parameters_struct(function: Callable[..., Any], without: tuple[str, ...] = ()) -> Any:
+def parameters_struct(function: Callable[..., object], without: tuple[str, ...] = ()) -> object:
     """Return the Struct whose fields are a function's parameters, without those named."""
     name = getattr(function, "__name__", "function")
     hints = hints_of(function, with_extras=True)
@@ -142,7 +142,7 @@ def parameters_struct(function: Callable[..., Any], without: tuple[str, ...] = (
     return msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True)
 
 
-def hints_of(function: Any, *, with_extras: bool = False) -> dict[str, Any]:
+def hints_of(function: Any, *, with_extras: bool = False) -> dict[str, object]:
     """Return the annotations of a function's parameters; raises ConfigError for unreadable ones.
 
     Its return annotation is ignored: nobody checks it, and its type may be known to type checkers
@@ -162,7 +162,7 @@ def hints_of(function: Any, *, with_extras: bool = False) -> dict[str, Any]:
         raise ConfigError(text) from error
 
 
-def _stated(function: Any) -> dict[str, Any]:
+def _stated(function: object) -> dict[str, object]:
     """Return annotations as they are written, whether or not their names can be resolved."""
     if sys.version_info >= (3, 14):
         import annotationlib
@@ -172,7 +172,7 @@ def _stated(function: Any) -> dict[str, Any]:
     return dict(getattr(function, "__annotations__", {}))
 
 
-def _field(name: str, parameter: inspect.Parameter, hint: Any) -> tuple[Any, ...]:
+def _field(name: str, parameter: inspect.Parameter, hint: object) -> tuple[Any, ...]:
     legal = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     if parameter.kind not in legal:
         raise ConfigError(
@@ -189,7 +189,7 @@ def _field(name: str, parameter: inspect.Parameter, hint: Any) -> tuple[Any, ...
     return parameter.name, hint, msgspec.field(default_factory=lambda: default)
 
 
-def without_prose(schema: Any) -> Any:
+def without_prose(schema: object) -> object:
     """Return a JSON schema without the descriptive texts, which change nothing."""
     if isinstance(schema, dict):
         return {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 import msgspec
 
@@ -11,8 +10,11 @@ MAX_STEPS = 64
 MAX_PATH = 200
 _MAX_CHARS = 40
 
+Hook = Callable[[object], object]
+"""What makes plain a value that msgspec does not know; raises for what it cannot."""
 
-def place_of(value: Any, fits: Callable[[Any], object], hook: Callable[[Any], Any]) -> str:
+
+def place_of(value: object, fits: Hook, hook: Hook) -> str:
     """Return the path, like `$.pages[3]`, to the innermost part for which `fits` raises.
 
     `hook` makes plain what is neither a container nor has fields.
@@ -27,9 +29,7 @@ def place_of(value: Any, fits: Callable[[Any], object], hook: Callable[[Any], An
     return path if len(path) <= MAX_PATH else f"{path[:MAX_PATH]}…"
 
 
-def _unfit(
-    value: Any, fits: Callable[[Any], object], hook: Callable[[Any], Any]
-) -> tuple[str, Any] | None:
+def _unfit(value: object, fits: Hook, hook: Hook) -> tuple[str, object] | None:
     try:
         for step, part in _parts(value, hook):
             if not _fits(part, fits):
@@ -39,7 +39,7 @@ def _unfit(
     return None
 
 
-def _fits(part: Any, fits: Callable[[Any], object]) -> bool:
+def _fits(part: object, fits: Hook) -> bool:
     try:
         fits(part)
     except BaseException:  # raised by an object's own hooks
@@ -47,7 +47,7 @@ def _fits(part: Any, fits: Callable[[Any], object]) -> bool:
     return True
 
 
-def _parts(value: Any, hook: Callable[[Any], Any]) -> Iterator[tuple[str, Any]]:
+def _parts(value: object, hook: Hook) -> Iterator[tuple[str, object]]:
     """Yield the parts of a value with the step that leads to each."""
     if isinstance(value, Mapping):
         for key, item in value.items():
@@ -62,7 +62,7 @@ def _parts(value: Any, hook: Callable[[Any], Any]) -> Iterator[tuple[str, Any]]:
         yield "", hook(value)
 
 
-def _fields(value: Any) -> list[str]:
+def _fields(value: object) -> list[str]:
     kind = type(value)
     if isinstance(value, msgspec.Struct):
         return list(value.__struct_fields__)

@@ -81,7 +81,7 @@ def _sent(client: Client, kind: Kind, source: str, options: Options, as_json: bo
     return OK
 
 
-def _many(client: Client, kind: Kind, lines: Lines, options: Options) -> Any:
+def _many(client: Client, kind: Kind, lines: Lines, options: Options) -> object:
     """Enqueue a job per line; an error names the line that it is about."""
     try:
         return client.send(sending.many(kind.policy, kind.codec, lines, options, ids=False))
@@ -123,7 +123,7 @@ class Lines:
         self.n = 0
         self._file = file
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[object]:
         for line in self._file:
             self.n += 1
             text = _unmarked(line) if self.n == 1 else line
@@ -140,7 +140,7 @@ def _unmarked(line: bytes) -> bytes:
     return line.removeprefix(BOM_UTF8)
 
 
-def _value(text: bytes, where: str, then: str = "") -> Any:
+def _value(text: bytes, where: str, then: str = "") -> object:
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:

@@ -76,8 +76,8 @@ def _imported(name: str) -> ModuleType:
         raise _failed(error, f"importing {name}") from None
 
 
-def _attribute(module: ModuleType, path: str) -> Any:
-    found: Any = module
+def _attribute(module: ModuleType, path: str) -> object:
+    found: object = module
     for name in path.split("."):
         if not hasattr(found, name):
             raise ConfigError(f"module {module.__name__} has no {path!r}")
@@ -85,7 +85,7 @@ def _attribute(module: ModuleType, path: str) -> Any:
     return found
 
 
-def _check_factory(found: Any, target: str) -> None:
+def _check_factory(found: object, target: str) -> None:
     """Refuse what can be called but makes no app."""
     kind = kind_behind(found)
     if kind is not None:
@@ -97,7 +97,7 @@ def _check_factory(found: Any, target: str) -> None:
         raise ConfigError(f"{target} is an async function: an app is made without a loop")
 
 
-def _called(factory: Any, target: str) -> Any:
+def _called(factory: Any, target: str) -> object:
     try:
         return factory()
     except (Exception, SystemExit) as error:

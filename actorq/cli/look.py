@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import Any
 
 import msgspec
 
@@ -150,7 +149,7 @@ def _print_nodes(nodes: list[NodeStatus]) -> None:
 
 def _print_jobs(found: list[JobRow], with_args: bool) -> None:
     headers = ["id", "state", "kind", "queue", "prio", "attempt", "since", "error"]
-    rows: list[list[Any]] = [
+    rows: list[list[object]] = [
         [
             str(job.id), job.state, job.kind, job.queue, str(job.priority), str(job.attempt),
             duration(job.age_s), _error(job),
@@ -208,7 +207,7 @@ def _error(job: JobRow) -> str | None:
     return escape(f"{job.error_type}: {job.error_message}")
 
 
-def _job_object(job: JobRow) -> dict[str, Any]:
+def _job_object(job: JobRow) -> dict[str, object]:
     fields = msgspec.structs.asdict(job)
     if job.args is None:
         del fields["args"]
@@ -217,7 +216,7 @@ def _job_object(job: JobRow) -> dict[str, Any]:
     return fields
 
 
-def _history_object(history: History) -> dict[str, Any]:
+def _history_object(history: History) -> dict[str, object]:
     return {
         **_job_object(history.job),
         "held": history.held,

@@ -7,7 +7,6 @@ JSON is pure ASCII.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
@@ -16,7 +15,7 @@ from actorq.escape import ascii_json, escape
 MAX_CELL_CHARS = 60
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """Print one object as one line of ASCII JSON."""
     print(ascii_json(msgspec.json.encode(value).decode()))
 
@@ -26,7 +25,7 @@ def raw(text: str | None) -> msgspec.Raw | None:
     return None if text is None else msgspec.Raw(text.encode())
 
 
-def print_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print aligned columns; numbers to the right, None as a dash."""
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(headers, *cells, strict=True)]
@@ -39,7 +38,7 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         print("  ".join(parts).rstrip())
 
 
-def print_fields(pairs: Sequence[tuple[str, Any]]) -> None:
+def print_fields(pairs: Sequence[tuple[str, object]]) -> None:
     """Print named values, one per line; those that are None are left out."""
     shown = [(name, value) for name, value in pairs if value is not None]
     width = max(len(name) for name, _ in shown)
@@ -64,11 +63,11 @@ def duration(seconds: float | None) -> str | None:
     return f"{sign}{seconds:.1f}s"
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if value is None:
         return "-"
     return f"{value:,}" if isinstance(value, int) else escape(str(value), MAX_CELL_CHARS)
 
 
-def _is_number(rows: Sequence[Sequence[Any]], i: int) -> bool:
+def _is_number(rows: Sequence[Sequence[object]], i: int) -> bool:
     return any(isinstance(row[i], int) for row in rows)

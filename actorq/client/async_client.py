@@ -8,7 +8,7 @@ psycopg connection, everything happens on that one, in its transaction.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from actorq.client.client import Client, around, driver_connection, explained, if_lost
 from actorq.client.sending import Sending
@@ -39,7 +39,7 @@ class AsyncClient:
         """Return a job's result as JSON text, None if there is none."""
         return await _in_thread(self._client.result, id_)
 
-    async def _do(self, steps: Steps[T], conn: Any) -> T:
+    async def _do(self, steps: Steps[T], conn: object) -> T:
         from psycopg import AsyncConnection, AsyncRawCursor
         from psycopg.rows import tuple_row
 
@@ -50,7 +50,7 @@ class AsyncClient:
                 return await run_async(cursor, steps)
 
 
-async def _in_thread(call: Callable[..., T], *args: Any) -> T:
+async def _in_thread(call: Callable[..., T], *args: object) -> T:
     import asyncio  # its import takes longer than that of all of actorq's own modules
 
     return await asyncio.to_thread(call, *args)

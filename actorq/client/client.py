@@ -60,7 +60,7 @@ class Client:
         if made is not None:
             made.close()
 
-    def do(self, steps: Steps[T], conn: Any = None, lost: str = "") -> T:
+    def do(self, steps: Steps[T], conn: object = None, lost: str = "") -> T:
         """Perform the steps on the caller's connection, or on one of our own.
 
         `lost` says what it means for the steps if the connection is lost meanwhile.
@@ -70,7 +70,7 @@ class Client:
         with self.connections.lent() as own:
             return self._do(steps, own, lost, is_theirs=False)
 
-    def _do(self, steps: Steps[T], conn: Any, lost: str, is_theirs: bool) -> T:
+    def _do(self, steps: Steps[T], conn: object, lost: str, is_theirs: bool) -> T:
         from psycopg import Connection, RawCursor
         from psycopg.rows import tuple_row
 
@@ -99,12 +99,12 @@ class Client:
 # ---- on which connection ------------------------------------------------------------------
 
 
-def around(conn: Any) -> Transaction:
+def around(conn: object) -> Transaction:
     """Return what makes statements atomic: a transaction, or a savepoint within the caller's."""
     return enqueue.OWN if _commits_itself(conn) else enqueue.CALLERS
 
 
-def if_lost(conn: Any) -> str:
+def if_lost(conn: object) -> str:
     """Return what it means for an enqueue if this connection (None: our own) is lost."""
     return _IN_DOUBT if _commits_itself(conn) else _ROLLED_BACK
 
@@ -118,7 +118,7 @@ def _commits_itself(conn: Any) -> bool:
     return bool(conn.autocommit and conn.info.transaction_status == TransactionStatus.IDLE)
 
 
-def driver_connection(conn: Any) -> Any:
+def driver_connection(conn: object) -> Any:
     """Return the psycopg connection behind what the caller gave as `conn`; None for None.
 
     Known are psycopg's own connections and cursors, SQLAlchemy's connections and sessions, and
@@ -140,7 +140,7 @@ def driver_connection(conn: Any) -> Any:
     )
 
 
-def _inner(conn: Any) -> Any:
+def _inner(conn: object) -> object:
     if callable(connect := getattr(conn, "ensure_connection", None)):  # Django connects lazily
         connect()
     for name in ("driver_connection", "sync_connection", "connection"):

@@ -33,7 +33,7 @@ class Sending(NamedTuple, Generic[T]):
 
 
 def one(
-    policy: KindPolicy, codec: ArgsCodec, value: Any, options: Options, conn: Any = None
+    policy: KindPolicy, codec: ArgsCodec, value: object, options: Options, conn: object = None
 ) -> Sending[tuple[int, bool]]:
     """Return the enqueue of one job; when sent, it returns its id, and whether it is new."""
 
@@ -51,10 +51,10 @@ def one(
 def many(
     policy: KindPolicy,
     codec: ArgsCodec,
-    items: Iterable[Any],
+    items: Iterable[object],
     options: Options,
     ids: bool,
-    conn: Any = None,
+    conn: object = None,
 ) -> Sending[int | list[int]]:
     """Return the enqueue of a job per item; it returns how many are new, or the ids in order.
 
@@ -90,7 +90,7 @@ def _shared(schema: str, policy: KindPolicy, options: Options) -> Shared:
     return Shared.of(schema, policy, options)
 
 
-def _encoded(codec: ArgsCodec, items: Iterable[Any]) -> Iterator[bytes]:
+def _encoded(codec: ArgsCodec, items: Iterable[object]) -> Iterator[bytes]:
     encode, arrange = codec.encode, codec.arrange_item
     plain = codec.function is None
     for n, item in enumerate(items):
@@ -101,7 +101,7 @@ def _encoded(codec: ArgsCodec, items: Iterable[Any]) -> Iterator[bytes]:
         yield args
 
 
-def _rows(codec: ArgsCodec, items: Iterable[Any], options: Options) -> Iterator[NewJob]:
+def _rows(codec: ArgsCodec, items: Iterable[object], options: Options) -> Iterator[NewJob]:
     """Encode items that have keys of their own, made by the caller's functions."""
     for n, item in enumerate(items):
         key, unique_key = options.key, ""

@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 from random import SystemRandom
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from actorq.config import Place
 from actorq.core import event
@@ -64,7 +65,7 @@ class Engine:
         self._options = options
         self._events = events
         self._executor = executor
-        self._inbox: SimpleQueue[Any] = SimpleQueue()
+        self._inbox: SimpleQueue[object] = SimpleQueue()
         self._asked: deque[i.StopAsked] = deque()
         self._stopped = False
         self._code = OK
@@ -118,7 +119,7 @@ class _Life:
         options: RunOptions,
         events: Events,
         executor: MakeExecutor,
-        inbox: SimpleQueue[Any],
+        inbox: SimpleQueue[object],
         asked: deque[i.StopAsked],
     ) -> None:
         self._options = options
@@ -217,7 +218,7 @@ class _Life:
             elif now >= self._grace_at and self._links.settlers.held_up:
                 self._ended = True
 
-    def _next(self) -> list[Any]:
+    def _next(self) -> list[object]:
         """Wait for something to happen, or for the time at which the plan wants to go on.
 
         Returns whatever has happened by then, up to a limit: the more there is to do, the less
@@ -226,7 +227,7 @@ class _Life:
         now = time.monotonic()
         until = min(plan.deadline(self._view, now), self._abort_at)
         try:
-            items = [self._inbox.get(timeout=max(0.0, until - now))]
+            items: list[object] = [self._inbox.get(timeout=max(0.0, until - now))]
         except Empty:
             self._next_tick = 0.0
             return []
@@ -234,7 +235,7 @@ class _Life:
             items.append(self._inbox.get())
         return items
 
-    def _take(self, items: list[Any], now: float) -> bool:
+    def _take(self, items: Sequence[object], now: float) -> bool:
         """Take in what was in the inbox, in its order; returns True if this life is over."""
         inputs: list[i.Input] = []
         for item in items:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from actorq.actor.adapters import adapter_of
-from actorq.actor.bound import BoundKind
+from actorq.actor.bound import BoundKind, Shape
 from actorq.actor.run import run_batch
 from actorq.args.codec import ArgsCodec
-from actorq.core.job.model import Verdict
 from actorq.core.job.policy import KindPolicy
 from actorq.core.plan.inputs import HandlerFailed, Outcomes
 from actorq.kind import Kind
@@ -20,9 +20,7 @@ from actorq.pipe.wire import Work
 FIRST_ID = 7001  # far from any position, so that the two cannot be mixed up
 
 
-def kind_of(
-    handler: Any, shape: str = "batch", codec: ArgsCodec | None = None, **settings: Any
-) -> BoundKind:
+def kind_of(handler: Any, shape: Shape = "batch", codec: Any = None, **settings: Any) -> BoundKind:
     """Return a kind; tests state its shape, for their handlers have no annotations."""
     settings.setdefault("max_batch", 10_000)
     if codec is None:
@@ -32,9 +30,9 @@ def kind_of(
     return kind.bound()
 
 
-def work_of(args: list[Any], lease: int = 1, actor: int = 1, **fields: Any) -> Work:
-    items = [a if isinstance(a, bytes) else msgspec.json.encode(a) for a in args]
-    ids = list(range(FIRST_ID, FIRST_ID + len(args)))
+def work_of(values: list[Any], lease: int = 1, actor: int = 1, **fields: Any) -> Work:
+    items = [v if isinstance(v, bytes) else msgspec.json.encode(v) for v in values]
+    ids = list(range(FIRST_ID, FIRST_ID + len(values)))
     args = b"[" + b",".join(items) + b"]"
     return Work(actor, lease, ids, [len(i) for i in items], args=args, **fields)
 
@@ -44,9 +42,9 @@ class Ran:
 
     def __init__(self, messages: list[Any], page: Page, n: int) -> None:
         self.messages, self.page = messages, page
-        self.failed = next((m for m in messages if isinstance(m, HandlerFailed)), None)
+        self.failed: Any = next((m for m in messages if isinstance(m, HandlerFailed)), None)
         outcomes = [m for m in messages if isinstance(m, Outcomes)]
-        self.verdicts: dict[int, Verdict] = {}
+        self.verdicts: dict[int, Any] = {}  # of which a test knows what it has
         told: list[int] = []
         for message in outcomes:
             told += message.done + [v.pos for v in message.verdicts]
@@ -71,7 +69,11 @@ class Ran:
 
 
 def run(
-    kind: BoundKind, args: list[Any], page: Page | None = None, opened=None, **fields: Any
+    kind: BoundKind,
+    args: list[Any],
+    page: Page | None = None,
+    opened: Callable[[Any], None] | None = None,
+    **fields: Any,
 ) -> Ran:
     page = page or Page.private(max(1, len(args)))
     adapter = adapter_of(kind)

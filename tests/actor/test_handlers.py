@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import msgspec
 import pytest
@@ -115,7 +116,9 @@ def test_an_async_function_has_several_jobs_begun_at_once_up_to_a_limit():
 def test_an_async_function_that_cancels_itself_fails_only_its_own_job():
     async def per_job(n: int):
         if n == 1:
-            asyncio.current_task().cancel()
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
         await asyncio.sleep(0)
 
     ran = run(kind_of(per_job, "job"), [{"n": i} for i in range(4)])
@@ -188,7 +191,7 @@ def test_an_async_handler_runs_on_after_one_that_raised(error):
     adapter = adapter_of(kind)
     adapter.setup(0)
     for fails in (True, False, True, False):
-        messages: list = []
+        messages: list[Any] = []
         run_batch(adapter, work_of([fails]), kind.codec, Page.private(1), messages.append)
         assert isinstance(messages[-1], HandlerFailed if fails else Outcomes)
     adapter.teardown()

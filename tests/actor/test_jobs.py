@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import OrderedDict
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -21,7 +22,7 @@ from tests.actor.support import FIRST_ID, kind_of, run
 
 
 def test_a_job_knows_its_attempt_and_limits():
-    found = []
+    found: list[Any] = []
 
     def handler(batch):
         found.extend((job.id, job.attempt, job.max_attempts) for job in batch)
@@ -287,7 +288,7 @@ def test_marked_outcomes_leave_when_somebody_flushes():
             outboxes[0].flush()
             outboxes[0].flush()  # nothing to tell: no frame
 
-    outboxes: list = []
+    outboxes: list[Any] = []
     ran = run(kind_of(handler), [0, 1, 2], opened=outboxes.append)
     for message in ran.messages:
         seen.append((message.done, [v.pos for v in message.verdicts], message.last))
@@ -295,7 +296,7 @@ def test_marked_outcomes_leave_when_somebody_flushes():
 
 
 def test_flushing_after_the_end_tells_nothing():
-    outboxes: list = []
+    outboxes: list[Any] = []
     ran = run(kind_of(lambda batch: None), [1], opened=outboxes.append)
     outboxes[0].flush()
     assert len(ran.messages) == 1

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -77,7 +78,7 @@ def test_a_job_may_raise_its_outcome_from_deep_inside(what, outcome, is_async):
 def test_a_raised_outcome_tells_where_it_was_raised():
     def handler(n: int):
         try:
-            {}["key"]
+            dict[str, int]()["key"]
         except KeyError as error:
             raise actorq.Fail("no such key") from error
 
@@ -209,7 +210,8 @@ HANDED_BACK = [actorq.RestartActor("connection gone"), actorq.RestKind(30, "429"
 
 def handed_back(ran_or_kind, args) -> HandedBack:
     page = Page.private(len(args))
-    adapter, messages = adapter_of(ran_or_kind), []
+    adapter = adapter_of(ran_or_kind)
+    messages: list[Any] = []
     adapter.setup(0)
     run_batch(adapter, work_of(args), ran_or_kind.codec, page, messages.append)
     adapter.teardown()
@@ -295,7 +297,8 @@ def test_what_a_task_of_a_handler_raises_leaves_nothing_running(error, shape):
 
     kind = kind_of(per_job if shape == "job" else per_batch, shape)
     args = [{"n": n} for n in range(3)]
-    adapter, messages = adapter_of(kind), []
+    adapter = adapter_of(kind)
+    messages: list[Any] = []
     run_batch(adapter, work_of(args), kind.codec, Page.private(3), messages.append)
     assert messages[-1].error.type == error.__name__
     assert not went_on

@@ -134,8 +134,10 @@ def equal(arrived: Any, given: Any) -> bool:
     """Return whether something of the wanted type says what was given, as its libraries see it."""
     if isinstance(arrived, np.ndarray):
         return same(arrived, given)
-    if isinstance(given, np.ndarray | pd.Series):
-        given = given.to_dict() if isinstance(arrived, dict) else given.tolist()
+    if isinstance(given, pd.Series) and isinstance(arrived, dict):
+        given = given.to_dict()
+    elif isinstance(given, np.ndarray | pd.Series):
+        given = given.tolist()
     if isinstance(given, np.datetime64):
         arrived = np.datetime64(arrived)
     return bool(arrived == (str(given) if isinstance(given, pd.Period) else given))

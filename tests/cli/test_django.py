@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.cli.test_loading import pending, results
+from tests.cli.programs import pending, results
 from tests.support.shell import ROOT, spawn
 
 pytest.importorskip("django")

@@ -2,78 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
-from psycopg import conninfo
 
-from actorq.config import Place
-from actorq.pipe.wire import Boot
-from actorq.store.schema.migrate import migrate
-from tests.support.shell import ROOT, Ran, spawn
-
-
-@pytest.fixture
-def code(tmp_path: Path) -> Code:
-    return Code(tmp_path)
-
-
-class Code:
-    """Be the modules of a program, and run it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def write(self, **modules: str) -> None:
-        for name, text in modules.items():
-            (self.path / f"{name}.py").write_text(textwrap.dedent(text))
-
-    def run(self, target: str, dsn: str, *words: str) -> Ran:
-        """Drain what `actorq run` is told."""
-        return spawn("run", target, "--drain", *words, cwd=self.path, ACTORQ_DSN=dsn)
-
-    def script(self, name: str, dsn: str) -> subprocess.CompletedProcess[str]:
-        """Run a script of the program's."""
-        return subprocess.run(
-            [sys.executable, f"{name}.py"],
-            cwd=self.path,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "ACTORQ_DSN": dsn},
-            capture_output=True,
-            text=True,
-            timeout=50,
-        )
-
-
-def results(dsn: str, schema: str = "actorq") -> dict[int, Any]:
-    """Return the results of completed jobs."""
-    with psycopg.connect(dsn) as conn:
-        rows = conn.execute(
-            f"SELECT id, r.value::text FROM {schema}.job LEFT JOIN {schema}.result r"
-            " ON r.job = id WHERE state = 'completed'".encode()
-        )
-        return {id_: json.loads(text or "null") for id_, text in rows}
-
-
-def put(dsn: str, kind: str, args: str = "{}", schema: str = "actorq") -> int:
-    with psycopg.connect(dsn) as conn:
-        sql = f"INSERT INTO {schema}.job (kind, args) VALUES (%s, %s) RETURNING id"
-        row = conn.execute(sql.encode(), [kind, args]).fetchone()
-        assert row is not None
-        return int(row[0])
-
-
-def pending(dsn: str, schema: str = "actorq") -> list[str]:
-    with psycopg.connect(dsn) as conn:
-        sql = f"SELECT kind FROM {schema}.job WHERE state = 'pending' ORDER BY id"
-        return [kind for (kind,) in conn.execute(sql.encode())]
-
+from tests.cli.programs import Code, pending, put, results
+from tests.support.shell import ROOT
 
 SETTINGS = "MODEL = 'small'"
 HANDLERS = """
@@ -163,53 +99,6 @@ def test_an_installed_command_is_not_loaded_in_actors() -> None:
 
     assert _is_program(str(ROOT / "bench" / "drain.py"))
     assert not _is_program(str(Path(sys.executable).parent / "pytest"))
-
-
-# ---- where an app's jobs live ----
-
-FOLLOWING = """
-    import os, actorq
-    app = actorq.App()
-    other = actorq.App()
-    last = app.kind("last", args=int)
-    elsewhere = other.kind("elsewhere", args=int)
-
-    @app.actor("first")
-    def first() -> str:
-        last.enqueue(1)
-        elsewhere.enqueue(1)
-        return app.schema
-"""
-
-
-def test_a_dsn_on_the_command_line_holds_for_what_handlers_enqueue(
-    dsn: str, empty_dsn: str, code: Code
-) -> None:
-    migrate(empty_dsn, "actorq")
-    code.write(handlers=FOLLOWING)
-    id_ = put(dsn, "first")
-    ran = code.run("handlers:app", empty_dsn, "--dsn", dsn)
-    assert (ran.code, results(dsn)) == (0, {id_: "actorq"}), ran.err
-    assert (sorted(pending(dsn)), pending(empty_dsn)) == (["elsewhere", "last"], [])
-
-
-def test_a_declared_dsn_yields_to_the_command_line(dsn: str, empty_dsn: str, code: Code) -> None:
-    migrate(empty_dsn, "actorq")
-    code.write(handlers=FOLLOWING.replace("App()", f"App({empty_dsn!r})", 1))
-    put(dsn, "first")
-    ran = code.run("handlers:app", dsn, "--dsn", dsn)
-    assert (ran.code, sorted(pending(dsn))) == (0, ["elsewhere", "last"]), ran.err
-    assert pending(empty_dsn) == []
-
-
-def test_a_schema_on_the_command_line_holds_for_what_handlers_enqueue(dsn: str, code: Code) -> None:
-    migrate(dsn, "second")
-    code.write(handlers=FOLLOWING)
-    id_ = put(dsn, "first", schema="second")
-    ran = code.run("handlers:app", dsn, "--schema", "second")
-    assert (ran.code, results(dsn, "second")) == (0, {id_: "second"}), ran.err
-    assert pending(dsn, "second") == ["last"]
-    assert pending(dsn) == ["elsewhere"]  # another app, with a schema of its own
 
 
 # ---- handlers made in a factory ----
@@ -395,32 +284,3 @@ def test_a_module_that_configures_logging_does_not_silence_the_supervisor(
     for said in ("supervisor started", "of fails failed for good", "told so", "of the handler"):
         assert said in ran.err
     assert ("mine actorq" in ran.err) == (where == "module")
-
-
-def test_where_jobs_live_is_told_to_actors_out_of_sight(dsn: str, code: Code) -> None:
-    hidden = conninfo.make_conninfo(dsn, password="pa55w0rd")
-    code.write(
-        handlers=f"""
-            import actorq
-            app = actorq.App({hidden!r})
-            @app.actor("looks")
-            def looks() -> list[str]:
-                looks.enqueue(delay_s=1000)
-                files = [open(f"/proc/self/{{name}}").read() for name in ("environ", "cmdline")]
-                return [text.replace("\\0", " ") for text in files]
-        """,
-        script="""
-            import logging
-            from handlers import app
-            if __name__ == "__main__":
-                logging.basicConfig(level="DEBUG")
-                raise SystemExit(app.drain())
-        """,
-    )
-    id_ = put(dsn, "looks")
-    ran = code.script("script", dsn)
-    assert ran.returncode == 0, ran.stderr
-    assert "ACTORQ_SLOT" in results(dsn)[id_][0]
-    assert "pa55w0rd" not in str(results(dsn)) + ran.stderr
-    assert pending(dsn) == ["looks"]
-    assert "pa55w0rd" not in repr(Boot(1, "k", 0, place=Place(hidden, "actorq")))

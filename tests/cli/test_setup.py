@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -169,7 +170,8 @@ def test_doctor_as_json(actorq: Shell) -> None:
 
 def test_everything_prints_in_the_c_locale(dsn: str, conn: Session) -> None:
     (job,) = insert(conn, args='{"text": "Ünïcödé ≠ 文"}')
-    for extra in ({}, {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}):
+    ascii: dict[str, Any] = {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+    for extra in ({}, ascii):
         ran = spawn("jobs", job, "--args", ACTORQ_DSN=dsn, LC_ALL="C", **extra)
         assert (ran.code, ran.err) == (0, "")
         as_json = spawn("jobs", job, "--args", "--json", ACTORQ_DSN=dsn, LC_ALL="C", **extra)
@@ -178,7 +180,9 @@ def test_everything_prints_in_the_c_locale(dsn: str, conn: Session) -> None:
 
 def test_libpq_variables_name_the_database(dsn: str) -> None:
     given = conninfo.conninfo_to_dict(dsn)
-    env = {f"PG{name.upper()}": str(value) for name, value in given.items() if name != "dbname"}
+    env: dict[str, Any] = {
+        f"PG{name.upper()}": str(value) for name, value in given.items() if name != "dbname"
+    }
     for words in (["status"], ["enqueue", "any", "1"], ["migrate"], ["doctor"]):
         ran = spawn(*words, PGDATABASE=str(given["dbname"]), **env)
         assert ran.code == 0, ran.err
@@ -205,7 +209,12 @@ def test_help_and_version_need_no_database_driver() -> None:
 
 def test_demo_passes_its_options_on(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[object, ...]] = []
-    monkeypatch.setattr("actorq.demo.run.run", lambda *given: asked.append(given) or 0)
+
+    def run(*given: object) -> int:
+        asked.append(given)
+        return 0
+
+    monkeypatch.setattr("actorq.demo.run.run", run)
     assert main(["demo", "--json", "--jobs", "5"]) == 0
     assert asked == [(True, 5)]
 

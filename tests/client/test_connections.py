@@ -8,6 +8,7 @@ import sys
 import textwrap
 import threading
 import traceback
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -57,14 +58,14 @@ def test_an_idle_connection_that_was_cut_is_replaced(kind: Kind, db: psycopg.Con
 def test_a_connection_cut_in_the_middle_is_said_to_leave_doubt(
     kind: Kind, db: psycopg.Connection
 ) -> None:
-    def source() -> object:
+    def source() -> Iterator[object]:
         yield from [{}] * 1500
         db.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {OURS}")
         wait_until(lambda: not pids(db), what="the connection to end")
         yield from [{}] * 1500
 
     with pytest.raises(StoreUnavailable, match="may or may not have been enqueued"):
-        kind.enqueue_many(source())  # type: ignore[arg-type]
+        kind.enqueue_many(source())
     assert db.execute("SELECT count(*) FROM actorq.job").fetchall() == [(0,)]
     assert kind.enqueue({}).state() == "ready"
 
@@ -240,7 +241,11 @@ def test_an_errors_traceback_shows_the_users_line_and_no_more_of_the_drivers_tha
 ) -> None:
     db.execute("ALTER TABLE actorq.job ADD CONSTRAINT even CHECK (priority % 2 = 0)")
     with App(empty_dsn) as app:
-        for call in (lambda: app.kind("k").enqueue(1), lambda: kind.enqueue({}, priority=1)):
+        calls: tuple[Callable[[], object], ...] = (
+            lambda: app.kind("k").enqueue(1),
+            lambda: kind.enqueue({}, priority=1),
+        )
+        for call in calls:
             with pytest.raises(StoreError) as caught:
                 call()
             told = "".join(traceback.format_exception(caught.value))

@@ -82,7 +82,8 @@ def test_it_knows_its_attempt_and_when_its_time_is_over(app: App) -> None:
 def test_a_batch_knows_when_its_time_is_over(app: App) -> None:
     @app.actor("k", batch_timeout_s=100)
     def k(batch: actorq.Batch[int]) -> list[float]:
-        assert batch.deadline == batch[0].deadline is not None
+        assert batch.deadline is not None
+        assert batch.deadline == batch[0].deadline
         return [batch.deadline - time.monotonic() for _ in batch]
 
     assert 0 < run(k, [1])[0] <= 100

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -127,7 +128,11 @@ BAD_SETTINGS: list[tuple[dict[str, Any], str]] = [
 def test_settings_are_checked_where_they_are_written(
     app: App, settings: dict[str, Any], said: str
 ) -> None:
-    for call in (lambda: app.actor("k", **settings), lambda: app.kind("k").actor(**settings)):
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: app.actor("k", **settings),
+        lambda: app.kind("k").actor(**settings),
+    )
+    for call in calls:
         with pytest.raises(ConfigError) as caught:
             call()
         assert said in str(caught.value)
@@ -185,7 +190,8 @@ def test_a_handler_must_take_what_the_kind_has(app: App) -> None:
     for handler in (takes_nothing, takes_two):
         with pytest.raises(ConfigError, match="must take one argument, the args of kind 'k'"):
             kind.actor()(handler)
-    assert kind.actor()(takes_one) is kind
+    made: object = kind.actor()(takes_one)
+    assert made is kind
     assert kind.shape == "job"
 
 

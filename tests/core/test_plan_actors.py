@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from actorq.core import event
+from actorq.core.job.model import ErrorInfo
 from actorq.core.job.policy import KindPolicy
 from actorq.core.plan import actors as plan_actors
 from actorq.core.plan import effects as e
@@ -15,7 +16,7 @@ from actorq.core.store_values import Due
 from tests.core.desk import DEAD, ERROR, Desk
 
 HEED_S = Settings().heed_s
-IMPORT = i.ErrorInfo("ImportError", "no module")
+IMPORT = ErrorInfo("ImportError", "no module")
 
 
 def with_two_batches(policy: KindPolicy | None = None) -> Desk:
@@ -240,7 +241,7 @@ def test_a_retiring_actor_ends_its_batch_and_a_fresh_one_takes_the_other() -> No
     assert desk.one(e.Settle).settlement.done == {0: [10, 11]}
     desk.feed(i.Returned(1, 2))
     assert desk.of(e.Settle) == [], "the lease is kept"
-    desk.feed(i.ActorDied(1, i.ErrorInfo("ActorDied", "exit code 0", cause="exit"), 1, []))
+    desk.feed(i.ActorDied(1, ErrorInfo("ActorDied", "exit code 0", cause="exit"), 1, []))
     assert desk.one(e.Spawn) == e.Spawn(2, "k", 0)
     desk.feed(i.Ready(2))
     assert [send.batch.lease for send in desk.of(e.Send)] == [2]

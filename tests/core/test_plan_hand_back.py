@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from actorq.core import event
+from actorq.core.job.model import ErrorInfo
 from actorq.core.job.policy import KindPolicy
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
@@ -10,9 +11,9 @@ from actorq.core.plan.handing_back import MAX_RESTARTS
 from actorq.core.store_values import Due
 from tests.core.desk import DEAD, ERROR, Desk
 
-GONE = i.ErrorInfo("RestartActor", "connection gone")
-BUSY = i.ErrorInfo("RestKind", "429")
-LEFT = i.ErrorInfo("ActorDied", "the actor left with exit code 0", cause="exit")
+GONE = ErrorInfo("RestartActor", "connection gone")
+BUSY = ErrorInfo("RestKind", "429")
+LEFT = ErrorInfo("ActorDied", "the actor left with exit code 0", cause="exit")
 
 
 def started(max_batch: int = 2, **settings: object) -> Desk:
@@ -264,14 +265,14 @@ def test_a_job_with_one_attempt_that_ran_when_its_batchs_time_was_up_is_not_run_
     desk = Desk(policy)
     desk.start()
     desk.answer(1, [10, 11])
-    desk.feed(i.HandlerFailed(1, 1, i.ErrorInfo("T", "", cause="timeout"), [0]))
+    desk.feed(i.HandlerFailed(1, 1, ErrorInfo("T", "", cause="timeout"), [0]))
     assert {row.id: row.state for row in desk.rows()} == {10: "failed", 11: "pending"}
 
 
 def test_an_exception_of_a_fatal_type_leaves_no_attempt() -> None:
     desk = started(max_batch=1, max_attempts=9)
     desk.answer(1, [10])
-    desk.feed(i.HandlerFailed(1, 1, i.ErrorInfo("ValueError", "bad", final=True), []))
+    desk.feed(i.HandlerFailed(1, 1, ErrorInfo("ValueError", "bad", final=True), []))
     (row,) = desk.rows()
     assert (row.state, row.charge) == ("failed", "failed")
     assert not ERROR.final

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from actorq.core.job.model import ClaimedBatch
+from actorq.core.job.model import ClaimedBatch, ErrorInfo
 from actorq.core.job.policy import KindPolicy
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
@@ -363,7 +363,7 @@ def test_a_due_query_without_an_answer_is_asked_again() -> None:
 def test_a_kind_whose_actors_cannot_start_is_neither_claimed_nor_asked_for() -> None:
     desk = Desk(KindPolicy(name="a"), KindPolicy(name="b"))
     first, second = (s.actor for s in desk.feed(i.Tick()) if isinstance(s, e.Spawn))
-    desk.feed(i.ActorDied(first, i.ErrorInfo("ImportError", "no"), 0, []))
+    desk.feed(i.ActorDied(first, ErrorInfo("ImportError", "no"), 0, []))
     desk.feed(i.Ready(second))
     assert [claim.lane for claim in desk.of(e.Claim)] == [2]
     assert [ask.lane for ask in desk.one(e.AskDue).asks] == [2]

@@ -10,7 +10,7 @@ from actorq.core.job.policy import KindPolicy
 from actorq.core.plan import draining, plan
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
-from actorq.core.plan.stopping import LEAVE_S
+from actorq.core.plan.view import LEAVE_S
 from tests.core.desk import DEAD, Desk
 
 

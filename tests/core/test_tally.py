@@ -5,6 +5,7 @@ from __future__ import annotations
 from actorq.core import event
 from actorq.core.job.model import Row, Settlement, Verdict
 from actorq.core.job.tally import Tally
+from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
 from actorq.core.plan.totals import TELL_S
 from tests.core.desk import ERROR, Desk
@@ -43,7 +44,7 @@ def test_once_a_minute_a_supervisor_says_what_it_has_run() -> None:
     desk.start()
     desk.answer(1, [10, 11])
     desk.feed(i.Outcomes(1, 1, [], [Verdict(1, "fail", error=ERROR)], last=True))
-    for effect in desk.of(type(desk.effects[0])):
+    for effect in desk.of(e.Settle):
         desk.written(effect.settlement)
     assert not told(desk)
     desk.feed(i.Tick(), after=TELL_S)

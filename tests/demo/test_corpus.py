@@ -63,7 +63,7 @@ def test_short_broken_and_unstorable_texts_are_left_out(tmp_path: Path) -> None:
     }
     for name, source in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(source if isinstance(source, bytes) else source.encode())
+        (tmp_path / name).write_bytes(source if isinstance(source, bytes) else str(source).encode())
     assert texts(root=tmp_path) == [
         Text("a.py:1", long),
         Text("i.py:2", f"{long}: é"),

@@ -52,7 +52,7 @@ class Remains:
 
     def _is_ours(self, process: psutil.Process) -> bool:
         with contextlib.suppress(psutil.Error, OSError):
-            return process.environ().get("ACTORQ_DSN") == self._dsn
+            return bool(process.environ().get("ACTORQ_DSN") == self._dsn)
         return False
 
     def _connections(self) -> list[str]:
@@ -66,7 +66,7 @@ class Remains:
 
 
 def _children() -> list[psutil.Process]:
-    return psutil.Process().children()
+    return list(psutil.Process().children())
 
 
 def _names(directory: Path) -> set[str]:

@@ -67,4 +67,4 @@ def stop_all(supervisors: Supervisors) -> None:
         process.terminate()
     assert [process.wait(45) for process in running] == [0] * len(running)
     for table in ("node", "lease", "hunger", "ready", "settled"):
-        assert not supervisors.rows(f"SELECT * FROM actorq.{table}"), table  # type: ignore[arg-type]
+        assert not supervisors.rows(f"SELECT * FROM actorq.{table}"), table

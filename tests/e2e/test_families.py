@@ -82,7 +82,9 @@ HELPED = """
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGINT])
-def test_a_stop_that_reaches_every_process_charges_nobody(supervisors, sign) -> None:
+def test_a_stop_that_reaches_every_process_charges_nobody(
+    supervisors: Supervisors, sign: signal.Signals
+) -> None:
     supervisors.write(HELPED)
     begun = supervisors.directory / "begun"
     supervisors.python("import handlers; handlers.helped.enqueue()")
@@ -98,7 +100,7 @@ def test_a_stop_that_reaches_every_process_charges_nobody(supervisors, sign) -> 
     supervisors.wait_for(completed=1)
 
 
-def test_a_supervisor_that_was_told_to_ignore_a_hangup_does(supervisors) -> None:
+def test_a_supervisor_that_was_told_to_ignore_a_hangup_does(supervisors: Supervisors) -> None:
     supervisors.write(HELPED)
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
@@ -88,7 +89,7 @@ class Deeds:
     def enqueue_many(self, kind: str, n: int, priority: int, with_ids: bool) -> None:
         items = [self._args() for _ in range(n)]
         last = max(self.queue.jobs, default=0)
-        many = self.world.kinds[kind].enqueue_many
+        many: Callable[..., Any] = self.world.kinds[kind].enqueue_many
         ids, span = self.clocked(lambda: many(items, priority=priority, return_ids=with_ids))
         if not with_ids:
             assert ids == n

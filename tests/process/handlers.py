@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,11 @@ def act(command: Any) -> Any:
     """Carry out one command: a name, or a list of a name and its arguments."""
     name, *rest = command if isinstance(command, list) else [command]
     return COMMANDS[name](*rest) if name in COMMANDS else command
+
+
+def _sleep_done(seconds: float) -> str:
+    time.sleep(seconds)
+    return "done"
 
 
 def _raise(name: str) -> None:
@@ -147,7 +153,7 @@ def _own_child() -> int:
     child = get_context("fork").Process(target=time.monotonic)
     child.start()
     child.join()
-    return child.exitcode
+    return int(child.exitcode)
 
 
 def _forked_and_ended() -> int:
@@ -172,7 +178,7 @@ def _write(fd: int, text: str, times: int) -> str:
     return "written"
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., Any]] = {
     "facts": facts,
     "raise": _raise,
     "exit": os._exit,
@@ -182,7 +188,7 @@ COMMANDS = {
     "touch": touch,
     "wait": wait_for,
     "sleep": time.sleep,
-    "sleep done": lambda s: time.sleep(s) or "done",
+    "sleep done": _sleep_done,
     "grandchild": lambda path: _child(path, how="plain"),
     "orphan": lambda path: _child(path, how="orphan"),
     "close": _close_all,

@@ -7,18 +7,20 @@ import os
 import subprocess
 import sys
 import textwrap
+from importlib import import_module
 from unittest.mock import Mock
 
 import msgspec
 import pytest
 
+from actorq.actor.boot import boot_of
 from actorq.args.codec import ArgsCodec
 from actorq.core.job.policy import KindPolicy
 from actorq.core.plan.inputs import BootFailed
 from actorq.errors import ConfigError
 from actorq.kind import Kind
 from actorq.supervisor.local.guard import Guard
-from actorq.supervisor.local.pool import Pool, boot_of
+from actorq.supervisor.local.pool import Pool
 from tests.actor.support import kind_of
 from tests.process import handlers
 
@@ -248,7 +250,7 @@ def test_a_module_that_fails_at_import_says_so(actors, tmp_path, monkeypatch):
         "def handler(n: int) -> None: ...\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    import fragile_handlers
+    fragile_handlers = import_module("fragile_handlers")
 
     actor = actors.spawn(fragile_handlers.handler, 0)
     failed = actors.said(BootFailed, actor)
@@ -262,7 +264,7 @@ def test_a_class_bound_by_a_later_call_is_found(actors, tmp_path, monkeypatch):
         "class H:\n    def handle(self, b): return [7 for _ in b]\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    import unbound_handlers
+    unbound_handlers = import_module("unbound_handlers")
 
     kind = Kind(None, KindPolicy(name="late"), ArgsCodec())
     kind.bind(unbound_handlers.H)

@@ -32,7 +32,7 @@ def at_once(actors):
 
 
 def told(messages) -> dict[int, str]:
-    found = {}
+    found: dict[int, str] = {}
     for message in messages:
         if isinstance(message, Outcomes):
             found |= dict.fromkeys(message.done, "done")
@@ -46,7 +46,7 @@ def said_by(actors, actor):
 
 def is_dead(pid: int) -> bool:
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True
 

@@ -10,7 +10,6 @@ import sys
 import psutil
 import pytest
 
-from actorq.supervisor.local import process
 from tests.actor.support import kind_of
 from tests.process import handlers
 from tests.process.handlers import wait_for
@@ -27,6 +26,7 @@ def test_actors_go_when_their_supervisor_is_killed(tmp_path):
         text=True,
         cwd=os.getcwd(),
     )
+    assert supervisor.stdout is not None
     with supervisor:
         pids = [int(word) for word in supervisor.stdout.readline().split()]
         for mark in marks:
@@ -77,14 +77,14 @@ def test_nobody_is_killed_by_the_number_of_a_buried_actor(monkeypatch):
         actor.kill()
         actors.died(actor)
         killed = []
-        monkeypatch.setattr(process.os, "killpg", lambda *args: killed.append(args))
+        monkeypatch.setattr(os, "killpg", lambda *args: killed.append(args))
         actor.kill()  # somebody else may have this number by now
         assert killed == []
 
 
 @pytest.mark.parametrize("end", ["killed", "left", "stopped"])
 def test_a_death_is_noticed_where_the_system_has_no_pidfd(monkeypatch, end):
-    monkeypatch.delattr(process.os, "pidfd_open", raising=False)
+    monkeypatch.delattr(os, "pidfd_open", raising=False)
     with troupe() as actors:
         actor = actors.start(kind_of(handlers.at_once))
         if end == "killed":
@@ -100,6 +100,6 @@ def test_a_death_is_noticed_where_the_system_has_no_pidfd(monkeypatch, end):
 
 def is_running(pid: int) -> bool:
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False

@@ -57,7 +57,7 @@ def test_jobs_are_done_in_poor_surroundings(
         capture_output=True,
     )
     assert ran.returncode == 0, ran.stderr.decode()
-    states = dict(db.execute("SELECT id, state::text FROM actorq.job").fetchall())
+    states: dict[int, str] = dict(db.execute("SELECT id, state::text FROM actorq.job").fetchall())
     assert states == {**dict.fromkeys(good, "completed"), bad: "failed"}
     ((message,),) = db.execute("SELECT message FROM actorq.failure WHERE final").fetchall()
     assert message == "Ünïcödé ≠ 文 \x1b[31m"

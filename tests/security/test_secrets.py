@@ -128,7 +128,7 @@ def test_no_log_line_event_or_listing_shows_a_password_or_args(tmp_path: Path, d
 
 def _words(process: psutil.Process) -> list[str]:
     try:
-        return process.cmdline()
+        return list(process.cmdline())
     except psutil.Error:
         return []
 

@@ -170,9 +170,12 @@ def test_of_two_starts_at_once_one_waits_for_the_other(
     with checkout.env._locked(checkout.root / ".venv.lock"):
         second = threading.Thread(target=checkout.env.ready, args=(["demo"],))
         second.start()
-        wait_until(
-            lambda: said.append(capsys.readouterr().err) or "waiting for it" in "".join(said)
-        )
+
+        def is_waiting() -> bool:
+            said.append(capsys.readouterr().err)
+            return "waiting for it" in "".join(said)
+
+        wait_until(is_waiting)
         assert not checkout.installed
     second.join()
     assert checkout.installed == [{"demo"}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from random import Random
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec.structs import replace
 
@@ -26,11 +26,15 @@ RETRY = (0.05, 0.1)
 RENEWAL = 1 << 40
 
 
+Mode = Literal["each", "vector", "async"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+
 @dataclass(slots=True)
 class KindPlan:
     policy: KindPolicy
     lanes: list[int]
-    mode: Literal["each", "vector", "async"]
+    mode: Mode
     stream: bool
     job_s: float  # what one job takes
     n_bad_boots: int = 0  # so many starts fail
@@ -199,7 +203,7 @@ def _kind(r: Random, n: int, lanes: list[int]) -> KindPlan:
         crash_budget=r.choice((1, 2, 3)),
         retry=RETRY,
     )
-    mode = r.choice(("each", "vector", "async"))
+    mode = r.choice(MODES)
     job_s = r.choice((0.0, 0.001, 0.01, 0.05))
     return KindPlan(policy, lanes, mode, r.random() < 0.3, job_s)
 

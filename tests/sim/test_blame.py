@@ -191,7 +191,7 @@ def test_a_killer_costs_its_own_death_and_the_search(
     st.sampled_from(("crash", "kill", "raise", "alike")),
 )  # fmt: skip
 def test_several_culprits_pay_alone(bad: set[int], boot_s: float, does: str) -> None:
-    one_try = {"crash_budget": 1, "max_attempts": 1}
+    one_try: dict[str, object] = {"crash_budget": 1, "max_attempts": 1}
     world = world_of(1_000, 100, bad=dict.fromkeys(bad, does), boot_s=boot_s, policy=one_try)
     to_the_end(world, until=10_000.0)
     assert charged(world) == bad

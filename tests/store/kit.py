@@ -14,7 +14,9 @@ import psycopg
 from actorq.core.job.model import ClaimedBatch, ErrorInfo, Row, Settlement
 from actorq.core.plan.effects import Claim
 from actorq.core.store_values import ClaimReply, NodeInfo
+from actorq.store.admin import prune as admin_prune
 from actorq.store.queue.queue import QueueStore
+from actorq.store.session.connection import Session
 from tests.support.done import by_attempt
 from tests.support.wait import wait_until
 
@@ -192,3 +194,15 @@ def beside(
         what="the second session to end or to wait",
     )
     yield thread
+
+
+def blocked(watch: psycopg.Connection[tuple[object, ...]]) -> bool:
+    query = (
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() "
+        "AND cardinality(pg_blocking_pids(pid)) > 0"
+    )
+    return watch.execute(query).fetchone() is not None
+
+
+def pruned(conn: Session, **what: Any) -> int:
+    return sum(part.n_deleted for part in admin_prune.prune(conn, **what))

@@ -41,8 +41,8 @@ def test_a_block_is_in_order_whatever_the_plan(kit: Kit, kind: str, plan: str) -
     last: dict[int, tuple[int, int]] = {}
     for n in range(1, 21):
         claimed = kit.claim(n, 100, frontier=last)
-        assert claimed.batch is not None
-        last, taken = claimed.last, taken + claimed.batch.ids
+        (batch,) = claimed.batches
+        last, taken = claimed.last, taken + batch.ids
     assert taken == ids
 
 
@@ -66,9 +66,10 @@ def test_claims_take_what_they_want_of_a_block_in_order(kit: Kit, limit: int) ->
     ids = kit.enqueue(300)
     taken: list[int] = []
     for n in range(1, 302):
-        batch = kit.claim(n, limit, frontier={5: (0, 0)} if n % 2 else {}).batch
-        if batch is None:
+        batches = kit.claim(n, limit, frontier={5: (0, 0)} if n % 2 else {}).batches
+        if not batches:
             break
+        (batch,) = batches
         assert batch.n == min(limit, len(ids) - len(taken))
         taken += batch.ids
         kit.check_places()

@@ -10,9 +10,9 @@ from actorq.store.session.faults import BrokenLease
 from tests.store.kit import Kit, done
 
 
-def bundle(kit: Kit, lease: int, size: int, n_batches: int, **ask: object) -> list[list[int]]:
+def bundle(kit: Kit, lease: int, size: int, n_batches: int) -> list[list[int]]:
     """Claim several batches; return the jobs of each."""
-    return [batch.ids for batch in kit.claim(lease, size, n_batches=n_batches, **ask).batches]
+    return [batch.ids for batch in kit.claim(lease, size, n_batches=n_batches).batches]
 
 
 def leases(kit: Kit) -> dict[int, list[int]]:

@@ -16,12 +16,6 @@ from tests.support.shell import Shell
 
 
 @pytest.fixture
-def conn(dsn: str) -> Iterator[Session]:
-    with connect_admin(dsn, "actorq") as conn:
-        yield conn
-
-
-@pytest.fixture
 def person(dsn: str) -> Iterator[psycopg.Connection]:
     """A connection without anything of actorq's: a person with psql."""
     with psycopg.connect(dsn, autocommit=True) as conn:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 import actorq
 from actorq.core.job.model import Row
@@ -15,19 +16,27 @@ from actorq.store.admin import checks as admin_checks
 from actorq.store.admin import doctor, jobs, ranges
 from actorq.store.admin.checks import Check
 from actorq.store.admin.doctor import diagnose, repair, strays
+from actorq.store.admin.progress import Progress
+from actorq.store.admin.rows import ServerFacts, TableRows
 from actorq.store.admin.run import connect_admin
 from actorq.store.session.connection import Session
 from actorq.store.session.faults import OnHold
-from tests.store.kit import ERROR, Kit, part
-from tests.store.test_admin import blocked
+from tests.store.kit import ERROR, Kit, blocked, part
 from tests.support.rows import NODE, claim, finish, insert, ready_ids, register
 from tests.support.wait import wait_until
 
-
-@pytest.fixture
-def conn(dsn: str) -> Iterator[Session]:
-    with connect_admin(dsn, "actorq") as conn:
-        yield conn
+FACTS = ServerFacts(
+    version=180_000,
+    version_text="18.0",
+    encoding="UTF8",
+    autovacuum=True,
+    durable=True,
+    oldest_snapshot_s=None,
+    oldest_prepared_s=None,
+    oldest_xid_age=0,
+    triggers_off=None,
+    n_triggers=admin_checks.N_TRIGGERS,
+)
 
 
 def found(conn: Session, name: str) -> Check:
@@ -46,7 +55,7 @@ def test_a_healthy_database_has_nothing_bad(conn: Session) -> None:
 
 @pytest.mark.parametrize(("age", "level"), [(199_999_999, "ok"), (1_500_000_000, "bad")])
 def test_rows_that_are_never_frozen_are_noticed(age: int, level: str) -> None:
-    check = admin_checks.check_wraparound({"oldest_xid_age": age})
+    check = admin_checks.check_wraparound(replace(FACTS, oldest_xid_age=age))
     assert (check.level, f"{age:,}" in check.text) == (level, True)
 
 
@@ -151,7 +160,7 @@ def test_all_is_found_however_small_the_ranges_are(
     conn.execute("INSERT INTO actorq.ready (id, run_at, lane, priority) VALUES (5, now(), 1, 5)")
     whole = strays(conn)
     assert whole == {5: "stale", **dict.fromkeys([*ids[:4], *ids[10:12]], "lost")}
-    heard: list[str] = []
+    heard: list[Progress] = []
     monkeypatch.setattr(ranges, "RANGE", 7)
     assert strays(conn, told=heard.append) == whole
     assert len(heard) == 6
@@ -319,17 +328,17 @@ def test_dead_supervisors_orphaned_leases_and_unserved_kinds_are_warned_of(
 @pytest.mark.parametrize(
     ("check", "level"),
     [
-        (admin_checks.check_version({"version": 140011, "version_text": "14.11"}), "bad"),
-        (admin_checks.check_encoding({"encoding": "SQL_ASCII"}), "bad"),
-        (admin_checks.check_durable({"durable": False}), "warn"),
-        (admin_checks.check_autovacuum({"autovacuum": False}), "bad"),
+        (admin_checks.check_version(replace(FACTS, version=140_011, version_text="14.11")), "bad"),
+        (admin_checks.check_encoding(replace(FACTS, encoding="SQL_ASCII")), "bad"),
+        (admin_checks.check_durable(replace(FACTS, durable=False)), "warn"),
+        (admin_checks.check_autovacuum(replace(FACTS, autovacuum=False)), "bad"),
         (admin_checks.check_connection("transaction"), "bad"),
         (admin_checks.check_connection("session"), "ok"),
         (admin_checks.check_transport("db.example", "prefer"), "warn"),
         (admin_checks.check_transport("db.example", "verify-full"), "ok"),
         (admin_checks.check_transport("/run/postgresql", "prefer"), "ok"),
         (
-            admin_checks.check_tables([{"name": "ready", "n_dead": 200_000, "n_live": 10}]),
+            admin_checks.check_tables([TableRows("ready", n_live=10, n_dead=200_000, bytes=8192)]),
             "warn",
         ),
     ],

@@ -61,7 +61,7 @@ def test_an_enqueuer_can_enqueue_in_every_way_and_ask_what_became_of_it(
         kind = app.kind("embed")
         job = kind.enqueue({})
         assert kind.enqueue_many([1, 2]) == 2
-        assert len(kind.enqueue_many([1, 2], return_ids=True)) == 2  # type: ignore[arg-type]
+        assert len(kind.enqueue_many([1, 2], return_ids=True)) == 2
         assert kind.enqueue({}, unique_key="x").is_new
         finish(own, [app.job(job.id).id])
         own.execute("INSERT INTO actorq.result VALUES (%s, '7')", [job.id])
@@ -144,7 +144,7 @@ def test_a_reader_can_look_at_everything_and_change_nothing(
 def test_doctor_says_what_its_role_may_not_read_and_checks_the_rest(
     role: As, own: psycopg.Connection, capsys: pytest.CaptureFixture[str], hidden: str
 ) -> None:
-    reader = conninfo.conninfo_to_dict(role("reader"))["options"].split("=")[1]
+    reader = str(conninfo.conninfo_to_dict(role("reader"))["options"]).split("=")[1]
     own.execute(f"REVOKE SELECT ON actorq.{hidden} FROM {reader}".encode())
     ran = Shell(role("reader"), capsys)("doctor")
     assert (
@@ -156,7 +156,7 @@ def test_doctor_says_what_its_role_may_not_read_and_checks_the_rest(
 def test_a_sequence_that_may_not_be_read_is_said_to_be_so(
     role: As, own: psycopg.Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    reader = conninfo.conninfo_to_dict(role("reader"))["options"].split("=")[1]
+    reader = str(conninfo.conninfo_to_dict(role("reader"))["options"]).split("=")[1]
     own.execute(f"REVOKE SELECT ON ALL SEQUENCES IN SCHEMA actorq FROM {reader}".encode())
     assert "WARN  ids: not checked" in Shell(role("reader"), capsys)("doctor").out
 
@@ -164,7 +164,7 @@ def test_a_sequence_that_may_not_be_read_is_said_to_be_so(
 def test_who_may_not_make_schemas_can_migrate_one_that_is_there(
     role: As, own: psycopg.Connection
 ) -> None:
-    migrator = conninfo.conninfo_to_dict(role("migrator"))["options"].split("=")[1]
+    migrator = str(conninfo.conninfo_to_dict(role("migrator"))["options"]).split("=")[1]
     own.execute(f"REVOKE CREATE ON DATABASE {own.info.dbname} FROM PUBLIC".encode())
     with pytest.raises(Forbidden, match="permission denied for database"):
         migrate(role("migrator"), "jobs2")

@@ -39,7 +39,7 @@ def shared(dsn: str) -> Iterator[str]:
 def remains(dsn: str) -> dict[str, Any]:
     """Return what the next one finds set on the server's connection."""
     with psycopg.connect(dsn, autocommit=True, prepare_threshold=None) as conn:
-        found = dict(conn.execute(NAMES).fetchall())
+        found: dict[str, str] = dict(conn.execute(NAMES).fetchall())
     # PgBouncer itself sets these, to what each of its clients has asked for.
     for name in ("application_name", "client_encoding", "DateStyle", "TimeZone"):
         found.pop(name, None)

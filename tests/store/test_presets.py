@@ -60,8 +60,7 @@ def _live(dsn: str) -> None:
         assert kind.enqueue_many([{"n": n} for n in range(9)]) == 9
         store.register(NodeInfo(node, "host", 1))
         lane = store.lanes([("default", "k")])["default", "k"]
-        batch = store.claim(Claim(lane, 1, 10)).batch
-        assert batch is not None
+        (batch,) = store.claim(Claim(lane, 1, 10)).batches
         rows = [
             Row(batch.ids[0], 0, "completed", result=b"[null]"),
             Row(batch.ids[1], 0, "pending", "failed", retry_in_s=60.0, error=ERROR),

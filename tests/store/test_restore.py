@@ -78,11 +78,11 @@ def run_all(kit: Kit) -> None:
             for suspect in (0, 3):
                 lease += 1
                 try:
-                    batch = store.claim(Claim(lane, lease, 100, suspect)).batch
+                    batches = store.claim(Claim(lane, lease, 100, suspect)).batches
                 except BrokenLease:
                     store.give_back(lease)
                     continue
-                if batch:
+                for batch in batches:
                     assert {kinds[job] for job in batch.ids} == {kind}
                     store.settle(lease, [done(batch)])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -192,7 +193,7 @@ def test_a_pending_job_cannot_be_deleted_and_a_final_one_can(kit: Kit) -> None:
         ("tags", ["x"] * 17), ("tags", ["x" * 2000]),
     ],
 )  # fmt: skip
-def test_values_out_of_range_are_refused(kit: Kit, column: str, value: object) -> None:
+def test_values_out_of_range_are_refused(kit: Kit, column: str, value: Any) -> None:
     with pytest.raises(psycopg.DatabaseError):
         kit.enqueue(1, **{column: value})
     assert kit.one("SELECT count(*) FROM actorq.job") == 0

@@ -13,6 +13,7 @@ from actorq.core.plan.effects import Claim
 from actorq.store.queue import claims
 from actorq.store.queue.queue import QueueStore
 from actorq.store.session.faults import BrokenLease
+from actorq.store.session.statements import statement
 from tests.store.kit import Kit, Second, beside, pid
 from tests.support.rows import singly
 from tests.support.wait import wait_until
@@ -79,7 +80,7 @@ def test_the_next_one_has_its_turn_while_the_jobs_are_still_read(
     shared: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = "(SELECT pg_advisory_xact_lock_shared(4711)) w"
-    texts = claims.statement
+    texts = statement
     slow = lambda *name: texts(*name).replace("FROM held home,", f"FROM {held}, held home,")  # noqa: E731
     second = busy_store(shared)
     ids = shared.enqueue(30)

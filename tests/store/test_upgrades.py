@@ -145,7 +145,7 @@ def test_a_migration_that_is_given_up_says_who_was_in_the_way_and_leaves_nothing
         held(dsn, "SELECT FROM actorq.job"),
         pytest.raises(LockTimeout, match=r"ACCESS EXCLUSIVE on job, held by .*'lunch'"),
     ):
-        migrate(dsn, wait_s=0, tell=[].append)
+        migrate(dsn, wait_s=0, tell=list[str]().append)
     assert plan(dsn).version == 1
     assert migrate(dsn) == ["0002_notes"]
 
@@ -284,7 +284,7 @@ def test_a_contract_is_given_up_if_older_supervisors_stay(
 ) -> None:
     two_more(monkeypatch)
     with pytest.raises(StoreError, match=r"was not run: it would break 1 supervisor .* on host"):
-        migrate(dsn, wait_s=0, tell=[].append)
+        migrate(dsn, wait_s=0, tell=list[str]().append)
     assert kit.rows("SELECT ttl_s FROM actorq.node") == [(30.0,)]
     kit.store.leave()
     assert migrate(dsn) == ["0003_time_to_live"]

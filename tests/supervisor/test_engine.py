@@ -38,7 +38,8 @@ def test_a_database_that_is_away_delays_the_new_life(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running.wait_until_told(event.ActorReady)
-    open_, refused = start.open_store, []
+    open_ = start.open_store
+    refused: list[str] = []
 
     def refusing(options: RunOptions, node: str, name: str, **timeouts: float) -> Any:
         if name == "actorq start" and len(refused) < 2:

@@ -15,6 +15,7 @@ from actorq.errors import RowRefused, StoreError, StoreUnavailable
 from actorq.store.queue.queue import Key, QueueStore
 from actorq.store.session.faults import Contended, Forbidden, LockTimeout, TooSlow, translated
 from actorq.supervisor.duties import sweep_keys, vacuum, watch
+from actorq.supervisor.duties.beat import BEATS_PER_TTL
 from actorq.supervisor.ends import Fatal
 from actorq.supervisor.threads import heart
 from tests.support.wait import wait_until
@@ -195,7 +196,7 @@ def test_the_next_vacuum_waits_fifty_times_as_long_as_the_last_one_took(
 ) -> None:
     """It reads the whole backlog's index, and whatever a snapshot keeps it from removing."""
     now = 1000.0
-    monkeypatch.setattr(heart.time, "monotonic", lambda: now)
+    monkeypatch.setattr("actorq.supervisor.threads.heart.time.monotonic", lambda: now)
 
     class Slow(Store):
         def vacuum_ready(self) -> None:
@@ -226,8 +227,9 @@ def test_the_next_vacuum_waits_fifty_times_as_long_as_the_last_one_took(
 
 def test_a_long_statement_is_given_up_by_the_server_and_the_connection_stays(dsn: str) -> None:
     deadline_s, limit_s = heart.patience_s(1.0)
-    timeouts = {"deadline_s": deadline_s, "statement_timeout_s": limit_s}
-    store = QueueStore.connect(dsn, name="heart", node=ME.id, **timeouts)
+    store = QueueStore.connect(
+        dsn, name="heart", node=ME.id, deadline_s=deadline_s, statement_timeout_s=limit_s
+    )
     with pytest.raises(TooSlow), translated():
         store._session.execute("SELECT pg_sleep(60)")
     assert store.alive
@@ -263,7 +265,7 @@ class Slow(Store):
         if call == "beat":
             self.beaten_at.append(self.now)
         else:
-            self.now += 3 * PATIENT.ttl_s / heart.BEATS_PER_TTL
+            self.now += 3 * PATIENT.ttl_s / BEATS_PER_TTL
         super()._meet(call)
 
     def reap(self, *_: int) -> Reaped:
@@ -278,7 +280,7 @@ def test_it_beats_between_any_two_statements_that_take_long(
 ) -> None:
     trouble: dict[str, StoreError] = {call: RowRefused("a trigger says no")}
     store: Any = Slow(trouble)
-    monkeypatch.setattr(heart.time, "monotonic", lambda: store.now)
+    monkeypatch.setattr("actorq.supervisor.threads.heart.time.monotonic", lambda: store.now)
     beating = heart.Heart(PATIENT, lambda _: store, lambda _: None)
     beating.n_settled = vacuum.VACUUM_AFTER
     for _ in range(3):

@@ -46,7 +46,12 @@ def test_the_heart_beats_while_everything_else_is_stuck(
         running.heard.clear()
         running.app.events.emit(event.ConnectionLost("nobody", "so that somebody is told"))
         seen = set(direct.execute(NODE).fetchall())
-        wait_until(lambda: (seen.update(direct.execute(NODE)), len(seen) >= 5)[1])
+
+        def has_moved() -> bool:
+            seen.update(direct.execute(NODE))
+            return len(seen) >= 5
+
+        wait_until(has_moved)
     running.heard.set()
     assert len({node for node, _ in seen}) == 1
     assert not any(isinstance(e, event.SupervisorDisowned) for e in running.told)

@@ -9,6 +9,7 @@ import pytest
 from actorq.core import event
 from actorq.errors import StoreUnavailable
 from actorq.store.queue.queue import QueueStore
+from actorq.supervisor.ends import Stopping
 from actorq.supervisor.threads import store_thread
 
 
@@ -20,7 +21,7 @@ class Lost(store_thread.StoreThread):
     def work(self, store: QueueStore) -> None:
         self.n_lost += 1
         if self.n_lost == 2:
-            raise store_thread.Stopping
+            raise Stopping
         raise StoreUnavailable("gone")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import psycopg
 
 from actorq.core import event
@@ -38,7 +40,7 @@ def test_answers_that_got_lost_cost_neither_a_job_nor_the_ttl(
         for n in range(8):
             for who in ("claimer", "settler", "client"):
                 network.order(do="cut_after", who=who)
-            wait_until(lambda n=n: enqueued(kind, f"{n}"), what="the enqueue to be answered")
+            wait_until(partial(enqueued, kind, f"{n}"), what="the enqueue to be answered")
         text = "SELECT count(*) FROM actorq.job WHERE state = 'pending'"
         wait_until(lambda: direct.execute(text).fetchall() == [(0,)], 30)
         (n_jobs, n_ended, n_lost) = direct.execute(

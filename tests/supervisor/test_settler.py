@@ -104,7 +104,7 @@ class Counting(QueueStore):
 @pytest.fixture
 def counting(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settlers]:
     monkeypatch.setattr(Counting, "carried", [], raising=False)
-    settler = Settlers(opening(kit, Counting), [].append)
+    settler = Settlers(opening(kit, Counting), list[object]().append)
     yield settler
     settler.stop()
     settler.join(10)

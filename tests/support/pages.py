@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import actorq
 from actorq import events, pytest_plugin, testing
@@ -222,19 +222,24 @@ def job_picture() -> str:
     return "```text\n" + "\n".join(lines) + "\n```"
 
 
+What = Literal["result", "error", "retry", "snooze", "fail", "cancel"]
+
+
 def _rows() -> Iterator[tuple[str, Row]]:
     policy, error = KindPolicy(name="x", max_attempts=2, crash_budget=2), ErrorInfo("E", "")
     fresh, spent = Counts(), Counts(attempt=1, n_failed=1, n_crashed=1)
     yield "done", settle.completed(1, fresh, None)
     yield "a result", settle.row_of(Verdict(0, "result", result=b"1"), 1, fresh, policy, 0.5)
-    for what in ("error", "retry"):
-        verdict = Verdict(0, what, after_s=1.0, error=error)  # type: ignore[arg-type]
+    trials: tuple[What, ...] = ("error", "retry")
+    for what in trials:
+        verdict = Verdict(0, what, after_s=1.0, error=error)
         yield what, settle.row_of(verdict, 1, fresh, policy, 0.5)
         yield f"{what}, {LAST}", settle.row_of(verdict, 1, spent, policy, 0.5)
     yield "crash", settle.crashed_attempt(1, fresh, error, policy, 0.5, 7)
     yield "crash, the last of its budget", settle.crashed_attempt(1, spent, error, policy, 0.5, 7)
-    for what in ("snooze", "fail", "cancel"):
-        verdict = Verdict(0, what, after_s=1.0, error=error)  # type: ignore[arg-type]
+    marks: tuple[What, ...] = ("snooze", "fail", "cancel")
+    for what in marks:
+        verdict = Verdict(0, what, after_s=1.0, error=error)
         yield what, settle.row_of(verdict, 1, fresh, policy, 0.5)
     yield "given back: a stop, a rest, a fresh process", settle.returned(1, fresh)
     yield "its batch failed as a whole, and it may be why", settle.returned(1, fresh, 7)
@@ -263,7 +268,8 @@ def batch_picture() -> str:
     """Return the way of a batch as a picture, from the table that heads its module."""
     table = (batches.__doc__ or "").split("\n\n")[1].splitlines()
     at = [table[0].index(name) for name in ("where it is", "what moves", "where to")]
-    lines, moves = [], [_cells(row, at) for row in table[1:]]
+    lines: list[str] = []
+    moves = [_cells(row, at) for row in table[1:]]
     for i, (where, why, to) in enumerate(moves):
         if where:
             lines += ["", where] if lines else [where]

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -62,7 +63,7 @@ def pooled(
             process.wait(10)
 
 
-def _owner(socket_dir: object, home: str) -> dict[str, object]:
+def _owner(socket_dir: object, home: str) -> dict[str, Any]:
     """Run it as who owns the server's socket: it refuses root, and its directory is closed."""
     if os.geteuid() != 0:
         return {}

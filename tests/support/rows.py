@@ -16,7 +16,7 @@ def insert(conn: psycopg.Connection[Any], n: int = 1, **columns: Any) -> list[in
     names = ", ".join(columns)
     marks = ", ".join(f"%({name})s" for name in columns)
     rows = conn.execute(
-        f"INSERT INTO actorq.job ({names}) SELECT {marks} FROM generate_series(1, {n}) "  # type: ignore[arg-type]
+        f"INSERT INTO actorq.job ({names}) SELECT {marks} FROM generate_series(1, {n}) "
         "RETURNING id",
         columns,
     )

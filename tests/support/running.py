@@ -107,7 +107,7 @@ class Supervisors:
 def actors_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
     """Return the processes below a supervisor."""
     try:
-        return psutil.Process(process.pid).children(recursive=True)
+        return list(psutil.Process(process.pid).children(recursive=True))
     except psutil.NoSuchProcess:
         return []
 
@@ -115,6 +115,6 @@ def actors_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
 def is_running(process: psutil.Process) -> bool:
     """Tell whether a process is there and no zombie."""
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False

@@ -80,6 +80,6 @@ def dbname(dsn: str) -> str:
     return str(conninfo.conninfo_to_dict(dsn)["dbname"])
 
 
-def _run(server: str, statement: sql.Composable) -> None:
+def _run(server: str, statement: sql.SQL | sql.Composed) -> None:
     with psycopg.connect(server, autocommit=True) as conn:
         conn.execute(statement)

@@ -149,5 +149,5 @@ class Fleet:
 
 def is_actor(process: psutil.Process) -> bool:
     """Tell whether a process is an actor that has got its kind's name, and no guardian."""
-    name = process.name()
+    name = str(process.name())
     return name.startswith("actorq ") and name != "actorq guardian"

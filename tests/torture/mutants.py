@@ -144,7 +144,8 @@ def hunt(bug: Plant) -> Caught:
 
 def hunts(bugs: Iterable[Plant]) -> Iterator[Caught]:
     """Hunt for bugs: first, some at once, for those that tests catch."""
-    by_test, by_torture = [], []
+    by_test: list[Plant] = []
+    by_torture: list[Plant] = []
     for bug in bugs:
         (by_torture if bug.caught_by == "torture" else by_test).append(bug)
     pool = ThreadPoolExecutor(AT_ONCE)

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+from typing import Any
 
 from actorq.cli.load import load_app
 from actorq.core.event import Event
@@ -29,7 +30,9 @@ def main() -> int:
         fields = {k: v for k, v in event.fields().items() if k != "traceback"}
         log.write(event.name, fields)
 
-    times = {name: float(value) for name, value in (a.split("=") for a in sys.argv[1:])}
+    times: dict[str, Any] = {
+        name: float(value) for name, value in (a.split("=") for a in sys.argv[1:])
+    }
     app = load_app("tests.torture.handlers")  # its actors load that alone, and not this module
     options = app.run_options(**times)
     return Engine(options, Events(LogLines(), write)).run()

@@ -30,7 +30,7 @@ def test_two_jobs_charged_for_one_death_are_seen(tmp_path: Path) -> None:
 def test_what_is_left_of_a_block_is_followed(tmp_path: Path, rest: str | None, rule: str) -> None:
     story = Story(tmp_path)
     other = {**story.row, "id": "2", "args": f'{{"n": {story.n + 300_000}}}'}
-    block = {"lane": "1", "id": "1", "jobs": "{1,2}"}
+    block: dict[str, str | None] = {"lane": "1", "id": "1", "jobs": "{1,2}"}
     story.commit(
         story.ready("DELETE"), Change("job", "INSERT", other), Change("ready", "INSERT", block)
     )

@@ -19,7 +19,7 @@ class Said(BaseException):
 
     __match_args__: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, *fields: Any) -> None:
+    def __init__(self, *fields: object) -> None:
         super().__init__(*fields)
         for name, value in zip(self.__match_args__, fields, strict=True):
             setattr(self, name, value)
@@ -50,7 +50,7 @@ class Done(Outcome):
     __match_args__ = ("result",)
     result: Any
 
-    def __init__(self, result: Any = None) -> None:
+    def __init__(self, result: object = None) -> None:
         super().__init__(result)
 
 

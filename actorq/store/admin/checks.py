@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from actorq.english import count
 from actorq.store.admin.ranges import UNMATCHED
+from actorq.store.admin.rows import (
+    AstrayLease,
+    HiddenTable,
+    IdSequence,
+    Orphans,
+    Reference,
+    ServerFacts,
+    TableRows,
+    UnservedLane,
+)
+from actorq.store.admin.status import NodeStatus
 from actorq.store.session.connection import Pooling, transport_risk
 
 Level = Literal["ok", "warn", "bad"]
@@ -39,65 +50,65 @@ class Check(msgspec.Struct, frozen=True):
     text: str
 
 
-def check_version(facts: dict[str, Any]) -> Check:
+def check_version(facts: ServerFacts) -> Check:
     """Check that the server is new enough."""
-    found = f"PostgreSQL {facts['version_text']}"
-    if facts["version"] >= OLDEST_VERSION * 10_000:
+    found = f"PostgreSQL {facts.version_text}"
+    if facts.version >= OLDEST_VERSION * 10_000:
         return Check("server", "ok", found)
     return Check("server", "bad", f"{found}: actorq needs {OLDEST_VERSION} or newer")
 
 
-def check_encoding(facts: dict[str, Any]) -> Check:
+def check_encoding(facts: ServerFacts) -> Check:
     """Check that every text can be stored."""
-    if facts["encoding"] == "UTF8":
+    if facts.encoding == "UTF8":
         return Check("encoding", "ok", "UTF8")
-    return Check("encoding", "bad", f"{facts['encoding']}: create a database with UTF8")
+    return Check("encoding", "bad", f"{facts.encoding}: create a database with UTF8")
 
 
-def check_durable(facts: dict[str, Any]) -> Check:
+def check_durable(facts: ServerFacts) -> Check:
     """Check that a committed job survives a crash of the machine."""
-    if facts["durable"]:
+    if facts.durable:
         return Check("durability", "ok", "fsync and full_page_writes are on")
     text = "fsync or full_page_writes is off: a crash of the machine can lose or ruin everything"
     return Check("durability", "warn", text)
 
 
-def check_autovacuum(facts: dict[str, Any]) -> Check:
+def check_autovacuum(facts: ServerFacts) -> Check:
     """Check that dead rows are removed at all."""
-    if facts["autovacuum"]:
+    if facts.autovacuum:
         return Check("autovacuum", "ok", "on")
     return Check("autovacuum", "bad", "off: set autovacuum = on and track_counts = on")
 
 
-def check_snapshots(facts: dict[str, Any]) -> Check:
+def check_snapshots(facts: ServerFacts) -> Check:
     """Check that no old transaction prevents dead rows from being removed."""
-    ages = [facts["oldest_snapshot_s"] or 0.0, facts["oldest_prepared_s"] or 0.0]
+    ages = [facts.oldest_snapshot_s or 0.0, facts.oldest_prepared_s or 0.0]
     text = f"the oldest transaction has been open for {max(ages):.0f} s"
     if max(ages) < LONG_SNAPSHOT_S:
         return Check("transactions", "ok", text)
     return Check("transactions", "warn", f"{text}: dead rows stay meanwhile (pg_stat_activity)")
 
 
-def check_wraparound(facts: dict[str, Any]) -> Check:
+def check_wraparound(facts: ServerFacts) -> Check:
     """Check that vacuum freezes rows in time: near 2 billion the server stops all writing."""
-    age = facts["oldest_xid_age"]
+    age = facts.oldest_xid_age
     text = f"the oldest row that is not frozen is {age:,} transactions old"
     if age < OLD_XIDS:
         return Check("wraparound", "ok", text)
     return Check("wraparound", "bad", f"{text}: end what holds vacuum up, then VACUUM (FREEZE)")
 
 
-def check_triggers(facts: dict[str, Any]) -> Check:
+def check_triggers(facts: ServerFacts) -> Check:
     """Check that inserted jobs become ready."""
-    if facts["triggers_off"]:
-        text = f"disabled on table job: {facts['triggers_off']} (ALTER TABLE … ENABLE TRIGGER)"
+    if facts.triggers_off:
+        text = f"disabled on table job: {facts.triggers_off} (ALTER TABLE … ENABLE TRIGGER)"
         return Check("triggers", "bad", text)
-    if facts["n_triggers"] < N_TRIGGERS:
+    if facts.n_triggers < N_TRIGGERS:
         return Check("triggers", "bad", "missing on table job: inserted jobs would never run")
     return Check("triggers", "ok", "all enabled")
 
 
-FACT_CHECKS: tuple[Callable[[dict[str, Any]], Check], ...] = (
+FACT_CHECKS: tuple[Callable[[ServerFacts], Check], ...] = (
     check_version,
     check_encoding,
     check_durable,
@@ -108,11 +119,11 @@ FACT_CHECKS: tuple[Callable[[dict[str, Any]], Check], ...] = (
 )
 
 
-def check_hidden(tables: list[dict[str, Any]]) -> Check:
+def check_hidden(tables: list[HiddenTable]) -> Check:
     """Check that this role sees every row."""
     if not tables:
         return Check("row security", "ok", "this role sees all rows")
-    names = ", ".join(table["name"] for table in tables)
+    names = ", ".join(table.name for table in tables)
     text = (
         f"row-level security hides rows of {names} from this role: doctor, and supervisors, need "
         "one that owns the tables or has the attribute BYPASSRLS"
@@ -139,70 +150,70 @@ def check_transport(host: str, sslmode: str) -> Check:
     return Check("transport", "warn" if risk else "ok", risk or f"{host}, sslmode={sslmode}")
 
 
-def check_tables(tables: list[dict[str, Any]]) -> Check:
+def check_tables(tables: list[TableRows]) -> Check:
     """Check that vacuum keeps up with the tables that change most."""
-    text = ", ".join(f"{t['name']} {t['n_dead']:,} dead of {_n_rows(t):,}" for t in tables)
-    if any(t["n_dead"] > MANY_DEAD and t["n_dead"] > t["n_live"] for t in tables):
+    text = ", ".join(f"{t.name} {t.n_dead:,} dead of {_n_rows(t):,}" for t in tables)
+    if any(t.n_dead > MANY_DEAD and t.n_dead > t.n_live for t in tables):
         return Check("dead rows", "warn", f"{text}: vacuum does not keep up")
     return Check("dead rows", "ok", text)
 
 
-def check_references(keys: list[dict[str, Any]]) -> Check:
+def check_references(keys: list[Reference]) -> Check:
     """Check that no foreign key of somebody else's blocks pruning, or slows each outcome."""
     if not keys:
         return Check("references", "ok", "no foreign key refers to job")
-    names = ", ".join(f"{key['name']} of {key['from_table']}" for key in keys)
+    names = ", ".join(f"{key.name} of {key.from_table}" for key in keys)
     text = f"foreign keys refer to job, which slows every outcome down: {names}"
-    if any(key["keeps"] for key in keys):
+    if any(key.keeps for key in keys):
         text += "; prune keeps the jobs that they name, unless they say ON DELETE SET NULL"
     return Check("references", "warn", text)
 
 
-def check_nodes(nodes: list[dict[str, Any]]) -> Check:
+def check_nodes(nodes: list[NodeStatus]) -> Check:
     """Check that all supervisors are alive."""
-    late = [node for node in nodes if node["beat_age_s"] > 3 * node["ttl_s"]]
+    late = [node for node in nodes if node.beat_age_s > 3 * node.ttl_s]
     text = count(len(nodes) - len(late), "live supervisor")
     if not late:
         return Check("supervisors", "ok", text)
-    names = ", ".join(f"{n['host']} pid {n['pid']} ({n['beat_age_s']:.0f} s)" for n in late[:5])
+    names = ", ".join(f"{n.host} pid {n.pid} ({n.beat_age_s:.0f} s)" for n in late[:5])
     return Check("supervisors", "warn", f"{text}; dead, not cleared away yet: {names}")
 
 
-def check_orphans(orphans: dict[str, Any]) -> Check:
+def check_orphans(orphans: Orphans) -> Check:
     """Check that every lease has its supervisor."""
-    if not orphans["n_leases"]:
+    if not orphans.n_leases:
         return Check("leases", "ok", "each has its supervisor")
     text = (
-        f"{count(orphans['n_leases'], 'lease')} ({count(orphans['n_jobs'], 'job')}, oldest"
-        f" {orphans['oldest_s']:.0f} s) without supervisor: any running one gives them back"
+        f"{count(orphans.n_leases, 'lease')} ({count(orphans.n_jobs, 'job')}, oldest"
+        f" {orphans.oldest_s:.0f} s) without supervisor: any running one gives them back"
     )
     return Check("leases", "warn", text)
 
 
-def check_astray(leases: list[dict[str, Any]]) -> Check:
+def check_astray(leases: list[AstrayLease]) -> Check:
     """Check that every lease names the lane of its jobs."""
     if not leases:
         return Check("lanes", "ok", "every lease names the lane of its jobs")
-    n_jobs = sum(lease["n_jobs"] for lease in leases)
+    n_jobs = sum(lease.n_jobs for lease in leases)
     text = (
         f"{count(n_jobs, 'job')} under {count(len(leases), 'lease')} of another kind or queue (job"
-        f" {leases[0]['job']}), as after a restore into other lanes. Run: actorq doctor --repair"
+        f" {leases[0].job}), as after a restore into other lanes. Run: actorq doctor --repair"
     )
     return Check("lanes", "bad", text)
 
 
-def check_sequences(behind: list[dict[str, Any]]) -> Check:
+def check_sequences(behind: list[IdSequence]) -> Check:
     """Check that the next ids are free; restores and replication do not ensure that."""
     if not behind:
         return Check("ids", "ok", "the sequences are ahead of the rows")
-    names = ", ".join(table["name"] for table in behind if table["behind"])
+    names = ", ".join(table.name for table in behind if table.behind)
     if not names:
         return Check("ids", "warn", "not checked, because this role may not read the sequences")
     text = f"the sequence is behind the rows of {names}: actorq doctor --repair"
     return Check("ids", "bad", text)
 
 
-def check_unserved(lanes: list[dict[str, Any]]) -> list[Check]:
+def check_unserved(lanes: list[UnservedLane]) -> list[Check]:
     """Check that somebody works on what is due; one finding per lane that nobody serves."""
     if not lanes:
         return [Check("service", "ok", "no due job waits without a supervisor for it")]
@@ -210,9 +221,9 @@ def check_unserved(lanes: list[dict[str, Any]]) -> list[Check]:
         Check(
             "service",
             "warn",
-            f"no supervisor seems to serve kind {lane['kind']} in queue {lane['queue']}:"
-            f" {'at least ' if lane['more'] else ''}{count(lane['n'], 'job')} due,"
-            f" the oldest for {lane['oldest_s']:.0f} s",
+            f"no supervisor seems to serve kind {lane.kind} in queue {lane.queue}:"
+            f" {'at least ' if lane.more else ''}{count(lane.n, 'job')} due,"
+            f" the oldest for {lane.oldest_s:.0f} s",
         )
         for lane in lanes
     ]
@@ -250,5 +261,5 @@ def _first(found: dict[int, str], what: str) -> int:
     return min(job for job, found_what in found.items() if found_what == what)
 
 
-def _n_rows(table: dict[str, Any]) -> int:
-    return int(table["n_live"] + table["n_dead"])
+def _n_rows(table: TableRows) -> int:
+    return table.n_live + table.n_dead

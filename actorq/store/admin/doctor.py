@@ -7,7 +7,7 @@ Nothing here changes anything, except `repair`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import psycopg
@@ -31,7 +31,18 @@ from actorq.store.admin.checks import (
 )
 from actorq.store.admin.progress import Tell, untold
 from actorq.store.admin.ranges import MAX_FOUND, REPAIR_CHUNK, in_ranges, match_all, unmatched
-from actorq.store.admin.run import Conn, run
+from actorq.store.admin.rows import (
+    AstrayLease,
+    HiddenTable,
+    IdSequence,
+    Orphans,
+    Reference,
+    ServerFacts,
+    TableRows,
+    UnservedLane,
+)
+from actorq.store.admin.run import Conn, run, structs
+from actorq.store.admin.status import NodeStatus
 from actorq.store.session.connection import (
     Pooling,
     Session,
@@ -59,7 +70,7 @@ class Repaired(msgspec.Struct, frozen=True):
     renamed: bool = False
 
 
-def diagnose(conn: psycopg.Connection[Any], schema: str = "actorq") -> list[Check]:
+def diagnose(conn: psycopg.Connection[object], schema: str = "actorq") -> list[Check]:
     """Run every check against a database whose schema is the expected one."""
     return list(examine(conn, schema))
 
@@ -80,7 +91,7 @@ def examine(
     reported as such; everything else is checked.
     """
     extent = _Extent(limit, told)
-    if hidden := run(conn, schema, "admin_hidden"):
+    if hidden := structs(HiddenTable, run(conn, schema, "admin_hidden")):
         yield check_hidden(hidden)  # all other findings would be wrong
         return
     for name, look in _LOOKS:
@@ -91,7 +102,7 @@ def examine(
 
 
 def _look_at_facts(conn: Conn, schema: str, extent: _Extent) -> Iterator[Check]:
-    facts = run(conn, schema, "admin_facts")[0]
+    (facts,) = structs(ServerFacts, run(conn, schema, "admin_facts"))
     yield from (check(facts) for check in FACT_CHECKS)
     yield check_hidden([])
 
@@ -102,29 +113,30 @@ def _look_at_link(conn: Conn, schema: str, extent: _Extent) -> Iterator[Check]:
 
 
 def _look_at_tables(conn: Conn, schema: str, extent: _Extent) -> Iterator[Check]:
-    yield check_tables(run(conn, schema, "admin_tables"))
+    yield check_tables(structs(TableRows, run(conn, schema, "admin_tables")))
 
 
 def _look_at_references(conn: Conn, schema: str, extent: _Extent) -> Iterator[Check]:
-    yield check_references(run(conn, schema, "admin_references"))
+    yield check_references(structs(Reference, run(conn, schema, "admin_references")))
 
 
 def _look_at_nodes(conn: Conn, schema: str, extent: _Extent) -> Iterator[Check]:
-    yield check_nodes(run(conn, schema, "admin_nodes"))
+    yield check_nodes(structs(NodeStatus, run(conn, schema, "admin_nodes")))
 
 
 def _look_at_orphans(conn: Conn, schema: str, extent: _Extent) -> Iterator[Check]:
-    yield check_orphans(run(conn, schema, "admin_orphans")[0])
-    yield check_astray(run(conn, schema, "admin_leases_astray"))
+    (orphans,) = structs(Orphans, run(conn, schema, "admin_orphans"))
+    yield check_orphans(orphans)
+    yield check_astray(structs(AstrayLease, run(conn, schema, "admin_leases_astray")))
 
 
 def _look_at_sequences(conn: Conn, schema: str, extent: _Extent) -> Iterator[Check]:
-    yield check_sequences(run(conn, schema, "admin_sequences"))
+    yield check_sequences(structs(IdSequence, run(conn, schema, "admin_sequences")))
 
 
 def _look_at_service(conn: Conn, schema: str, extent: _Extent) -> Iterator[Check]:
     lanes = run(conn, schema, "admin_unserved", due_s=UNSERVED_S, most=UNSERVED_ROWS)
-    yield from check_unserved(lanes)
+    yield from check_unserved(structs(UnservedLane, lanes))
 
 
 def _look_at_places(conn: Conn, schema: str, extent: _Extent) -> Iterator[Check]:

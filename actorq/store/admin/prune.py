@@ -7,14 +7,14 @@ nothing has become old enough, the next prune skips the place without reading a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import msgspec
 
 from actorq.core.job.states import PRUNABLE, PRUNED_BY_DEFAULT
 from actorq.store.admin.change import check_states
 from actorq.store.admin.jobs import LAST
-from actorq.store.admin.run import Conn, run
+from actorq.store.admin.rows import Picked
+from actorq.store.admin.run import Conn, run, structs
 
 STRETCH = 10_000
 ENDS = ("completed_s", "cancelled_s", "failed_s")
@@ -90,21 +90,21 @@ class Walk:
     def place(self, place: int) -> Iterator[Pruned]:
         """Prune one place, and remember what is left if all of it was seen."""
         after, until = (place << 16) - 1, (place + 1 << 16) - 1
-        rows: list[dict[str, Any]] = []
+        rows: list[Picked] = []
         n_kept = 0
-        while not self.ended and (row := self._pick(after, until))["last"] is not None:
+        while not self.ended and (row := self._pick(after, until)).last is not None:
             done = self._stretch(row)
             yield done
             n_kept += done.n_kept
             rows.append(row)
-            after = row["last"]
-            self.ended = row["young"] or self._left <= 0
-        if rows and not self.ended and not n_kept and all(row["settled"] for row in rows):
+            after = row.last
+            self.ended = row.young or self._left <= 0
+        if rows and not self.ended and not n_kept and all(row.settled for row in rows):
             self._mark(place, rows)
 
-    def _pick(self, after: int, until: int) -> dict[str, Any]:
+    def _pick(self, after: int, until: int) -> Picked:
         w = self._wanted
-        return run(
+        rows = run(
             self._conn,
             self._schema,
             "admin_prune_pick",
@@ -115,10 +115,11 @@ class Walk:
             kind=w.kind,
             limit=self._left,
             until=until,
-        )[0]
+        )
+        return structs(Picked, rows)[0]
 
-    def _stretch(self, row: dict[str, Any]) -> Pruned:
-        doomed, kept = self._unreferenced(row["ids"]) if self._wanted.keeps else (row["ids"], 0)
+    def _stretch(self, row: Picked) -> Pruned:
+        doomed, kept = self._unreferenced(row.ids) if self._wanted.keeps else (row.ids, 0)
         n = self._delete(doomed) if doomed else 0
         self._left -= n
         return Pruned(STRETCH, n, kept)
@@ -134,15 +135,15 @@ class Walk:
         kept = {row["id"] for row in rows}
         return [job for job in ids if job not in kept], len(kept)
 
-    def _mark(self, place: int, rows: list[dict[str, Any]]) -> None:
+    def _mark(self, place: int, rows: list[Picked]) -> None:
         run(
             self._conn,
             self._schema,
             "admin_prune_mark",
             place=place,
-            n_pending=sum(row["n_pending"] for row in rows),
-            looked_s=rows[0]["looked_s"],
-            **{end: _least(row[end] for row in rows) for end in ENDS},
+            n_pending=sum(row.n_pending for row in rows),
+            looked_s=rows[0].looked_s,
+            **{end: _least(getattr(row, end) for row in rows) for end in ENDS},
         )
 
 

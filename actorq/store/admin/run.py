@@ -55,7 +55,7 @@ def connect_admin(dsn: str, schema: str) -> Session:
     )
 
 
-def run(conn: Conn, schema: str, name: str, /, **params: Any) -> list[DictRow]:
+def run(conn: Conn, schema: str, name: str, /, **params: object) -> list[DictRow]:
     """Run sql/NAME.sql and return its rows as dictionaries; none if it returns nothing."""
     with (
         translated(),

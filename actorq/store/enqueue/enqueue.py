@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import chain, islice
 from selectors import EVENT_READ, DefaultSelector
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from actorq.errors import StoreError
 from actorq.store.enqueue.copy_data import (
@@ -29,6 +29,9 @@ from actorq.store.enqueue.copy_data import (
     pieces_with_ids,
 )
 from actorq.store.session.statements import in_order, statement
+
+if TYPE_CHECKING:
+    from psycopg import AsyncRawCursor, RawCursor
 
 T = TypeVar("T")
 
@@ -54,11 +57,12 @@ class Copy(NamedTuple):
 
     sql: str
     pieces: Iterable[bytes]
-    ahead: Ahead[Any] | None = None
+    ahead: Ahead[bytes] | Ahead[list[Item]] | None = None
 
 
 Step = Run | Copy
-Rows = list[tuple[Any, ...]]
+Columns = tuple[Any, ...]
+Rows = list[Columns]
 Steps = Generator[Step, Rows, T]
 
 
@@ -220,7 +224,7 @@ def _unique_insert(shared: Shared, jobs: Sequence[NewJob], gone: list[int]) -> R
     )
 
 
-def _run(name: str, schema: str, /, **params: Any) -> Run:
+def _run(name: str, schema: str, /, **params: object) -> Run:
     return Run(statement(name, schema), in_order(name, params))
 
 
@@ -247,7 +251,7 @@ def _once(held: dict[str, tuple[int, bool]], key: str) -> tuple[int, bool]:
 # ---- doing the steps ----------------------------------------------------------------------
 
 
-def run(cursor: Any, steps: Steps[T]) -> T:
+def run(cursor: RawCursor[Columns], steps: Steps[T]) -> T:
     """Perform the steps on a synchronous RawCursor and return their result."""
     try:
         step = next(steps)
@@ -262,7 +266,7 @@ def run(cursor: Any, steps: Steps[T]) -> T:
         return stop.value  # type: ignore[no-any-return]
 
 
-async def run_async(cursor: Any, steps: Steps[T]) -> T:
+async def run_async(cursor: AsyncRawCursor[Columns], steps: Steps[T]) -> T:
     """Perform the steps on an asynchronous RawCursor and return their result."""
     try:
         step = next(steps)
@@ -277,11 +281,11 @@ async def run_async(cursor: Any, steps: Steps[T]) -> T:
         return stop.value  # type: ignore[no-any-return]
 
 
-def _has_rows(cursor: Any) -> bool:
+def _has_rows(cursor: RawCursor[Columns] | AsyncRawCursor[Columns]) -> bool:
     return cursor.pgresult is not None and cursor.pgresult.nfields > 0
 
 
-def _do(cursor: Any, step: Step) -> Rows:
+def _do(cursor: RawCursor[Columns], step: Step) -> Rows:
     if isinstance(step, Run):
         cursor.execute(step.sql, step.params)
         return cursor.fetchall() if _has_rows(cursor) else []
@@ -294,7 +298,9 @@ def _do(cursor: Any, step: Step) -> Rows:
     return []
 
 
-def _end(cursor: Any, open_: ExitStack, ahead: Ahead[Any]) -> None:
+def _end(
+    cursor: RawCursor[Columns], open_: ExitStack, ahead: Ahead[bytes] | Ahead[list[Item]]
+) -> None:
     """Wait for the end of a COPY, and meanwhile make the data that comes after it."""
     with ThreadPoolExecutor(1, "actorq-copy") as pool, DefaultSelector() as server:
         server.register(cursor.connection, EVENT_READ)
@@ -305,7 +311,7 @@ def _end(cursor: Any, open_: ExitStack, ahead: Ahead[Any]) -> None:
     ended.result()
 
 
-async def _do_async(cursor: Any, step: Step) -> Rows:
+async def _do_async(cursor: AsyncRawCursor[Columns], step: Step) -> Rows:
     if isinstance(step, Run):
         await cursor.execute(step.sql, step.params)
         return await cursor.fetchall() if _has_rows(cursor) else []

@@ -44,7 +44,9 @@ class Cancelled(msgspec.Struct, frozen=True):
         )
 
 
-def cancel(conn: psycopg.Connection[Any], ids: Sequence[int], schema: str = "actorq") -> Cancelled:
+def cancel(
+    conn: psycopg.Connection[object], ids: Sequence[int], schema: str = "actorq"
+) -> Cancelled:
     """Cancel jobs, a thousand per transaction; those that are busy one by one afterwards.
 
     A transaction that holds several jobs never waits for somebody else's job. Two may still need
@@ -61,7 +63,7 @@ def cancel(conn: psycopg.Connection[Any], ids: Sequence[int], schema: str = "act
     return found
 
 
-def _cancel_some(conn: psycopg.Connection[Any], schema: str, ids: list[int]) -> Cancelled:
+def _cancel_some(conn: psycopg.Connection[object], schema: str, ids: list[int]) -> Cancelled:
     n_tries = 0
     while True:
         try:
@@ -73,7 +75,7 @@ def _cancel_some(conn: psycopg.Connection[Any], schema: str, ids: list[int]) -> 
                 raise
 
 
-def _cancel_patiently(conn: psycopg.Connection[Any], schema: str, job: int) -> Cancelled:
+def _cancel_patiently(conn: psycopg.Connection[object], schema: str, job: int) -> Cancelled:
     cursor = RawCursor(conn)
     try:
         with translated(), unit(conn):

@@ -53,7 +53,7 @@ class Planned(msgspec.Struct, frozen=True):
     stops: list[OldSupervisor]
 
 
-def planned(conn: psycopg.Connection[Any], schema: str) -> Planned:
+def planned(conn: psycopg.Connection[object], schema: str) -> Planned:
     """Return what is missing. If there is no schema yet, nobody has to stop."""
     found = version(conn, schema)
     if found is not None:

@@ -46,7 +46,7 @@ def version(conn: psycopg.Connection[Any], schema: str) -> Version | None:
     return Version(*found) if found else None
 
 
-def check(conn: psycopg.Connection[Any], schema: str = "actorq") -> None:
+def check(conn: psycopg.Connection[object], schema: str = "actorq") -> None:
     """Raise SchemaMismatch unless the schema is one that this version can work with."""
     check_version(conn, schema)
     if is_renamed(conn, schema):
@@ -55,7 +55,7 @@ def check(conn: psycopg.Connection[Any], schema: str = "actorq") -> None:
         )
 
 
-def check_version(conn: psycopg.Connection[Any], schema: str) -> None:
+def check_version(conn: psycopg.Connection[object], schema: str) -> None:
     """Raise SchemaMismatch if the schema is missing, or too old or too new for this code."""
     with translated():
         found = version(conn, schema)

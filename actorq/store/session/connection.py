@@ -203,7 +203,7 @@ def connect_pooled(dsn: str, *, deadline_s: float, epoch: Epoch) -> Session:
 
 
 @contextmanager
-def unit(conn: psycopg.Connection[Any]) -> Iterator[None]:
+def unit(conn: psycopg.Connection[object]) -> Iterator[None]:
     """Run a transaction with our settings; on a connection that is not ours they end with it."""
     with conn.transaction():
         if isinstance(conn, Session):
@@ -315,6 +315,6 @@ def _check_encoding(conn: Session) -> None:
         )
 
 
-def alive(conn: psycopg.Connection[Any]) -> bool:
+def alive(conn: psycopg.Connection[object]) -> bool:
     """Return whether the connection can still be used, as far as the client knows."""
     return not (conn.closed or conn.broken)

@@ -34,7 +34,7 @@ class Interrupt:
         self._over = threading.Event()
         self.asked = False
 
-    def join(self, conn: psycopg.Connection[Any]) -> None:
+    def join(self, conn: psycopg.Connection[object]) -> None:
         """Include a connection from now on."""
         with self._lock:
             self._conns.append(conn)
@@ -64,7 +64,7 @@ INTERRUPT: ContextVar[Interrupt | None] = ContextVar("actorq_interrupt", default
 """The interrupt of this context; it is set where a call is handed to a thread."""
 
 
-def _cancel(conn: psycopg.Connection[Any]) -> None:
+def _cancel(conn: psycopg.Connection[object]) -> None:
     if conn.closed or conn.info.transaction_status != TransactionStatus.ACTIVE:
         return
     with suppress(psycopg.Error):  # if the server is unreachable or gone, the call ends too

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import psycopg
 
@@ -37,7 +36,7 @@ SINCE_17 = {"transaction_timeout": "0"}
 
 
 def settings_of(
-    conn: psycopg.Connection[Any], lock_timeout_s: float, statement_timeout_s: float
+    conn: psycopg.Connection[object], lock_timeout_s: float, statement_timeout_s: float
 ) -> dict[str, str]:
     """Return the settings that this connection's server knows, with its timeouts."""
     timeouts = {
@@ -48,7 +47,7 @@ def settings_of(
     return SETTINGS | newer | timeouts
 
 
-def put(conn: psycopg.Connection[Any], settings: Mapping[str, str], *, local: bool) -> None:
+def put(conn: psycopg.Connection[object], settings: Mapping[str, str], *, local: bool) -> None:
     """Set all of them in one round trip, for the session or for the open transaction."""
     if not settings:
         return

@@ -7,7 +7,6 @@ import of the driver takes as long as the start of an actor.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from actorq.core.store_values import NodeInfo
 from actorq.store.queue.queue import QueueStore
@@ -52,6 +51,6 @@ class Links:
                 link.join(join_s)
 
 
-def open_store(options: RunOptions, node: str, name: str, **settings: Any) -> QueueStore:
+def open_store(options: RunOptions, node: str, name: str, **settings: object) -> QueueStore:
     """Open a connection of this name to the options' database, for a node."""
     return QueueStore.connect(options.dsn, options.schema, name, node=node, **settings)
