@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
     from tests.store.kit import Kit
     from tests.support.network import Network
+    from tests.support.reuse import Databases
 
 
 def pytest_configure() -> None:
-    """Heed the signals that `nohup`, or a shell in the background, has had this process ignore.
+    """Heed the signals that a shell in the background has had us ignore.
 
     What a test starts would ignore them, too.
     """
@@ -69,12 +70,20 @@ def template(server: str) -> Iterator[str]:
         yield dbname(dsn)
 
 
-@pytest.fixture
-def dsn(server: str, template: str) -> Iterator[str]:
-    """Return the connection string of a migrated, empty database of this test's own."""
-    from tests.support.server import database
+@pytest.fixture(scope="session")
+def databases(server: str, template: str) -> Iterator[Databases]:
+    """Return a lender of databases, each of which is like the template."""
+    from tests.support.reuse import Databases
 
-    with database(server, template) as dsn:
+    made = Databases(server, template)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def dsn(databases: Databases) -> Iterator[str]:
+    """Return the connection string of a migrated, empty database of this test's own."""
+    with databases.one() as dsn:
         yield dsn
 
 
