@@ -29,7 +29,7 @@ class Step(NamedTuple):
 
 
 class Done(NamedTuple):
-    """A step that has ended: its exit code, how long it took, and a file of all that it said."""
+    """A step that has ended: its exit code, how long it took, and all that it said."""
 
     name: str
     code: int
@@ -53,10 +53,14 @@ class Lane(threading.Thread):
         for step in self._steps:
             began = time.monotonic()
             with tempfile.TemporaryFile() as file:
-                process = self._start(step, file)
-                if process is None:
-                    return
-                code = process.wait()
+                try:
+                    process = self._start(step, file)
+                    if process is None:
+                        return
+                    code = process.wait()
+                except OSError as error:
+                    file.write(str(error).encode())
+                    code = 1
                 file.seek(0)
                 said = file.read().decode(errors="replace")
             self.done.append(Done(step.name, code, time.monotonic() - began, said))
@@ -73,6 +77,11 @@ class Lane(threading.Thread):
                 step.command, env=env, stdin=null, stdout=file, stderr=subprocess.STDOUT
             )
             return self._process
+
+    def failed(self) -> list[str]:
+        """Return the names of the steps that have failed, and of those that could not be run."""
+        good = {done.name for done in self.done if not done.code}
+        return [step.name for step in self._steps if step.name not in good]
 
     def end(self) -> None:
         """End the step that runs, with all its processes, and begin no other."""

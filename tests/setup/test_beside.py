@@ -45,6 +45,15 @@ def test_a_step_that_fails_is_followed_by_the_next_and_both_are_told(beside: Mod
     first, second = lane.done
     assert (first.code, beside.marked(first)) == (3, "first | out\nfirst | err\n")
     assert (second.code, beside.marked(second)) == (0, "second | yes\n")
+    assert lane.failed() == ["first"]
+
+
+def test_a_step_that_cannot_be_run_has_failed(beside: ModuleType) -> None:
+    lane = beside.Lane([beside.Step("first", ["/no such program"])])
+    lane.start()
+    lane.join()
+    assert lane.failed() == ["first"]
+    assert "no such program" in lane.done[0].said
 
 
 def test_what_runs_ends_with_all_that_it_has_started_and_no_more_begins(
