@@ -34,9 +34,7 @@ def take(config: pytest.Config) -> None:
 
     given = os.environ.setdefault(VARIABLE, str(of_commit()))
     if not given.isdecimal():
-        raise pytest.UsageError(
-            f"{VARIABLE}={given} is no number: a run says its own"
-        )
+        raise pytest.UsageError(f"{VARIABLE}={given} is no number: a run says its own")
     if config.getoption("hypothesis_seed", None) is None:
         config.option.hypothesis_seed = str(seed())
     settings.register_profile("actorq", deadline=None, suppress_health_check=[HealthCheck.too_slow])
