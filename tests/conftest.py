@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from tests.support import seeds
 from tests.support.turns import turn
 from tests.support.wait import wait_until
 
@@ -23,13 +24,16 @@ if TYPE_CHECKING:
 
     from tests.store.kit import Kit
     from tests.support.network import Network
+    from tests.support.reuse import Databases
 
 
-def pytest_configure() -> None:
-    """Heed the signals that `nohup`, or a shell in the background, has had this process ignore.
+@pytest.hookimpl(tryfirst=True)  # before Hypothesis has looked at its options
+def pytest_configure(config: pytest.Config) -> None:
+    """Take a seed, and heed the signals that a shell in the background has had us ignore.
 
     What a test starts would ignore them, too.
     """
+    seeds.take(config)
     for each, handler in (
         (signal.SIGHUP, signal.SIG_DFL),
         (signal.SIGQUIT, signal.SIG_DFL),
@@ -37,6 +41,19 @@ def pytest_configure() -> None:
     ):
         if signal.getsignal(each) is signal.SIG_IGN:
             signal.signal(each, handler)
+
+
+def pytest_report_header() -> str:
+    """Say what was drawn."""
+    return seeds.said()
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: pytest.ExitCode
+) -> None:
+    """Say it again where something has failed, for a quiet run has no header."""
+    if exitstatus == pytest.ExitCode.TESTS_FAILED:
+        terminalreporter.write_line(seeds.said())
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -69,12 +86,20 @@ def template(server: str) -> Iterator[str]:
         yield dbname(dsn)
 
 
-@pytest.fixture
-def dsn(server: str, template: str) -> Iterator[str]:
-    """Return the connection string of a migrated, empty database of this test's own."""
-    from tests.support.server import database
+@pytest.fixture(scope="session")
+def databases(server: str, template: str) -> Iterator[Databases]:
+    """Return a lender of databases, each of which is like the template."""
+    from tests.support.reuse import Databases
 
-    with database(server, template) as dsn:
+    made = Databases(server, template)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def dsn(databases: Databases) -> Iterator[str]:
+    """Return the connection string of a migrated, empty database of this test's own."""
+    with databases.one() as dsn:
         yield dsn
 
 

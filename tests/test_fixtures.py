@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.support.reuse import Databases
 from tests.support.server import dbname
 from tests.support.wait import wait_until
 
@@ -25,6 +26,57 @@ def test_each_test_gets_a_migrated_database_of_its_own(dsn: str, n: int) -> None
     with psycopg.connect(dsn) as conn:
         assert conn.execute("SELECT count(*) FROM actorq.job").fetchone() == (0,)
         conn.execute("CREATE TABLE public.mine ()")
+
+
+INSERT = "INSERT INTO actorq.job (kind, args) VALUES ('k', '{}') RETURNING id"
+FILES = "SELECT oid FROM pg_database WHERE datname = current_database()"
+
+
+def used(databases: Databases, *statements: str) -> object:
+    """Use a database, and return what tells it from others, whatever its name is."""
+    with databases.one() as dsn, psycopg.connect(dsn, autocommit=True) as conn:
+        for statement in statements:
+            conn.execute(statement.encode())
+        return conn.execute(FILES).fetchone()
+
+
+def test_a_database_is_used_again_as_if_it_were_new(databases: Databases) -> None:
+    first = used(databases, INSERT, "ANALYZE actorq.job")
+    with databases.one() as dsn, psycopg.connect(dsn, autocommit=True) as conn:
+        assert conn.execute(FILES).fetchone() == first
+        stands = "SELECT (SELECT count(*) FROM actorq.job), (SELECT count(*) FROM pg_stats"
+        assert conn.execute(f"{stands} WHERE schemaname = 'actorq')".encode()).fetchone() == (0, 0)
+        assert conn.execute(INSERT.encode()).fetchone() == (1,)
+
+
+def test_who_comes_back_to_a_used_database_finds_none(databases: Databases) -> None:
+    with databases.one() as dsn:
+        conn = psycopg.connect(dsn)
+    with databases.one():
+        with pytest.raises(psycopg.OperationalError):
+            conn.execute("SELECT 1")
+        with pytest.raises(psycopg.OperationalError, match="does not exist"):
+            psycopg.connect(dsn)
+
+
+@pytest.mark.parametrize("change", [
+    "ALTER TABLE actorq.job DISABLE TRIGGER ALL",
+    "ALTER TABLE actorq.job ALTER COLUMN args SET STATISTICS 7",
+    "ALTER TABLE actorq.job SET (fillfactor = 50)",
+    "CREATE INDEX mine ON actorq.job (run_at)",
+    "CREATE FUNCTION public.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "CREATE SCHEMA mine",
+    "ALTER SEQUENCE actorq.job_id_seq INCREMENT 2",
+    "GRANT SELECT ON actorq.job TO PUBLIC",
+    "GRANT CREATE ON SCHEMA public TO PUBLIC",
+    "REVOKE EXECUTE ON FUNCTION pg_catalog.now FROM PUBLIC",
+    "UPDATE actorq.migration SET name = name || '!'",
+    "DROP SCHEMA actorq CASCADE",
+    "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET work_mem = 64', current_catalog); END $$",
+    "DO $$ BEGIN EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_catalog); END $$",
+])  # fmt: skip
+def test_a_database_that_was_changed_is_not_used_again(databases: Databases, change: str) -> None:
+    assert used(databases, change) != used(databases)
 
 
 def test_the_empty_database_has_no_schema(empty_dsn: str) -> None:

@@ -57,15 +57,31 @@ def test_a_service_that_is_down_costs_nobody_an_attempt(supervisors: Supervisors
 
 
 BREAK = "if self.broken():\n                raise ConnectionError('cut off')\n"
-SLOW = "            time.sleep(0.01)"
+SLOW = "            time.sleep(0.01)\n"
+HOLD = """
+            self.n_batches = getattr(self, "n_batches", 0) + 1
+            while self.n_batches == 5 and not os.path.exists("cut"):
+                open(f"holds_{self.slot}", "w").close()
+                time.sleep(0.01)
+"""
+
+
+def cut_off(supervisors: Supervisors, which: str, *, slots: int) -> None:
+    """Break what these processes hold, when all have worked and are in the middle of it.
+
+    Where one had never worked, or everything was done, it would be another story.
+    """
+    directory = supervisors.directory
+    wait_until(lambda: all((directory / f"holds_{slot}").exists() for slot in range(slots)))
+    (directory / "to_be_cut").write_text(which)
+    (directory / "to_be_cut").rename(directory / "cut")
 
 
 def test_a_rest_ends_in_a_fresh_process_and_nobody_pays(supervisors: Supervisors) -> None:
-    write(supervisors, BREAK + SLOW)
+    write(supervisors, BREAK + SLOW + HOLD)
     insert(supervisors.dsn, *numbers(2_000))
     supervisors.start()
-    wait_until(lambda: supervisors.states()["completed"] > 100)
-    (supervisors.directory / "cut").touch()
+    cut_off(supervisors, "", slots=1)
     supervisors.wait_for(completed=2_000)
     assert charged(supervisors) == []
     assert events(supervisors, "kind_resting")
@@ -76,11 +92,10 @@ def test_a_rest_ends_in_a_fresh_process_and_nobody_pays(supervisors: Supervisors
 def test_the_one_process_that_is_broken_is_replaced_while_the_other_works(
     supervisors: Supervisors,
 ) -> None:
-    write(supervisors, BREAK + SLOW, actors=2)
+    write(supervisors, BREAK + SLOW + HOLD, actors=2)
     insert(supervisors.dsn, *numbers(4_000))
     supervisors.start()
-    wait_until(lambda: len(events(supervisors, "actor_ready")) == 2)
-    (supervisors.directory / "cut").write_text("0")
+    cut_off(supervisors, "0", slots=2)
     supervisors.wait_for(completed=4_000)
     assert charged(supervisors) == []
     assert events(supervisors, "kind_resting") == []

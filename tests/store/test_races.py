@@ -36,6 +36,10 @@ class Scene:
         self.batch = kit.batch(1, 4)
         self.other = kit.register()
 
+    def end(self) -> None:
+        """Take away what is here besides: the database can be used again."""
+        self.kit.conn.execute("DROP TABLE public.ended; DROP FUNCTION public.note_end CASCADE")
+
     def rest(self) -> list[Row]:
         """Return outcomes of the first two jobs: one ended, one to be run again."""
         first, second = self.ids[:2]
@@ -124,3 +128,4 @@ def test_two_at_once_leave_each_job_in_one_place(
     kit.check_places()
     ended = kit.rows("SELECT job FROM public.ended ORDER BY job")
     assert [job for (job,) in ended] == scene.ids, "each job ends exactly once"
+    scene.end()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support import seeds
 from tests.torture.runner import run
 from tests.torture.tiers import TIERS
 
@@ -13,7 +14,7 @@ from tests.torture.tiers import TIERS
 @pytest.mark.timeout(300)
 def test_nothing_is_lost_and_nothing_is_settled_twice() -> None:
     tier = TIERS["T0"]
-    report = run(tier, seed=20_261)
+    report = run(tier, seeds.seed())
     assert report.ok, "\n".join([*report.stories, str(report.summary)])
     assert report.summary["jobs"] > 10_000
     assert {name for name, n in report.summary["faults"].items() if n} == set(tier.faults)
