@@ -16,6 +16,8 @@ from actorq.errors import ArgsTooLarge
 MAX_DEPTH = 64
 INT_MIN, INT_MAX = -(2**63), 2**64 - 1
 
+BYTE_TYPES = (bytes, bytearray, memoryview)
+
 BYTES = "~bytes"
 """The one key of the object that bytes are where no type says that a text is base64."""
 
@@ -35,11 +37,12 @@ class Unfit(Exception):
 class Fitting:
     """Make plain values fit: look at each once, and change in place what has another form.
 
-    Integers of any size pass if `big`: no type will bound them where they are read.
+    Integers of any size pass if `big`: no type will bound them where they are read. Bytes as keys
+    pass if `bytes_keys`: then a type says that they are none but base64.
     """
 
-    def __init__(self, nan: Nan, *, big: bool = False) -> None:
-        self.nan, self.big = nan, big
+    def __init__(self, nan: Nan, *, big: bool = False, bytes_keys: bool = False) -> None:
+        self.nan, self.big, self.bytes_keys = nan, big, bytes_keys
 
     def of(self, value: Any, depth: int = 0) -> Any:
         """Return a plain value that JSON, PostgreSQL and the actor all keep; raises Unfit."""
@@ -59,7 +62,7 @@ class Fitting:
             if depth == MAX_DEPTH:
                 raise ArgsTooLarge(f"the args are nested deeper than {MAX_DEPTH} levels")
             return self._dict(value, depth + 1) if kind is dict else self._list(value, depth + 1)
-        elif kind in (bytes, bytearray, memoryview):
+        elif kind in BYTE_TYPES:
             return {BYTES: binascii.b2a_base64(value, newline=False).decode("ascii")}
         return value
 
@@ -78,13 +81,18 @@ class Fitting:
             _check_keys(value)
         for key, item in value.items():
             try:
-                if type(key) is not bytes:
-                    self.of(key, depth)
+                self._check_key(key)
                 value[key] = self.of(item, depth)
             except Unfit as unfit:
                 unfit.path = f".{shown(key)}{unfit.path}"
                 raise
         return value
+
+    def _check_key(self, key: Any) -> None:
+        if type(key) is str:
+            self.of(key)
+        elif type(key) is bytes and not self.bytes_keys:
+            raise Unfit("bytes are a key, which JSON has as text only", "write a text")
 
     def _list(self, value: list[Any], depth: int) -> list[Any]:
         if set(map(type, value)) == {float} and all(map(math.isfinite, value)):

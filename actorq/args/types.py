@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from types import SimpleNamespace
 from typing import Any, get_type_hints
@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from actorq.args import arrays, foreign
+from actorq.args.json_value import BYTE_TYPES
 from actorq.args.options import OPTIONS
 from actorq.errors import ConfigError
 
@@ -27,6 +28,8 @@ class Traits(msgspec.Struct):
 
     open: bool = False  # the type does not bound the value's shape or keys: walk it
     twin: bool = False  # has integers, or nulls that a NaN could hide behind
+    texts: bool = False  # has texts or paths, for which the base64 of bytes would pass
+    bytes_keys: bool = False  # has a dict whose keys are bytes
     arrays: bool = False
     models: bool = False
 
@@ -55,6 +58,10 @@ def _visit(node: Any, traits: Traits, above: list[Any]) -> None:
         traits.open = True
     elif isinstance(node, msgspec.inspect.IntType | msgspec.inspect.NoneType):
         traits.twin = True
+    elif isinstance(node, msgspec.inspect.StrType):
+        traits.texts = True
+    if isinstance(node, msgspec.inspect.DictType):
+        traits.bytes_keys |= isinstance(node.key_type, msgspec.inspect.BytesType)
     for child in _children(node):
         _visit(child, traits, [*above, node])
 
@@ -64,7 +71,9 @@ def _visit_custom(kind: Any, traits: Traits) -> None:
         traits.arrays = True
     elif foreign.is_model(kind):
         traits.models = traits.open = True
-    elif not _is_path(kind):
+    elif _is_path(kind):
+        traits.texts = True
+    else:
         raise ConfigError(f"args type: {kind!r} is not supported; {_instead_of(kind)}")
 
 
@@ -101,11 +110,27 @@ def dec_hook(kind: Any, value: Any) -> Any:
         return arrays.unpack(value)
     if _is_path(kind):
         if not isinstance(value, str):
-            raise ValueError("expected a path as text")
+            got = "bytes" if isinstance(value, BYTE_TYPES) else type(value).__name__
+            raise ValueError(f"expected a path as text, got `{got}`")
         return kind(value)
     if foreign.is_model(kind):
         return value if isinstance(value, kind) else foreign.read_model(kind, _as_json(value))
     raise NotImplementedError(kind)
+
+
+def dec_hook_of_bytes(kind: Any, value: Any) -> Any:
+    """Return the same where the value may hold bytes, which a model would get as their base64."""
+    if foreign.is_model(kind) and _holds_bytes(value):
+        raise ValueError(f"expected `{kind.__name__}` or its JSON, got `bytes` in it")
+    return dec_hook(kind, value)
+
+
+def _holds_bytes(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_holds_bytes, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_holds_bytes, value))
+    return isinstance(value, BYTE_TYPES)
 
 
 def _as_json(value: Any) -> bytes:

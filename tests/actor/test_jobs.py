@@ -189,6 +189,29 @@ def test_anything_but_one_outcome_per_job_fails_the_batch(handler):
     assert ran.told == set()
 
 
+WRONG_FOR_ONE = {
+    "none": lambda batch: [],
+    "two": lambda batch: [1, 2],
+    "a tuple": lambda batch: (1, 2),
+    "an empty dict": lambda batch: {},
+    "an empty array": lambda batch: np.zeros(0),
+    "no rows": lambda batch: np.zeros((0, 2)),
+    "the row itself": lambda batch: np.zeros(2),
+    "outcomes": lambda batch: [o.Done(1), o.Done(2)],
+    "one value": lambda batch: 5,
+}
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+@pytest.mark.parametrize("store_results", [False, True])
+@pytest.mark.parametrize("handler", WRONG_FOR_ONE.values(), ids=WRONG_FOR_ONE)
+def test_a_batch_of_one_is_held_to_one_outcome_in_a_list(handler, store_results, one_by_one):
+    ran = run(kind_of(handler, store_results=store_results), [1], one_by_one=one_by_one)
+    assert ran.failed is not None
+    assert ran.failed.error.type == "actorq.actor.outbox.WrongOutcomes"
+    assert ran.told == set()
+
+
 def test_wrong_counts_and_ids_are_named():
     def said(handler):
         return run(kind_of(handler), [1, 2]).failed.error.message
