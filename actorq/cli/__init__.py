@@ -21,7 +21,7 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (errors.StoreUnavailable, UNREACHABLE),
     (errors.SchemaMismatch, MISMATCH),
     (errors.ConfigError, USAGE),
-    (errors.UnknownKind, USAGE),
+    (errors.EnqueueError, USAGE),
     (errors.ActorqError, REFUSED),
 )
 

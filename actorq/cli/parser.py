@@ -13,8 +13,8 @@ from actorq.errors import ConfigError
 
 EXIT_CODES = """exit codes: 0 done; 1 refused, nothing of what was named is there, a drain has left
 due jobs, or a supervisor has stopped with outcomes that were not written or batches that were
-killed; 2 wrong usage or settings, unknown kinds among them; 3 the database cannot be reached; 4 its
-schema is missing, too old or too new; 130 interrupted by Ctrl-C before it was done"""
+killed; 2 wrong usage, settings or args, unknown kinds among them; 3 the database cannot be reached;
+4 its schema is missing, too old or too new; 130 interrupted by Ctrl-C before it was done"""
 DATABASE = """The database is taken from --dsn, else from ACTORQ_DSN, else from PGHOST,
 PGDATABASE and so on; keep passwords out of --dsn."""
 
@@ -109,9 +109,10 @@ def _status(commands: Any) -> None:
 def _jobs(commands: Any) -> None:
     command = _command(commands, "jobs", "look:jobs", "list jobs, or tell all about one", out=True)
     command.add_argument("id", nargs="?", type=_job_id, metavar="ID", help="one job, with history")
-    _filters(command, STATES)
-    command.add_argument("--failed", action="store_const", const="failed", dest="state",
-                         help="dead letters: short for --state failed")  # fmt: skip
+    states = command.add_mutually_exclusive_group()
+    _filters(command, states, STATES)
+    states.add_argument("--failed", action="store_const", const="failed", dest="state",
+                        help="dead letters: short for --state failed")  # fmt: skip
     command.add_argument("--limit", type=_within(1, 10_000), help="default: 50")
     command.add_argument("--before", type=_job_id, metavar="ID", help="the page below this id")
     command.add_argument("--args", action="store_true", help="show the jobs' args too")
@@ -122,7 +123,7 @@ def _retry(commands: Any) -> None:
         commands, "retry", "change:retry", "run failed or cancelled jobs again", out=True
     )
     command.add_argument("ids", nargs="*", type=_job_id, metavar="ID")
-    _filters(command, RETRIABLE)
+    _filters(command, command, RETRIABLE)
     command.add_argument("--limit", type=_within(1, 2**62), help="with filters; default: 1000")
 
 
@@ -184,8 +185,9 @@ def _command(
     return made  # type: ignore[no-any-return]
 
 
-def _filters(command: argparse.ArgumentParser, states: Sequence[str]) -> None:
-    command.add_argument("--state", choices=states)
+def _filters(command: argparse.ArgumentParser, state: Any, states: Sequence[str]) -> None:
+    """Add what jobs are chosen by; `state` is where the state belongs, in a group or in none."""
+    state.add_argument("--state", choices=states)
     command.add_argument("--kind")
     command.add_argument("--queue")
 
