@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
+import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from actorq.config import masked
 from actorq.core.job.states import PRUNABLE, PRUNED_BY_DEFAULT, RETRIABLE, STATES
-from actorq.durations import CENTURY_S, check_duration
-from actorq.errors import ConfigError
+from actorq.durations import CENTURY_S, seconds_of, what_is_wrong
 
 EXIT_CODES = """exit codes: 0 done; 1 refused, nothing of what was named is there, a drain has left
 due jobs, or a supervisor has stopped with outcomes that were not written or batches that were
@@ -17,6 +18,10 @@ killed; 2 wrong usage, settings or args, unknown kinds among them; 3 the databas
 4 its schema is missing, too old or too new; 130 interrupted by Ctrl-C before it was done"""
 DATABASE = """The database is taken from --dsn, else from ACTORQ_DSN, else from PGHOST,
 PGDATABASE and so on; keep passwords out of --dsn."""
+
+
+_OPTION = re.compile(r"--[a-z][a-z-]*")
+_NEGATIVE = re.compile(r"-[0-9.]")
 
 
 class Parser(argparse.ArgumentParser):
@@ -29,7 +34,18 @@ class Parser(argparse.ArgumentParser):
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the arguments; exits with code 2 where they make no sense."""
-    return build().parse_args(argv)
+    return build().parse_args(_joined(sys.argv[1:] if argv is None else argv))
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """Return the words with negative values joined to their options, for which they would pass."""
+    joined: list[str] = []
+    for word in words:
+        if _NEGATIVE.match(word) and joined and _OPTION.fullmatch(joined[-1]):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def build() -> Parser:
@@ -213,17 +229,15 @@ def _duration(command: argparse.ArgumentParser, name: str, text: str) -> None:
         dest=f"{name.replace('-', '_')}_s",
         type=_span,
         metavar="TIME",
-        help=f"{text} (90, 90s, 1h30m, 7d)",
+        help=f"{text} (90s, 1h30m, 7d, 2w; a bare 90 is seconds)",
     )
 
 
 def _span(text: str) -> float:
-    try:
-        return check_duration("it", text, 0.0, CENTURY_S)
-    except ConfigError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no span of time: give seconds, or text like 90s, 1h30m or 7d"
-        ) from None
+    seconds = seconds_of(text)
+    if seconds is None or not 0.0 <= seconds <= CENTURY_S:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} {what_is_wrong(text, 0.0, CENTURY_S)}")
+    return seconds
 
 
 class _ShowVersion(argparse.Action):

@@ -94,7 +94,7 @@ def test_an_instant_is_kept_to_the_microsecond(
 
 
 BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
-    ({"delay_s": -1}, "delay_s=-1 must be from 0 to 3,155,760,000 seconds"),
+    ({"delay_s": -1}, "delay_s=-1 is less than 0 s: it must be from 0 to 3,155,760,000 seconds"),
     ({"delay_s": math.nan}, "delay_s=nan"),
     ({"delay_s": math.inf}, "delay_s=inf"),
     ({"delay_s": 1e300}, "delay_s=1e.300"),

@@ -49,7 +49,9 @@ def with_settings(policy: KindPolicy, settings: Mapping[str, Any]) -> KindPolicy
     try:
         if "linger_ms" in given:
             given["linger_s"] = _linger_s(given.pop("linger_ms"))
-        return msgspec.structs.replace(policy, **given)
+        made = msgspec.structs.replace(policy, **given)
+        _check_linger(made)
+        return made
     except ConfigError as error:
         raise ConfigError(f"kind {policy.name!r}: {error}") from None
 
@@ -64,6 +66,14 @@ def with_concurrency(policy: KindPolicy, runs_at_once: bool) -> KindPolicy:
             "job's own parameters; any other handler is called once at a time: use actors=…"
         )
     return policy
+
+
+def _check_linger(policy: KindPolicy) -> None:
+    if policy.linger_s > 0 and policy.min_batch == 1:
+        raise ConfigError(
+            f"linger_ms={policy.linger_s * 1000:g} does nothing without min_batch: a job waits for "
+            "others only where a batch has a least size, so say how many are worth a call"
+        )
 
 
 def _linger_s(linger_ms: Any) -> float:
