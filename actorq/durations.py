@@ -17,8 +17,8 @@ Duration: TypeAlias = float | timedelta | str
 UNITS_S = {"w": 604_800.0, "d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 FORMS = (
-    "is no span of time: give a number of seconds, a timedelta, or text of numbers with a unit "
-    "each, of ms, s, m, h, d and w, like '90s', '1h30m' or '2w'"
+    "give a number of seconds, a timedelta, or text of numbers with a unit each, of ms, s, m, h, d "
+    "and w, like '90s', '1h30m' or '2w'"
 )
 
 MAX_CHARS = 100
@@ -56,12 +56,13 @@ def check_duration(name: str, value: object, low_s: float, high_s: float) -> flo
 
 def what_is_wrong(value: object, low_s: float, high_s: float) -> str:
     """Return why a value is not a span of time within these limits, to be put after the value."""
-    found = seconds_of(value)
+    found, limits = seconds_of(value), f"from {low_s:,.12g} to {high_s:,.12g} seconds"
     if found is None:
         is_negative = isinstance(value, str) and seconds_of(value.strip().removeprefix("-"))
-        return f"is negative: give {_span(low_s)} or more" if is_negative else FORMS
+        what = "is negative" if is_negative else "is no span of time"
+        return f"{what}: it must be {limits}; {FORMS}"
     which = f"more than {_span(high_s)}" if found > high_s else f"less than {_span(low_s)}"
-    return f"is {which}: it must be from {low_s:,.12g} to {high_s:,.12g} seconds"
+    return f"is {which}: it must be {limits}"
 
 
 def _span(seconds: float) -> str:

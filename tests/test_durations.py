@@ -49,8 +49,9 @@ def test_what_is_none_is_refused_by_a_sentence() -> None:
     with pytest.raises(ConfigError) as caught:
         check_duration("grace_s", "7 days", 0.0, 10.0)
     assert str(caught.value) == (
-        "grace_s='7 days' is no span of time: give a number of seconds, a timedelta, or text of "
-        "numbers with a unit each, of ms, s, m, h, d and w, like '90s', '1h30m' or '2w'"
+        "grace_s='7 days' is no span of time: it must be from 0 to 10 seconds; give a number of "
+        "seconds, a timedelta, or text of numbers with a unit each, of ms, s, m, h, d and w, like "
+        "'90s', '1h30m' or '2w'"
     )
 
 
@@ -58,7 +59,7 @@ def test_what_is_none_is_refused_by_a_sentence() -> None:
     ("value", "said"),
     [
         ("99999d", "is more than 100 years: it must be from 0 to 3,155,760,000 seconds"),
-        ("-5s", "is negative: give 0 s or more"),
+        ("-5s", "is negative: it must be from 0 to"),
         (-5, "is less than 0 s: it must be from 0 to 3,155,760,000 seconds"),
         (timedelta(seconds=-1), "is less than 0 s"),
         (math.inf, "is more than 100 years"),
@@ -84,7 +85,7 @@ def test_limits_are_said_in_units_of_their_size() -> None:
     ("words", "said"),
     [
         (["--older-than", "99999d"], "'99999d' is more than 100 years"),
-        (["--older-than", "-5s"], "'-5s' is negative: give 0 s or more"),
+        (["--older-than", "-5s"], "'-5s' is negative: it must be from 0 to"),
         (["--older-than-s", "-5"], "'-5' is negative"),
         (["--older-than=soon"], "'soon' is no span of time"),
     ],

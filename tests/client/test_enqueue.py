@@ -104,7 +104,7 @@ BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"run_at": pd.NaT}, "run_at is NaT, no instant: give None"),
     ({"run_at": pd.Timestamp("2030-01-01")}, "run_at=2030-01-01T00:00:00 has no time zone"),
     ({"run_at": np.datetime64("2030-01-01")}, "run_at must be a datetime, not datetime64"),
-    ({"delay_s": pd.NaT}, "delay_s=NaT must be"),
+    ({"delay_s": pd.NaT}, "delay_s=NaT is no span of time: it must be"),
     ({"run_at": dt.date(2030, 1, 1)}, "run_at must be a datetime, not date"),
     (
         {"run_at": dt.datetime.max.replace(tzinfo=dt.timezone(dt.timedelta(hours=-14)))},
