@@ -16,7 +16,7 @@ from actorq.actor.bound import Shape
 from actorq.actor.context import Batch, Job
 from actorq.actor.places import kind_behind
 from actorq.args.codec import ArgsCodec
-from actorq.args.types import hints_of
+from actorq.args.types import hints_of, signature_of
 from actorq.errors import ConfigError
 
 BATCH = "batch"
@@ -192,7 +192,7 @@ def _check_handle(handler: Any) -> None:
 
 
 def _check_batch_alone(function: Any, batch: str, hints: Mapping[str, Any]) -> None:
-    signature = inspect.signature(function)
+    signature = signature_of(function)
     if not _binds(signature, 1) or next(iter(signature.parameters)) != batch:
         raise ConfigError(f"{_name(function)} is called with a batch and nothing else")
     if any(_is(hint, Job) for hint in hints.values()):
@@ -201,7 +201,7 @@ def _check_batch_alone(function: Any, batch: str, hints: Mapping[str, Any]) -> N
 
 def _check_not_meant_for_batches(function: Any, hints: Mapping[str, Any]) -> None:
     """Refuse a per-job function whose parameter says that batches are expected."""
-    if BATCH not in inspect.signature(function).parameters:
+    if BATCH not in signature_of(function).parameters:
         return
     hint = hints.get(BATCH, Any)
     if hint is not Any and not _holds_many(hint):
@@ -232,7 +232,7 @@ def _own_parameter(handler: Any, method: str) -> str | None:
     function = getattr(handler, method)
     if isinstance(inspect.getattr_static(handler, method), staticmethod | classmethod):
         return None
-    return next(iter(inspect.signature(function).parameters), None)
+    return next(iter(signature_of(function).parameters), None)
 
 
 def _of_method(handler: Any, method: str) -> inspect.Signature:
@@ -241,7 +241,7 @@ def _of_method(handler: Any, method: str) -> inspect.Signature:
 
 
 def _without(function: Callable[..., Any], names: Iterable[str]) -> inspect.Signature:
-    signature = inspect.signature(function)
+    signature = signature_of(function)
     left = [p for p in signature.parameters.values() if p.name not in names]
     return signature.replace(parameters=left)
 

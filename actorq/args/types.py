@@ -161,10 +161,42 @@ def parameters_struct(function: Callable[..., Any], without: tuple[str, ...] = (
     hints = hints_of(function, with_extras=True)
     fields = [
         _field(name, parameter, hints.get(parameter.name, Any))
-        for parameter in inspect.signature(function).parameters.values()
+        for parameter in signature_of(function).parameters.values()
         if parameter.name not in without
     ]
+    _check_names_pass(name, function, [field[0] for field in fields])
     return msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True)
+
+
+def signature_of(function: Any) -> inspect.Signature:
+    """Return the parameters of a function as it is called, within whatever decorates it.
+
+    A decorator that takes `*args` or `**kwargs` has those of what it decorates; one with parameters
+    of its own has these, even if `functools.wraps` says that it looks like the other.
+    """
+    signature = inspect.signature(function, follow_wrapped=False)
+    while _passes_on(signature) and (inner := getattr(function, "__wrapped__", None)) is not None:
+        function, signature = inner, inspect.signature(inner, follow_wrapped=False)
+    return signature
+
+
+def _passes_on(signature: inspect.Signature) -> bool:
+    kinds = {parameter.kind for parameter in signature.parameters.values()}
+    return not kinds.isdisjoint((inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD))
+
+
+def _check_names_pass(name: str, function: Any, names: list[str]) -> None:
+    """Refuse a decorator that takes by position only what jobs have by name."""
+    outermost = inspect.signature(function, follow_wrapped=False)
+    if not _passes_on(outermost):
+        return
+    if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in outermost.parameters.values()):
+        left = [each for each in names if each not in outermost.parameters]
+        if left:
+            raise ConfigError(
+                f"{name}(): a decorator of it does not take {left[0]!r} by name, as jobs have it: "
+                "write *args, **kwargs in the decorator"
+            )
 
 
 def hints_of(function: Any, *, with_extras: bool = False) -> dict[str, Any]:
@@ -201,7 +233,8 @@ def _field(name: str, parameter: inspect.Parameter, hint: Any) -> tuple[Any, ...
     legal = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     if parameter.kind not in legal:
         raise ConfigError(
-            f"{name}(): parameter {parameter} has no name of its own; a job's args are named"
+            f"{name}(): parameter {parameter} has no name of its own; a job's args are named. "
+            "A decorator below @app.actor needs functools.wraps to have what it decorates"
         )
     if parameter.name in OPTIONS:
         raise ConfigError(
