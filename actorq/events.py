@@ -147,6 +147,7 @@ _UNSETTLED = (
     "supervisor stopped: node {node}; {n_unsettled} OUTCOMES WERE NOT WRITTEN,"
     " their jobs will run again"
 )
+_SHORT = "supervisor stopped: node {node}; not all is done, so the exit code is 1: {short}"
 _UNSETTLED_FOR = f"{_UNSETTLED}: {{reason}}"
 
 
@@ -158,6 +159,8 @@ def line(event: Event) -> tuple[int, str]:
             level, text = WARNING, _RETRIED
         case SupervisorStopped(n_unsettled=n, reason=reason) if n:
             level, text = ERROR, _UNSETTLED_FOR if reason else _UNSETTLED
+        case SupervisorStopped(short=short) if short:
+            level, text = WARNING, _SHORT
         case SupervisorStopping() if event.n_batches or event.why:
             return level, escape(_stopping(event), 500)
         case JobsRun():
@@ -201,6 +204,8 @@ def _ended(event: RunEnded) -> str:
         parts.append(f"{about}{event.n_scheduled:,} scheduled")
     if event.n_elsewhere:
         parts.append(f"{event.n_elsewhere:,} held by other supervisors")
+    if event.n_died:
+        parts.append(f"{count(event.n_died, 'actor')} died")
     if not event.known:
         parts.append("what is left is not known: the database did not answer")
     return ", ".join(parts)

@@ -80,6 +80,13 @@ def test_unwritten_outcomes_are_loud() -> None:
     assert "3 OUTCOMES WERE NOT WRITTEN" in text
 
 
+def test_an_exit_code_of_1_is_explained_by_the_last_line() -> None:
+    stopped = events.SupervisorStopped("n1", 0, short="due jobs are left")
+    said = "supervisor stopped: node n1; not all is done, so the exit code is 1: due jobs are left"
+    assert events.line(stopped) == (logging.WARNING, said)
+    assert "OUTCOMES" in events.line(events.SupervisorStopped("n1", 2, short="x"))[1]
+
+
 def test_a_flood_of_one_type_and_kind_is_counted_instead_of_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -123,6 +130,8 @@ def test_numbers_have_their_nouns(n: int, text: str) -> None:
         (RunEnded(49_500, 500, 0, (("nomodel", 12, "could not start"),), 3, short=True),
          "49,500 completed, 500 failed, 12 left: kind nomodel could not start, 3 scheduled"),
         (RunEnded(6, 0, 0), "6 completed"),
+        (RunEnded(6, 1, 0, n_died=1), "6 completed, 1 failed, 1 actor died"),
+        (RunEnded(6, 0, 0, n_died=3), "6 completed, 3 actors died"),
         (RunEnded(6, 0, 2, (), 0, 4), "6 completed, 2 cancelled, 4 held by other supervisors"),
         (RunEnded(0, 0, 0, (("a", 1, "rests"), ("b", 2, "it was stopped")), exact=False),
          "0 completed, at least 1 left: kind a rests, at least 2 left: it was stopped"),

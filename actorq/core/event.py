@@ -45,11 +45,15 @@ class SupervisorStopping(Event, frozen=True):
 
 
 class SupervisorStopped(Event, frozen=True):
-    """Say that a supervisor is done; `n_unsettled` outcomes could not be written, and why."""
+    """Say that a supervisor is done; `n_unsettled` outcomes could not be written, and why.
+
+    `short` is what else was not done that was asked for: the exit code is 1 then.
+    """
 
     node: str
     n_unsettled: int
     reason: str = ""
+    short: str = ""
 
 
 class JobsRun(Event, frozen=True):
@@ -68,7 +72,8 @@ class RunEnded(Event, frozen=True):
 
     `left` has for each kind how many due jobs are left, and why. `n_scheduled` are due later,
     `n_elsewhere` are under other supervisors' leases. They are at least so many if not `exact`,
-    and not `known` if the database did not answer. `short`: what was asked for is not done.
+    and not `known` if the database did not answer. `short`: what was asked for is not done. `n_died`
+    actors have ended although nobody wanted it.
     """
 
     n_completed: int
@@ -80,6 +85,7 @@ class RunEnded(Event, frozen=True):
     exact: bool = True
     known: bool = True
     short: bool = False
+    n_died: int = 0
 
 
 class SupervisorFailed(Event, frozen=True):

@@ -183,6 +183,7 @@ class _Life:
         """Go on counting, and draining up to the same limit, where another life has ended."""
         for name, kind in before._view.kinds.items():
             self._view.kinds[name].tally = kind.tally
+        self._view.n_died = before._view.n_died
         self._view.began_at = before._view.began_at
 
     def live(self, engine: Engine) -> bool:
@@ -290,8 +291,9 @@ class _Life:
             self._events.emit(ended)
             if (n_unsettled or ended.short) and self._code == OK:
                 self._code = FAILED
-        stopped = event.SupervisorStopped(self._node.id, n_unsettled, reason if n_unsettled else "")
-        self._events.emit(stopped)
+        short = draining.shortfall(self._view) or "its stop was cut short"
+        short, reason = short if self._code == FAILED else "", reason if n_unsettled else ""
+        self._events.emit(event.SupervisorStopped(self._node.id, n_unsettled, reason, short))
 
     def _leave(self) -> None:
         """Take the node's row away; whatever it still holds is reaped by others then.

@@ -161,6 +161,7 @@ def died(view: View, input_: i.ActorDied, now: float) -> None:
     batches = [held for held in reversed(actor.held) if held.batch.lease in view.held]
     in_order = actor.leaving and not any(_begun(held, input_) for held in batches)
     planned = in_order or actor.killed_for == "stop"
+    view.n_died += actor.ready and not planned
     view.emit(event.ActorExited(actor.kind, actor.index, error.cause, error.message, planned))
     named = False
     for held in batches:
