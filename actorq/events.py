@@ -9,6 +9,7 @@ to be quick; whatever it raises is logged and otherwise ignored.
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable
 
@@ -63,6 +64,7 @@ __all__ = [
 ]  # fmt: skip
 
 MAX_TRACEBACK_LINES = 60
+_LINE_END = re.compile("\r?\n")
 
 Subscriber = Callable[[Event], object]
 
@@ -278,4 +280,11 @@ def _indented(traceback: object) -> str:
     return "\n".join(f"    {escape(line, 500)}" for line in lines)
 
 
-_SHOWN: dict[str, Callable[[object], object]] = {"traceback": _indented}
+def _error(text: object) -> str:
+    """Keep the lines of an error's text apart, the first of them in the line that tells of it."""
+    shown = str(text).rstrip()
+    shown = shown if len(shown) <= 500 else f"{shown[:497]}..."
+    return "\n    ".join(map(escape, _LINE_END.split(shown)))
+
+
+_SHOWN: dict[str, Callable[[object], object]] = {"traceback": _indented, "error": _error}

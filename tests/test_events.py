@@ -60,7 +60,7 @@ def test_a_failing_subscriber_harms_neither_the_emitter_nor_the_others(
 
 def test_lines_never_contain_control_characters() -> None:
     _, text = events.line(failed("\x1b[31mred\r\nfaked line\x9b\u202e"))
-    assert text.endswith(r"\x1b[31mred\r\nfaked line\x9b\u202e")
+    assert text.endswith("\\x1b[31mred\n    faked line\\x9b\\u202e")
     assert text.isprintable()
 
 
@@ -78,6 +78,14 @@ def test_unwritten_outcomes_are_loud() -> None:
     level, text = events.line(events.SupervisorStopped("n1", 3))
     assert level == logging.ERROR
     assert "3 OUTCOMES WERE NOT WRITTEN" in text
+
+
+def test_an_error_of_several_lines_has_them_indented() -> None:
+    _, text = events.line(events.JobFailed("k", 7, 1, "error", "E: first\nsecond\r\n", None))
+    first, second = text.split("\n")
+    assert first.endswith("(error): E: first")
+    assert second == "    second"
+    assert len(events.line(events.SupervisorFailed("x" * 5000))[1]) < 600
 
 
 def test_an_exit_code_of_1_is_explained_by_the_last_line() -> None:

@@ -72,8 +72,8 @@ class RunEnded(Event, frozen=True):
 
     `left` has for each kind how many due jobs are left, and why. `n_scheduled` are due later,
     `n_elsewhere` are under other supervisors' leases. They are at least so many if not `exact`,
-    and not `known` if the database did not answer. `short`: what was asked for is not done. `n_died`
-    actors have ended although nobody wanted it.
+    and not `known` if the database did not answer. `short`: what was asked for is not done.
+    `n_died` actors have ended although nobody wanted it.
     """
 
     n_completed: int
