@@ -173,7 +173,9 @@ class App:
         return n_or_ids
 
     def job(self, id: int, kind: str = "") -> JobHandle:
-        """Return the handle of a job whose id is known."""
+        """Return the handle of a job whose id is known; TypeError for what is no id."""
+        if not isinstance(id, int) or isinstance(id, bool):
+            raise TypeError(f"app.job({id!r}): give the id of a job, a whole number")
         return JobHandle(self.client, id, kind)
 
     def _kind(self, kind: str | Kind) -> Kind:

@@ -76,7 +76,12 @@ class Events:
         self._subscribers: list[Subscriber] = list(subscribers) or [LogLines()]
 
     def subscribe(self, subscriber: Subscriber) -> None:
-        """Add a callable; it sees the events from now on."""
+        """Add a callable, which sees all events from now on; TypeError for anything else."""
+        if not callable(subscriber):
+            raise TypeError(
+                f"subscribe({subscriber!r}): give a function of one event; which ones it cares "
+                "for it decides by isinstance(event, actorq.events.JobFailed), say"
+            )
         self._subscribers.append(subscriber)
 
     def emit(self, event: Event) -> None:

@@ -58,10 +58,15 @@ def test_a_failing_subscriber_harms_neither_the_emitter_nor_the_others(
     assert "a subscriber failed on batch_claimed" in caplog.text
 
 
+def test_only_what_can_be_called_subscribes() -> None:
+    with pytest.raises(TypeError, match=r"subscribe\('job_failed'\): give a function of one event"):
+        Events().subscribe("job_failed")  # type: ignore[arg-type]
+
+
 def test_lines_never_contain_control_characters() -> None:
     _, text = events.line(failed("\x1b[31mred\r\nfaked line\x9b\u202e"))
     assert text.endswith("\\x1b[31mred\n    faked line\\x9b\\u202e")
-    assert text.isprintable()
+    assert all(each.isprintable() for each in text.split("\n"))
 
 
 def test_a_last_failure_is_an_error_and_one_with_a_retry_a_warning() -> None:

@@ -59,8 +59,9 @@ class JobHandle:
         where numpy is not installed. With a type, one that args can have, it is of that type;
         raises ConfigError if it does not fit.
 
-        None is also what a job has that is not done yet, failed, was cancelled or pruned, or
-        whose kind stores no results: `state` tells them apart.
+        It does not wait. None is also what a job has that is not done yet, failed, was cancelled
+        or pruned, whose handler returned None, or whose kind stores no results: `state` tells
+        them apart, but for the last two of those that are completed.
         """
         return loaded(self._client().result(self.id), type)
 

@@ -341,6 +341,21 @@ def test_one_name_or_none_is_no_list_of_names(wrong: Any) -> None:
         app.drain(**wrong)
 
 
+def test_a_subclass_that_is_no_actor_enqueues_nothing_of_its_base(app: App) -> None:
+    @app.actor("base")
+    class Base:
+        def handle(self, batch: Batch[int]) -> None: ...
+
+    class Fine(Base):
+        pass
+
+    for name in ("enqueue", "enqueue_many", "enqueue_async", "enqueue_many_async"):
+        with pytest.raises(ConfigError, match="Fine is not an actor; its base Base is, of kind"):
+            getattr(Fine, name)(1)
+    assert Base.enqueue == Base().enqueue == app.kinds["base"].enqueue  # type: ignore[attr-defined]
+    assert app.actor("fine")(Fine).enqueue == app.kinds["fine"].enqueue  # type: ignore[attr-defined]
+
+
 def _injects(function: Any) -> Any:
     @functools.wraps(function)
     def inner(path: str) -> Any:
@@ -426,3 +441,9 @@ def test_a_decorator_below_that_has_parameters_of_its_own_has_those_of_the_jobs(
 def test_a_decorator_below_that_no_job_can_be_given_to_is_refused(decorate: Any, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         App("host=nowhere").actor("k")(decorate(_joined))
+
+
+@pytest.mark.parametrize("wrong", ["abc", "12", None, 1.5, True])
+def test_what_is_no_id_names_no_job(app: App, wrong: Any) -> None:
+    with pytest.raises(TypeError, match="give the id of a job, a whole number"):
+        app.job(wrong)

@@ -221,8 +221,9 @@ def _cause(view: View, actor: ActorState, error: ErrorInfo) -> ErrorInfo:
     if actor.killed_for != "timeout":
         return error
     policy = view.kinds[actor.kind].policy
-    limits = f"batch_timeout_s={policy.batch_timeout_s}, job_timeout_s={policy.job_timeout_s}"
+    given = {"batch_timeout_s": policy.batch_timeout_s, "job_timeout_s": policy.job_timeout_s}
+    limits = ", ".join(f"{name}={value:g}" for name, value in given.items() if value is not None)
     text = f"its handler did not stop when the time was up ({limits})"
     if not actor.ready:
-        text = f"it was not ready after setup_timeout_s={policy.setup_timeout_s}"
+        text = f"it was not ready after setup_timeout_s={policy.setup_timeout_s:g}"
     return ErrorInfo("Timeout", text, cause="timeout")
