@@ -168,6 +168,8 @@ def line(event: Event) -> tuple[int, str]:
             level, text = ERROR, _UNSETTLED_FOR if reason else _UNSETTLED
         case SupervisorStopped(short=short) if short:
             level, text = WARNING, _SHORT
+        case SupervisorStopping(held_up=held_up) if held_up:
+            return WARNING, escape(_held_up(event), 500)
         case SupervisorStopping() if event.n_batches or event.why:
             return level, escape(_stopping(event), 500)
         case JobsRun():
@@ -190,6 +192,14 @@ def _stopping(event: SupervisorStopping) -> str:
     return (
         f"supervisor stopping: {said}, waiting up to {event.wait_s:g} s for {batches} to finish;"
         " another signal (Ctrl-C) skips the waiting and kills what runs"
+    )
+
+
+def _held_up(event: SupervisorStopping) -> str:
+    return (
+        f"supervisor stopping: {event.phase}, waiting up to {event.wait_s:.0f} s for the database"
+        " to take outcomes, which would have to be computed again; another signal (Ctrl-C) skips"
+        f" the waiting: {event.held_up}"
     )
 
 
@@ -289,7 +299,7 @@ def _error(text: object) -> str:
     """Keep the lines of an error's text apart, the first of them in the line that tells of it."""
     shown = str(text).rstrip()
     shown = shown if len(shown) <= 500 else f"{shown[:497]}..."
-    return "\n    ".join(map(escape, _LINE_END.split(shown)))
+    return "\n    ".join(escape(each.expandtabs(4)) for each in _LINE_END.split(shown))
 
 
 _SHOWN: dict[str, Callable[[object], object]] = {"traceback": _indented, "error": _error}

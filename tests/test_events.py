@@ -85,6 +85,14 @@ def test_unwritten_outcomes_are_loud() -> None:
     assert "3 OUTCOMES WERE NOT WRITTEN" in text
 
 
+def test_what_a_stop_waits_for_is_said() -> None:
+    stopping = events.SupervisorStopping("draining", 0, 18.2, held_up="no\nroute")
+    level, text = events.line(stopping)
+    assert level == logging.WARNING
+    assert "draining, waiting up to 18 s for the database to take outcomes" in text
+    assert text.endswith("skips the waiting: no\\nroute")
+
+
 def test_an_error_of_several_lines_has_them_indented() -> None:
     _, text = events.line(events.JobFailed("k", 7, 1, "error", "E: first\nsecond\r\n", None))
     first, second = text.split("\n")

@@ -35,13 +35,15 @@ class SupervisorStopping(Event, frozen=True):
     """Say which phase of its stop a supervisor has entered.
 
     In `draining` it waits `wait_s` for `n_batches` that run, in `killing` it ends them. `why` is
-    empty where somebody asked for the stop, or where a drain has come to its end.
+    empty where somebody asked for the stop, or where a drain has come to its end. `held_up` is why
+    the database takes no outcomes, where it waits `wait_s` for that.
     """
 
     phase: str
     n_batches: int = 0
     wait_s: float = 0.0
     why: str = ""
+    held_up: str = ""
 
 
 class SupervisorStopped(Event, frozen=True):

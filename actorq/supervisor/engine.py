@@ -133,6 +133,7 @@ class _Life:
         self._ended = False
         self._code = OK
         self._grace_at = self._abort_at = math.inf
+        self._told_held_up = False
         self._next_tick = 0.0
 
     @property
@@ -207,6 +208,7 @@ class _Life:
                 self._take(self._asked.popleft(), now)
             if item is not None and self._take(item, now):
                 return
+            self._tell_held_up(now)
             if now >= self._next_tick:
                 self._next_tick = now + self._options.poll_s
                 self._step(self._executor.progress(), now)
@@ -214,6 +216,14 @@ class _Life:
                 self._ended, self._code = True, self._code or FAILED
             elif now >= self._grace_at and self._links.settlers.held_up:
                 self._ended = True
+
+    def _tell_held_up(self, now: float) -> None:
+        """Say once that a stop waits for the database, and for how long, where that is so."""
+        reason = self._links.settlers.held_up
+        if not reason or self._told_held_up or math.isinf(self._grace_at):
+            return
+        self._told_held_up, wait_s = True, max(0.0, self._grace_at - now)
+        self._events.emit(event.SupervisorStopping(self._view.phase, 0, wait_s, held_up=reason))
 
     def _next(self) -> Any:
         """Wait for something to happen, or for the time at which the plan wants to go on."""
