@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast, overload
@@ -174,9 +175,9 @@ class App:
 
     def job(self, id: int, kind: str = "") -> JobHandle:
         """Return the handle of a job whose id is known; TypeError for what is no id."""
-        if not isinstance(id, int) or isinstance(id, bool):
+        if isinstance(id, bool) or not hasattr(id, "__index__"):  # numpy's integers have it
             raise TypeError(f"app.job({id!r}): give the id of a job, a whole number")
-        return JobHandle(self.client, id, kind)
+        return JobHandle(self.client, operator.index(id), kind)
 
     def _kind(self, kind: str | Kind) -> Kind:
         if isinstance(kind, Kind):

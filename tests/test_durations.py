@@ -104,6 +104,10 @@ def test_the_command_line_takes_weeks_and_bare_seconds() -> None:
     assert parse(["prune", "--older-than-s", "7"]).older_than_s == 7
 
 
+def test_a_negative_number_is_no_option() -> None:
+    assert parse(["enqueue", "--json", "any", "-5"]).words == ["any", "-5"]
+
+
 def handler(x: int) -> None:
     """Do nothing."""
 

@@ -64,10 +64,11 @@ def jobs(args: Namespace) -> int:
         )
         if not found:
             check_known(admin, args.kind, args.queue)
-        more = len(found) == limit and bool(admin.jobs(limit=1, before=found[-1].id))
+        is_full = len(found) == limit and not args.json
+        more = is_full and bool(admin.jobs(limit=1, before=found[-1].id))
     if not args.json:
         _print_found(found, args.args)
-    if more and not args.json:
+    if more:
         is_filtered = args.state or args.kind or args.queue
         print(f"{'there may be more' if is_filtered else 'more'}: --before {found[-1].id}")
     return OK

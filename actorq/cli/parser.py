@@ -20,7 +20,9 @@ DATABASE = """The database is taken from --dsn, else from ACTORQ_DSN, else from 
 PGDATABASE and so on; keep passwords out of --dsn."""
 
 
-_OPTION = re.compile(r"--[a-z][a-z-]*")
+_SPANS: set[str] = set()
+"""The options that take a span of time; each is added where it is declared."""
+
 _NEGATIVE = re.compile(r"-[0-9.]")
 
 
@@ -34,14 +36,18 @@ class Parser(argparse.ArgumentParser):
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the arguments; exits with code 2 where they make no sense."""
-    return build().parse_args(_joined(sys.argv[1:] if argv is None else argv))
+    parser = build()
+    return parser.parse_args(_joined(sys.argv[1:] if argv is None else argv))
 
 
 def _joined(words: Sequence[str]) -> list[str]:
-    """Return the words with negative values joined to their options, for which they would pass."""
+    """Return the words with negative spans of time joined to their options.
+
+    Alone, `-5s` would be taken for an option, and nobody would hear what is wrong with it.
+    """
     joined: list[str] = []
     for word in words:
-        if _NEGATIVE.match(word) and joined and _OPTION.fullmatch(joined[-1]):
+        if _NEGATIVE.match(word) and joined and joined[-1] in _SPANS:
             joined[-1] += f"={word}"
         else:
             joined.append(word)
@@ -223,9 +229,10 @@ _job_id = _within(0, 2**63 - 1)
 
 def _duration(command: argparse.ArgumentParser, name: str, text: str) -> None:
     """Add an option that takes a span of time; `--name-s` is its name, too."""
+    names = f"--{name}", f"--{name}-s"
+    _SPANS.update(names)
     command.add_argument(
-        f"--{name}",
-        f"--{name}-s",
+        *names,
         dest=f"{name.replace('-', '_')}_s",
         type=_span,
         metavar="TIME",
