@@ -114,8 +114,12 @@ class _ManyByHandler(Generic[N, Ids]):
 class CallOfClass:
     """What a decorated class can do with its kind, and a subclass of it can not."""
 
-    def __init__(self, kind: Any, handler: type, name: str) -> None:
+    def __init__(self, kind: Any, handler: Any, name: str) -> None:
         self._kind, self._handler, self._name = kind, handler, name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Send only that it is one: with its class it would send itself, and is made anew there."""
+        return CallOfClass, (None, None, self._name)
 
     def __get__(self, instance: object, owner: type) -> Callable[..., Any]:
         """Return the kind's own, or what refuses for a subclass."""
