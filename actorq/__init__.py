@@ -1,5 +1,6 @@
 """actorq: a PostgreSQL-backed job queue for work that is cheaper in batches."""
 
+import actorq.starting  # noqa: F401 - first, for Ctrl-C
 from actorq.actor.context import Batch, Job, current_job
 from actorq.actor.limits import TimedOut
 from actorq.app import App

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast, overload
@@ -173,8 +174,10 @@ class App:
         return n_or_ids
 
     def job(self, id: int, kind: str = "") -> JobHandle:
-        """Return the handle of a job whose id is known."""
-        return JobHandle(self.client, id, kind)
+        """Return the handle of a job whose id is known; TypeError for what is no id."""
+        if isinstance(id, bool) or not hasattr(id, "__index__"):  # numpy's integers have it
+            raise TypeError(f"app.job({id!r}): give the id of a job, a whole number")
+        return JobHandle(self.client, operator.index(id), kind)
 
     def _kind(self, kind: str | Kind) -> Kind:
         if isinstance(kind, Kind):

@@ -45,9 +45,9 @@ def find_dsn(dsn: str | None = None, environ: Mapping[str, str] | None = None) -
         return ""
     raise ConfigError(
         "no database is configured. Name one in any of three ways: "
-        f"App(dsn='postgresql://…'), the environment variable {VARIABLE}, or libpq's own "
-        "variables (PGHOST, PGDATABASE, …). For a private server on this machine: "
-        "App(embedded=True), or --embedded on the command line"
+        f"--dsn postgresql://… on the command line or App(dsn='postgresql://…'), the environment "
+        f"variable {VARIABLE}, or libpq's own variables (PGHOST, PGDATABASE, …). For a private "
+        "server on this machine: --embedded on the command line, or App(embedded=True)"
     )
 
 

@@ -9,6 +9,7 @@ be quick; whatever it raises is logged and otherwise ignored.
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable
 
@@ -63,6 +64,7 @@ __all__ = [
 ]  # fmt: skip
 
 MAX_TRACEBACK_LINES = 60
+_LINE_END = re.compile("\r?\n")
 
 Subscriber = Callable[[Event], object]
 
@@ -74,7 +76,12 @@ class Events:
         self._subscribers: list[Subscriber] = list(subscribers) or [LogLines()]
 
     def subscribe(self, subscriber: Subscriber) -> None:
-        """Add a callable, which is called with every event from now on."""
+        """Add a callable, which sees all events from now on; TypeError for anything else."""
+        if not callable(subscriber):
+            raise TypeError(
+                f"subscribe({subscriber!r}): give a function of one event; which ones it cares "
+                "for it decides by isinstance(event, actorq.events.JobFailed), say"
+            )
         self._subscribers.append(subscriber)
 
     def emit(self, event: Event) -> None:
@@ -168,6 +175,7 @@ _UNSETTLED = (
     "supervisor stopped: node {node}; {n_unsettled} OUTCOMES WERE NOT WRITTEN,"
     " their jobs will run again"
 )
+_SHORT = "supervisor stopped: node {node}; not all is done, so the exit code is 1: {short}"
 _UNSETTLED_FOR = f"{_UNSETTLED}: {{reason}}"
 
 
@@ -179,6 +187,10 @@ def line(event: Event) -> tuple[int, str]:
             level, text = WARNING, _RETRIED
         case SupervisorStopped(n_unsettled=n, reason=reason) if n:
             level, text = ERROR, _UNSETTLED_FOR if reason else _UNSETTLED
+        case SupervisorStopped(short=short) if short:
+            level, text = WARNING, _SHORT
+        case SupervisorStopping(held_up=held_up) if held_up:
+            return WARNING, escape(_held_up(event), 500)
         case SupervisorStopping() if event.n_batches or event.why:
             return level, escape(_stopping(event), 500)
         case JobsRun():
@@ -204,6 +216,14 @@ def _stopping(event: SupervisorStopping) -> str:
     )
 
 
+def _held_up(event: SupervisorStopping) -> str:
+    return (
+        f"supervisor stopping: {event.phase}, waiting up to {event.wait_s:.0f} s for the database"
+        " to take outcomes, which would have to be computed again; another signal (Ctrl-C) skips"
+        f" the waiting: {event.held_up}"
+    )
+
+
 def _period(event: JobsRun) -> str:
     counts = _counts(event.n_completed, event.n_failed, event.n_cancelled)
     later = f", {event.n_later:,} to run again" if event.n_later else ""
@@ -222,6 +242,8 @@ def _ended(event: RunEnded) -> str:
         parts.append(f"{about}{event.n_scheduled:,} scheduled")
     if event.n_elsewhere:
         parts.append(f"{event.n_elsewhere:,} held by other supervisors")
+    if event.n_died:
+        parts.append(f"{count(event.n_died, 'actor')} died")
     if not event.known:
         parts.append("what is left is not known: the database did not answer")
     return ", ".join(parts)
@@ -294,4 +316,11 @@ def _indented(traceback: object) -> str:
     return "\n".join(f"    {escape(line, 500)}" for line in lines)
 
 
-_SHOWN: dict[str, Callable[[object], object]] = {"traceback": _indented}
+def _error(text: object) -> str:
+    """Keep the lines of an error's text apart, the first of them in the line that tells of it."""
+    shown = str(text).rstrip()
+    shown = shown if len(shown) <= 500 else f"{shown[:497]}..."
+    return "\n    ".join(escape(each.expandtabs(4)) for each in _LINE_END.split(shown))
+
+
+_SHOWN: dict[str, Callable[[object], object]] = {"traceback": _indented, "error": _error}

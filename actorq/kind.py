@@ -41,7 +41,7 @@ from actorq.client import sending
 from actorq.client.async_client import AsyncClient
 from actorq.client.client import Client
 from actorq.client.handle import JobHandle
-from actorq.client.handler import Handler, NamesJob1, NamesJob2, NamesJob3
+from actorq.client.handler import CallOfClass, Handler, NamesJob1, NamesJob2, NamesJob3
 from actorq.client.sending import Sending
 from actorq.core.job.policy import KindPolicy
 from actorq.core.job.settings import ActorSettings, with_concurrency, with_settings
@@ -174,10 +174,9 @@ class Kind:
         handler: Any = self.handler
         handler.__actorq_kind__ = self
         for name in CALLS:
-            inherited = getattr(handler, name, None)
-            is_anothers = isinstance(getattr(inherited, "__self__", None), Kind)
-            if inherited is None or is_anothers:
-                setattr(handler, name, staticmethod(getattr(self, name)))
+            inherited = inspect.getattr_static(handler, name, None)
+            if inherited is None or isinstance(inherited, CallOfClass):
+                setattr(handler, name, CallOfClass(self, handler, name))
         return handler
 
     def _carry(self) -> None:

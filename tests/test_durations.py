@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 import actorq
 from actorq import testing
 from actorq.args.options import Options
+from actorq.cli.parser import parse
 from actorq.core.job.policy import KindPolicy
 from actorq.core.job.retry import delay_s
-from actorq.durations import UNITS_S, check_duration, seconds_of
+from actorq.durations import CENTURY_S, UNITS_S, check_duration, seconds_of
 from actorq.errors import ConfigError
 
 SAME = ["90", "90s", "1m30s", "1m 30s", " 1.5m ", "90000ms", timedelta(seconds=90), 90, 90.0]
@@ -48,9 +49,63 @@ def test_what_is_none_is_refused_by_a_sentence() -> None:
     with pytest.raises(ConfigError) as caught:
         check_duration("grace_s", "7 days", 0.0, 10.0)
     assert str(caught.value) == (
-        "grace_s='7 days' must be from 0 to 10 seconds: a number, a timedelta, or text like "
-        "'90s', '1h30m' or '7d'"
+        "grace_s='7 days' is no span of time: it must be from 0 to 10 seconds; give a number of "
+        "seconds, a timedelta, or text of numbers with a unit each, of ms, s, m, h, d and w, like "
+        "'90s', '1h30m' or '2w'"
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("99999d", "is more than 100 years: it must be from 0 to 3,155,760,000 seconds"),
+        ("-5s", "is negative: it must be from 0 to"),
+        (-5, "is less than 0 s: it must be from 0 to 3,155,760,000 seconds"),
+        (timedelta(seconds=-1), "is less than 0 s"),
+        (math.inf, "is more than 100 years"),
+        ("--5s", "is no span of time"),
+        ("2 weeks", "and w, like '90s', '1h30m' or '2w'"),
+        (True, "is no span of time"),
+    ],
+)
+def test_what_is_wrong_with_a_span_is_said(value: Any, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_duration("delay_s", value, 0.0, CENTURY_S)
+    assert str(caught.value).startswith(f"delay_s={value!r} ")
+    assert said in str(caught.value)
+
+
+def test_limits_are_said_in_units_of_their_size() -> None:
+    for limit, shown in ((30 * 86_400, "30d"), (7200, "2h"), (3600, "3,600 s"), (0.5, "0.5 s")):
+        with pytest.raises(ConfigError, match=f"is more than {shown}: it must be"):
+            check_duration("x", limit + 1, 0.0, limit)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--older-than", "99999d"], "'99999d' is more than 100 years"),
+        (["--older-than", "-5s"], "'-5s' is negative: it must be from 0 to"),
+        (["--older-than-s", "-5"], "'-5' is negative"),
+        (["--older-than=soon"], "'soon' is no span of time"),
+    ],
+)
+def test_the_command_line_says_the_same(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        parse(["prune", *words])
+    assert end.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_command_line_takes_weeks_and_bare_seconds() -> None:
+    assert parse(["prune", "--older-than", "2w"]).older_than_s == 14 * 86_400
+    assert parse(["prune", "--older-than-s", "7"]).older_than_s == 7
+
+
+def test_a_negative_number_is_no_option() -> None:
+    assert parse(["enqueue", "--json", "any", "-5"]).words == ["any", "-5"]
 
 
 def handler(x: int) -> None:

@@ -58,10 +58,15 @@ def test_a_failing_subscriber_harms_neither_the_emitter_nor_the_others(
     assert "a subscriber failed on batch_claimed" in caplog.text
 
 
+def test_only_what_can_be_called_subscribes() -> None:
+    with pytest.raises(TypeError, match=r"subscribe\('job_failed'\): give a function of one event"):
+        Events().subscribe("job_failed")  # type: ignore[arg-type]
+
+
 def test_lines_never_contain_control_characters() -> None:
     _, text = events.line(failed("\x1b[31mred\r\nfaked line\x9b\u202e"))
-    assert text.endswith(r"\x1b[31mred\r\nfaked line\x9b\u202e")
-    assert text.isprintable()
+    assert text.endswith("\\x1b[31mred\n    faked line\\x9b\\u202e")
+    assert all(each.isprintable() for each in text.split("\n"))
 
 
 def test_a_last_failure_is_an_error_and_one_with_a_retry_a_warning() -> None:
@@ -78,6 +83,29 @@ def test_unwritten_outcomes_are_loud() -> None:
     level, text = events.line(events.SupervisorStopped("n1", 3))
     assert level == logging.ERROR
     assert "3 OUTCOMES WERE NOT WRITTEN" in text
+
+
+def test_what_a_stop_waits_for_is_said() -> None:
+    stopping = events.SupervisorStopping("draining", 0, 18.2, held_up="no\nroute")
+    level, text = events.line(stopping)
+    assert level == logging.WARNING
+    assert "draining, waiting up to 18 s for the database to take outcomes" in text
+    assert text.endswith("skips the waiting: no\\nroute")
+
+
+def test_an_error_of_several_lines_has_them_indented() -> None:
+    _, text = events.line(events.JobFailed("k", 7, 1, "error", "E: first\nsecond\r\n", None))
+    first, second = text.split("\n")
+    assert first.endswith("(error): E: first")
+    assert second == "    second"
+    assert len(events.line(events.SupervisorFailed("x" * 5000))[1]) < 600
+
+
+def test_an_exit_code_of_1_is_explained_by_the_last_line() -> None:
+    stopped = events.SupervisorStopped("n1", 0, short="due jobs are left")
+    said = "supervisor stopped: node n1; not all is done, so the exit code is 1: due jobs are left"
+    assert events.line(stopped) == (logging.WARNING, said)
+    assert "OUTCOMES" in events.line(events.SupervisorStopped("n1", 2, short="x"))[1]
 
 
 def test_a_flood_of_one_type_and_kind_is_counted_instead_of_logged(
@@ -123,6 +151,8 @@ def test_numbers_have_their_nouns(n: int, text: str) -> None:
         (RunEnded(49_500, 500, 0, (("nomodel", 12, "could not start"),), 3, short=True),
          "49,500 completed, 500 failed, 12 left: kind nomodel could not start, 3 scheduled"),
         (RunEnded(6, 0, 0), "6 completed"),
+        (RunEnded(6, 1, 0, n_died=1), "6 completed, 1 failed, 1 actor died"),
+        (RunEnded(6, 0, 0, n_died=3), "6 completed, 3 actors died"),
         (RunEnded(6, 0, 2, (), 0, 4), "6 completed, 2 cancelled, 4 held by other supervisors"),
         (RunEnded(0, 0, 0, (("a", 1, "rests"), ("b", 2, "it was stopped")), exact=False),
          "0 completed, at least 1 left: kind a rests, at least 2 left: it was stopped"),

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "actorq"
 
 ROOMS = [
-    {"errors", "durations", "english", "logs"},
+    {"errors", "durations", "english", "logs", "starting"},
     {"core.event", "core.restart", "core.job"},
     {"core.store_values", "core.blame"},
     {"core.lanes", "core.liveness", "core.fleet"},

@@ -16,6 +16,8 @@ from actorq.errors import ArgsTooLarge
 MAX_DEPTH = 64
 INT_MIN, INT_MAX = -(2**63), 2**64 - 1
 
+BYTE_TYPES = (bytes, bytearray, memoryview)
+
 BYTES = "~bytes"
 """The only key of the object that stands for bytes if no type says that a text is base64."""
 
@@ -35,11 +37,12 @@ class Unfit(Exception):
 class Fitting:
     """The rules that make plain values fit: each is visited once, and replaced in place if needed.
 
-    Integers of any size pass if `big`, because no type will limit them when they are read.
+    Integers of any size pass if `big`, because no type will limit them when they are read. Bytes
+    pass as keys if `bytes_keys`, because a type then says that they are base64.
     """
 
-    def __init__(self, nan: Nan, *, big: bool = False) -> None:
-        self.nan, self.big = nan, big
+    def __init__(self, nan: Nan, *, big: bool = False, bytes_keys: bool = False) -> None:
+        self.nan, self.big, self.bytes_keys = nan, big, bytes_keys
 
     def of(self, value: Any, depth: int = 0) -> Any:
         """Return a plain value that JSON, PostgreSQL and the actor all preserve; raises Unfit."""
@@ -59,7 +62,7 @@ class Fitting:
             if depth == MAX_DEPTH:
                 raise ArgsTooLarge(f"the args are nested deeper than {MAX_DEPTH} levels")
             return self._dict(value, depth + 1) if kind is dict else self._list(value, depth + 1)
-        elif kind in (bytes, bytearray, memoryview):
+        elif kind in BYTE_TYPES:
             return {BYTES: binascii.b2a_base64(value, newline=False).decode("ascii")}
         return value
 
@@ -73,20 +76,25 @@ class Fitting:
             return None
         return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
 
-    def _dict(self, value: dict[object, object], depth: int) -> dict[object, object]:
+    def _dict(self, value: dict[Any, Any], depth: int) -> dict[Any, Any]:
         if not all(type(key) is str for key in value):
             _check_keys(value)
         for key, item in value.items():
             try:
-                if type(key) is not bytes:
-                    self.of(key, depth)
+                self._check_key(key)
                 value[key] = self.of(item, depth)
             except Unfit as unfit:
                 unfit.path = f".{shown(key)}{unfit.path}"
                 raise
         return value
 
-    def _list(self, value: list[Any], depth: int) -> list[object]:
+    def _check_key(self, key: Any) -> None:
+        if type(key) is str:
+            self.of(key)
+        elif type(key) is bytes and not self.bytes_keys:
+            raise Unfit("bytes are a key, which JSON has as text only", "write a text")
+
+    def _list(self, value: list[Any], depth: int) -> list[Any]:
         if set(map(type, value)) == {float} and all(map(math.isfinite, value)):
             return value
         for index, item in enumerate(value):
@@ -98,7 +106,7 @@ class Fitting:
         return value
 
 
-def with_bytes(value: object) -> object:
+def with_bytes(value: Any) -> Any:
     """Return plain values in which objects that stand for bytes are bytes again."""
     if isinstance(value, list):
         return [with_bytes(item) for item in value]
@@ -113,7 +121,7 @@ def with_bytes(value: object) -> object:
     return {key: with_bytes(item) for key, item in value.items()}
 
 
-def _check_keys(value: dict[object, object]) -> None:
+def _check_keys(value: dict[Any, Any]) -> None:
     """Refuse keys that become the same text, like 1 and "1"."""
     texts = msgspec.json.decode(msgspec.json.encode(dict.fromkeys(value)), type=dict[str, None])
     if len(texts) != len(value):

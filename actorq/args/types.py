@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from types import SimpleNamespace
 from typing import Any, get_type_hints
@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from actorq.args import arrays, foreign
+from actorq.args.json_value import BYTE_TYPES
 from actorq.args.options import OPTIONS
 from actorq.errors import ConfigError
 
@@ -27,11 +28,13 @@ class Traits(msgspec.Struct):
 
     open: bool = False  # the type does not limit the value's shape or keys: walk it
     twin: bool = False  # has integers, or nulls that may have been NaN
+    texts: bool = False  # has texts or paths, for which the base64 of bytes would pass
+    bytes_keys: bool = False  # has a dict whose keys are bytes
     arrays: bool = False
     models: bool = False
 
 
-def traits_of(annotation: object) -> Traits:
+def traits_of(annotation: Any) -> Traits:
     """Return which checks a type needs; raises ConfigError for one that cannot be used."""
     try:
         root = msgspec.inspect.type_info(annotation)
@@ -43,7 +46,7 @@ def traits_of(annotation: object) -> Traits:
     return traits
 
 
-def _visit(node: object, traits: Traits, above: list[object]) -> None:
+def _visit(node: Any, traits: Traits, above: list[Any]) -> None:
     if any(node is parent for parent in above):
         traits.open = True  # recursive: as deep as the value is
         return
@@ -55,20 +58,26 @@ def _visit(node: object, traits: Traits, above: list[object]) -> None:
         traits.open = True
     elif isinstance(node, msgspec.inspect.IntType | msgspec.inspect.NoneType):
         traits.twin = True
+    elif isinstance(node, msgspec.inspect.StrType):
+        traits.texts = True
+    if isinstance(node, msgspec.inspect.DictType):
+        traits.bytes_keys |= isinstance(node.key_type, msgspec.inspect.BytesType)
     for child in _children(node):
         _visit(child, traits, [*above, node])
 
 
-def _visit_custom(kind: object, traits: Traits) -> None:
+def _visit_custom(kind: Any, traits: Traits) -> None:
     if arrays.is_array_type(kind):
         traits.arrays = True
     elif foreign.is_model(kind):
         traits.models = traits.open = True
-    elif not _is_path(kind):
+    elif _is_path(kind):
+        traits.texts = True
+    else:
         raise ConfigError(f"args type: {kind!r} is not supported; {_instead_of(kind)}")
 
 
-def _instead_of(kind: object) -> str:
+def _instead_of(kind: Any) -> str:
     for package, name, advice in _INSTEAD:
         if isinstance(kind, type) and foreign.is_named(kind, package, name):
             return advice
@@ -91,24 +100,40 @@ _INSTEAD = (
 )
 
 
-def _is_path(kind: object) -> bool:
+def _is_path(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, PurePath)
 
 
-def dec_hook(kind: Any, value: object) -> object:
+def dec_hook(kind: Any, value: Any) -> Any:
     """Return the value of a type that msgspec does not know; raises ValueError."""
     if arrays.is_array_type(kind):
         return arrays.unpack(value)
     if _is_path(kind):
         if not isinstance(value, str):
-            raise ValueError("expected a path as text")
+            got = "bytes" if isinstance(value, BYTE_TYPES) else type(value).__name__
+            raise ValueError(f"expected a path as text, got `{got}`")
         return kind(value)
     if foreign.is_model(kind):
         return value if isinstance(value, kind) else foreign.read_model(kind, _as_json(value))
     raise NotImplementedError(kind)
 
 
-def _as_json(value: object) -> bytes:
+def dec_hook_of_bytes(kind: Any, value: Any) -> Any:
+    """Return the same where the value may hold bytes, which a model would get as their base64."""
+    if foreign.is_model(kind) and _holds_bytes(value):
+        raise ValueError(f"expected `{kind.__name__}` or its JSON, got `bytes` in it")
+    return dec_hook(kind, value)
+
+
+def _holds_bytes(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_holds_bytes, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_holds_bytes, value))
+    return isinstance(value, BYTE_TYPES)
+
+
+def _as_json(value: Any) -> bytes:
     return msgspec.json.encode(value, enc_hook=arrays.packed)
 
 
@@ -119,8 +144,8 @@ def schema_hook(kind: Any) -> Any:
     return {"type": f"{kind.__module__}.{kind.__qualname__}"}
 
 
-def _children(node: Any) -> list[object]:
-    found: list[object] = []
+def _children(node: Any) -> list[Any]:
+    found: list[Any] = []
     for name in node.__struct_fields__:
         value = getattr(node, name)
         for item in value if isinstance(value, tuple) else (value,):
@@ -130,19 +155,51 @@ def _children(node: Any) -> list[object]:
     return found
 
 
-def parameters_struct(function: Callable[..., object], without: tuple[str, ...] = ()) -> object:
+def parameters_struct(function: Callable[..., Any], without: tuple[str, ...] = ()) -> Any:
     """Return the Struct whose fields are a function's parameters, without those named."""
     name = getattr(function, "__name__", "function")
     hints = hints_of(function, with_extras=True)
     fields = [
         _field(name, parameter, hints.get(parameter.name, Any))
-        for parameter in inspect.signature(function).parameters.values()
+        for parameter in signature_of(function).parameters.values()
         if parameter.name not in without
     ]
+    _check_names_pass(name, function, [field[0] for field in fields])
     return msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True)
 
 
-def hints_of(function: Any, *, with_extras: bool = False) -> dict[str, object]:
+def signature_of(function: Any) -> inspect.Signature:
+    """Return the parameters of a function as it is called, within whatever decorates it.
+
+    A decorator that takes `*args` or `**kwargs` has those of what it decorates; one with parameters
+    of its own has these, even if `functools.wraps` says that it looks like the other.
+    """
+    signature = inspect.signature(function, follow_wrapped=False)
+    while _passes_on(signature) and (inner := getattr(function, "__wrapped__", None)) is not None:
+        function, signature = inner, inspect.signature(inner, follow_wrapped=False)
+    return signature
+
+
+def _passes_on(signature: inspect.Signature) -> bool:
+    kinds = {parameter.kind for parameter in signature.parameters.values()}
+    return not kinds.isdisjoint((inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD))
+
+
+def _check_names_pass(name: str, function: Any, names: list[str]) -> None:
+    """Refuse a decorator that takes by position only what jobs have by name."""
+    outermost = inspect.signature(function, follow_wrapped=False)
+    if not _passes_on(outermost):
+        return
+    if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in outermost.parameters.values()):
+        left = [each for each in names if each not in outermost.parameters]
+        if left:
+            raise ConfigError(
+                f"{name}(): a decorator of it does not take {left[0]!r} by name, as jobs have it: "
+                "write *args, **kwargs in the decorator"
+            )
+
+
+def hints_of(function: Any, *, with_extras: bool = False) -> dict[str, Any]:
     """Return the annotations of a function's parameters; raises ConfigError for unreadable ones.
 
     Its return annotation is ignored: nobody checks it, and its type may be known to type checkers
@@ -162,7 +219,7 @@ def hints_of(function: Any, *, with_extras: bool = False) -> dict[str, object]:
         raise ConfigError(text) from error
 
 
-def _stated(function: object) -> dict[str, object]:
+def _stated(function: Any) -> dict[str, Any]:
     """Return annotations as they are written, whether or not their names can be resolved."""
     if sys.version_info >= (3, 14):
         import annotationlib
@@ -172,11 +229,12 @@ def _stated(function: object) -> dict[str, object]:
     return dict(getattr(function, "__annotations__", {}))
 
 
-def _field(name: str, parameter: inspect.Parameter, hint: object) -> tuple[Any, ...]:
+def _field(name: str, parameter: inspect.Parameter, hint: Any) -> tuple[Any, ...]:
     legal = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     if parameter.kind not in legal:
         raise ConfigError(
-            f"{name}(): parameter {parameter} has no name of its own; a job's args are named"
+            f"{name}(): parameter {parameter} has no name of its own; a job's args are named. "
+            "A decorator below @app.actor needs functools.wraps to have what it decorates"
         )
     if parameter.name in OPTIONS:
         raise ConfigError(
@@ -189,7 +247,7 @@ def _field(name: str, parameter: inspect.Parameter, hint: object) -> tuple[Any, 
     return parameter.name, hint, msgspec.field(default_factory=lambda: default)
 
 
-def without_prose(schema: object) -> object:
+def without_prose(schema: Any) -> Any:
     """Return a JSON schema without the descriptive texts, which change nothing."""
     if isinstance(schema, dict):
         return {

@@ -14,25 +14,27 @@ from collections.abc import Sequence
 from actorq import errors
 from actorq.config import masked
 from actorq.escape import escape
+from actorq.starting import INTERRUPTED, heed_again
 
-OK, REFUSED, USAGE, UNREACHABLE, MISMATCH, INTERRUPTED = 0, 1, 2, 3, 4, 130
+OK, REFUSED, USAGE, UNREACHABLE, MISMATCH = 0, 1, 2, 3, 4
 
 _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (errors.StoreUnavailable, UNREACHABLE),
     (errors.SchemaMismatch, MISMATCH),
     (errors.ConfigError, USAGE),
-    (errors.UnknownKind, USAGE),
+    (errors.EnqueueError, USAGE),
     (errors.ActorqError, REFUSED),
 )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    from actorq.cli.parser import parse
-
     _make_printable()
-    args = parse(argv)
     try:
+        heed_again()
+        from actorq.cli.parser import parse
+
+        args = parse(argv)
         module, function = args.command.split(":")
         command = getattr(importlib.import_module(f"actorq.cli.{module}"), function)
         code = int(command(args))

@@ -7,6 +7,7 @@ from argparse import Namespace
 from actorq.admin import Retried
 from actorq.cli import OK, REFUSED, complain
 from actorq.cli.database import administered
+from actorq.cli.matching import NOTHING, check_known
 from actorq.cli.output import print_json
 from actorq.cli.progress import ProgressLines
 from actorq.english import count
@@ -23,12 +24,16 @@ def retry(args: Namespace) -> int:
             limit=args.limit,
             progress=ProgressLines(),
         )
+        is_nothing = not (done.taken or done.held or done.untouched)
+        if is_nothing:
+            check_known(admin, args.kind, args.queue)
     refused = sorted({*done.untouched, *done.held}) if args.ids else done.held
     if args.json:
         print_json({"retried": done.taken, "refused": refused})
     else:
         more = " (as many as --limit allows; there may be more)" if done.more else ""
-        print(f"{count(len(done.taken), 'job')} will run again{more}")
+        none = f"{NOTHING}: " if is_nothing else ""
+        print(f"{none}{count(len(done.taken), 'job')} will run again{more}")
     _complain_of(done)
     return REFUSED if refused and (args.ids or not done.taken) else OK
 
@@ -68,10 +73,14 @@ def prune(args: Namespace) -> int:
             limit=args.limit,
             progress=ProgressLines(),
         )
+        is_nothing = not (done.n_deleted or done.n_kept)
+        if is_nothing:
+            check_known(admin, args.kind)
     if args.json:
         print_json({"deleted": done.n_deleted, "kept": done.n_kept})
     else:
-        print(f"{count(done.n_deleted, 'job')} deleted")
+        none = f"{NOTHING}: " if is_nothing else ""
+        print(f"{none}{count(done.n_deleted, 'job')} deleted")
     if done.n_kept:
         complain(
             f"{count(done.n_kept, 'job')} kept, because a foreign key refers to them: give it ON "

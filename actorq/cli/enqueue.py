@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from argparse import Namespace
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
@@ -13,6 +14,7 @@ import msgspec
 
 from actorq.app import App
 from actorq.args.codec import ArgsCodec
+from actorq.args.json_value import Fitting, Unfit
 from actorq.args.options import Options
 from actorq.cli import OK
 from actorq.cli.database import located, location
@@ -22,7 +24,7 @@ from actorq.client import sending
 from actorq.client.client import Client
 from actorq.core.job.policy import KindPolicy
 from actorq.english import count
-from actorq.errors import ArgsInvalid, ConfigError, EnqueueError, UnknownKind
+from actorq.errors import ArgsInvalid, ArgsTooLarge, ConfigError, EnqueueError, UnknownKind
 from actorq.kind import Kind
 
 NONE = "none of the jobs is enqueued"
@@ -143,5 +145,20 @@ def _unmarked(line: bytes) -> bytes:
 def _value(text: bytes, where: str, then: str = "") -> object:
     try:
         return msgspec.json.decode(text)
+    except msgspec.ValidationError:  # without a type there is one reason only
+        raise ArgsInvalid(
+            f"{where}: a number is larger than any float{_place(text)}: give it as text{then}"
+        ) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ArgsInvalid(f"{where}: not JSON: {error}{then}") from None
+
+
+def _place(text: bytes) -> str:
+    """Return where in JSON the first number is that is too large."""
+    try:
+        Fitting("error", big=True).of(json.loads(text))  # which reads such a one as infinity
+    except Unfit as unfit:
+        return f" - at `${unfit.path}`"
+    except (ValueError, ArgsTooLarge):
+        pass
+    return ""

@@ -10,6 +10,7 @@ from actorq.admin import History, Holder, JobRow, LaneStatus, NodeStatus
 from actorq.admin.wanted import JOBS_LIMIT
 from actorq.cli import OK, REFUSED, complain
 from actorq.cli.database import administered
+from actorq.cli.matching import NOTHING, check_known
 from actorq.cli.output import (
     duration,
     print_fields,
@@ -60,8 +61,15 @@ def jobs(args: Namespace) -> int:
             found=_print_objects if args.json else None,
             progress=ProgressLines(),
         )
+        if not found:
+            check_known(admin, args.kind, args.queue)
+        is_full = len(found) == limit and not args.json
+        more = is_full and bool(admin.jobs(limit=1, before=found[-1].id))
     if not args.json:
-        _print_found(found, limit, args.args)
+        _print_found(found, args.args)
+    if more:
+        is_filtered = args.state or args.kind or args.queue
+        print(f"{'there may be more' if is_filtered else 'more'}: --before {found[-1].id}")
     return OK
 
 
@@ -78,13 +86,11 @@ def _check_no_filters(args: Namespace) -> None:
         raise ConfigError(f"jobs: --{given[0]} chooses among many jobs, and an ID names one")
 
 
-def _print_found(found: list[JobRow], limit: int, with_args: bool) -> None:
-    if not found:
-        print("no such jobs")
-        return
-    _print_jobs(found, with_args)
-    if len(found) == limit:
-        print(f"more: --before {found[-1].id}")
+def _print_found(found: list[JobRow], with_args: bool) -> None:
+    if found:
+        _print_jobs(found, with_args)
+    else:
+        print(NOTHING)
 
 
 def _one_job(args: Namespace) -> int:
@@ -151,7 +157,7 @@ def _print_jobs(found: list[JobRow], with_args: bool) -> None:
     headers = ["id", "state", "kind", "queue", "prio", "attempt", "since", "error"]
     rows: list[list[object]] = [
         [
-            str(job.id), job.state, job.kind, job.queue, str(job.priority), str(job.attempt),
+            str(job.id), _state(job), job.kind, job.queue, str(job.priority), str(job.attempt),
             duration(job.age_s), _error(job),
         ]
         for job in found
@@ -167,7 +173,7 @@ def _print_history(history: History) -> None:
     print_fields(
         [
             ("job", job.id),
-            ("state", "cancelling" if job.cancel_at and job.state == "running" else job.state),
+            ("state", _state(job)),
             ("kind", job.kind),
             ("queue", job.queue),
             ("priority", job.priority),
@@ -188,6 +194,10 @@ def _print_history(history: History) -> None:
         print(f"\nattempt {failure.attempt} failed at {failure.failed_at} ({failure.cause}{last})")
         print_text(f"{failure.type}: {failure.message}", "  ")
         print_text(failure.traceback)
+
+
+def _state(job: JobRow) -> str:
+    return "cancelling" if job.cancel_at and job.state == "running" else job.state
 
 
 def _attempts(job: JobRow) -> str:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
-from typing import NoReturn, TypeAlias
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from actorq.config import masked
 from actorq.core.job.states import PRUNABLE, PRUNED_BY_DEFAULT, RETRIABLE, STATES
-from actorq.durations import CENTURY_S, check_duration
-from actorq.errors import ConfigError
+from actorq.durations import CENTURY_S, seconds_of, what_is_wrong
 
 EXIT_CODES = """exit codes: 0 done; 1 refused, nothing of what was named is there, a drain has left
 due jobs, or a supervisor has stopped with outcomes that were not written or batches that were
-killed; 2 wrong usage or settings, unknown kinds among them; 3 the database cannot be reached; 4 its
-schema is missing, too old or too new; 130 interrupted by Ctrl-C before it was done"""
+killed; 2 wrong usage, settings or args, unknown kinds among them; 3 the database cannot be reached;
+4 its schema is missing, too old or too new; 130 interrupted by Ctrl-C before it was done"""
 DATABASE = """The database is taken from --dsn, else from ACTORQ_DSN, else from PGHOST,
 PGDATABASE and so on; keep passwords out of --dsn."""
 
 
-Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
-"""Where commands are added."""
+_SPANS: set[str] = set()
+"""The options that take a span of time; each is added where it is declared."""
+
+_NEGATIVE = re.compile(r"-[0-9.]")
 
 
 class Parser(argparse.ArgumentParser):
@@ -33,7 +36,22 @@ class Parser(argparse.ArgumentParser):
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the arguments; exits with code 2 if they make no sense."""
-    return build().parse_args(argv)
+    parser = build()
+    return parser.parse_args(_joined(sys.argv[1:] if argv is None else argv))
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """Return the words with negative spans of time joined to their options.
+
+    Alone, `-5s` would be taken for an option, and nobody would hear what is wrong with it.
+    """
+    joined: list[str] = []
+    for word in words:
+        if _NEGATIVE.match(word) and joined and joined[-1] in _SPANS:
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def build() -> Parser:
@@ -54,7 +72,7 @@ def build() -> Parser:
     return parser
 
 
-def _migrate(commands: Commands) -> None:
+def _migrate(commands: Any) -> None:
     command = _command(commands, "migrate", "setup:migrate", "make or upgrade the schema", out=True)
     shown = command.add_mutually_exclusive_group()
     shown.add_argument(
@@ -66,7 +84,7 @@ def _migrate(commands: Commands) -> None:
     _duration(command, "wait", "how long to try while others are in the way; default 10m")
 
 
-def _run(commands: Commands) -> None:
+def _run(commands: Any) -> None:
     command = _command(commands, "run", "run:run", "run the jobs of an app until told to stop")
     command.add_argument("app", metavar="MODULE:APP", help="an App, or a function returning one")
     command.add_argument("--kind", action="append", metavar="KIND", help="only these kinds")
@@ -89,7 +107,7 @@ def _run(commands: Commands) -> None:
     command.add_argument("--log-level", choices=levels, default="info", help="default: info")
 
 
-def _enqueue(commands: Commands) -> None:
+def _enqueue(commands: Any) -> None:
     command = _command(
         commands, "enqueue", "enqueue:enqueue", "enqueue jobs, checked by an app if given", out=True
     )
@@ -106,36 +124,37 @@ def _enqueue(commands: Commands) -> None:
     command.add_argument("--unique-key", metavar="KEY", help="skip while this key's job is pending")
 
 
-def _status(commands: Commands) -> None:
+def _status(commands: Any) -> None:
     _command(commands, "status", "look:status", "count what waits and runs, by kind", out=True)
 
 
-def _jobs(commands: Commands) -> None:
+def _jobs(commands: Any) -> None:
     command = _command(commands, "jobs", "look:jobs", "list jobs, or tell all about one", out=True)
     command.add_argument("id", nargs="?", type=_job_id, metavar="ID", help="one job, with history")
-    _filters(command, STATES)
-    command.add_argument("--failed", action="store_const", const="failed", dest="state",
-                         help="dead letters: short for --state failed")  # fmt: skip
+    states = command.add_mutually_exclusive_group()
+    _filters(command, states, STATES)
+    states.add_argument("--failed", action="store_const", const="failed", dest="state",
+                        help="dead letters: short for --state failed")  # fmt: skip
     command.add_argument("--limit", type=_within(1, 10_000), help="default: 50")
     command.add_argument("--before", type=_job_id, metavar="ID", help="the page below this id")
     command.add_argument("--args", action="store_true", help="show the jobs' args too")
 
 
-def _retry(commands: Commands) -> None:
+def _retry(commands: Any) -> None:
     command = _command(
         commands, "retry", "change:retry", "run failed or cancelled jobs again", out=True
     )
     command.add_argument("ids", nargs="*", type=_job_id, metavar="ID")
-    _filters(command, RETRIABLE)
+    _filters(command, command, RETRIABLE)
     command.add_argument("--limit", type=_within(1, 2**62), help="with filters; default: 1000")
 
 
-def _cancel(commands: Commands) -> None:
+def _cancel(commands: Any) -> None:
     command = _command(commands, "cancel", "change:cancel", "cancel pending jobs", out=True)
     command.add_argument("ids", nargs="+", type=_job_id, metavar="ID")
 
 
-def _prune(commands: Commands) -> None:
+def _prune(commands: Any) -> None:
     command = _command(commands, "prune", "change:prune", "delete finished jobs", out=True)
     _duration(command, "older-than", "finished so long ago")
     command.add_argument(
@@ -148,7 +167,7 @@ def _prune(commands: Commands) -> None:
     command.add_argument("--limit", type=_within(1, 2**62), help="delete at most so many")
 
 
-def _doctor(commands: Commands) -> None:
+def _doctor(commands: Any) -> None:
     command = _command(commands, "doctor", "setup:doctor", "look for trouble", out=True)
     command.add_argument(
         "--repair", action="store_true", help="put every pending job where it belongs"
@@ -157,18 +176,18 @@ def _doctor(commands: Commands) -> None:
     command.add_argument("--limit", type=_within(1, 2**62), help=text)
 
 
-def _demo(commands: Commands) -> None:
+def _demo(commands: Any) -> None:
     command = _command(commands, "demo", "setup:demo", "see it work on real input", out=True)
     command.add_argument("--jobs", type=_within(1, 1_000_000), metavar="N", help="at most so many")
 
 
-def _docs(commands: Commands) -> None:
+def _docs(commands: Any) -> None:
     command = _command(commands, "docs", "docs:show", "show a page of the documentation", out=True)
     command.add_argument("topic", nargs="?", metavar="TOPIC", help="default: list all topics")
 
 
 def _command(
-    commands: Commands, name: str, function: str, about: str, out: bool = False
+    commands: Any, name: str, function: str, about: str, out: bool = False
 ) -> argparse.ArgumentParser:
     """Add a command with the options that all commands have."""
     is_private = name in ("demo", "docs")  # one starts its own server, the other needs none
@@ -185,16 +204,17 @@ def _command(
         made.add_argument("--embedded", action="store_true", help="use a private server")
     if out:
         made.add_argument("--json", action="store_true", help="print JSON, one object per line")
-    return made
+    return made  # type: ignore[no-any-return]
 
 
-def _filters(command: argparse.ArgumentParser, states: Sequence[str]) -> None:
-    command.add_argument("--state", choices=states)
+def _filters(command: argparse.ArgumentParser, state: Any, states: Sequence[str]) -> None:
+    """Add what jobs are chosen by; `state` is where the state belongs, in a group or in none."""
+    state.add_argument("--state", choices=states)
     command.add_argument("--kind")
     command.add_argument("--queue")
 
 
-def _within(low: int, high: int) -> Callable[[str], int]:
+def _within(low: int, high: int) -> Any:
     def number(text: str) -> int:
         value = int(text)
         if not low <= value <= high:
@@ -209,23 +229,22 @@ _job_id = _within(0, 2**63 - 1)
 
 def _duration(command: argparse.ArgumentParser, name: str, text: str) -> None:
     """Add an option that takes a duration; `--name-s` is another name of it."""
+    names = f"--{name}", f"--{name}-s"
+    _SPANS.update(names)
     command.add_argument(
-        f"--{name}",
-        f"--{name}-s",
+        *names,
         dest=f"{name.replace('-', '_')}_s",
         type=_span,
         metavar="TIME",
-        help=f"{text} (90, 90s, 1h30m, 7d)",
+        help=f"{text} (90s, 1h30m, 7d, 2w; a bare 90 is seconds)",
     )
 
 
 def _span(text: str) -> float:
-    try:
-        return check_duration("it", text, 0.0, CENTURY_S)
-    except ConfigError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no span of time: give seconds, or text like 90s, 1h30m or 7d"
-        ) from None
+    seconds = seconds_of(text)
+    if seconds is None or not 0.0 <= seconds <= CENTURY_S:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} {what_is_wrong(text, 0.0, CENTURY_S)}")
+    return seconds
 
 
 class _ShowVersion(argparse.Action):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import (
     TYPE_CHECKING,
@@ -9,6 +10,7 @@ from typing import (
     ClassVar,
     Concatenate,
     Generic,
+    NoReturn,
     ParamSpec,
     Protocol,
     TypeVar,
@@ -18,6 +20,7 @@ from typing import (
 from actorq.actor.context import Batch, Job
 from actorq.args.options import Awaited, EnqueueArgs, EnqueueItem, EnqueueMany
 from actorq.client.handle import JobHandle
+from actorq.errors import ConfigError
 
 F = TypeVar("F", covariant=True)
 Out = TypeVar("Out", covariant=True)
@@ -106,6 +109,31 @@ class _ManyByHandler(Generic[N, Ids]):
     ) -> EnqueueMany[Iterable[Any], N, Ids]: ...
     def __get__(self, instance: object, owner: type) -> Any:
         """Return the `enqueue_many` of the class."""
+
+
+class CallOfClass:
+    """What a decorated class can do with its kind, and a subclass of it can not."""
+
+    def __init__(self, kind: Any, handler: Any, name: str) -> None:
+        self._kind, self._handler, self._name = kind, handler, name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Send only that it is one: with its class it would send itself, and is made anew there."""
+        return CallOfClass, (None, None, self._name)
+
+    def __get__(self, instance: object, owner: type) -> Callable[..., Any]:
+        """Return the kind's own, or what refuses for a subclass."""
+        if owner is self._handler:
+            found: Callable[..., Any] = getattr(self._kind, self._name)
+            return found
+        return functools.partial(self._refuse, owner.__name__)
+
+    def _refuse(self, name: str, *args: Any, **kwargs: Any) -> NoReturn:
+        base = self._handler.__name__
+        raise ConfigError(
+            f"{name} is not an actor; its base {base} is, of kind {self._kind.name!r}: decorate "
+            f"{name} with @app.actor, or call {base}.{self._name}"
+        )
 
 
 class Handler:

@@ -35,21 +35,27 @@ class SupervisorStopping(Event, frozen=True):
     """A supervisor has entered the next phase of its stop.
 
     In `draining` it waits `wait_s` for the `n_batches` that still run; in `killing` it kills them.
-    `why` is empty if somebody asked for the stop, or if a drain has come to its end.
+    `why` is empty if somebody asked for the stop, or if a drain has come to its end. If it waits
+    `wait_s` for the database to take outcomes, `held_up` says why it does not.
     """
 
     phase: str
     n_batches: int = 0
     wait_s: float = 0.0
     why: str = ""
+    held_up: str = ""
 
 
 class SupervisorStopped(Event, frozen=True):
-    """A supervisor has ended; `n_unsettled` outcomes could not be written, for this `reason`."""
+    """A supervisor has ended; `n_unsettled` outcomes could not be written, for this `reason`.
+
+    `short` is what else was asked for and not done; the exit code is then 1.
+    """
 
     node: str
     n_unsettled: int
     reason: str = ""
+    short: str = ""
 
 
 class JobsRun(Event, frozen=True):
@@ -70,6 +76,7 @@ class RunEnded(Event, frozen=True):
     later, `n_elsewhere` are under leases of other supervisors. These counts are lower bounds
     unless `exact`, and missing unless `known`: then the database did not answer. `short` means that
     something that was asked for was not done.
+    `n_died` actors have ended although nobody wanted it.
     """
 
     n_completed: int
@@ -81,6 +88,7 @@ class RunEnded(Event, frozen=True):
     exact: bool = True
     known: bool = True
     short: bool = False
+    n_died: int = 0
 
 
 class SupervisorFailed(Event, frozen=True):

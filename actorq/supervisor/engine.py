@@ -137,6 +137,7 @@ class _Life:
         self._ended = False
         self._code = OK
         self._grace_at = self._abort_at = math.inf
+        self._told_held_up = False
         self._next_tick = 0.0
 
     @property
@@ -187,6 +188,7 @@ class _Life:
         """Continue the counts, and the time limit of a drain, of a life that has ended."""
         for name, kind in before._view.kinds.items():
             self._view.kinds[name].tally = kind.tally
+        self._view.n_died = before._view.n_died
         self._view.began_at = before._view.began_at
 
     def live(self, engine: Engine) -> bool:
@@ -210,6 +212,7 @@ class _Life:
                 self._take([self._asked.popleft()], now)
             if self._take(items, now):
                 return
+            self._tell_held_up(now)
             if now >= self._next_tick:
                 self._next_tick = now + self._options.poll_s
                 self._step([self._executor.progress()], now)
@@ -218,11 +221,19 @@ class _Life:
             elif now >= self._grace_at and self._links.settlers.held_up:
                 self._ended = True
 
+    def _tell_held_up(self, now: float) -> None:
+        """Report once that a stop waits for the database, and for how long, if it does."""
+        if self._told_held_up or math.isinf(self._grace_at):
+            return
+        if reason := self._links.settlers.held_up:
+            self._told_held_up, wait_s = True, max(0.0, self._grace_at - now)
+            self._events.emit(event.SupervisorStopping(self._view.phase, 0, wait_s, held_up=reason))
+
     def _next(self) -> list[object]:
         """Wait for something to happen, or for the time at which the plan wants to go on.
 
-        Returns whatever has happened by then, up to a limit: the more there is to do, the less
-        each of it costs.
+        Returns what has happened by then, up to a limit: the more there is to do, the less each
+        item costs.
         """
         now = time.monotonic()
         until = min(plan.deadline(self._view, now), self._abort_at)
@@ -312,8 +323,9 @@ class _Life:
             self._events.emit(ended)
             if (n_unsettled or ended.short) and self._code == OK:
                 self._code = FAILED
-        stopped = event.SupervisorStopped(self._node.id, n_unsettled, reason if n_unsettled else "")
-        self._events.emit(stopped)
+        short = draining.shortfall(self._view) or "its stop was cut short"
+        short, reason = short if self._code == FAILED else "", reason if n_unsettled else ""
+        self._events.emit(event.SupervisorStopped(self._node.id, n_unsettled, reason, short))
 
     def _leave(self) -> None:
         """Remove the node's row; whatever it still holds is then reaped by others.

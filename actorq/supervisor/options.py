@@ -9,6 +9,7 @@ from actorq.actor.bound import BoundKind
 from actorq.core.job.policy import check_integer, check_name
 from actorq.durations import Duration, check_duration
 from actorq.errors import ConfigError
+from actorq.loading import twin_of_main
 
 _DURATIONS = {
     "ttl_s": (0.5, 3600.0),
@@ -57,7 +58,7 @@ class RunOptions:
     def __post_init__(self) -> None:
         """Refuse options that cannot be served."""
         if not self.kinds:
-            raise ConfigError("no kind has a handler here: import the module that declares them")
+            raise ConfigError(f"no kind has a handler here: {_why_none()}")
         for queue in self.queues:
             check_name("queue", queue)
         for name, (low, high) in _DURATIONS.items():
@@ -68,3 +69,15 @@ class RunOptions:
     def queues_of(self, kind: BoundKind) -> tuple[str, ...]:
         """Return the queues on which a kind is served."""
         return self.queues or (kind.queue,)
+
+
+def _why_none() -> str:
+    """Return what to do where an app has no handler, which may be on another app of that name."""
+    twin = twin_of_main()
+    if not twin:
+        return "import the module that declares them"
+    return (
+        f"the script is loaded twice, as __main__ and, for handlers that import it, as {twin}, and "
+        f"those are on the app of {twin}: move the app into a module of its own, or start "
+        f"`actorq run {twin}:app`"
+    )

@@ -15,6 +15,7 @@ import actorq.core.job.outcome as o
 from actorq.args.codec import ArgsCodec
 from actorq.core.job.model import Counts, ErrorInfo
 from actorq.core.plan.inputs import HandlerFailed, Outcomes
+from actorq.errors import ConfigError
 from actorq.pipe.page import Page
 from tests.actor.support import FIRST_ID, kind_of, run
 
@@ -149,9 +150,31 @@ def test_reasons_and_delays_arrive():
     assert len(ran.verdicts[1].error.message.encode()) <= 8192
 
 
+def later(outcome, after_s):
+    """Return an outcome whose delay was changed when it had been made, past its own check."""
+    made = outcome(1)
+    made.after_s = after_s
+    return made
+
+
+@pytest.mark.parametrize("outcome", [o.Snooze, o.Retry, o.RestKind])
+@pytest.mark.parametrize("after_s", [-1, float("nan"), 2_592_001, "3x", True, 1j])
+def test_a_delay_that_is_none_is_refused_where_it_is_said(outcome, after_s):
+    said = rf"^{outcome.__name__}: after_s={after_s!r} is .* from 0 to 2,592,000"
+    with pytest.raises(ConfigError, match=said):
+        outcome(after_s)
+
+
+def test_a_retry_may_leave_its_delay_to_the_kind():
+    assert o.Retry().after_s is None
+    for outcome in (o.Snooze, o.RestKind):
+        with pytest.raises(ConfigError, match="after_s=None is no span of time"):
+            outcome(None)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("outcome", [o.snooze, o.retry])
 def test_a_delay_of_more_than_30_days_fails_its_own_job(outcome):
-    ran = run(kind_of(lambda batch: [outcome(30 * 86_400 + 1), outcome(30 * 86_400)]), [1, 2])
+    ran = run(kind_of(lambda batch: [later(outcome, 2_592_001), outcome(2_592_000)]), [1, 2])
     assert ran.whats == {0: "fail", 1: outcome.__name__.lower()}
     assert "after_s=2592001 must be" in ran.verdicts[0].error.message
     assert "from 0 to 2,592,000 (30 days)" in ran.verdicts[0].error.message
@@ -159,7 +182,7 @@ def test_a_delay_of_more_than_30_days_fails_its_own_job(outcome):
 
 @pytest.mark.parametrize("after_s", [-1, float("nan"), float("inf"), "3x", True, None, 1j])
 def test_a_delay_that_is_none_fails_its_own_job(after_s):
-    ran = run(kind_of(lambda batch: [o.Snooze(after_s), 1]), [1, 2])
+    ran = run(kind_of(lambda batch: [later(o.Snooze, after_s), 1]), [1, 2])
     assert ran.whats == {0: "fail", 1: "result"}
     assert ran.verdicts[0].error.cause == "result"
     assert "after_s" in ran.verdicts[0].error.message
@@ -185,6 +208,29 @@ WRONG = {
 @pytest.mark.parametrize("handler", WRONG.values(), ids=WRONG)
 def test_anything_but_one_outcome_per_job_fails_the_batch(handler):
     ran = run(kind_of(handler), [1, 2])
+    assert ran.failed is not None
+    assert ran.failed.error.type == "actorq.actor.outbox.WrongOutcomes"
+    assert ran.told == set()
+
+
+WRONG_FOR_ONE = {
+    "none": lambda batch: [],
+    "two": lambda batch: [1, 2],
+    "a tuple": lambda batch: (1, 2),
+    "an empty dict": lambda batch: {},
+    "an empty array": lambda batch: np.zeros(0),
+    "no rows": lambda batch: np.zeros((0, 2)),
+    "the row itself": lambda batch: np.zeros(2),
+    "outcomes": lambda batch: [o.Done(1), o.Done(2)],
+    "one value": lambda batch: 5,
+}
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+@pytest.mark.parametrize("store_results", [False, True])
+@pytest.mark.parametrize("handler", WRONG_FOR_ONE.values(), ids=WRONG_FOR_ONE)
+def test_a_batch_of_one_is_held_to_one_outcome_in_a_list(handler, store_results, one_by_one):
+    ran = run(kind_of(handler, store_results=store_results), [1], one_by_one=one_by_one)
     assert ran.failed is not None
     assert ran.failed.error.type == "actorq.actor.outbox.WrongOutcomes"
     assert ran.told == set()

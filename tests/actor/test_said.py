@@ -271,7 +271,7 @@ def test_a_rest_of_no_length_is_an_error_that_says_so():
         raise actorq.RestKind(float("nan"))
 
     failed = run(kind_of(handler), [1, 2]).failed
-    assert "after_s=nan must be" in failed.error.message
+    assert "RestKind: after_s=nan is no span of time" in failed.error.message
 
 
 # ---- what ends an event loop ----

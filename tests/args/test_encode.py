@@ -11,10 +11,12 @@ import enum
 import math
 import threading
 import uuid
+from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 import msgspec
 import numpy as np
+import pydantic
 import pytest
 
 from actorq.args.codec import ArgsCodec
@@ -96,6 +98,57 @@ class Raising:
     @property  # type: ignore[misc]  # nothing of it can be asked
     def __class__(self) -> Any:
         raise BadText
+
+
+class Files(msgspec.Struct):
+    paths: list[Path]
+
+
+class Named(pydantic.BaseModel):
+    name: str
+    data: bytes = b""
+
+
+BYTES_FOR_TEXT = [
+    (str, b"abc", "$"),
+    (str, bytearray(b"abc"), "$"),
+    (Path, memoryview(b"abc"), "$"),
+    (str | None, np.bytes_(b"abc"), "$"),
+    (Doc, Doc(b"abc"), "$.path"),  # type: ignore[arg-type]
+    (Doc, {"path": "a", "note": b"abc"}, "$.note"),
+    (Files, {"paths": ["a", b"abc"]}, "$.paths[1]"),
+    (tuple[str, bytes], ("a", b"abc"), ""),
+    (tuple[str, bytes], (b"a", b"abc"), "$[0]"),
+    (list[str], ["łąka", b"abc"], "$[1]"),
+    (list[str], ["łąka", "łąka"], ""),
+    (dict[str, str], {"a": b"abc"}, "$[...]"),
+    (dict[str, int], {b"a": 1}, "$"),
+    (dict[bytes, int], {b"a": 1}, ""),
+    (dict[str, Any], {"a": b"abc"}, ""),
+    (Named, {"name": b"abc"}, "$"),
+    (Named, {"name": "a", "data": b"abc"}, "$"),
+    (Named, Named(name="a", data=b"abc"), ""),
+    (dict[str, Named], {"a": {"name": b"abc"}}, "$[...]"),
+]
+
+
+@pytest.mark.parametrize(("type_", "value", "place"), BYTES_FOR_TEXT)
+def test_bytes_where_a_text_is_meant_are_refused(type_: Any, value: Any, place: str) -> None:
+    """As text they would be their base64, and nobody would know."""
+    codec = ArgsCodec(type_)
+    if not place:
+        arrived = codec.decode(codec.encode(value))
+        assert arrived == value
+        return
+    with pytest.raises(ArgsInvalid, match=r"bytes.*: (make|write) a text") as caught:
+        codec.encode(value)
+    assert place == "$" or f"at `{place}`" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [{b"a": 1}, [{"a": {b"k": 1}}]])
+def test_bytes_as_a_key_of_no_type_are_refused(value: Any) -> None:
+    with pytest.raises(ArgsInvalid, match="bytes are a key"):
+        ANY.encode(value)
 
 
 NOT_FINITE = [math.nan, math.inf, -math.inf, np.float32("nan"), np.float64("inf"), EvilFloat("nan")]

@@ -31,7 +31,7 @@ def test_retry_by_filter_is_capped_and_says_so(actorq: Shell, conn: Session) -> 
     assert ran.code == 0
     assert ran.out.startswith("3 jobs will run again (as many as --limit allows")
     assert actorq("retry", "--state", "failed").out == "2 jobs will run again\n"
-    assert actorq("retry", "--state", "failed").out == "0 jobs will run again\n"
+    assert actorq("retry", "--state", "failed").out == "nothing matched: 0 jobs will run again\n"
 
 
 def test_retry_needs_either_ids_or_a_filter(actorq: Shell) -> None:
@@ -68,7 +68,7 @@ def test_prune_deletes_what_is_asked_for_and_never_a_pending_job(
     finish(conn, [done], age_s=100)
     finish(conn, [dead], "failed", age_s=100)
     claim(conn, [running])
-    assert actorq("prune", "--older-than-s", 1000).out == "0 jobs deleted\n"
+    assert actorq("prune", "--older-than-s", 1000).out == "nothing matched: 0 jobs deleted\n"
     assert actorq("prune", "--older-than-s", 50, "--json").objects == [{"deleted": 1, "kept": 0}]
     assert actorq("prune", "--state", "failed").out == "1 job deleted\n"
     assert states(conn, [done, dead, pending, running]) == ["ready", "running"]
@@ -102,3 +102,33 @@ def test_cancel_says_which_jobs_it_cannot(actorq: Shell, conn: Session) -> None:
         {"cancelled": [], "requested": [], "busy": [], "untouched": [job, 10**15]}
     ]
     assert f"{job}, {10**15}" in ran.err
+
+
+def test_a_filter_that_meets_nothing_says_so_and_names_the_kinds_there_are(
+    actorq: Shell, conn: Session
+) -> None:
+    insert(conn)
+    for words, said in (
+        (("jobs", "--kind", "embed", "--failed"), "nothing matched\n"),
+        (("retry", "--kind", "embed"), "nothing matched: 0 jobs will run again\n"),
+        (("prune", "--kind", "embed", "--state", "failed"), "nothing matched: 0 jobs deleted\n"),
+    ):
+        assert actorq(*words)[:2] == (0, said)
+        mistyped = ["embd" if word == "embed" else word for word in words]
+        ran = actorq(*mistyped)
+        assert (ran.code, ran.out) == (2, "")
+        assert "actorq: no job was ever of kind 'embd'; kinds are: embed\n" in ran.err
+        assert actorq(*mistyped, "--json").code == 2
+
+
+def test_a_queue_without_any_job_ever_is_refused(actorq: Shell, conn: Session) -> None:
+    insert(conn)
+    for words in (["jobs"], ["retry"]):
+        ran = actorq(*words, "--queue", "slow")
+        assert ran.code == 2
+        assert "no job was ever on queue 'slow'; queues are: default" in ran.err
+
+
+def test_before_the_first_job_there_are_no_kinds(actorq: Shell) -> None:
+    assert actorq("jobs")[:2] == (0, "nothing matched\n")
+    assert "kinds are: none yet" in actorq("jobs", "--kind", "embed").err

@@ -94,6 +94,34 @@ def test_a_script_without_a_guard_is_told_what_actors_do_not_see(dsn: str, code:
     assert "script.py, because it has no line  if __name__ == '__main__':" in ran.stderr
 
 
+def test_a_script_that_its_handlers_import_is_told_that_it_is_there_twice(
+    dsn: str, code: Code
+) -> None:
+    code.write(
+        both="""
+        import actorq
+
+        app = actorq.App()
+        import tasks
+
+        if __name__ == "__main__":
+            app.drain()
+        """,
+        tasks="""
+        from both import app
+
+        @app.actor("one")
+        def one(n: int) -> int:
+            return n
+        """,
+    )
+    ran = code.script("both", dsn)
+    assert ran.returncode == 1
+    assert "loaded twice, as __main__ and, for handlers that import it, as both" in ran.stderr
+    assert "start `actorq run both:app`" in ran.stderr
+    assert code.run("both:app", dsn).code == 0
+
+
 def test_an_installed_command_is_not_loaded_in_actors() -> None:
     from actorq.actor.boot import _is_program
 

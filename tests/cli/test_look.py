@@ -53,6 +53,28 @@ def test_jobs_lists_newest_first_and_names_the_next_page(actorq: Shell, conn: Se
     assert [job["id"] for job in rest] == ids[2::-1]
 
 
+def test_no_further_page_is_promised_where_there_is_none(actorq: Shell, conn: Session) -> None:
+    ids = insert(conn, 3)
+    assert "more" not in actorq("jobs", "--limit", 3).out
+    assert "more" not in actorq("jobs", "--limit", 1, "--before", ids[1]).out
+    finish(conn, ids[1:], "failed")
+    assert f"there may be more: --before {ids[1]}" in actorq("jobs", "--failed", "--limit", 2).out
+
+
+def test_a_state_is_asked_for_once(actorq: Shell) -> None:
+    ran = actorq("jobs", "--failed", "--state", "running")
+    assert ran.code == 2
+    assert "not allowed with argument" in ran.err
+
+
+def test_a_running_job_that_is_to_be_cancelled_is_shown_so(actorq: Shell, conn: Session) -> None:
+    register(conn)
+    (job,) = insert(conn)
+    claim(conn, [job])
+    actorq("cancel", job)
+    assert actorq("jobs", "--state", "running").out.splitlines()[1].split()[1] == "cancelling"
+
+
 def test_jobs_filters(actorq: Shell, conn: Session) -> None:
     dead = insert(conn, 2)
     finish(conn, dead, "failed")
@@ -60,7 +82,7 @@ def test_jobs_filters(actorq: Shell, conn: Session) -> None:
     assert [job["id"] for job in actorq("jobs", "--failed", "--json").objects] == dead[::-1]
     assert [job["id"] for job in actorq("jobs", "--kind", "other", "--json").objects] == other
     assert [job["id"] for job in actorq("jobs", "--queue", "slow", "--json").objects] == other
-    assert actorq("jobs", "--state", "running").out == "no such jobs\n"
+    assert actorq("jobs", "--state", "running").out == "nothing matched\n"
 
 
 @pytest.mark.parametrize(

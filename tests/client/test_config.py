@@ -23,7 +23,14 @@ def test_the_argument_comes_first_then_the_variable_then_libpq() -> None:
 def test_no_database_is_an_error_that_names_the_ways(environ: dict[str, str]) -> None:
     with pytest.raises(ConfigError) as caught:
         find_dsn(None, environ)
-    for way in ("App(dsn=", "ACTORQ_DSN", "PGHOST", "App(embedded=True)"):
+    for way in (
+        "--dsn postgresql://",
+        "--embedded",
+        "App(dsn=",
+        "ACTORQ_DSN",
+        "PGHOST",
+        "App(embedded=True)",
+    ):
         assert way in str(caught.value)
 
 

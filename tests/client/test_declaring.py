@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from actorq import App, Batch, ConfigError, Job, Kind, done, testing
+from actorq import App, ArgsInvalid, Batch, ConfigError, Job, Kind, done, testing
 
 
 @pytest.fixture
@@ -338,3 +339,113 @@ def test_one_name_or_none_is_no_list_of_names(wrong: Any) -> None:
 
     with pytest.raises(ConfigError, match="give a list of names"):
         app.drain(**wrong)
+
+
+def test_a_subclass_that_is_no_actor_enqueues_nothing_of_its_base(app: App) -> None:
+    @app.actor("base")
+    class Base:
+        def handle(self, batch: Batch[int]) -> None: ...
+
+    class Fine(Base):
+        pass
+
+    for name in ("enqueue", "enqueue_many", "enqueue_async", "enqueue_many_async"):
+        with pytest.raises(ConfigError, match="Fine is not an actor; its base Base is, of kind"):
+            getattr(Fine, name)(1)
+    assert Base.enqueue == Base().enqueue == app.kinds["base"].enqueue  # type: ignore[attr-defined]
+    assert app.actor("fine")(Fine).enqueue == app.kinds["fine"].enqueue
+
+
+def _injects(function: Any) -> Any:
+    @functools.wraps(function)
+    def inner(path: str) -> Any:
+        return function(path, "db")
+
+    return inner
+
+
+def _adds(function: Any) -> Any:
+    @functools.wraps(function)
+    def inner(path: str, verbose: bool = False) -> Any:
+        return f"{function(path)}{verbose}"
+
+    return inner
+
+
+def _passes_on(function: Any) -> Any:
+    @functools.wraps(function)
+    def inner(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs).upper()
+
+    return inner
+
+
+def _states(function: Any) -> Any:
+    @functools.wraps(function)
+    def inner(**kwargs: Any) -> Any:
+        return function(db="db", **kwargs)
+
+    parameters = inspect.signature(function).parameters
+    inner.__signature__ = inspect.Signature([parameters["path"]])  # type: ignore[attr-defined]
+    return inner
+
+
+def _of_batch(function: Any) -> Any:
+    @functools.wraps(function)
+    def inner(batch: Any) -> Any:
+        return [function(path) for path in batch.args]
+
+    return inner
+
+
+def _by_position(function: Any) -> Any:
+    @functools.wraps(function)
+    def inner(*args: Any) -> Any:
+        return function(*args)
+
+    return inner
+
+
+def _joined(path: str, db: str = "none") -> str:
+    return path + db
+
+
+@pytest.mark.parametrize(
+    ("decorate", "sent", "result"),
+    [
+        (_injects, {"path": "a"}, "adb"),
+        (_adds, {"path": "a", "verbose": True}, "anoneTrue"),
+        (_passes_on, {"path": "a", "db": "b"}, "AB"),
+        (lambda function: _passes_on(_injects(function)), {"path": "a"}, "ADB"),
+        (lambda function: _injects(_passes_on(function)), {"path": "a"}, "ADB"),
+        (_states, {"path": "a"}, "adb"),
+    ],
+)
+def test_a_decorator_below_that_has_parameters_of_its_own_has_those_of_the_jobs(
+    decorate: Any, sent: dict[str, Any], result: str
+) -> None:
+    kind = App("host=nowhere").actor("k")(decorate(_joined))
+    (said,) = testing.run(kind, [sent])
+    assert isinstance(said, done)
+    assert said.result == result
+    with pytest.raises(ArgsInvalid, match="no parameter 'other'"):
+        testing.run(kind, [{**sent, "other": 1}])
+
+
+@pytest.mark.parametrize(
+    ("decorate", "said"),
+    [
+        (_of_batch, "has a parameter batch: annotate it"),
+        (_by_position, r"does not take 'path' by name.*write \*args, \*\*kwargs"),
+        (lambda function: lambda *args, **kwargs: function(*args, **kwargs), "functools.wraps"),
+    ],
+)
+def test_a_decorator_below_that_no_job_can_be_given_to_is_refused(decorate: Any, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        App("host=nowhere").actor("k")(decorate(_joined))
+
+
+@pytest.mark.parametrize("wrong", ["abc", "12", None, 1.5, True])
+def test_what_is_no_id_names_no_job(app: App, wrong: Any) -> None:
+    with pytest.raises(TypeError, match="give the id of a job, a whole number"):
+        app.job(wrong)

@@ -94,7 +94,7 @@ def test_an_instant_is_kept_to_the_microsecond(
 
 
 BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
-    ({"delay_s": -1}, "delay_s=-1 must be from 0 to 3,155,760,000 seconds"),
+    ({"delay_s": -1}, "delay_s=-1 is less than 0 s: it must be from 0 to 3,155,760,000 seconds"),
     ({"delay_s": math.nan}, "delay_s=nan"),
     ({"delay_s": math.inf}, "delay_s=inf"),
     ({"delay_s": 1e300}, "delay_s=1e.300"),
@@ -104,7 +104,7 @@ BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"run_at": pd.NaT}, "run_at is NaT, no instant: give None"),
     ({"run_at": pd.Timestamp("2030-01-01")}, "run_at=2030-01-01T00:00:00 has no time zone"),
     ({"run_at": np.datetime64("2030-01-01")}, "run_at must be a datetime, not datetime64"),
-    ({"delay_s": pd.NaT}, "delay_s=NaT must be"),
+    ({"delay_s": pd.NaT}, "delay_s=NaT is no span of time: it must be"),
     ({"run_at": dt.date(2030, 1, 1)}, "run_at must be a datetime, not date"),
     (
         {"run_at": dt.datetime.max.replace(tzinfo=dt.timezone(dt.timedelta(hours=-14)))},

@@ -52,7 +52,8 @@ def test_a_kind_apart_from_its_handler(app: App) -> None:
         None,
         {"embed": embed},
     )
-    bound = embed.actor(max_batch=256, linger_ms=50, actors=2, retry=[1, 2], env={"A": "b"})(Embed)
+    settings: Any = {"actors": 2, "retry": [1, 2], "env": {"A": "b"}}
+    bound = embed.actor(max_batch=256, min_batch=8, linger_ms=50, **settings)(Embed)
     assert bound is Embed
     assert (embed.handler, embed.shape, Embed.__actorq_kind__) == (Embed, "class", embed)  # type: ignore[attr-defined]
     policy = embed.policy
@@ -113,10 +114,12 @@ BAD_SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"linger_ms": -1}, "kind 'k': linger_ms=-1 must be a number from 0 to 600,000"),
     ({"linger_ms": math.nan}, "linger_ms=nan"),
     ({"linger_ms": "5"}, "linger_ms='5'"),
-    ({"batch_timeout_s": 0}, "batch_timeout_s=0 must be"),
+    ({"batch_timeout_s": 0}, "batch_timeout_s=0 is less than 0.001 s: it must be"),
     ({"batch_timeout_s": math.inf}, "batch_timeout_s=inf"),
     ({"actors": -1}, "actors=-1"),
     ({"min_batch": 5}, "min_batch=5 needs linger_ms"),
+    ({"linger_ms": 50}, "linger_ms=50 does nothing without min_batch"),
+    ({"linger_ms": "2s", "max_batch": 9}, "linger_ms=2000 does nothing without min_batch"),
     ({"retry": "soon"}, "kind 'k': retry='soon' is not a retry policy"),
     ({"env": {"A": 1}}, "env: 'A' and its value must both be text"),
     ({"store_results": "no"}, "store_results='no' must be True or False"),

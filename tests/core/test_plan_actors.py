@@ -202,7 +202,7 @@ def test_an_actor_that_never_gets_ready_is_killed_and_tried_again_later() -> Non
     assert desk.feed(i.Tick(), after=0.1) == [], "once"
     desk.feed(i.ActorDied(1, DEAD, 0, []))
     (exited,) = (x for x in desk.events if isinstance(x, event.ActorExited))
-    assert (exited.cause, "setup_timeout_s=5.0" in exited.exit) == ("timeout", True)
+    assert (exited.cause, "setup_timeout_s=5" in exited.exit) == ("timeout", True)
     assert desk.of(e.Spawn) == []
     desk.feed(i.Tick(), after=60.0)
     assert desk.one(e.Spawn) == e.Spawn(2, "k", 0)
@@ -219,6 +219,11 @@ def test_a_job_that_does_not_heed_its_own_limit_is_ended() -> None:
     assert desk.of(e.KillActor) == [], "the second job began later"
     desk.feed(i.Tick({1: 1}, {1: (1,)}), after=0.2)
     assert desk.one(e.KillActor).actor == 1
+    desk.feed(i.ActorDied(1, DEAD, 1, [1]))
+    (exited,) = (x for x in desk.events if isinstance(x, event.ActorExited))
+    assert exited.exit.endswith("when the time was up (job_timeout_s=5)"), (
+        "no limit that is not set"
+    )
 
 
 # ---- retiring --------------------------------------------------------------------------------

@@ -146,6 +146,13 @@ def test_a_second_request_that_kills_a_running_batch_falls_short(desk: Desk) -> 
     desk.feed(i.StopAsked())
     desk.feed(i.ActorDied(1, DEAD, 1, [0]))
     assert draining.fell_short(desk.view)
+    assert draining.shortfall(desk.view) == "batches were killed before they had finished"
+    assert draining.ended(desk.view).n_died == 0  # for it was killed on purpose
+
+
+def test_deaths_that_nobody_wanted_are_counted(desk: Desk) -> None:
+    desk.feed(i.ActorDied(1, DEAD, 1, [0]))
+    assert draining.ended(desk.view).n_died == 1
 
 
 def test_a_stop_whose_grace_time_was_over_went_as_it_was_told(desk: Desk) -> None:

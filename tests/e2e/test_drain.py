@@ -46,8 +46,25 @@ def test_a_kind_that_cannot_start_is_tried_again_and_its_jobs_are_said_to_be_lef
     insert(supervisors.dsn, "nomodel", 12)
     code, log = drained(supervisors)
     assert "500 completed, 12 left: kind nomodel could not start" in log
+    assert " died" not in log
+    assert log.splitlines()[-1].endswith("so the exit code is 1: due jobs are left")
     assert (code, supervisors.states()) == (1, {"completed": 500, "pending": 12})
     assert len((supervisors.directory / "tries").read_text()) == 3
+
+
+def test_the_end_of_a_drain_tells_of_actors_that_died(supervisors: Supervisors) -> None:
+    supervisors.write("""
+        import os, actorq
+        app = actorq.App()
+
+        @app.actor("dies", crash_budget=1)
+        def dies() -> None:
+            os.kill(os.getpid(), 9)
+    """)
+    insert(supervisors.dsn, "dies", 1)
+    code, log = drained(supervisors)
+    assert code == 0, log
+    assert re.search(r"0 completed, 1 failed, \d actors? died$", log, re.M), log
 
 
 def test_a_kind_that_cannot_start_and_has_no_jobs_keeps_no_drain_from_its_end(

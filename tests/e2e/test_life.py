@@ -286,6 +286,9 @@ def test_a_script_that_enqueues_without_a_guard_does_so_once_and_is_told(
         timeout=60,
     )
     assert "a job was enqueued while an actor loads" in ran.stderr
+    line = 1 + UNGUARDED.splitlines().index("    {call}")
+    assert "An actor imports them once more" in ran.stderr
+    assert f"script.py:{line}. An" in ran.stderr or "asyncio" in call  # done in a thread
     assert "if __name__ == '__main__':" in ran.stderr
     assert supervisors.rows("SELECT count(*) FROM actorq.job") == [(2 if "many" in call else 1,)]
 

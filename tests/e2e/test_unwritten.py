@@ -43,6 +43,8 @@ def test_what_cannot_be_written_is_said_once_and_a_stop_ends_within_the_grace_ti
     assert supervisors.stop(supervisor) == 1
     assert time.monotonic() - begun < 2 * GRACE_S + 5, "as long as it used to wait for nothing"
     assert supervisors.logs().count(said) == 1
+    waits = "waiting up to 3 s for the database to take outcomes"
+    assert supervisors.logs().count(waits) == 1
     last = supervisors.logs().splitlines()[-1]
     assert "3 OUTCOMES WERE NOT WRITTEN" in last
     assert "duplicate key" in last

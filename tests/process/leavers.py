@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import multiprocessing
 import os
 import tempfile
 import threading
@@ -21,6 +22,10 @@ class Hooked:
         self.pool = ThreadPoolExecutor(1)
         if "THREAD" in os.environ:
             threading.Thread(target=time.sleep, args=(1000,), name="lingering").start()
+        if "CHILD" in os.environ:
+            multiprocessing.Process(target=time.sleep, args=(1000,), name="slow child").start()
+        if "WORKER" in os.environ:
+            self.pool.submit(time.sleep, 1000)
         if "FAIL" in os.environ:
             self.keep_busy()
             raise RuntimeError("told so")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -53,6 +54,21 @@ def test_threads_that_do_not_end_are_named_and_left(actors, home, caplog):
     assert actors.died(actor).code == 0
     assert "ends without waiting for its threads: lingering" in caplog.text
     assert (home / "notes").read_text().splitlines() == ["teardown", "pool is shut", "hook"]
+
+
+@pytest.mark.parametrize(
+    ("what", "named"),
+    [
+        ("CHILD", r"waits for process slow child \(pid \d+\)"),
+        ("WORKER", r"waits for thread ThreadPoolExecutor-\d+_0 \(id \d+\)"),
+    ],
+)
+def test_what_an_actor_waits_for_before_it_leaves_is_named(actors, home, caplog, what, named):
+    actor = actors.start(kind_of(leavers.Hooked, "class", env={"EXTRA": os.devnull, what: "1"}))
+    actor.stop()
+    wait_until(lambda: re.search(named, caplog.text) is not None, what="it to be named")
+    actor.kill()
+    actors.died(actor)
 
 
 @pytest.mark.skipif(not Guard.is_possible(), reason="this system has no guardians")

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from actorq.durations import Duration
+from actorq.core.job.retry import MAX_DELAY_S
+from actorq.durations import Duration, check_duration
 
 
 class Said(BaseException):
@@ -65,6 +66,8 @@ class Retry(Outcome):
     reason: str
 
     def __init__(self, after_s: Duration | None = None, reason: str = "") -> None:
+        if after_s is not None:
+            _check(self, after_s)
         super().__init__(after_s, reason)
 
 
@@ -76,6 +79,7 @@ class Snooze(Outcome):
     reason: str
 
     def __init__(self, after_s: Duration, reason: str = "") -> None:
+        _check(self, after_s)
         super().__init__(after_s, reason)
 
 
@@ -136,7 +140,13 @@ class RestKind(HandBack):
     after_s: Duration
 
     def __init__(self, after_s: Duration, reason: str = "") -> None:
+        _check(self, after_s)
         super().__init__(after_s, reason)
+
+
+def _check(said: Said, after_s: object) -> None:
+    """Raise ConfigError, on the line that says it, for a delay that is none."""
+    check_duration(f"{type(said).__name__}: after_s", after_s, 0.0, MAX_DELAY_S)
 
 
 def said_by(error: BaseException) -> Said | None:

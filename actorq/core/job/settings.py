@@ -39,7 +39,7 @@ class ActorSettings(TypedDict, total=False):
     env: Mapping[str, str] | None
 
 
-def with_settings(policy: KindPolicy, settings: Mapping[str, object]) -> KindPolicy:
+def with_settings(policy: KindPolicy, settings: Mapping[str, Any]) -> KindPolicy:
     """Return the policy with an actor's settings, or raise ConfigError for a wrong one."""
     given = {name: value for name, value in settings.items() if value is not None}
     for name in given:
@@ -49,7 +49,9 @@ def with_settings(policy: KindPolicy, settings: Mapping[str, object]) -> KindPol
     try:
         if "linger_ms" in given:
             given["linger_s"] = _linger_s(given.pop("linger_ms"))
-        return msgspec.structs.replace(policy, **given)
+        made = msgspec.structs.replace(policy, **given)
+        _check_linger(made)
+        return made
     except ConfigError as error:
         raise ConfigError(f"kind {policy.name!r}: {error}") from None
 
@@ -66,7 +68,15 @@ def with_concurrency(policy: KindPolicy, runs_at_once: bool) -> KindPolicy:
     return policy
 
 
-def _linger_s(linger_ms: object) -> float:
+def _check_linger(policy: KindPolicy) -> None:
+    if policy.linger_s > 0 and policy.min_batch == 1:
+        raise ConfigError(
+            f"linger_ms={policy.linger_s * 1000:g} does nothing without min_batch: a job waits for "
+            "others only where a batch has a least size, so say how many are worth a call"
+        )
+
+
+def _linger_s(linger_ms: Any) -> float:
     """Return seconds; a number is in milliseconds, and text needs a unit."""
     seconds = seconds_of(linger_ms)
     if isinstance(linger_ms, int | float) and seconds is not None:

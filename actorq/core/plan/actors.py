@@ -162,6 +162,7 @@ def died(view: View, input_: i.ActorDied, now: float) -> None:
     batches = [held for held in reversed(actor.held) if held.batch.lease in view.held]
     in_order = actor.leaving and not any(_begun(held, input_) for held in batches)
     planned = in_order or actor.killed_for == "stop"
+    view.n_died += actor.ready and not planned
     view.emit(event.ActorExited(actor.kind, actor.index, error.cause, error.message, planned))
     named = False
     for held in batches:
@@ -221,8 +222,9 @@ def _cause(view: View, actor: ActorState, error: ErrorInfo) -> ErrorInfo:
     if actor.killed_for != "timeout":
         return error
     policy = view.kinds[actor.kind].policy
-    limits = f"batch_timeout_s={policy.batch_timeout_s}, job_timeout_s={policy.job_timeout_s}"
+    given = {"batch_timeout_s": policy.batch_timeout_s, "job_timeout_s": policy.job_timeout_s}
+    limits = ", ".join(f"{name}={value:g}" for name, value in given.items() if value is not None)
     text = f"its handler did not stop when the time was up ({limits})"
     if not actor.ready:
-        text = f"it was not ready after setup_timeout_s={policy.setup_timeout_s}"
+        text = f"it was not ready after setup_timeout_s={policy.setup_timeout_s:g}"
     return ErrorInfo("Timeout", text, cause="timeout")

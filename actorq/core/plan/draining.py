@@ -183,18 +183,27 @@ def ended(view: View) -> event.RunEnded:
         exact=not any(found.capped for found in left),
         known=not view.settings.drain or view.left is not None,
         short=fell_short(view),
+        n_died=view.n_died,
     )
 
 
 def fell_short(view: View) -> bool:
     """Tell whether something that was asked for was not done: then the exit code is 1."""
-    cut = view.impatient and view.n_cut > 0
-    if cut or not view.settings.drain:
-        return cut
+    return bool(shortfall(view))
+
+
+def shortfall(view: View) -> str:
+    """Return what was not done that was asked for, empty if nothing."""
+    if view.impatient and view.n_cut > 0:
+        return "batches were killed before they had finished"
+    if not view.settings.drain:
+        return ""
     if view.left is None:
-        return True
+        return "what is left is not known"
     if any(found.n_due for found in view.left):
-        return True
+        return "due jobs are left"
     if not view.settings.until_final:
-        return False
-    return total(view).failed > 0 or any(found.n_later + found.n_held for found in view.left)
+        return ""
+    if total(view).failed > 0:
+        return "jobs have failed"
+    return "jobs are left" if any(f.n_later + f.n_held for f in view.left) else ""

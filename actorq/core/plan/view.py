@@ -162,6 +162,7 @@ class View:
     began_at: float = math.inf  # the time of the first step
     impatient: bool = False  # asked to stop again while batches ran
     n_cut: int = 0  # batches that were running when the stop killed their actor
+    n_died: int = 0  # actors that were ready, and whose end nobody had planned
     reasons: dict[str, str] = field(default_factory=dict)  # kind → why its due jobs are left
     left: list[Left] | None = None  # what a drain leaves; None: not counted since the last change
     left_asked: bool = False

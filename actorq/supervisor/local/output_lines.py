@@ -103,5 +103,15 @@ def _leveled(text: str) -> tuple[int, str]:
     if text.startswith(LEVEL_MARK):
         _, number, text = (text + LEVEL_MARK).split(LEVEL_MARK, 2)
         level = _LEVELS.get(number, logging.INFO)
-        text = text.rstrip(LEVEL_MARK).replace(LEVEL_MARK, "\n")
+        return level, _lines(text.rstrip(LEVEL_MARK).split(LEVEL_MARK))
     return level, escape(text, MAX_LINE)
+
+
+def _lines(parts: list[str]) -> str:
+    """Return a record of several lines, each escaped, and all but the first indented.
+
+    By that nobody takes one of them for a record of its own.
+    """
+    lines = [escape(part) for part in parts]
+    text = "\n    ".join(lines)
+    return text if len(text) <= MAX_LINE else f"{text[: MAX_LINE - 3]}..."

@@ -29,7 +29,7 @@ async def waits(path: str) -> int:
     return len(path)
 
 
-@app.actor("embed", max_batch=64, linger_ms=50)
+@app.actor("embed", max_batch=64, min_batch=8, linger_ms=50)
 def embed(batch: actorq.Batch[Doc]) -> list[int]:
     return [len(doc.text) for doc in batch.args]
 
