@@ -35,7 +35,7 @@ class Origin(NamedTuple):
     line: int
 
 
-def shape_of(handler: Any) -> Shape:
+def shape_of(handler: object) -> Shape:
     """Return how a handler is called; raises ConfigError if it cannot be called at all."""
     if inspect.isclass(handler):
         return _shape_of_class(handler)
@@ -56,7 +56,7 @@ def shape_of(handler: Any) -> Shape:
     return "job"
 
 
-def codec_of(handler: Any, shape: Shape, max_bytes: int) -> ArgsCodec:
+def codec_of(handler: object, shape: Shape, max_bytes: int) -> ArgsCodec:
     """Return the codec that a handler's own annotations imply."""
     if shape in ("job", "job_class"):
         return ArgsCodec.of_function(
@@ -65,19 +65,19 @@ def codec_of(handler: Any, shape: Shape, max_bytes: int) -> ArgsCodec:
     return ArgsCodec(handled_type(handler, shape), max_bytes=max_bytes)
 
 
-def called(handler: Any, shape: Shape) -> Any:
+def called(handler: object, shape: Shape) -> Any:
     """Return the function of a handler that is called with batches or jobs."""
     return getattr(handler, _METHODS[shape]) if shape in _METHODS else handler
 
 
-def handled_type(handler: Any, shape: Shape) -> Any:
+def handled_type(handler: object, shape: Shape) -> object:
     """Return the T of a handler's Batch[T] annotation, Any if there is none."""
     hints = hints_of(called(handler, shape)).values()
     batch = next((hint for hint in hints if _is(hint, Batch)), None)
     return next(iter(get_args(batch)), Any)
 
 
-def job_parameter(handler: Any, shape: Shape) -> str | None:
+def job_parameter(handler: object, shape: Shape) -> str | None:
     """Return the parameter annotated Job, which takes the job itself; None if there is none."""
     if shape not in ("job", "job_class"):
         return None
@@ -88,13 +88,13 @@ def job_parameter(handler: Any, shape: Shape) -> str | None:
     return next(iter(named), None)
 
 
-def not_args(handler: Any, shape: Shape) -> tuple[str, ...]:
+def not_args(handler: object, shape: Shape) -> tuple[str, ...]:
     """Return the parameters of a per-job handler that are not args of the job."""
     own = _own_parameter(handler, "handle_one") if shape == "job_class" else None
     return tuple(name for name in (own, job_parameter(handler, shape)) if name is not None)
 
 
-def check_one_parameter(handler: Any, shape: Shape, kind: str) -> None:
+def check_one_parameter(handler: object, shape: Shape, kind: str) -> None:
     """Refuse a per-job handler that cannot take a declared kind's args as its only argument."""
     function = called(handler, shape)
     signature = _without(function, not_args(handler, shape))
@@ -107,7 +107,7 @@ def check_one_parameter(handler: Any, shape: Shape, kind: str) -> None:
         ) from None
 
 
-def origin_of(handler: Any, shape: Shape) -> Origin | None:
+def origin_of(handler: object, shape: Shape) -> Origin | None:
     """Return where a handler's source is, None if that is unknown."""
     function = inspect.unwrap(called(handler, shape))
     code = getattr(function, "__code__", None)
@@ -191,7 +191,7 @@ def _check_handle(handler: Any) -> None:
         )
 
 
-def _check_batch_alone(function: Any, batch: str, hints: Mapping[str, Any]) -> None:
+def _check_batch_alone(function: Any, batch: str, hints: Mapping[str, object]) -> None:
     signature = signature_of(function)
     if not _binds(signature, 1) or next(iter(signature.parameters)) != batch:
         raise ConfigError(f"{_name(function)} is called with a batch and nothing else")
@@ -199,7 +199,7 @@ def _check_batch_alone(function: Any, batch: str, hints: Mapping[str, Any]) -> N
         raise ConfigError(f"{_name(function)}: its jobs are in the batch, it has no one Job")
 
 
-def _check_not_meant_for_batches(function: Any, hints: Mapping[str, Any]) -> None:
+def _check_not_meant_for_batches(function: Any, hints: Mapping[str, object]) -> None:
     """Refuse a per-job function whose parameter says that batches are expected."""
     if BATCH not in signature_of(function).parameters:
         return
@@ -215,19 +215,19 @@ def _check_not_meant_for_batches(function: Any, hints: Mapping[str, Any]) -> Non
     )
 
 
-def _holds_many(hint: Any) -> bool:
+def _holds_many(hint: object) -> bool:
     kind = get_origin(hint) or hint
     if not inspect.isclass(kind) or issubclass(kind, str | bytes | Mapping):
         return False
     return issubclass(kind, Iterable)
 
 
-def _check_no_generator(function: Any) -> None:
+def _check_no_generator(function: object) -> None:
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise ConfigError(f"{function.__name__}() is a generator: a handler returns, or marks jobs")
 
 
-def _own_parameter(handler: Any, method: str) -> str | None:
+def _own_parameter(handler: object, method: str) -> str | None:
     """Return what a method calls its object, None if it does not get one."""
     function = getattr(handler, method)
     if isinstance(inspect.getattr_static(handler, method), staticmethod | classmethod):
@@ -235,12 +235,12 @@ def _own_parameter(handler: Any, method: str) -> str | None:
     return next(iter(signature_of(function).parameters), None)
 
 
-def _of_method(handler: Any, method: str) -> inspect.Signature:
+def _of_method(handler: object, method: str) -> inspect.Signature:
     own = _own_parameter(handler, method)
     return _without(getattr(handler, method), (own,) if own else ())
 
 
-def _without(function: Callable[..., Any], names: Iterable[str]) -> inspect.Signature:
+def _without(function: Callable[..., object], names: Iterable[str]) -> inspect.Signature:
     signature = signature_of(function)
     left = [p for p in signature.parameters.values() if p.name not in names]
     return signature.replace(parameters=left)
@@ -254,16 +254,16 @@ def _binds(signature: inspect.Signature, n: int) -> bool:
     return True
 
 
-def _is(hint: Any, wanted: type) -> bool:
+def _is(hint: object, wanted: type) -> bool:
     """Return whether a hint is a type, with its parameters or without, or that type or None."""
     if get_origin(hint) in (Union, UnionType):
         return any(_is(arg, wanted) for arg in get_args(hint))
     return (get_origin(hint) or hint) is wanted
 
 
-def _shown(hint: Any) -> str:
+def _shown(hint: object) -> str:
     return hint.__name__ if inspect.isclass(hint) and not get_args(hint) else str(hint)
 
 
-def _name(function: Any) -> str:
+def _name(function: object) -> str:
     return f"{getattr(function, '__qualname__', function)}()"

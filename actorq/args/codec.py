@@ -58,12 +58,12 @@ class ArgsCodec:
     """
 
     def __init__(
-        self, type: Any = None, *, max_bytes: int = DEFAULT_MAX_BYTES, nan: Nan = "error"
+        self, type: object = None, *, max_bytes: int = DEFAULT_MAX_BYTES, nan: Nan = "error"
     ) -> None:
         self.type: Any = Any if type is None else type
         self.max_bytes = max_bytes
         self.nan: Nan = nan
-        self.function: Callable[..., Any] | None = None
+        self.function: Callable[..., object] | None = None
         self.without: tuple[str, ...] = ()
         self.parameters: tuple[str, ...] = ()
         traits = traits_of(self.type)
@@ -74,14 +74,14 @@ class ArgsCodec:
         self._encode = msgspec.json.Encoder(enc_hook=hook).encode
         self._twin = msgspec.msgpack.Encoder(enc_hook=hook).encode
         self._decode = msgspec.json.Decoder(self.type, dec_hook=dec_hook).decode
-        many: Any = list[self.type]  # type: ignore[name-defined]
+        many: object = list[self.type]  # type: ignore[name-defined]
         self._decode_list = msgspec.json.Decoder(many, dec_hook=dec_hook).decode
         self._value = self._open_value if self._open else self._decode
 
     @classmethod
     def of_function(
         cls,
-        function: Callable[..., Any],
+        function: Callable[..., object],
         *,
         max_bytes: int = DEFAULT_MAX_BYTES,
         without: tuple[str, ...] = (),
@@ -105,7 +105,7 @@ class ArgsCodec:
         """Return the name of the type for messages."""
         return getattr(self.type, "__name__", None) or repr(self.type)
 
-    def arrange(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    def arrange(self, args: Sequence[object], kwargs: Mapping[str, object]) -> object:
         """Return the one value that the arguments of an enqueue call stand for.
 
         A function's kind takes the arguments of the function. Any other kind takes one value, or
@@ -119,7 +119,7 @@ class ArgsCodec:
             return dict(kwargs)
         raise ArgsInvalid(f"give one value of type {self.name}, or its fields as keywords")
 
-    def arrange_item(self, item: Any) -> Any:
+    def arrange_item(self, item: object) -> object:
         """Return the value that one item of a bulk enqueue stands for.
 
         For a function's kind, a mapping holds its arguments by name, a tuple by position, and
@@ -131,7 +131,7 @@ class ArgsCodec:
             return self._bound((), item)
         return self._bound(item if isinstance(item, tuple) else (item,), {})
 
-    def encode(self, value: Any) -> bytes:
+    def encode(self, value: object) -> bytes:
         """Return the JSON of a value; raises ArgsInvalid or ArgsTooLarge."""
         try:
             data = self._encode(value)
@@ -175,7 +175,7 @@ class ArgsCodec:
             return self._decode_each(args, lens)
         return values if len(values) == len(lens) else self._decode_each(args, lens)
 
-    def call(self, function: Callable[..., Any], value: Any) -> Any:
+    def call(self, function: Callable[..., object], value: Any) -> Any:
         """Call a per-job handler with a decoded value: its parts, or the value as one argument."""
         if self.function is None:
             return function(value)
@@ -187,7 +187,7 @@ class ArgsCodec:
         text = msgspec.json.encode(without_prose(schema), order="sorted")
         return hashlib.sha256(text).hexdigest()[:16]
 
-    def _bound(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    def _bound(self, args: Sequence[object], kwargs: Mapping[str, object]) -> dict[str, object]:
         if len(args) > len(self.parameters):
             raise ArgsInvalid(
                 f"{self.name}() takes {len(self.parameters)} arguments, {len(args)} were given"
@@ -204,7 +204,7 @@ class ArgsCodec:
     def _hint(self) -> str:
         return f": it has {', '.join(self.parameters)}" if self.parameters else ""
 
-    def _comes_back(self, data: bytes, value: Any) -> bool:
+    def _comes_back(self, data: bytes, value: object) -> bool:
         """Tell quickly whether JSON preserves a value, so that `Fitting` need not walk it.
 
         If the JSON equals the value when read back, there is no NaN, no key other than a string
@@ -219,7 +219,7 @@ class ArgsCodec:
         except Exception:  # then the value is walked, which finds out why
             return False
 
-    def _suspicious(self, value: Any) -> bool:
+    def _suspicious(self, value: object) -> bool:
         if not self._twin_needed and not self._texts and self.nan != "string":
             return False
         twin = self._twin(value)
@@ -236,19 +236,19 @@ class ArgsCodec:
             if _GOT_BYTES in str(error):
                 raise
 
-    def _encode_closely(self, value: Any) -> bytes:
+    def _encode_closely(self, value: object) -> bytes:
         """Encode a private plain copy and walk that, so that nobody can change it in between."""
         kept = BYTE_TYPES if self._open else ()
         plain = msgspec.to_builtins(value, builtin_types=kept, enc_hook=self._hook)
         return msgspec.json.encode(Fitting(self.nan, bytes_keys=self._bytes_keys).of(plain))
 
-    def _open_value(self, data: bytes) -> Any:
+    def _open_value(self, data: bytes) -> object:
         if _RARE not in data or _BYTES not in data:
             return self._decode(data)
         plain = with_bytes(msgspec.json.decode(data))
         return msgspec.convert(plain, self.type, dec_hook=dec_hook_of_bytes, str_keys=True)
 
-    def _explained(self, error: Exception, value: Any) -> ArgsInvalid | ArgsTooLarge:
+    def _explained(self, error: Exception, value: object) -> ArgsInvalid | ArgsTooLarge:
         if isinstance(error, RecursionError):
             return ArgsTooLarge(f"the args are cyclic or nested deeper than {MAX_DEPTH} levels")
         if isinstance(error, msgspec.ValidationError):
@@ -263,7 +263,7 @@ class ArgsCodec:
             return ArgsInvalid("a number in the args is beyond 64 bits: give it as text")
         return ArgsInvalid(f"the args cannot be written as JSON: {short(error)} - at `{where}`")
 
-    def _misfit(self, error: Exception, value: Any) -> ArgsInvalid | ArgsTooLarge:
+    def _misfit(self, error: Exception, value: object) -> ArgsInvalid | ArgsTooLarge:
         """Explain a type error; a NaN arrives here as the null into which JSON turned it."""
         try:
             self._encode_closely(value)
@@ -278,7 +278,7 @@ class ArgsCodec:
         advice = _DECODE if _GOT_BYTES in text else ""
         return ArgsInvalid(f"the args do not fit {self.name}: {text}{advice or made}")
 
-    def _made_of_nan(self, value: Any) -> str:
+    def _made_of_nan(self, value: object) -> str:
         """Return what to add to a message if NaN became something that the type does not accept."""
         try:
             Fitting("error").of(msgspec.to_builtins(value, enc_hook=self._hook))
@@ -289,15 +289,15 @@ class ArgsCodec:
             pass
         return ""
 
-    def _decode_each(self, args: bytes, lens: Sequence[int]) -> list[Any]:
-        values: list[Any] = []
+    def _decode_each(self, args: bytes, lens: Sequence[int]) -> list[object]:
+        values: list[object] = []
         start = 1
         for length in lens:
             values.append(self._decode_or_error(args[start : start + length]))
             start += length + 1
         return values
 
-    def _decode_or_error(self, data: bytes) -> Any:
+    def _decode_or_error(self, data: bytes) -> object:
         try:
             return self.decode(data)
         except ArgsInvalid as error:
@@ -315,10 +315,10 @@ def _restored(
     return codec
 
 
-def hook_of(has_arrays: bool, has_models: bool) -> Callable[[Any], Any]:
+def hook_of(has_arrays: bool, has_models: bool) -> Callable[[Any], object]:
     """Return the function that writes values which msgspec does not know, for a given type."""
 
-    def hook(value: Any) -> Any:
+    def hook(value: Any) -> object:
         if has_arrays and arrays.is_array_type(type(value)):
             return arrays.pack(value)
         if has_models and foreign.is_model(type(value)):

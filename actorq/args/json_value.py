@@ -76,7 +76,7 @@ class Fitting:
             return None
         return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
 
-    def _dict(self, value: dict[Any, Any], depth: int) -> dict[Any, Any]:
+    def _dict(self, value: dict[object, object], depth: int) -> dict[object, object]:
         if not all(type(key) is str for key in value):
             _check_keys(value)
         for key, item in value.items():
@@ -88,13 +88,13 @@ class Fitting:
                 raise
         return value
 
-    def _check_key(self, key: Any) -> None:
+    def _check_key(self, key: object) -> None:
         if type(key) is str:
             self.of(key)
         elif type(key) is bytes and not self.bytes_keys:
             raise Unfit("bytes are a key, which JSON has as text only", "write a text")
 
-    def _list(self, value: list[Any], depth: int) -> list[Any]:
+    def _list(self, value: list[Any], depth: int) -> list[object]:
         if set(map(type, value)) == {float} and all(map(math.isfinite, value)):
             return value
         for index, item in enumerate(value):
@@ -106,7 +106,7 @@ class Fitting:
         return value
 
 
-def with_bytes(value: Any) -> Any:
+def with_bytes(value: object) -> object:
     """Return plain values in which objects that stand for bytes are bytes again."""
     if isinstance(value, list):
         return [with_bytes(item) for item in value]
@@ -121,7 +121,7 @@ def with_bytes(value: Any) -> Any:
     return {key: with_bytes(item) for key, item in value.items()}
 
 
-def _check_keys(value: dict[Any, Any]) -> None:
+def _check_keys(value: dict[object, object]) -> None:
     """Refuse keys that become the same text, like 1 and "1"."""
     texts = msgspec.json.decode(msgspec.json.encode(dict.fromkeys(value)), type=dict[str, None])
     if len(texts) != len(value):

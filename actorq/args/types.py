@@ -34,7 +34,7 @@ class Traits(msgspec.Struct):
     models: bool = False
 
 
-def traits_of(annotation: Any) -> Traits:
+def traits_of(annotation: object) -> Traits:
     """Return which checks a type needs; raises ConfigError for one that cannot be used."""
     try:
         root = msgspec.inspect.type_info(annotation)
@@ -46,7 +46,7 @@ def traits_of(annotation: Any) -> Traits:
     return traits
 
 
-def _visit(node: Any, traits: Traits, above: list[Any]) -> None:
+def _visit(node: object, traits: Traits, above: list[object]) -> None:
     if any(node is parent for parent in above):
         traits.open = True  # recursive: as deep as the value is
         return
@@ -66,7 +66,7 @@ def _visit(node: Any, traits: Traits, above: list[Any]) -> None:
         _visit(child, traits, [*above, node])
 
 
-def _visit_custom(kind: Any, traits: Traits) -> None:
+def _visit_custom(kind: object, traits: Traits) -> None:
     if arrays.is_array_type(kind):
         traits.arrays = True
     elif foreign.is_model(kind):
@@ -77,7 +77,7 @@ def _visit_custom(kind: Any, traits: Traits) -> None:
         raise ConfigError(f"args type: {kind!r} is not supported; {_instead_of(kind)}")
 
 
-def _instead_of(kind: Any) -> str:
+def _instead_of(kind: object) -> str:
     for package, name, advice in _INSTEAD:
         if isinstance(kind, type) and foreign.is_named(kind, package, name):
             return advice
@@ -100,11 +100,11 @@ _INSTEAD = (
 )
 
 
-def _is_path(kind: Any) -> bool:
+def _is_path(kind: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, PurePath)
 
 
-def dec_hook(kind: Any, value: Any) -> Any:
+def dec_hook(kind: Any, value: object) -> object:
     """Return the value of a type that msgspec does not know; raises ValueError."""
     if arrays.is_array_type(kind):
         return arrays.unpack(value)
@@ -118,14 +118,14 @@ def dec_hook(kind: Any, value: Any) -> Any:
     raise NotImplementedError(kind)
 
 
-def dec_hook_of_bytes(kind: Any, value: Any) -> Any:
+def dec_hook_of_bytes(kind: Any, value: object) -> Any:
     """Return the same where the value may hold bytes, which a model would get as their base64."""
     if foreign.is_model(kind) and _holds_bytes(value):
         raise ValueError(f"expected `{kind.__name__}` or its JSON, got `bytes` in it")
     return dec_hook(kind, value)
 
 
-def _holds_bytes(value: Any) -> bool:
+def _holds_bytes(value: object) -> bool:
     if isinstance(value, Mapping):
         return any(map(_holds_bytes, value.values()))
     if isinstance(value, list | tuple):
@@ -133,7 +133,7 @@ def _holds_bytes(value: Any) -> bool:
     return isinstance(value, BYTE_TYPES)
 
 
-def _as_json(value: Any) -> bytes:
+def _as_json(value: object) -> bytes:
     return msgspec.json.encode(value, enc_hook=arrays.packed)
 
 
@@ -144,8 +144,8 @@ def schema_hook(kind: Any) -> Any:
     return {"type": f"{kind.__module__}.{kind.__qualname__}"}
 
 
-def _children(node: Any) -> list[Any]:
-    found: list[Any] = []
+def _children(node: Any) -> list[object]:
+    found: list[object] = []
     for name in node.__struct_fields__:
         value = getattr(node, name)
         for item in value if isinstance(value, tuple) else (value,):
@@ -155,7 +155,7 @@ def _children(node: Any) -> list[Any]:
     return found
 
 
-def parameters_struct(function: Callable[..., Any], without: tuple[str, ...] = ()) -> Any:
+def parameters_struct(function: Callable[..., object], without: tuple[str, ...] = ()) -> object:
     """Return the Struct whose fields are a function's parameters, without those named."""
     name = getattr(function, "__name__", "function")
     hints = hints_of(function, with_extras=True)
@@ -199,7 +199,7 @@ def _check_names_pass(name: str, function: Any, names: list[str]) -> None:
             )
 
 
-def hints_of(function: Any, *, with_extras: bool = False) -> dict[str, Any]:
+def hints_of(function: Any, *, with_extras: bool = False) -> dict[str, object]:
     """Return the annotations of a function's parameters; raises ConfigError for unreadable ones.
 
     Its return annotation is ignored: nobody checks it, and its type may be known to type checkers
@@ -219,7 +219,7 @@ def hints_of(function: Any, *, with_extras: bool = False) -> dict[str, Any]:
         raise ConfigError(text) from error
 
 
-def _stated(function: Any) -> dict[str, Any]:
+def _stated(function: object) -> dict[str, object]:
     """Return annotations as they are written, whether or not their names can be resolved."""
     if sys.version_info >= (3, 14):
         import annotationlib
@@ -229,7 +229,7 @@ def _stated(function: Any) -> dict[str, Any]:
     return dict(getattr(function, "__annotations__", {}))
 
 
-def _field(name: str, parameter: inspect.Parameter, hint: Any) -> tuple[Any, ...]:
+def _field(name: str, parameter: inspect.Parameter, hint: object) -> tuple[Any, ...]:
     legal = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     if parameter.kind not in legal:
         raise ConfigError(
@@ -247,7 +247,7 @@ def _field(name: str, parameter: inspect.Parameter, hint: Any) -> tuple[Any, ...
     return parameter.name, hint, msgspec.field(default_factory=lambda: default)
 
 
-def without_prose(schema: Any) -> Any:
+def without_prose(schema: object) -> object:
     """Return a JSON schema without the descriptive texts, which change nothing."""
     if isinstance(schema, dict):
         return {

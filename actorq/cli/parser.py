@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypeAlias
 
 from actorq.config import masked
 from actorq.core.job.states import PRUNABLE, PRUNED_BY_DEFAULT, RETRIABLE, STATES
@@ -19,6 +19,9 @@ killed; 2 wrong usage, settings or args, unknown kinds among them; 3 the databas
 DATABASE = """The database is taken from --dsn, else from ACTORQ_DSN, else from PGHOST,
 PGDATABASE and so on; keep passwords out of --dsn."""
 
+
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
+"""Where commands are added."""
 
 _SPANS: set[str] = set()
 """The options that take a span of time; each is added where it is declared."""
@@ -72,7 +75,7 @@ def build() -> Parser:
     return parser
 
 
-def _migrate(commands: Any) -> None:
+def _migrate(commands: Commands) -> None:
     command = _command(commands, "migrate", "setup:migrate", "make or upgrade the schema", out=True)
     shown = command.add_mutually_exclusive_group()
     shown.add_argument(
@@ -84,7 +87,7 @@ def _migrate(commands: Any) -> None:
     _duration(command, "wait", "how long to try while others are in the way; default 10m")
 
 
-def _run(commands: Any) -> None:
+def _run(commands: Commands) -> None:
     command = _command(commands, "run", "run:run", "run the jobs of an app until told to stop")
     command.add_argument("app", metavar="MODULE:APP", help="an App, or a function returning one")
     command.add_argument("--kind", action="append", metavar="KIND", help="only these kinds")
@@ -107,7 +110,7 @@ def _run(commands: Any) -> None:
     command.add_argument("--log-level", choices=levels, default="info", help="default: info")
 
 
-def _enqueue(commands: Any) -> None:
+def _enqueue(commands: Commands) -> None:
     command = _command(
         commands, "enqueue", "enqueue:enqueue", "enqueue jobs, checked by an app if given", out=True
     )
@@ -124,11 +127,11 @@ def _enqueue(commands: Any) -> None:
     command.add_argument("--unique-key", metavar="KEY", help="skip while this key's job is pending")
 
 
-def _status(commands: Any) -> None:
+def _status(commands: Commands) -> None:
     _command(commands, "status", "look:status", "count what waits and runs, by kind", out=True)
 
 
-def _jobs(commands: Any) -> None:
+def _jobs(commands: Commands) -> None:
     command = _command(commands, "jobs", "look:jobs", "list jobs, or tell all about one", out=True)
     command.add_argument("id", nargs="?", type=_job_id, metavar="ID", help="one job, with history")
     states = command.add_mutually_exclusive_group()
@@ -140,7 +143,7 @@ def _jobs(commands: Any) -> None:
     command.add_argument("--args", action="store_true", help="show the jobs' args too")
 
 
-def _retry(commands: Any) -> None:
+def _retry(commands: Commands) -> None:
     command = _command(
         commands, "retry", "change:retry", "run failed or cancelled jobs again", out=True
     )
@@ -149,12 +152,12 @@ def _retry(commands: Any) -> None:
     command.add_argument("--limit", type=_within(1, 2**62), help="with filters; default: 1000")
 
 
-def _cancel(commands: Any) -> None:
+def _cancel(commands: Commands) -> None:
     command = _command(commands, "cancel", "change:cancel", "cancel pending jobs", out=True)
     command.add_argument("ids", nargs="+", type=_job_id, metavar="ID")
 
 
-def _prune(commands: Any) -> None:
+def _prune(commands: Commands) -> None:
     command = _command(commands, "prune", "change:prune", "delete finished jobs", out=True)
     _duration(command, "older-than", "finished so long ago")
     command.add_argument(
@@ -167,7 +170,7 @@ def _prune(commands: Any) -> None:
     command.add_argument("--limit", type=_within(1, 2**62), help="delete at most so many")
 
 
-def _doctor(commands: Any) -> None:
+def _doctor(commands: Commands) -> None:
     command = _command(commands, "doctor", "setup:doctor", "look for trouble", out=True)
     command.add_argument(
         "--repair", action="store_true", help="put every pending job where it belongs"
@@ -176,18 +179,18 @@ def _doctor(commands: Any) -> None:
     command.add_argument("--limit", type=_within(1, 2**62), help=text)
 
 
-def _demo(commands: Any) -> None:
+def _demo(commands: Commands) -> None:
     command = _command(commands, "demo", "setup:demo", "see it work on real input", out=True)
     command.add_argument("--jobs", type=_within(1, 1_000_000), metavar="N", help="at most so many")
 
 
-def _docs(commands: Any) -> None:
+def _docs(commands: Commands) -> None:
     command = _command(commands, "docs", "docs:show", "show a page of the documentation", out=True)
     command.add_argument("topic", nargs="?", metavar="TOPIC", help="default: list all topics")
 
 
 def _command(
-    commands: Any, name: str, function: str, about: str, out: bool = False
+    commands: Commands, name: str, function: str, about: str, out: bool = False
 ) -> argparse.ArgumentParser:
     """Add a command with the options that all commands have."""
     is_private = name in ("demo", "docs")  # one starts its own server, the other needs none
@@ -204,17 +207,19 @@ def _command(
         made.add_argument("--embedded", action="store_true", help="use a private server")
     if out:
         made.add_argument("--json", action="store_true", help="print JSON, one object per line")
-    return made  # type: ignore[no-any-return]
+    return made
 
 
-def _filters(command: argparse.ArgumentParser, state: Any, states: Sequence[str]) -> None:
+def _filters(
+    command: argparse.ArgumentParser, state: argparse._ActionsContainer, states: Sequence[str]
+) -> None:
     """Add what jobs are chosen by; `state` is where the state belongs, in a group or in none."""
     state.add_argument("--state", choices=states)
     command.add_argument("--kind")
     command.add_argument("--queue")
 
 
-def _within(low: int, high: int) -> Any:
+def _within(low: int, high: int) -> Callable[[str], int]:
     def number(text: str) -> int:
         value = int(text)
         if not low <= value <= high:

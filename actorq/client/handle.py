@@ -52,7 +52,7 @@ class JobHandle:
     def result(self) -> Any: ...
     @overload
     def result(self, type: type[T]) -> T | None: ...
-    def result(self, type: Any = None) -> Any:
+    def result(self, type: object = None) -> Any:
         """Return the stored result, None if there is none.
 
         Without `type` it consists of plain JSON values, and packed arrays as numpy arrays, or as
@@ -73,7 +73,7 @@ class JobHandle:
     async def result_async(self) -> Any: ...
     @overload
     async def result_async(self, type: type[T]) -> T | None: ...
-    async def result_async(self, type: Any = None) -> Any:
+    async def result_async(self, type: object = None) -> Any:
         """Return what `result` returns, without blocking the event loop."""
         return loaded(await AsyncClient(self._client()).result(self.id), type)
 
@@ -83,7 +83,7 @@ class JobHandle:
         return self.client
 
 
-def loaded(text: str | None, type: Any = None) -> Any:
+def loaded(text: str | None, type: object = None) -> Any:
     """Return the value of a result's JSON text, as a value of the type if one is given."""
     if text is None:
         return None
@@ -93,7 +93,7 @@ def loaded(text: str | None, type: Any = None) -> Any:
     return arrays.restored(value) if arrays.MARK in text else value
 
 
-def _typed(text: str, type: Any) -> Any:
+def _typed(text: str, type: object) -> object:
     try:
         return msgspec.json.decode(text, type=type, dec_hook=dec_hook)
     except (msgspec.ValidationError, TypeError) as error:

@@ -39,7 +39,7 @@ class ActorSettings(TypedDict, total=False):
     env: Mapping[str, str] | None
 
 
-def with_settings(policy: KindPolicy, settings: Mapping[str, Any]) -> KindPolicy:
+def with_settings(policy: KindPolicy, settings: Mapping[str, object]) -> KindPolicy:
     """Return the policy with an actor's settings, or raise ConfigError for a wrong one."""
     given = {name: value for name, value in settings.items() if value is not None}
     for name in given:
@@ -76,7 +76,7 @@ def _check_linger(policy: KindPolicy) -> None:
         )
 
 
-def _linger_s(linger_ms: Any) -> float:
+def _linger_s(linger_ms: object) -> float:
     """Return seconds; a number is in milliseconds, and text needs a unit."""
     seconds = seconds_of(linger_ms)
     if isinstance(linger_ms, int | float) and seconds is not None:
