@@ -251,6 +251,16 @@ PLANTS = (
         _sql("claim", _GONE, "    WHERE r.k = 1) RETURNING d.id, d.run_at, d.priority,"
              " d.jobs\n), gone AS MATERIALIZED (SELECT * FROM pick), here AS"),
     )),
+    Plant("a batch takes its neighbour's first job as well", "tests/store/test_bundles.py", (
+        _sql("claim", "(batch.k + 1) * :size::int8]", "(batch.k + 1) * :size::int8 + 1]"),
+    )),
+    Plant("of a lost claim one lease goes back", "tests/core/test_plan_room.py", (
+        ("core/plan/looking.py", "GiveBack(input_.lease, claim.n_batches)",
+         "GiveBack(input_.lease)"),
+    )),
+    Plant("slow batches are claimed in bundles, too", "tests/core/test_plan_room.py", (
+        ("core/plan/room.py", "    by_time = int(QUICK_S", "    by_time = 100 + int(QUICK_S"),
+    )),
     Plant("what a claim leaves of a block is gone", "tests/store/test_blocks.py", (
         ("store/schema/migrations/0001_initial/3_claim.sql",
          "WHERE j.id = ANY ($3) AND j.state = 'pending'",

@@ -22,22 +22,22 @@ START: ReadyPosition = (-(2**57), 0)
 """Before every run_at that anybody could mean: the year 2597 BC, and exact as a float."""
 
 PART_JOBS = 250
-"""How many jobs come in one row. Their args are copied from buffer to buffer: while those fit into
-the processor's cache that is cheap (10 kB a job, all in one row: 0.85 of the rate)."""
+"""How many jobs come in one row. Their args are copied several times, which is cheap while a row fits
+into the processor's cache: with 10 kB a job and all jobs in one row, the rate was 0.85 of this one."""
 
 MAX_BYTES = 1 << 29
-"""Of args in one claim, 32 times what a batch may have: what a supervisor or an actor could choke
-on goes back, and the next claim asks for fewer."""
+"""Most bytes of args in one batch, 32 times what a batch may be set to. A larger one could exhaust
+the memory, so it goes back whole, and the next claim asks for fewer jobs."""
 
 MAX_COUNTED = 10_000
-"""Rows of `ready` that a count of what is left looks at, per lane and priority: a drain beside a
-million scheduled jobs must not read them all to say so."""
+"""Most rows of `ready` that are read to count what is left, per lane and priority: a drain that
+leaves a million scheduled jobs must not read them all to say so."""
 
 SKIPPING = "FOR UPDATE SKIP LOCKED"
 
 
 class ClaimHead(NamedTuple):
-    """What each row of a claim's reply says of the claim, in the order of its columns."""
+    """The columns with which each row of a claim's reply describes the claim as a whole."""
 
     n_taken: int
     last: bytes | None
@@ -56,7 +56,8 @@ class ClaimHead(NamedTuple):
 class Part(NamedTuple):
     """Some of the jobs of a claim, or of a lease: the last columns of a row.
 
-    `jobs` is None if they are just `ids`, which are those that are pending, by id.
+    `ids` are those that are pending, ordered by id. `jobs` are all of them in the order of the
+    claim, or None if that would be the same.
     """
 
     k: int
@@ -80,8 +81,8 @@ class Part(NamedTuple):
 def claim(calls: Calls, turns: Turns, node: str, ask: Claim) -> ClaimReply:
     """Take due jobs out of `ready` and put them under leases.
 
-    Raises BrokenLease if the jobs taken cannot be run as they are, or RowRefused if they are too
-    much at once: then the lease stays, if it is there at all.
+    Raises BrokenLease if the jobs taken cannot be run as they are, or RowRefused if a batch is too
+    large. The leases then stay, if they exist at all, and the caller gives them back.
     """
     rows, way = _taken(calls, turns, node, ask)
     told = ClaimHead.of(rows[0])
@@ -100,7 +101,7 @@ def claim(calls: Calls, turns: Turns, node: str, ask: Claim) -> ClaimReply:
 
 
 def _taken(calls: Calls, turns: Turns, node: str, ask: Claim) -> tuple[list[Record], LockMode]:
-    """Claim in the way that pays; return the reply."""
+    """Claim in the way that costs least; return the reply."""
     try:
         if turns.way(ask.lane, monotonic()) == "alone":
             rows = _sent(calls, node, ask, alone=True)
@@ -126,7 +127,8 @@ def _sent(calls: Calls, node: str, ask: Claim, lock: str = "", alone: bool = Fal
 def _sent_in_turn(calls: Calls, node: str, ask: Claim) -> Record:
     """Claim without a lock per row, after the claims whose turn is earlier.
 
-    The jobs themselves, which is half of the work, are read when the next one has its turn.
+    The jobs themselves are read afterwards, while the next claim has its turn: that is half of the
+    work.
     """
     turn = statement("claim_turn", calls.schema), in_order("claim_turn", {"lane": str(ask.lane)})
     take = text(calls.schema), parameters(node, ask, read=False)
@@ -182,7 +184,7 @@ def _trim(calls: Calls, node: str, ask: Claim, batch: ClaimedBatch, taken: set[i
 
 
 def text(schema: str, lock: str = "") -> str:
-    """Return the claim; with no `lock` it may be sent only by who has or takes the turn."""
+    """Return the claim's text; without a `lock` only a claim that has or takes its turn may use it."""
     return statement("claim", schema).replace("{lock}", lock)
 
 
@@ -292,7 +294,7 @@ def _check(batch: ClaimedBatch) -> None:
 def _ordered(
     jobs: list[int], ids: list[int], lens: list[int], args: Buffer
 ) -> tuple[list[int], list[int], bytes]:
-    """Bring what came by id into the order of the claim; those that did not come are left out."""
+    """Bring jobs that came ordered by id into the order of the claim, without those that are gone."""
     found, start = {}, 0
     for job, n in zip(ids, lens, strict=True):
         found[job] = args[start : start + n]

@@ -1,7 +1,7 @@
 -- Take due jobs of one lane out of `ready` and put them under leases, in one statement.
 -- Parameters:
 --   lane        int4    where to look
---   suspect     int4    the group of suspects in it, 0 for that of nearly all jobs
+--   suspect     int4    which group of suspects to claim, or 0 for jobs that are not suspected
 --   limit       int8    how many jobs to take at most
 --   size        int8    how many of them make a batch, which has a lease of its own
 --   node        uuid    who claims
@@ -10,23 +10,24 @@
 --   behind_id   int8[]  per priority, the id at that run_at behind which to look
 --   min_n       int8    take nothing while fewer jobs are due
 --   linger_s    float8  unless the oldest of them has waited for so many seconds
---   brings      bool    whether to bring the jobs along: who takes turns reads them when it is the
---                       next one's turn, by lease_read.sql
+--   brings      bool    whether to bring the jobs along: a claim that waits for its turn does not,
+--                       and reads them by lease_read.sql while the next claim has its turn
 --   takes_turn  bool    whether to take the lane's turn (see claim_turn.sql) if nobody has it, and
---                       else no job
+--                       to claim nothing if somebody has
 --   part_jobs   int4    how many jobs to a row of the reply, of which there are four at most for
---                       each batch: a row is refused from 1 GB on
--- {lock}: FOR UPDATE SKIP LOCKED, or nothing where the claims of a lane take turns: then a row is
--- locked by its DELETE only, which saves 54 bytes of WAL per row, and a row that somebody else has
--- taken since is found to be gone, or is waited for until lock_timeout.
--- Returns: in each row the same of all: how many jobs left `ready`, per priority where the claim
--- ended; if it took nothing for min_n's sake, how many are waiting and how long; whether it had the
--- turn, and nobody who had it before took any of the rows that were picked; how many rows left.
--- And in each row other jobs, see jobs_of.sql: no row holds jobs of two batches. The lease names those that are gone or final as well, until lease_trim.sql: to
--- ask for them first would be to read all jobs twice, or to copy all args.
--- One index descent per priority; no row is locked that is not claimed. What follows the DELETE
--- goes by the rows that it returned, in the order of `pick`. Of a last block that is larger than
--- what is wanted of it the rest goes back at once, in blocks that the next claims can take whole.
+--                       each batch: PostgreSQL refuses rows from 1 GB on
+-- {lock}: FOR UPDATE SKIP LOCKED, or nothing if the claims of a lane take turns. Then only the DELETE
+-- locks a row, which saves 54 bytes of WAL per row. A row that somebody else has taken since is found
+-- to be gone, or the claim waits for it until lock_timeout.
+-- Returns rows, of which each repeats: how many jobs left `ready`; where the claim ended, for each
+-- priority; how many jobs are waiting and for how long, if min_n kept it from taking any; whether it
+-- had the turn, and nobody who had it before took any of the rows that were picked; how many rows it
+-- deleted. Each row also holds other jobs, as jobs_of.sql returns them, and never those of two batches.
+-- A lease also names jobs that are gone or final, until lease_trim.sql removes them: to look for them
+-- first would read all jobs twice, or copy all args.
+-- There is one index descent per priority, and no row is locked that is not claimed. Whatever follows
+-- the DELETE uses the rows that it returned, in the order of `pick`. If the last block is larger than
+-- needed, the rest of it goes back at once, in blocks that the next claims can take whole.
 -- Locks: the turn, if takes_turn; ready, in the order of the index; that of all notifications, at
 -- the commit, if the rest of a block goes back and another node is hungry.
 -- Index: ready_pkey, job_pkey, hunger_pkey, lane_pkey.
@@ -39,7 +40,7 @@ WITH async AS MATERIALIZED (
         FROM pg_class c WHERE c.oid = '{schema}.ready'::regclass
     ) ELSE true END AS mine
 ), home AS MATERIALIZED (
-    -- Always a row: without the lane no job is of its kind, and the claim is to say so.
+    -- max() makes this one row even if the lane is gone: then no job is of its kind.
     SELECT max(l.queue) AS queue, max(l.kind) AS kind FROM {schema}.lane l WHERE l.id = :lane::int4
 ), frontier AS MATERIALIZED (
     SELECT (o - 1)::int2 AS priority, id,
