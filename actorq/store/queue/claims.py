@@ -22,8 +22,9 @@ START: ReadyPosition = (-(2**57), 0)
 """Before every run_at that anybody could mean: the year 2597 BC, and exact as a float."""
 
 PART_JOBS = 250
-"""How many jobs come in one row. Their args are copied several times, which is cheap while a row fits
-into the processor's cache: with 10 kB a job and all jobs in one row, the rate was 0.85 of this one."""
+"""How many jobs come in one row. Their args are copied several times, which is cheap while a row
+fits into the processor's cache: with 10 kB a job and all jobs in one row, the rate was 0.85 of that
+with this number."""
 
 MAX_BYTES = 1 << 29
 """Most bytes of args in one batch, 32 times what a batch may be set to. A larger one could exhaust
@@ -184,7 +185,7 @@ def _trim(calls: Calls, node: str, ask: Claim, batch: ClaimedBatch, taken: set[i
 
 
 def text(schema: str, lock: str = "") -> str:
-    """Return the claim's text; without a `lock` only a claim that has or takes its turn may use it."""
+    """Return the claim's text; without a `lock` only a claim that takes its turn may use it."""
     return statement("claim", schema).replace("{lock}", lock)
 
 
@@ -294,7 +295,7 @@ def _check(batch: ClaimedBatch) -> None:
 def _ordered(
     jobs: list[int], ids: list[int], lens: list[int], args: Buffer
 ) -> tuple[list[int], list[int], bytes]:
-    """Bring jobs that came ordered by id into the order of the claim, without those that are gone."""
+    """Bring jobs that came ordered by id into the order of the claim, but for those gone."""
     found, start = {}, 0
     for job, n in zip(ids, lens, strict=True):
         found[job] = args[start : start + n]

@@ -16,18 +16,19 @@
 --                       to claim nothing if somebody has
 --   part_jobs   int4    how many jobs to a row of the reply, of which there are four at most for
 --                       each batch: PostgreSQL refuses rows from 1 GB on
--- {lock}: FOR UPDATE SKIP LOCKED, or nothing if the claims of a lane take turns. Then only the DELETE
--- locks a row, which saves 54 bytes of WAL per row. A row that somebody else has taken since is found
--- to be gone, or the claim waits for it until lock_timeout.
+-- {lock}: FOR UPDATE SKIP LOCKED, or nothing if the claims of a lane take turns. Then only the
+-- DELETE locks a row, which saves 54 bytes of WAL per row. A row that somebody else has taken since
+-- is found to be gone, or the claim waits for it until lock_timeout.
 -- Returns rows, of which each repeats: how many jobs left `ready`; where the claim ended, for each
--- priority; how many jobs are waiting and for how long, if min_n kept it from taking any; whether it
--- had the turn, and nobody who had it before took any of the rows that were picked; how many rows it
--- deleted. Each row also holds other jobs, as jobs_of.sql returns them, and never those of two batches.
--- A lease also names jobs that are gone or final, until lease_trim.sql removes them: to look for them
--- first would read all jobs twice, or copy all args.
--- There is one index descent per priority, and no row is locked that is not claimed. Whatever follows
--- the DELETE uses the rows that it returned, in the order of `pick`. If the last block is larger than
--- needed, the rest of it goes back at once, in blocks that the next claims can take whole.
+-- priority; how many jobs are waiting and for how long, if min_n kept it from taking any; whether
+-- it had the turn, and nobody who had it before took any of the rows that were picked; how many
+-- rows it deleted. Each row also holds other jobs, as jobs_of.sql returns them, and never those of
+-- two batches. A lease also names jobs that are gone or final, until lease_trim.sql removes them:
+-- to look for them first would read all jobs twice, or copy all args.
+-- There is one index descent per priority, and no row is locked that is not claimed. Whatever
+-- follows the DELETE uses the rows that it returned, in the order of `pick`. If the last block is
+-- larger than needed, the rest of it goes back at once, in blocks that the next claims can take
+-- whole.
 -- Locks: the turn, if takes_turn; ready, in the order of the index; that of all notifications, at
 -- the commit, if the rest of a block goes back and another node is hungry.
 -- Index: ready_pkey, job_pkey, hunger_pkey, lane_pkey.
@@ -118,7 +119,8 @@ SELECT cardinality(took.ids),
     part.k, got.*
 FROM took, turn, home,
     generate_series(
-        0, CASE WHEN :brings::bool THEN greatest(cardinality(took.ids) - 1, 0) / :size::int8 ELSE 0 END
+        0,
+        CASE WHEN :brings::bool THEN greatest(cardinality(took.ids) - 1, 0) / :size::int8 ELSE 0 END
     ) batch (k),
     LATERAL (
         SELECT batch.k * :size::int8 AS first,
