@@ -242,6 +242,18 @@ def test_a_lock_on_one_job_and_a_refused_result_of_another_stop_no_third(kit: Ki
     assert set(states.values()) == {"completed"}
 
 
+def test_a_refused_result_fails_its_job_also_where_only_some_are_written(kit: Kit) -> None:
+    """Or outcomes that take too long to write together, one of them refused, were tried for ever."""
+    ids = kit.enqueue(9)
+    kit.batch(1)
+    rows = [Row(n, 0, "completed", result=b"{" if n == ids[2] else b"1") for n in ids]
+    settled = kit.store.settle_first(1, [Settlement(1, 0, {}, rows)], 4)
+    assert (settled.kept, settled.refused, settled.missing) == (ids[4:], [ids[2]], [])
+    kit.check_places()
+    states = list(kit.states().values())
+    assert states == ["completed"] * 2 + ["failed", "completed"] + ["running"] * 5
+
+
 def test_a_job_that_is_gone_is_missing_and_not_kept_for_ever(kit: Kit) -> None:
     ids = kit.enqueue(2)
     batch = kit.batch(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
 
 from actorq.core.blame.halve import culprits
@@ -61,7 +61,7 @@ def settle_first(
 ) -> SettleReply:
     """Write the outcomes of n jobs only; keep the others open."""
     kept = set(sorted(job for s in settlements for job in s.ids)[n:])
-    return _settle_without(calls, node, settle_no, settlements, kept)
+    return _settle_without(calls, node, settle_no, settlements, kept, _settle_or_refuse)
 
 
 def settle_refused(
@@ -96,13 +96,18 @@ def settle_refused(
 
 
 def _settle_without(
-    calls: Calls, node: str, settle_no: int, settlements: Sequence[Settlement], kept: set[int]
+    calls: Calls,
+    node: str,
+    settle_no: int,
+    settlements: Sequence[Settlement],
+    kept: set[int],
+    write: Callable[[Calls, str, int, Sequence[Settlement]], SettleReply] = settle,
 ) -> SettleReply:
     """Write all outcomes except those of some jobs, which stay open under their lease."""
     with translated(), calls.session.transaction():
         leased = _lock_leases(calls, node, settlements)
         mine = [without(s, kept, leased[s.lease]) for s in settlements if s.lease in leased]
-        settled = settle(calls, node, settle_no, mine)
+        settled = write(calls, node, settle_no, mine)
     return keeping(settled, settlements, kept, leased)
 
 
