@@ -243,7 +243,7 @@ def test_a_lock_on_one_job_and_a_refused_result_of_another_stop_no_third(kit: Ki
 
 
 def test_a_refused_result_fails_its_job_also_where_only_some_are_written(kit: Kit) -> None:
-    """Or outcomes that take too long to write together, one of them refused, were tried for ever."""
+    """Or outcomes that take too long together, one of them refused, were tried for ever."""
     ids = kit.enqueue(9)
     kit.batch(1)
     rows = [Row(n, 0, "completed", result=b"{" if n == ids[2] else b"1") for n in ids]
