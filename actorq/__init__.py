@@ -1,8 +1,8 @@
 """actorq: a PostgreSQL-backed job queue for work that is cheaper in batches."""
 
-import actorq.starting  # noqa: F401 - first, for Ctrl-C
+import actorq.early_interrupt  # noqa: F401 - first, for Ctrl-C
 from actorq.actor.context import Batch, Job, current_job
-from actorq.actor.limits import TimedOut
+from actorq.actor.time_limits import TimedOut
 from actorq.app import App
 from actorq.client.async_client import AsyncClient
 from actorq.client.client import Client

@@ -18,7 +18,7 @@ import pytest
 from psycopg import conninfo, sql
 
 from actorq.app import App
-from actorq.config import VARIABLE
+from actorq.dsn import VARIABLE
 from actorq.store.schema.migrate import migrate
 
 

@@ -20,13 +20,13 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "actorq"
 
 ROOMS = [
-    {"errors", "durations", "english", "logs", "starting"},
-    {"core.event", "core.restart", "core.job"},
+    {"errors", "durations", "english", "logs", "early_interrupt"},
+    {"core.event", "core.exit_codes", "core.restart", "core.job"},
     {"core.store_values", "core.blame"},
     {"core.lanes", "core.liveness", "core.fleet"},
     {"core.plan"},
     {"core.claiming", "core.writing"},
-    {"config", "escape", "loading", "args"},
+    {"dsn", "escape", "loading", "args"},
     {"pipe"},
     {"store.session", "actor", "embedded", "events"},
     {"store.enqueue", "store.schema"},

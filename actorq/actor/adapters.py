@@ -18,11 +18,11 @@ from typing import Any
 from actorq.actor.bound import BoundKind, is_async
 from actorq.actor.context import Batch, Job
 from actorq.actor.context import running as current
-from actorq.actor.limits import BatchTimedOut, Limits, TimedOut, failure_of
 from actorq.actor.owner import leave_if_forked
 from actorq.actor.places import outermost
 from actorq.actor.results import Results
 from actorq.actor.returned import settle
+from actorq.actor.time_limits import BatchTimedOut, Limits, TimedOut, failure_of
 from actorq.core.job.model import Verdict
 from actorq.core.job.outcome import HandBack, said_by
 from actorq.core.job.policy import CONCURRENCY

@@ -20,7 +20,7 @@ from typing import Any
 from actorq.actor.bound import BoundKind, Declared, Program
 from actorq.actor.places import is_served, kind_at
 from actorq.actor.texts import summary
-from actorq.config import Place
+from actorq.dsn import Place
 from actorq.errors import ConfigError
 from actorq.loading import loading
 from actorq.logs import logger

@@ -9,11 +9,11 @@ import msgspec
 
 from actorq.actor.adapters import Adapter
 from actorq.actor.context import Batch
-from actorq.actor.limits import failure_of
 from actorq.actor.outbox import Outbox, SendAnswer, checked_delay, said_error
 from actorq.actor.owner import leave_if_forked
 from actorq.actor.results import ResultRefused
 from actorq.actor.texts import describe, ends, head
+from actorq.actor.time_limits import failure_of
 from actorq.args.codec import ArgsCodec
 from actorq.core.job.model import ErrorInfo, Verdict
 from actorq.core.job.outcome import Outcome, RestartActor, RestKind, said_by

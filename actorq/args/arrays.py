@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from actorq.args import foreign
 
 if TYPE_CHECKING:
-    from actorq.args import theirs
+    from actorq.args import foreign_protocols as theirs
 
 DTYPE = re.compile(
     r"[<>|](?:b1|[iu][1248]|f[248]|c(?:8|16)|[Mm]8\[[0-9]{0,4}(?:[YMWDhms]|ms|us|ns)\])"

@@ -21,7 +21,7 @@ from uuid import UUID
 from actorq.args import moments, tables
 
 if TYPE_CHECKING:
-    from actorq.args import theirs
+    from actorq.args import foreign_protocols as theirs
 
 Form = Callable[[Any], object]
 """What writes a value of one type, by which it is found: so it takes no other."""

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from actorq.args import theirs
+    from actorq.args import foreign_protocols as theirs
 
 _UNIT = re.compile(r"[Mm]8\[(\d*)(\w+)\]")
 _DAYS = ("Y", "M", "W", "D")

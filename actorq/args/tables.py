@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from actorq.args import theirs
+    from actorq.args import foreign_protocols as theirs
 
 
 def pandas(frame: theirs.Frame) -> list[dict[str, object]]:

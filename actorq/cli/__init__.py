@@ -12,18 +12,17 @@ import sys
 from collections.abc import Sequence
 
 from actorq import errors
-from actorq.config import masked
+from actorq.core.exit_codes import FAILED, OK, UNREACHABLE, USAGE, WRONG_SCHEMA
+from actorq.dsn import masked
+from actorq.early_interrupt import INTERRUPTED, heed_again
 from actorq.escape import escape
-from actorq.starting import INTERRUPTED, heed_again
-
-OK, REFUSED, USAGE, UNREACHABLE, MISMATCH = 0, 1, 2, 3, 4
 
 _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (errors.StoreUnavailable, UNREACHABLE),
-    (errors.SchemaMismatch, MISMATCH),
+    (errors.SchemaMismatch, WRONG_SCHEMA),
     (errors.ConfigError, USAGE),
     (errors.EnqueueError, USAGE),
-    (errors.ActorqError, REFUSED),
+    (errors.ActorqError, FAILED),
 )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from argparse import Namespace
 
 from actorq.admin import Retried
-from actorq.cli import OK, REFUSED, complain
+from actorq.cli import complain
 from actorq.cli.database import administered
 from actorq.cli.matching import NOTHING, check_known
 from actorq.cli.output import print_json
 from actorq.cli.progress import ProgressLines
+from actorq.core.exit_codes import FAILED, OK
 from actorq.english import count
 
 
@@ -35,7 +36,7 @@ def retry(args: Namespace) -> int:
         none = f"{NOTHING}: " if is_nothing else ""
         print(f"{none}{count(len(done.taken), 'job')} will run again{more}")
     _complain_of(done)
-    return REFUSED if refused and (args.ids or not done.taken) else OK
+    return FAILED if refused and (args.ids or not done.taken) else OK
 
 
 def _complain_of(done: Retried) -> None:
@@ -60,7 +61,7 @@ def cancel(args: Namespace) -> int:
         complain(f"locked by another transaction, try again: {_listed(found.busy)}")
     if found.untouched:
         complain(f"final already, or not there: {_listed(found.untouched)}")
-    return REFUSED if found.busy or found.untouched else OK
+    return FAILED if found.busy or found.untouched else OK
 
 
 def prune(args: Namespace) -> int:

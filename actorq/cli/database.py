@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from actorq.config import find_dsn
+from actorq.dsn import find_dsn
 from actorq.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ import textwrap
 from argparse import Namespace
 from pathlib import Path
 
-from actorq.cli import OK
 from actorq.cli.output import print_json
+from actorq.core.exit_codes import OK
 from actorq.errors import ConfigError
 
 DOCS = Path(__file__).parent.parent / "docs"

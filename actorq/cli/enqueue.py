@@ -16,12 +16,12 @@ from actorq.app import App
 from actorq.args.codec import ArgsCodec
 from actorq.args.json_value import Fitting, Unfit
 from actorq.args.options import Options
-from actorq.cli import OK
 from actorq.cli.database import located, location
 from actorq.cli.load import load_app, names_a_module
 from actorq.cli.output import print_json
 from actorq.client import sending
 from actorq.client.client import Client
+from actorq.core.exit_codes import OK
 from actorq.core.job.policy import KindPolicy
 from actorq.english import count
 from actorq.errors import ArgsInvalid, ArgsTooLarge, ConfigError, EnqueueError, UnknownKind

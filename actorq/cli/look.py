@@ -8,7 +8,7 @@ import msgspec
 
 from actorq.admin import History, Holder, JobRow, LaneStatus, NodeStatus
 from actorq.admin.wanted import JOBS_LIMIT
-from actorq.cli import OK, REFUSED, complain
+from actorq.cli import complain
 from actorq.cli.database import administered
 from actorq.cli.matching import NOTHING, check_known
 from actorq.cli.output import (
@@ -20,6 +20,7 @@ from actorq.cli.output import (
     raw,
 )
 from actorq.cli.progress import ProgressLines
+from actorq.core.exit_codes import FAILED, OK
 from actorq.english import count
 from actorq.errors import ConfigError
 from actorq.escape import escape
@@ -98,7 +99,7 @@ def _one_job(args: Namespace) -> int:
         found = admin.job(args.id, args=args.args)
     if found is None:
         complain(f"there is no job {args.id}")
-        return REFUSED
+        return FAILED
     if args.json:
         print_json(_history_object(found))
     else:

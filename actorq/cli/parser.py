@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeAlias
 
-from actorq.config import masked
 from actorq.core.job.states import PRUNABLE, PRUNED_BY_DEFAULT, RETRIABLE, STATES
+from actorq.dsn import masked
 from actorq.durations import CENTURY_S, seconds_of, what_is_wrong
 
 EXIT_CODES = """exit codes: 0 done; 1 refused, nothing of what was named is there, a drain has left

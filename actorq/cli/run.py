@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from actorq.cli.database import location
 from actorq.cli.load import load_app
-from actorq.config import VARIABLE
+from actorq.dsn import VARIABLE
 from actorq.supervisor.engine import Engine
 from actorq.supervisor.options import RunOptions, RunSettings
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from argparse import Namespace
 
 from actorq.admin import Check, Finding, Repaired
-from actorq.cli import OK, REFUSED, complain
+from actorq.cli import complain
 from actorq.cli.database import SCHEMA, administered
 from actorq.cli.output import print_json, print_table
 from actorq.cli.progress import ProgressLines
+from actorq.core.exit_codes import FAILED, OK
 from actorq.english import count
 from actorq.errors import ConfigError
 from actorq.escape import escape
@@ -70,7 +71,7 @@ def doctor(args: Namespace) -> int:
         )
     if args.json:
         print_json(diagnosis)
-    return REFUSED if diagnosis.verdict == "bad" else OK
+    return FAILED if diagnosis.verdict == "bad" else OK
 
 
 def _print_finding(finding: Finding) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from actorq.config import find_dsn, masked
+from actorq.dsn import find_dsn, masked
 from actorq.errors import ConfigError
 from actorq.store.session.statements import checked_schema
 

@@ -16,9 +16,9 @@ from typing import TypeAlias
 
 import msgspec
 
-from actorq.config import Place
 from actorq.core.job.model import Buffer, Counts, Cut
 from actorq.core.plan import inputs as i
+from actorq.dsn import Place
 from actorq.errors import ProtocolError
 
 MARK = b"aq\x02\n"

@@ -14,12 +14,13 @@ from queue import Empty, SimpleQueue
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
-from actorq.config import Place
 from actorq.core import event
+from actorq.core.exit_codes import FAILED, OK, UNREACHABLE, WRONG_SCHEMA
 from actorq.core.plan import draining, plan
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
 from actorq.core.plan.view import Settings, View
+from actorq.dsn import Place
 from actorq.errors import SchemaMismatch, StoreError, StoreUnavailable
 from actorq.events import Events
 from actorq.pipe.memory import keep_buffers
@@ -34,9 +35,6 @@ from actorq.supervisor.surroundings import calm_collector, stopping_signals
 if TYPE_CHECKING:
     from actorq.actor.bound import BoundKind
     from actorq.store.queue.queue import QueueStore
-
-OK, FAILED, UNREACHABLE, WRONG_SCHEMA = 0, 1, 3, 4
-"""Exit codes."""
 
 START_LOCK_S = 10.0
 """How long to wait at the start for a transaction that makes one of our lanes, or locks a kind."""

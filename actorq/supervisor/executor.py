@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
 from actorq.actor.bound import BoundKind
-from actorq.config import Place
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
+from actorq.dsn import Place
 
 ActorEffect: TypeAlias = e.Spawn | e.Send | e.Recall | e.CancelJob | e.StopActor | e.KillActor
 """What an executor carries out. Actors and batches have the numbers that the plan gives them: an

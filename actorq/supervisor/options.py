@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from actorq.actor.bound import BoundKind
 from actorq.core.job.policy import check_integer, check_name
+from actorq.core.writing.writer import MAX_ROWS
 from actorq.durations import Duration, check_duration
 from actorq.errors import ConfigError
 from actorq.loading import twin_of_main
@@ -53,7 +54,7 @@ class RunOptions:
     drain: bool = False
     until_final: bool = False
     limit_s: float = 3600.0
-    settle_rows: int = 1000
+    settle_rows: int = MAX_ROWS
 
     def __post_init__(self) -> None:
         """Refuse options that cannot be served."""

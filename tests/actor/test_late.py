@@ -9,7 +9,7 @@ import threading
 import pytest
 
 import actorq
-from actorq.actor.limits import Limits, TimedOut
+from actorq.actor.time_limits import Limits, TimedOut
 from actorq.pipe.page import Page
 from tests.actor.support import FIRST_ID, kind_of, run
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from actorq.actor.limits import BatchTimedOut, Limits, TimedOut, cause_of
+from actorq.actor.time_limits import BatchTimedOut, Limits, TimedOut, cause_of
 
 FOREVER_S = 60.0
 

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 import actorq
-from actorq.cli import USAGE, main
+from actorq.cli import main
 from actorq.cli.docs import DOCS, for_terminal, topics
+from actorq.core.exit_codes import USAGE
 
 
 def test_without_a_topic_all_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

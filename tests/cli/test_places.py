@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from psycopg import conninfo
 
-from actorq.config import Place
+from actorq.dsn import Place
 from actorq.pipe.wire import Boot
 from actorq.store.schema.migrate import migrate
 from tests.cli.programs import Code, pending, put, results

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from actorq import App, ConfigError
-from actorq.config import find_dsn, masked
+from actorq.dsn import find_dsn, masked
 
 EVERYTHING = {"ACTORQ_DSN": "dbname=env", "PGHOST": "h", "PGDATABASE": "pg"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from actorq.core.lanes.appetite import (
+from actorq.core.lanes.notifications import (
     FLOOD_LOOK_S,
     FLOOD_PER_S,
     FLOOD_WINDOW_S,

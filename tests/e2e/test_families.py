@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from actorq.supervisor.local.guard import Guard
+from actorq.supervisor.local.guardian_client import Guard
 from tests.support.running import Supervisors, actors_of
 from tests.support.wait import wait_until
 

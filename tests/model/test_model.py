@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from actorq.core.lanes.turns import LockMode, Turns
+from actorq.core.lanes.claim_turns import LockMode, Turns
 from actorq.store.queue import claims
 from tests.model.machine import Machine
 from tests.model.world import World

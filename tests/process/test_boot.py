@@ -19,7 +19,7 @@ from actorq.core.job.policy import KindPolicy
 from actorq.core.plan.inputs import BootFailed
 from actorq.errors import ConfigError
 from actorq.kind import Kind
-from actorq.supervisor.local.guard import Guard
+from actorq.supervisor.local.guardian_client import Guard
 from actorq.supervisor.local.pool import Pool
 from tests.actor.support import kind_of
 from tests.process import handlers

@@ -8,7 +8,7 @@ import signal
 import psutil
 import pytest
 
-from actorq.supervisor.local.guard import Guard
+from actorq.supervisor.local.guardian_client import Guard
 from tests.actor.support import kind_of
 from tests.process import families, handlers
 from tests.process.families import members

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from actorq.supervisor.local.guard import Guard
+from actorq.supervisor.local.guardian_client import Guard
 from tests.actor.support import kind_of
 from tests.process import leavers
 from tests.process.handlers import wait_for

@@ -12,7 +12,7 @@ import pytest
 from psycopg import conninfo
 
 from actorq import App
-from actorq.config import masked
+from actorq.dsn import masked
 from actorq.errors import ActorqError
 from actorq.store.session import connection
 from actorq.supervisor.options import RunOptions

@@ -13,9 +13,9 @@ from actorq.core.lanes.lane import Lane
 from actorq.core.plan import (
     batches,
     handing_back,
+    leases,
     looking,
     plan,
-    telling,
 )
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
@@ -53,7 +53,7 @@ def an_old_answer_overwrites_what_was_learned_since(m: pytest.MonkeyPatch) -> No
 
 @plant_where(latency_s=0.02)
 def a_claim_in_flight_is_given_back(m: pytest.MonkeyPatch) -> None:
-    beaten = telling.beaten
+    beaten = leases.beaten
 
     def hasty(view: View, input_: i.Beaten, now: float) -> None:
         claims, view.claims = view.claims, {}

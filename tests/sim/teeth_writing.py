@@ -11,7 +11,7 @@ from actorq.core.fleet.batch import BatchState
 from actorq.core.job.tally import Tally
 from actorq.core.plan import (
     batches,
-    telling,
+    leases,
 )
 from actorq.core.plan import inputs as i
 from actorq.core.plan.view import View
@@ -44,7 +44,7 @@ def an_attempt_that_runs_again_counts_as_completed(m: pytest.MonkeyPatch) -> Non
 
 @plant
 def an_outcome_on_its_way_counts_as_a_lost_lease(m: pytest.MonkeyPatch) -> None:
-    beaten = telling.beaten
+    beaten = leases.beaten
 
     def hasty(view: View, input_: i.Beaten, now: float) -> None:
         for held in view.held.values():

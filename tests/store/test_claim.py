@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from actorq.core.job.model import Counts, Row
-from actorq.core.lanes.turns import LockMode, Turns
+from actorq.core.lanes.claim_turns import LockMode, Turns
 from actorq.core.plan.effects import Claim
 from actorq.core.store_values import DueAsk
 from actorq.errors import RowRefused

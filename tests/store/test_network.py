@@ -9,7 +9,7 @@ import pytest
 
 import actorq
 from actorq.core.job.model import Settlement
-from actorq.core.lanes.turns import MANY
+from actorq.core.lanes.claim_turns import MANY
 from actorq.core.plan.effects import Claim
 from actorq.errors import StoreUnavailable
 from actorq.store.queue.queue import QueueStore

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from actorq.core.job.model import Row
-from actorq.core.lanes.turns import MANY
+from actorq.core.lanes.claim_turns import MANY
 from actorq.core.plan.effects import Claim
 from actorq.store.queue.cancel import cancel
 from actorq.store.queue.queue import QueueStore

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from actorq.core.job.model import Counts
-from actorq.core.lanes.turns import MANY, SOME, Turns
+from actorq.core.lanes.claim_turns import MANY, SOME, Turns
 from actorq.core.plan.effects import Claim
 from actorq.store.queue import claims
 from actorq.store.queue.queue import QueueStore

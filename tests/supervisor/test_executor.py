@@ -11,11 +11,11 @@ import psutil
 import psycopg
 
 import actorq
-from actorq.config import Place
 from actorq.core.event import ActorExited, Event
 from actorq.core.job.model import ClaimedBatch, ErrorInfo
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
+from actorq.dsn import Place
 from actorq.events import Events
 from actorq.supervisor.engine import Engine
 from actorq.supervisor.executor import ActorEffect

@@ -168,7 +168,7 @@ PLANTS = (
         (_WRITER, "if self.way.may_keep or self._is_anew else []", "if False else []"),
     )),
     Plant("an unknown lease is not given back", "tests/core/test_plan_batches.py", (
-        ("core/plan/telling.py", "            view.do(GiveBack(lease))\n", ""),
+        ("core/plan/leases.py", "            view.do(GiveBack(lease))\n", ""),
         ("core/plan/looking.py", "    view.do(GiveBack(input_.lease, claim.n_batches))\n", ""),
     )),
     Plant("a claim brings what is of another kind", "tests/store/test_restore.py", (
@@ -183,7 +183,7 @@ PLANTS = (
     )),
     # ---- what handlers say and ask for ----------------------------------------------------
     Plant("a time-out is an Exception", "tests/actor/test_late.py", (
-        ("actor/limits.py", "class TimedOut(BaseException):", "class TimedOut(Exception):"),
+        ("actor/time_limits.py", "class TimedOut(BaseException):", "class TimedOut(Exception):"),
     )),
     Plant("an outcome is an Exception", "tests/actor/test_said.py", (
         ("core/job/outcome.py", "class Said(BaseException):", "class Said(Exception):"),

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from actorq.core.lanes import fair
 from actorq.core.lanes.agenda import Agenda, KindLanes
-from actorq.core.lanes.appetite import FLOOD_LOOK_S, Appetite
 from actorq.core.lanes.frontier import Frontier
+from actorq.core.lanes.notifications import FLOOD_LOOK_S, Appetite
 from actorq.core.store_values import ClaimReply
 
 HELD_S = 0.005

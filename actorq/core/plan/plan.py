@@ -21,9 +21,9 @@ from actorq.core.plan import (
     blaming,
     draining,
     handing_back,
+    leases,
     looking,
     stopping,
-    telling,
     totals,
 )
 from actorq.core.plan import inputs as i
@@ -49,8 +49,8 @@ HANDLERS: dict[type[i.Input], Callable[[View, Any, float], None]] = {
     i.Settled: batches.settled,
     i.Woken: looking.woken,
     i.Listening: looking.listening,
-    i.CancelAsked: telling.cancel_asked,
-    i.Beaten: telling.beaten,
+    i.CancelAsked: leases.cancel_asked,
+    i.Beaten: leases.beaten,
     i.StopAsked: stopping.asked,
 }
 

@@ -125,9 +125,9 @@ def _look_at_nodes(conn: Conn, schema: str, extent: _Extent) -> Iterator[Check]:
 
 
 def _look_at_orphans(conn: Conn, schema: str, extent: _Extent) -> Iterator[Check]:
-    (orphans,) = structs(Orphans, run(conn, schema, "admin_orphans"))
+    (orphans,) = structs(Orphans, run(conn, schema, "admin_leases_orphaned"))
     yield check_orphans(orphans)
-    yield check_astray(structs(AstrayLease, run(conn, schema, "admin_leases_astray")))
+    yield check_astray(structs(AstrayLease, run(conn, schema, "admin_leases_in_wrong_lane")))
 
 
 def _look_at_sequences(conn: Conn, schema: str, extent: _Extent) -> Iterator[Check]:

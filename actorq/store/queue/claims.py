@@ -8,7 +8,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from actorq.core.job.model import Buffer, ClaimedBatch, Counts
-from actorq.core.lanes.turns import LockMode, Turns
+from actorq.core.lanes.claim_turns import LockMode, Turns
 from actorq.core.plan.effects import Claim
 from actorq.core.store_values import ClaimReply, Due, DueAsk, Left, ReadyPosition
 from actorq.english import count

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from actorq.core.job.model import ClaimedBatch, Settlement
-from actorq.core.lanes.turns import Turns
+from actorq.core.lanes.claim_turns import Turns
 from actorq.core.plan.effects import Claim
 from actorq.core.store_values import (
     ClaimReply,

@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from actorq.actor.bound import BoundKind
-from actorq.config import Place
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
+from actorq.dsn import Place
 from actorq.errors import InternalError
 from actorq.pipe import wire
 from actorq.supervisor.executor import ActorEffect

@@ -11,15 +11,15 @@ from types import BuiltinFunctionType
 
 from actorq.actor.boot import boot_of
 from actorq.actor.bound import BoundKind
-from actorq.config import Place
 from actorq.core.job.policy import KindPolicy
+from actorq.dsn import Place
 from actorq.errors import ConfigError
 from actorq.loading import refuse_while_loading
 from actorq.pipe.page import Page
 from actorq.supervisor.local import process
 from actorq.supervisor.local.actor_process import ActorProcess
 from actorq.supervisor.local.exits import ExitInfo
-from actorq.supervisor.local.guard import Guard
+from actorq.supervisor.local.guardian_client import Guard
 from actorq.supervisor.local.pipes import Pipes
 from actorq.supervisor.local.process import Child, GuardedChild
 

@@ -19,8 +19,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from actorq.actor.boot import HOME
-from actorq.supervisor.local.guard import Guard, signals_held_back
 from actorq.supervisor.local.guardian import CODE
+from actorq.supervisor.local.guardian_client import Guard, signals_held_back
 
 BOOTSTRAP = (
     "import os, sys; sys.path = [path for path in sys.path if path]; import json; "
