@@ -50,6 +50,33 @@ def test_a_drain_ends_when_answers_asked_at_rest_say_so() -> None:
     assert not plan_drain.fell_short(desk.view)
 
 
+def test_what_happens_while_a_drain_leaves_does_not_discard_its_last_count() -> None:
+    desk = draining()
+    desk.answer(1)
+    desk.feed(i.Tick(), after=CHECK_S)
+    desk.nothing_due()
+    left(desk)
+    assert desk.of(e.StopActor) == [e.StopActor(1)]
+    desk.feed(i.Woken(1))
+    desk.due(Due(1, True, None, []))
+    desk.feed(i.ActorDied(1, DEAD, 0, []))
+    assert desk.of(e.Finish)
+    assert plan_drain.ended(desk.view).known
+
+
+def test_the_last_count_of_a_drain_that_is_stopped_is_waited_for_whatever_happens() -> None:
+    desk = draining()
+    desk.answer(1)
+    desk.feed(i.StopAsked())
+    assert desk.of(e.AskLeft)
+    desk.feed(i.Woken(1))
+    desk.feed(i.ActorDied(1, DEAD, 0, []))
+    assert not desk.of(e.Finish)
+    left(desk, Left(1, 3))
+    assert desk.of(e.Finish)
+    assert plan_drain.ended(desk.view).left == (("k", 3, "it was stopped"),)
+
+
 def test_a_drain_does_not_end_before_suspects_that_only_the_due_query_sees() -> None:
     desk = draining()
     desk.answer(1)

@@ -44,7 +44,7 @@ def test_slow_batches_are_not() -> None:
 
 
 def test_a_bundle_is_no_larger_than_one_batch_may_be() -> None:
-    assert asked(quick(0.0, max_batch=501))[:1] == [1]
+    assert asked(quick(0.0, max_batch=251))[:1] == [1]
     assert asked(quick(0.0, max_batch=1))[:1] == [BUNDLE_BATCHES]
     # Args of 3 bytes a job: 150 of them may be together.
     assert asked(quick(0.0, max_batch_bytes=450))[:1] == [1]

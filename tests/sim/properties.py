@@ -16,7 +16,12 @@ from actorq.core.plan.looking import (
     CLAIMS_IN_FLIGHT,
     QUIET_DUE_S,
 )
-from actorq.core.plan.room import UNWRITTEN_BATCHES, UNWRITTEN_JOBS, bundle
+from actorq.core.plan.room import (
+    UNWRITTEN_BATCHES,
+    UNWRITTEN_BUNDLES,
+    UNWRITTEN_JOBS,
+    bundle,
+)
 from actorq.core.plan.view import PIPE_DEPTH, KindState
 from tests.sim.scenario import CHARGED, Scenario
 from tests.sim.table import READY, Violation
@@ -313,9 +318,9 @@ class Watch:
 
 
 def _most_unwritten(kind: KindState, bundle: int) -> int:
-    n, size = len(kind.slots), kind.policy.max_batch * bundle
-    most = max((UNWRITTEN_BATCHES + PIPE_DEPTH) * n * size, UNWRITTEN_JOBS)
-    return most + CLAIMS_IN_FLIGHT * size
+    n, size = len(kind.slots), kind.policy.max_batch
+    per_actor = max((UNWRITTEN_BATCHES + PIPE_DEPTH) * size, UNWRITTEN_BUNDLES * size * bundle)
+    return max(n * per_actor, UNWRITTEN_JOBS) + CLAIMS_IN_FLIGHT * size * bundle
 
 
 def check_places(world: World) -> None:

@@ -208,9 +208,14 @@ class View:
         self.outdate(lane)
 
     def outdate(self, lane: Lane) -> None:
-        """Discard what the due query has said, or will say, about this lane being empty."""
-        self.checked = self.left_asked = False
-        self.left, self.left_at = None, 0.0
+        """Discard what the due query has said, or will say, about this lane being empty.
+
+        The count of what is left is discarded as well, but not while the supervisor leaves: then
+        it claims nothing any more, and asks for no other count.
+        """
+        self.checked = False
+        if self.phase != "leaving":
+            self.left, self.left_asked, self.left_at = None, False, 0.0
         if self.due_asked is not None:
             self.due_asked.unbounded.discard(lane.id)
             self.due_asked.idle = False
