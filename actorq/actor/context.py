@@ -21,6 +21,9 @@ A = TypeVar("A")
 running: ContextVar[Any] = ContextVar("running", default=None)
 """The object that knows which job a per-job handler runs, in its thread or asyncio task."""
 
+marked: ContextVar[Any] = ContextVar("marked", default=None)
+"""The job that a handler of batches has marked as running, for log records."""
+
 
 def current_job() -> Job[Any]:
     """Return the job that a per-job handler runs, from anywhere in it.
@@ -84,10 +87,12 @@ class Batch(Generic[A]):
         marks = self._page.begun
         for job, position in zip(self.jobs, self._positions, strict=True):
             marks[position] = BEGUN
+            marked.set(job)
             yield job
             leave_if_forked()
             if not self._outbox.is_late:
                 marks[position] = PASSED
+        marked.set(None)
 
     @overload
     def __getitem__(self, index: int) -> Job[A]: ...
@@ -175,6 +180,7 @@ class Job(Generic[A]):
     def begin(self) -> None:
         """Mark this job as running now, so that it is blamed if the batch fails."""
         self._batch._page.begun[self._position] = BEGUN
+        marked.set(self)
 
     def done(self, result: object = None) -> None:
         """Complete the job, with a result to store."""
@@ -214,6 +220,10 @@ class Job(Generic[A]):
     @property
     def _position(self) -> int:
         return self._batch._positions[self._index]
+
+    @property
+    def _lease(self) -> int:
+        return self._batch._work.lease
 
     @property
     def _counts(self) -> Counts:

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from io import TextIOWrapper
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from actorq.actor import boot, owner
 from actorq.actor.adapters import Adapter, adapter_of
@@ -24,6 +24,7 @@ from actorq.actor.bound import BoundKind
 from actorq.actor.leaving import leave_in_order
 from actorq.actor.outbox import Outbox
 from actorq.actor.pipe import LOST, Pipe, leave
+from actorq.actor.records import ForSupervisor, here, know_jobs
 from actorq.actor.run import run_batch
 from actorq.actor.texts import describe
 from actorq.core.plan import inputs as i
@@ -34,9 +35,6 @@ from actorq.pipe.page import Page
 
 GATHER_S = 0.02
 """How long outcomes are gathered before they are sent: a frame per job would cost 360 × as much."""
-
-LEVEL_MARK = "\x1e"
-"""Encloses the level at the start of a logged line, and replaces line ends within the line."""
 
 FAILED = 1
 """The exit code of an actor whose handler could not be set up."""
@@ -78,7 +76,9 @@ def _serve(pipe: Pipe, page: Page) -> NoReturn:
         if page.is_recalled(message.lease):
             pipe.send(i.Returned(message.actor, message.lease))
         else:
+            here.batch = message.lease
             run_batch(adapter, message, kind.codec, page, pipe.send, gatherer.follow)
+            here.batch = None
             _tell_size(kind.policy.max_rss, message.actor, pipe)
     _tear_down(adapter)
     pipe.send(wire.Bye())
@@ -118,7 +118,7 @@ class Gatherer:
 
 def _boot(first: wire.Boot, pipe: Pipe) -> tuple[BoundKind, Adapter]:
     """Return the kind and its adapter, set up; ends the process if that fails."""
-    _prepare_output(first.log_level)
+    _prepare_output(first.log_level, first.kind)
     _call_it(f"actorq {first.kind}[{first.slot}]")
     try:
         kind = boot.load(first)
@@ -194,7 +194,7 @@ def _heed_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _prepare_output(level: int) -> None:
+def _prepare_output(level: int, kind: str) -> None:
     """Make handlers' output leave line by line, whatever characters it contains."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -202,21 +202,14 @@ def _prepare_output(level: int) -> None:
     with contextlib.suppress(Exception):
         faulthandler.enable()
     logging.captureWarnings(True)
+    know_jobs(kind)
     _log_to_output(level)
 
 
 def _log_to_output(level: int) -> None:
     """Send log records to the supervisor; a handler's module may configure something else."""
     stream = logging.StreamHandler()
-    stream.setFormatter(_LevelFirst("%(name)s: %(message)s"))
+    stream.setFormatter(ForSupervisor())
     root = logging.getLogger()
     root.addHandler(stream)
     root.setLevel(level)
-
-
-class _LevelFirst(logging.Formatter):
-    """A format of records as single lines that begin with their level, for the supervisor."""
-
-    def format(self, record: Any) -> str:
-        text = super().format(record).replace("\n", LEVEL_MARK)
-        return f"{LEVEL_MARK}{record.levelno}{LEVEL_MARK}{text}"

@@ -316,7 +316,7 @@ def test_output_and_logging_reach_the_log_with_kind_and_slot(actors, caplog):
     records = [r for r in caplog.records if r.name == "actorq.actor.k"]
     said = {(r.levelname, r.getMessage(), r.kind, r.slot) for r in records}
     assert ("INFO", "k[4] héllo \\x1b[31m", "k", 4) in said
-    assert ("ERROR", "k[4] mine: two\\nlines", "k", 4) in said
+    assert ("ERROR", "k[4] mine: two\n    lines", "k", 4) in said
 
 
 def test_a_flood_of_binary_output_breaks_nothing(actors, at_once, caplog):
