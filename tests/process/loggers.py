@@ -37,7 +37,7 @@ def factory(*args: Any, **more: Any) -> logging.LogRecord:
 class OwnLogger(logging.Logger):
     """A class of loggers that makes its records without the factory."""
 
-    def makeRecord(self, name: str, level: int, fn: str, lno: int, msg: Any, args: Any,  # noqa: N802
+    def makeRecord(self, name: str, level: int, fn: str, lno: int, msg: Any, args: Any,
                    exc_info: Any, *_: Any, **__: Any) -> logging.LogRecord:  # fmt: skip
         return logging.LogRecord(name, level, fn, lno, f"own {msg}", args, exc_info)
 
@@ -134,7 +134,7 @@ def says(what: str) -> None:
             try:
                 raise ValueError("two\nlines")
             except ValueError:
-                log.exception("it\nfailed", extra={"page": 3, "job": "theirs", "odd": {1, }})
+                log.exception("it\nfailed", extra={"page": 3, "job": "theirs", "odd": {1}})
         case "long":
             print("x" * 200_000)
             log.warning("y" * 200_000)

@@ -20,7 +20,7 @@ ONE, TWO = FIRST_ID, FIRST_ID + 1
 
 def results(messages):
     return [
-        msgspec.json.decode(verdict.result)
+        msgspec.json.decode(verdict.result or b"null")
         for message in messages
         if isinstance(message, Outcomes)
         for verdict in message.verdicts
