@@ -1,7 +1,11 @@
-"""What a handler is given: a batch and its jobs. Usable without any process."""
+"""What a handler is given: a batch and its jobs; and which of them its log records belong to.
+
+Usable without any process.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any, Generic, TypeVar, overload
@@ -25,6 +29,17 @@ marked: ContextVar[Any] = ContextVar("marked", default=None)
 """The job that a handler of batches has marked as running, for log records."""
 
 
+class Here:
+    """What this process runs: the same for all its threads, so also for those of a handler."""
+
+    def __init__(self) -> None:
+        self.kind: str | None = None
+        self.batch: int | None = None
+
+
+here = Here()
+
+
 def current_job() -> Job[Any]:
     """Return the job that a per-job handler runs, from anywhere in it.
 
@@ -40,6 +55,32 @@ def current_job() -> Job[Any]:
         )
     job: Job[Any] = runs.job()
     return job
+
+
+def add_context(record: logging.LogRecord) -> None:
+    """Set the attributes that say which kind, batch and job a log record belongs to.
+
+    A user's own attributes of these names stay, and so does what another process has set.
+    """
+    job = _known_job()
+    fields = record.__dict__
+    fields.setdefault("actorq_kind", here.kind)
+    fields.setdefault("actorq_batch", here.batch if job is None else job._lease)
+    fields.setdefault("actorq_job", None if job is None else job.id)
+    fields.setdefault("actorq_attempt", None if job is None else job.attempt)
+
+
+def _known_job() -> Job[Any] | None:
+    """Return the job that runs here, in this thread or asyncio task, if that is known.
+
+    A thread of the handler's own keeps its last mark; that of a batch before is no longer true.
+    """
+    runs = running.get()
+    if runs is not None:
+        job: Job[Any] = runs.job()
+        return job
+    last: Job[Any] | None = marked.get()
+    return last if last is not None and last._lease == here.batch else None
 
 
 class Batch(Generic[A]):

@@ -80,7 +80,7 @@ def _ran(adapter: Adapter, batch: Batch[object]) -> Ended:
         leave_if_forked(error)
         return _meant(error, batch, adapter)
     finally:
-        marked.set(None)
+        marked.set(None)  # which would keep the batch's args in memory until the next one
     return None
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import logging.config
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
 
@@ -90,6 +91,14 @@ def marked(batch: actorq.Batch[str]) -> None:
     batch[0].begin()
     log.info("begun")
     raise RuntimeError(repr(keep.seen))
+
+
+WORKER = ThreadPoolExecutor(1)
+
+
+def stopped_in_a_thread(batch: actorq.Batch[str]) -> list[Any]:
+    """Do it all in a thread that outlives the batch."""
+    return WORKER.submit(stopped_early, batch).result()
 
 
 def stopped_early(batch: actorq.Batch[str]) -> list[Any]:

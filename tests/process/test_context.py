@@ -53,8 +53,9 @@ def test_a_batch_knows_the_job_that_is_marked(actors):
     ]
 
 
-def test_a_mark_does_not_outlive_its_batch(actors):
-    actor = actors.start(kind_of(loggers.stopped_early))
+@pytest.mark.parametrize("handler", [loggers.stopped_early, loggers.stopped_in_a_thread])
+def test_a_mark_does_not_outlive_its_batch(actors, handler):
+    actor = actors.start(kind_of(handler))
     for lease in (7, 8):
         assert results(actors.run(actor, ["a", "b"], lease))[0] == [
             ["first", "k", lease, None, None]
