@@ -26,7 +26,7 @@ running: ContextVar[Any] = ContextVar("running", default=None)
 """The object that knows which job a per-job handler runs, in its thread or asyncio task."""
 
 marked: ContextVar[Any] = ContextVar("marked", default=None)
-"""The job that a handler of batches has marked as running, for log records."""
+"""The job that a handler of batches has marked as running, or its batch of one, for log records."""
 
 
 class Here:
@@ -79,7 +79,9 @@ def _known_job() -> Job[Any] | None:
     if runs is not None:
         job: Job[Any] = runs.job()
         return job
-    last: Job[Any] | None = marked.get()
+    last: Job[Any] | Batch[Any] | None = marked.get()
+    if isinstance(last, Batch):
+        last = last[0]
     return last if last is not None and last._lease == here.batch else None
 
 

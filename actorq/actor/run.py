@@ -73,7 +73,7 @@ def _ran(adapter: Adapter, batch: Batch[object]) -> Ended:
         if adapter.batch_limit_s is not None:
             batch.deadline = time.monotonic() + adapter.batch_limit_s
         if len(batch) == 1:
-            marked.set(batch[0])
+            marked.set(batch)
         with adapter.batch_limit(batch):
             adapter.handle(batch)
     except BaseException as error:  # one bad handler must not take its process along
