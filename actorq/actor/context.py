@@ -1,7 +1,11 @@
-"""What a handler is given: a batch and its jobs. Usable without any process."""
+"""What a handler is given: a batch and its jobs; and which of them its log records belong to.
+
+Usable without any process.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any, Generic, TypeVar, overload
@@ -21,6 +25,20 @@ A = TypeVar("A")
 running: ContextVar[Any] = ContextVar("running", default=None)
 """The object that knows which job a per-job handler runs, in its thread or asyncio task."""
 
+marked: ContextVar[Any] = ContextVar("marked", default=None)
+"""The job that a handler of batches has marked as running, or its batch of one, for log records."""
+
+
+class Here:
+    """What this process runs: the same for all its threads, so also for those of a handler."""
+
+    def __init__(self) -> None:
+        self.kind: str | None = None
+        self.batch: int | None = None
+
+
+here = Here()
+
 
 def current_job() -> Job[Any]:
     """Return the job that a per-job handler runs, from anywhere in it.
@@ -37,6 +55,34 @@ def current_job() -> Job[Any]:
         )
     job: Job[Any] = runs.job()
     return job
+
+
+def add_context(record: logging.LogRecord) -> None:
+    """Set the attributes that say which kind, batch and job a log record belongs to.
+
+    A user's own attributes of these names stay, and so does what another process has set.
+    """
+    job = _known_job()
+    fields = record.__dict__
+    fields.setdefault("actorq_kind", here.kind)
+    fields.setdefault("actorq_batch", here.batch if job is None else job._lease)
+    fields.setdefault("actorq_job", None if job is None else job.id)
+    fields.setdefault("actorq_attempt", None if job is None else job.attempt)
+
+
+def _known_job() -> Job[Any] | None:
+    """Return the job that runs here, in this thread or asyncio task, if that is known.
+
+    A thread of the handler's own keeps its last mark; that of a batch before is no longer true.
+    """
+    runs = running.get()
+    if runs is not None:
+        job: Job[Any] = runs.job()
+        return job
+    last: Job[Any] | Batch[Any] | None = marked.get()
+    if isinstance(last, Batch):
+        last = last[0]
+    return last if last is not None and last._lease == here.batch else None
 
 
 class Batch(Generic[A]):
@@ -84,10 +130,12 @@ class Batch(Generic[A]):
         marks = self._page.begun
         for job, position in zip(self.jobs, self._positions, strict=True):
             marks[position] = BEGUN
+            marked.set(job)
             yield job
             leave_if_forked()
             if not self._outbox.is_late:
                 marks[position] = PASSED
+        marked.set(None)
 
     @overload
     def __getitem__(self, index: int) -> Job[A]: ...
@@ -175,6 +223,7 @@ class Job(Generic[A]):
     def begin(self) -> None:
         """Mark this job as running now, so that it is blamed if the batch fails."""
         self._batch._page.begun[self._position] = BEGUN
+        marked.set(self)
 
     def done(self, result: object = None) -> None:
         """Complete the job, with a result to store."""
@@ -214,6 +263,10 @@ class Job(Generic[A]):
     @property
     def _position(self) -> int:
         return self._batch._positions[self._index]
+
+    @property
+    def _lease(self) -> int:
+        return self._batch._work.lease
 
     @property
     def _counts(self) -> Counts:

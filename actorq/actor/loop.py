@@ -16,27 +16,29 @@ import sys
 import threading
 import time
 from io import TextIOWrapper
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from actorq.actor import boot, owner
 from actorq.actor.adapters import Adapter, adapter_of
 from actorq.actor.bound import BoundKind
+from actorq.actor.context import add_context, here
 from actorq.actor.leaving import leave_in_order
 from actorq.actor.outbox import Outbox
 from actorq.actor.pipe import LOST, Pipe, leave
 from actorq.actor.run import run_batch
-from actorq.actor.texts import describe
+from actorq.actor.texts import describe, ends, head
 from actorq.core.plan import inputs as i
-from actorq.logs import logger
+from actorq.logs import extra_of, logger, traceback_of
 from actorq.pipe import wire
+from actorq.pipe.logline import LogLine, encoded
 from actorq.pipe.memory import keep_buffers, resident_bytes
 from actorq.pipe.page import Page
 
 GATHER_S = 0.02
 """How long outcomes are gathered before they are sent: a frame per job would cost 360 × as much."""
 
-LEVEL_MARK = "\x1e"
-"""Encloses the level at the start of a logged line, and replaces line ends within the line."""
+MAX_MESSAGE, MAX_EXC = 8 * 1024, 16 * 1024
+"""How many bytes of a log record's text and of its traceback are sent."""
 
 FAILED = 1
 """The exit code of an actor whose handler could not be set up."""
@@ -78,7 +80,9 @@ def _serve(pipe: Pipe, page: Page) -> NoReturn:
         if page.is_recalled(message.lease):
             pipe.send(i.Returned(message.actor, message.lease))
         else:
+            here.batch = message.lease
             run_batch(adapter, message, kind.codec, page, pipe.send, gatherer.follow)
+            here.batch = None
             _tell_size(kind.policy.max_rss, message.actor, pipe)
     _tear_down(adapter)
     pipe.send(wire.Bye())
@@ -118,7 +122,7 @@ class Gatherer:
 
 def _boot(first: wire.Boot, pipe: Pipe) -> tuple[BoundKind, Adapter]:
     """Return the kind and its adapter, set up; ends the process if that fails."""
-    _prepare_output(first.log_level)
+    _prepare_output(first.log_level, first.kind)
     _call_it(f"actorq {first.kind}[{first.slot}]")
     try:
         kind = boot.load(first)
@@ -194,7 +198,7 @@ def _heed_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _prepare_output(level: int) -> None:
+def _prepare_output(level: int, kind: str) -> None:
     """Make handlers' output leave line by line, whatever characters it contains."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -202,21 +206,60 @@ def _prepare_output(level: int) -> None:
     with contextlib.suppress(Exception):
         faulthandler.enable()
     logging.captureWarnings(True)
+    here.kind = kind
+    _let_records_know_their_job()
     _log_to_output(level)
 
 
 def _log_to_output(level: int) -> None:
     """Send log records to the supervisor; a handler's module may configure something else."""
     stream = logging.StreamHandler()
-    stream.setFormatter(_LevelFirst("%(name)s: %(message)s"))
+    stream.setFormatter(_ForSupervisor())
     root = logging.getLogger()
     root.addHandler(stream)
     root.setLevel(level)
 
 
-class _LevelFirst(logging.Formatter):
-    """A format of records as single lines that begin with their level, for the supervisor."""
+def _let_records_know_their_job() -> None:
+    """Add the context to every log record of this process from now on.
 
-    def format(self, record: Any) -> str:
-        text = super().format(record).replace("\n", LEVEL_MARK)
-        return f"{LEVEL_MARK}{record.levelno}{LEVEL_MARK}{text}"
+    A handler may replace all handlers, formats, the record factory or the class of loggers, at any
+    time. Whatever makes a record, it is `Logger.handle` that passes it on to filters and handlers.
+    """
+    handle = logging.Logger.handle
+
+    def with_context(self: logging.Logger, record: logging.LogRecord) -> None:
+        add_context(record)
+        handle(self, record)
+
+    logging.Logger.handle = with_context  # type: ignore[method-assign]
+
+
+class _ForSupervisor(logging.Formatter):
+    """The format in which an actor's records reach its supervisor: a line of JSON each."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return encoded(
+            LogLine(
+                message=_head(record.getMessage()),
+                level=record.levelno,
+                logger=head(record.name, 200),
+                exc=ends(traceback_of(record, self), MAX_EXC),
+                created=record.created,
+                batch=_number(record, "actorq_batch"),
+                job=_number(record, "actorq_job"),
+                attempt=_number(record, "actorq_attempt"),
+                extra=extra_of(record),
+            )
+        )
+
+
+def _head(text: str) -> str:
+    is_cut = len(text) > MAX_MESSAGE
+    return f"{head(text, MAX_MESSAGE - 3)}…" if is_cut else head(text, MAX_MESSAGE)
+
+
+def _number(record: logging.LogRecord, name: str) -> int | None:
+    """Return an attribute of ours; a user may have given one of this name, of any type."""
+    value = getattr(record, name, None)
+    return value if isinstance(value, int) else None

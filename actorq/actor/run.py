@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from actorq.actor.adapters import Adapter
-from actorq.actor.context import Batch
+from actorq.actor.context import Batch, marked
 from actorq.actor.outbox import Outbox, SendAnswer, checked_delay, said_error
 from actorq.actor.owner import leave_if_forked
 from actorq.actor.results import ResultRefused
@@ -72,11 +72,15 @@ def _ran(adapter: Adapter, batch: Batch[object]) -> Ended:
     try:
         if adapter.batch_limit_s is not None:
             batch.deadline = time.monotonic() + adapter.batch_limit_s
+        if len(batch) == 1:
+            marked.set(batch)
         with adapter.batch_limit(batch):
             adapter.handle(batch)
     except BaseException as error:  # one bad handler must not take its process along
         leave_if_forked(error)
         return _meant(error, batch, adapter)
+    finally:
+        marked.set(None)  # which would keep the batch's args in memory until the next one
     return None
 
 

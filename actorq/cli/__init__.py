@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except errors.ActorqError as error:
         complain(str(error))
-        return next(code for kind, code in _CODES if isinstance(error, kind))
+        return exit_code(error)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -48,6 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     return code
+
+
+def exit_code(error: errors.ActorqError) -> int:
+    """Return the exit code of a command that has failed with this error."""
+    return next(code for kind, code in _CODES if isinstance(error, kind))
 
 
 def complain(text: str) -> None:

@@ -108,6 +108,8 @@ def _run(commands: Commands) -> None:
         _duration(command, name, text)
     levels = ("debug", "info", "warning", "error")
     command.add_argument("--log-level", choices=levels, default="info", help="default: info")
+    text = "default: ACTORQ_LOG_FORMAT, else text"
+    command.add_argument("--log-format", choices=("text", "json"), help=text)
 
 
 def _enqueue(commands: Commands) -> None:

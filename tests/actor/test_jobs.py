@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import threading
+import weakref
 from collections import OrderedDict
 from typing import Any
 
@@ -380,3 +382,22 @@ def test_errors_of_many_jobs_are_split_over_frames():
     ran = run(kind_of(per_job, "job"), [{"n": i} for i in range(300)])
     assert len(ran.verdicts) == 300
     assert max(len(msgspec.msgpack.encode(message)) for message in ran.messages) < 3_000_000
+
+
+class Picture(msgspec.Struct, weakref=True):
+    """Be args of which it can be seen whether somebody still has them."""
+
+    name: str
+
+
+def test_a_batch_that_a_loop_has_left_early_is_not_kept_until_the_next():
+    seen = []
+
+    def handler(batch):
+        for job in batch:
+            seen.append(weakref.ref(job.args))
+            break
+
+    run(kind_of(handler, codec=ArgsCodec(Picture)), [{"name": "a"}, {"name": "b"}])
+    gc.collect()
+    assert [ref() for ref in seen] == [None]

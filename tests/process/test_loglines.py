@@ -9,11 +9,25 @@ import tqdm
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actorq.supervisor.local.output_lines import MAX_LINE, MAX_LINES_PER_S, OutputLines
+from actorq.pipe.logline import MAX_RECORD, LogLine, encoded
+from actorq.supervisor.local.output_lines import (
+    MAX_LINE,
+    MAX_LINES_PER_S,
+    OutputLines,
+    shown,
+)
 
 
 def texts(lines):
-    return [text for _, text in lines]
+    return [shown(line) for line in lines]
+
+
+def said(lines):
+    return [(line.level, shown(line)) for line in lines]
+
+
+def record(level, message, **fields):
+    return encoded(LogLine(message, level, "mine", **fields)).encode()
 
 
 @given(st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1), st.data())
@@ -32,7 +46,7 @@ def test_any_bytes_become_printable_bounded_lines(chunks):
     lines, got = OutputLines(), []
     for chunk in chunks:
         got += lines.feed(chunk, 0.0)
-    for level, text in got + lines.end(0.0):
+    for level, text in said(got + lines.end(0.0)):
         assert level in (10, 20, 30, 40, 50)
         one_line = text.replace("\n    ", "")
         assert not any(unicodedata.category(char) in ("Cc", "Zl", "Zp") for char in one_line)
@@ -53,7 +67,7 @@ def test_a_flood_is_dropped_and_counted():
     flood = b"line\n" * (MAX_LINES_PER_S * 3)
     assert len(lines.feed(flood, 0.0)) == MAX_LINES_PER_S
     assert lines.feed(flood, 0.9) == []
-    [(level, text), (_, after)] = lines.feed(b"after\n", 1.1)
+    [(level, text), (_, after)] = said(lines.feed(b"after\n", 1.1))
     assert (level, text, after) == (30, "(5,000 lines were dropped)", "after")
 
 
@@ -65,10 +79,12 @@ def test_dropped_lines_are_counted_at_the_end():
 
 def test_levels_are_read_and_nothing_else_is_believed():
     lines = OutputLines()
-    got = lines.feed(b"\x1e40\x1ename: a\x1eb\n\x1e99\x1eodd\n\x1e\x1e\x1e\n\x1e\nplain\n", 0.0)
-    assert got[0] == (40, "name: a\n    b")
-    assert got[1] == (20, "odd")
-    assert got[-1] == (20, "plain")
+    data = [record(40, "a\nb"), record(99, "odd"), b"\x1e{}", b'\x1e{"message": 3}', b"\x1e{x"]
+    got = said(lines.feed(b"\n".join([*data, b"plain\n"]), 0.0))
+    assert got[:2] == [(40, "mine: a\n    b"), (20, "mine: odd")]
+    assert [text for _, text in got[2:]] == [
+        *("\\x1e{}", '\\x1e{"message": 3}', "\\x1e{x", "plain")
+    ]
 
 
 def test_a_line_that_is_overwritten_is_logged_as_it_ends():
@@ -92,8 +108,9 @@ def test_a_line_that_is_overwritten_for_long_is_logged_now_and_then():
 
 def test_a_record_behind_a_line_without_end_keeps_its_level():
     lines = OutputLines()
-    assert lines.feed(b"\r 5%\x1e30\x1emine: beware\n", 0.0) == [(20, " 5%"), (30, "mine: beware")]
-    assert lines.feed(b"\r\x1e30\x1emine: beware\n", 0.0) == [(30, "mine: beware")]
+    beware = record(30, "beware") + b"\n"
+    assert said(lines.feed(b"\r 5%" + beware, 0.0)) == [(20, " 5%"), (30, "mine: beware")]
+    assert said(lines.feed(b"\r" + beware, 0.0)) == [(30, "mine: beware")]
     assert texts(lines.feed(b"a\x1eb\n", 0.0)) == ["a\\x1eb"]
 
 
@@ -105,6 +122,58 @@ def test_what_a_progress_bar_leaves_is_one_line():
     data = out.getvalue().encode()
     assert data.count(b"\r") > 100
     got = [line for n in range(0, len(data), 37) for line in lines.feed(data[n : n + 37], 0.0)]
-    [(level, text)] = got + lines.end(0.0)
+    [(level, text)] = said(got + lines.end(0.0))
     assert level == 20
     assert text.startswith("pages: 100%|")
+
+
+def test_a_printed_traceback_is_one_line_however_it_arrives():
+    data = b"""before
+Traceback (most recent call last):
+  File "h.py", line 3, in handle
+    work()
+ValueError: no
+after
+"""
+    lines = OutputLines()
+    got = [line for n in range(len(data)) for line in lines.feed(data[n : n + 1], 0.0)]
+    assert [line.message.count("\n") for line in got] == [0, 3, 0]
+    assert got[1].message.endswith("ValueError: no")
+    assert got[2].message == "after"
+
+
+def test_a_printed_traceback_without_an_end_is_told_at_the_end_or_when_it_is_too_long():
+    begin = b"Traceback (most recent call last):\n"
+    lines = OutputLines()
+    assert lines.feed(begin + b"  File\n", 0.0) == []
+    assert [line.message.count("\n") for line in lines.end(0.0)] == [1]
+    got = lines.feed(begin + b"  File\n" * 4000, 1.0) + lines.end(2.0)
+    assert got
+    assert all(len(line.message) <= MAX_LINE for line in got)
+
+
+def test_a_record_within_a_printed_traceback_is_one_of_its_own():
+    lines = OutputLines()
+    data = b"Traceback (most recent call last):\n  File\n" + record(40, "mine") + b"\nlast\n"
+    assert [line.message.split("\n")[0] for line in lines.feed(data, 0.0)] == [
+        *("Traceback (most recent call last):", "mine", "last")
+    ]
+
+
+def test_a_record_keeps_its_fields_and_its_end_if_it_is_long():
+    lines = OutputLines()
+    line = LogLine("\u00fc" * 5000, 30, "mine", "x" * 9000 + "\nEnd", 1.5, 2, 3, 4, {"a": [1]})
+    data = encoded(line).encode() + b"\n"
+    got = [each for n in range(0, len(data), 4096) for each in lines.feed(data[n : n + 4096], 0)]
+    assert got == [line]
+    assert shown(got[0]).endswith("\n    End")
+    assert len(shown(got[0])) <= MAX_LINE
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_the_longest_record_is_one_that_is_read(message, exc):
+    long = LogLine(message * 9000, 30, exc=exc * 9000, extra={"a": message * 9000})
+    data = encoded(long).encode()
+    assert len(data) <= MAX_RECORD
+    [got] = OutputLines().feed(data + b"\n", 0.0)
+    assert long.message.startswith(got.message)

@@ -20,10 +20,11 @@ from dataclasses import dataclass, field
 from actorq.core.plan import inputs as i
 from actorq.errors import ProtocolError
 from actorq.logs import logger
+from actorq.pipe.logline import LogLine
 from actorq.supervisor.ends import Fatal
 from actorq.supervisor.local.actor_process import ActorProcess
 from actorq.supervisor.local.exits import ExitInfo, OomCounter, exit_info
-from actorq.supervisor.local.output_lines import OutputLines
+from actorq.supervisor.local.output_lines import OutputLines, shown
 from actorq.supervisor.local.stacks import Stacks
 
 READ_SIZE = 1 << 18
@@ -195,13 +196,15 @@ class Pipes(threading.Thread):
         self._log(watched, watched.lines.feed(data, time.monotonic()))
         return True
 
-    def _log(self, watched: _Watched, lines: list[tuple[int, str]]) -> None:
+    def _log(self, watched: _Watched, lines: list[LogLine]) -> None:
         actor = watched.actor
-        watched.stacks.feed(text for _, text in lines)
-        extra = {"kind": actor.kind, "slot": actor.index}
-        for level, text in lines:
-            log = logger(f"actorq.actor.{actor.kind}")
-            log.log(level, "%s[%d] %s", actor.kind, actor.index, text, extra=extra)
+        texts = [shown(line) for line in lines]
+        watched.stacks.feed(texts)
+        log = logger(f"actorq.actor.{actor.kind}")
+        for line, text in zip(lines, texts, strict=True):
+            job = "" if line.job is None else f" job {line.job}:"
+            extra = _extra(actor, line)
+            log.log(line.level, "%s[%d]%s %s", actor.kind, actor.index, job, text, extra=extra)
 
     # ---- death ----
 
@@ -261,3 +264,16 @@ class Pipes(threading.Thread):
         self._is_closing = True
         for watched in self._watched.values():
             watched.kill_at = min(watched.kill_at, deadline)
+
+
+def _extra(actor: ActorProcess, line: LogLine) -> dict[str, object]:
+    """Return what the record of an actor's line has besides its text."""
+    return {
+        "kind": actor.kind,
+        "slot": actor.index,
+        "actorq_kind": actor.kind,
+        "actorq_batch": line.batch,
+        "actorq_job": line.job,
+        "actorq_attempt": line.attempt,
+        "actorq_line": line,
+    }
