@@ -16,7 +16,7 @@ from actorq.config import masked
 from actorq.escape import escape
 from actorq.starting import INTERRUPTED, heed_again
 
-OK, REFUSED, USAGE, UNREACHABLE, MISMATCH = 0, 1, 2, 3, 4
+OK, REFUSED, USAGE, UNREACHABLE, MISMATCH, TIMED_OUT = 0, 1, 2, 3, 4, 5
 
 _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (errors.StoreUnavailable, UNREACHABLE),
