@@ -102,6 +102,7 @@ def measure(host: h.Server, options: Any) -> dict[str, Any]:
         looked_at(conn, options.seconds)
         made = {"quiet_queries_per_s": quiet(conn, options.seconds)}
         took = []
+        h.say("now one job after another")
         drawn = random.Random(1).sample(ids, options.wakes)
         for id_ in drawn:
             committed = finish(conn, [id_])
@@ -124,8 +125,8 @@ def main() -> None:
         repeat=1,
         jobs=(100_000, 500, "jobs that are waited for"),
         threads=(1000, 20, "threads that wait, each for its part"),
-        wakes=(100, 5, "jobs that become final one by one"),
-        seconds=(10.0, 2.0, "how long nothing happens"),
+        wakes=(30, 5, "jobs that become final one by one"),
+        seconds=(8.0, 2.0, "how long nothing happens"),
     )
     with h.server() as host:
         h.say(f"on {host.text}")

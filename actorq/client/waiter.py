@@ -225,8 +225,9 @@ class Waiter:
             self._error = None
             for id_, end in ended.items():
                 self._tell_of(id_, end, told)
-            for wait in list(self._unlooked):
-                self._mark(wait, chunk, told)
+            for wait in self._looked(chunk, told):
+                self._unlooked.discard(wait)
+                told.setdefault(wait, {})
             self._ring.update((id_, None) for id_ in chunk if id_ in self._by_job)
             now = time.monotonic()
             self._may_at = now + min(took_s, GATHER_S)
@@ -244,20 +245,22 @@ class Waiter:
                 staying.append(wait)
                 continue
             wait.missing.discard(id_)
+            wait.unlooked.discard(id_)
             told.setdefault(wait, {})[id_] = end
         if staying:
             self._by_job[id_] = staying
 
-    def _mark(
-        self, wait: Registration, chunk: list[int], told: dict[Registration, dict[int, JobEnd]]
-    ) -> None:
-        """Note that these jobs have been looked at for a wait, and tell it if all have been."""
-        if wait.begun >= self._n_looks:
-            return
-        wait.unlooked.difference_update(chunk)
-        if not wait.unlooked:
-            self._unlooked.discard(wait)
-            told.setdefault(wait, {})
+    def _looked(self, chunk: list[int], told: Iterable[Registration]) -> set[Registration]:
+        """Note that these jobs have been looked at, and return the waits of which all have been."""
+        if not self._unlooked:
+            return set()
+        seen = set(told)
+        for id_ in chunk:
+            for wait in self._by_job.get(id_, ()):
+                if wait.begun < self._n_looks:
+                    wait.unlooked.discard(id_)
+                    seen.add(wait)
+        return {wait for wait in seen if not wait.unlooked} & self._unlooked
 
     def _failed(self, error: ActorqError, chunk: list[int]) -> None:
         """Go on after an error that may pass; end all waits for any other one."""

@@ -18,6 +18,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from actorq.client.waiter import JobEnd, Registration, Waiter, waiter_of
+from actorq.core.job.outcome import Cancel
 from actorq.core.job.policy import check_integer
 from actorq.durations import CENTURY_S, Duration, check_duration
 from actorq.english import a, count
@@ -244,7 +245,7 @@ def outcome_of(job: Waitable, end: JobEnd) -> str | None:
     if end.state == "failed":
         raise JobFailed(job.id, job.kind, *(end.failure or ()))
     failure = end.failure
-    why = f": {failure.message}" if failure is not None and failure.cause == "cancel" else ""
+    why = f": {failure.message}" if failure is not None and failure.type == Cancel.__name__ else ""
     raise JobCancelled(f"job {job.id} was cancelled{why}", [job.id])
 
 

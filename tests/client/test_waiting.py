@@ -145,6 +145,24 @@ def test_a_cancelled_job_raises(app: App, db: psycopg.Connection) -> None:
     assert str(got[0]) == f"job {id_} was cancelled"
 
 
+def test_a_job_that_its_handler_cancelled_raises_with_the_reason(
+    app: App, db: psycopg.Connection
+) -> None:
+    (id_,) = insert(db)
+    finish(db, [id_], "cancelled")
+    row = "(%s, 0, 1, false, 'error', %s, 'no need', '')"
+    db.execute(
+        "INSERT INTO actorq.failure (job, attempt, lane, final, cause, type, message, traceback)"
+        f" VALUES {row}, {row}",
+        [id_, "ValueError", id_, "Cancel"],
+    )
+    with pytest.raises(JobCancelled, match=f"job {id_} was cancelled: no need"):
+        app.job(id_).result(timeout_s=0)
+    db.execute("DELETE FROM actorq.failure WHERE type = 'Cancel'")
+    with pytest.raises(JobCancelled, match=f"job {id_} was cancelled$"):
+        app.job(id_).result(timeout_s=0)
+
+
 @pytest.mark.parametrize("timeout_s", [0, 0.05, "20ms"])
 def test_a_time_out_says_what_is_missing_and_changes_nothing(
     app: App, db: psycopg.Connection, timeout_s: Any
