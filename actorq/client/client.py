@@ -58,8 +58,8 @@ class Client:
 
     def close(self) -> None:
         """Close the idle connections, and end all waits; the next call opens a new connection."""
-        while self.closing:
-            _, end = self.closing.popitem()  # the latest first: waits before what they share
+        for key, end in reversed(list(self.closing.items())):  # waits before what they share
+            self.closing.pop(key, None)
             end()
         made, self._connections = self._connections, None
         if made is not None:

@@ -8,6 +8,7 @@ A forked child has waiters of its own and closes nothing of its parent's.
 
 from __future__ import annotations
 
+import atexit
 import math
 import os
 import threading
@@ -82,13 +83,12 @@ class Waiter:
         self._error: ActorqError | None = None
         self._asking_since = math.inf
 
-    @property
-    def trouble(self) -> ActorqError | None:
-        """Return why the database cannot be asked now; None if it answers."""
+    def trouble(self, wait: Registration) -> ActorqError | None:
+        """Return why the database cannot be asked, as tried since this wait began; or None."""
         asking_s = time.monotonic() - self._asking_since
-        if self._error is None and asking_s > PATIENCE_S:
+        if asking_s > PATIENCE_S:
             return StoreUnavailable(f"no answer from the database for {asking_s:.1f} s")
-        return self._error
+        return self._error if wait.begun < self._n_looks else None
 
     def add(self, wait: Registration) -> None:
         """Begin to look at the jobs of a wait."""
@@ -99,6 +99,7 @@ class Waiter:
             self._new.extend(wait.missing)
             self._unlooked.add(wait)
             self._pace.hurry()
+            self._may_at = 0.0  # also if the last look failed: the database may be back
             self._is_leaving = False
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="actorq wait", daemon=True)
@@ -324,4 +325,10 @@ def _forked() -> None:
     _waiters.clear()
 
 
+def _leave_all() -> None:
+    for waiter in list(_waiters.values()):
+        waiter.leave()
+
+
 os.register_at_fork(after_in_child=_forked)
+atexit.register(_leave_all)

@@ -34,6 +34,7 @@ from actorq.loading import refuse_while_loading
 
 if TYPE_CHECKING:
     from actorq.client.client import Client
+    from actorq.client.database import Database
 
 FIRST_LOOK_S = 10.0
 """How long a wait of less time goes on until the database has answered once."""
@@ -128,8 +129,8 @@ class Wait(Generic[J]):
 
     def trouble(self) -> BaseException | None:
         """Return why a place could not be asked at the last try; None if all answer."""
-        troubles = [w.trouble for w in self._registered if w.trouble is not None]
-        return troubles[0] if troubles else None
+        troubles = [waiter.trouble(wait) for waiter, wait in self._registered.items()]
+        return next((trouble for trouble in troubles if trouble is not None), None)
 
     # ---- its registrations ----------------------------------------------------------------
 
@@ -229,8 +230,10 @@ class AsyncWait(Wait[J]):
         while not (heard := self._heard()):
             if (left_s := self._left_s()) <= 0:
                 return []
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._bell.wait(), left_s)
+            with suppress(TimeoutError):
+                # On Python 3.11 `wait_for` swallows a cancellation that comes with the bell.
+                async with asyncio.timeout(left_s):
+                    await self._bell.wait()
         return heard
 
     def _ring(self) -> None:
@@ -256,18 +259,29 @@ def _checked(jobs: Any) -> list[Any]:
     """Return the jobs, each once; raises ConfigError for what is none, JobUnknown for no id."""
     if isinstance(jobs, str | bytes) or not isinstance(jobs, Iterable):
         raise ConfigError(f"jobs must be a list of handles, not {a(jobs)}: even of one")
-    found = list(dict.fromkeys(jobs))
-    for job in found:
+    found: dict[Any, Any] = {}
+    for job in jobs:
         owner = getattr(job, "owner", None)
         if owner is None:
             raise ConfigError(
                 f"{job!r} is {a(job)} and no handle of a job: give what enqueue returned, or "
                 "app.job(ID) of a job of which you have the id"
             )
-        owner()
+        database = owner().database
+        found.setdefault(job, job)
+        first = found[job].owner().database
+        if first is not database and _place(first) != _place(database):
+            raise ConfigError(
+                f"{job!r} is given twice, of two databases or schemas, and the two cannot be told "
+                "apart: wait for each on its own"
+            )
         if not -INT8 <= job.id < INT8:
             raise JobUnknown(f"there is no job {job.id}: no id is so large", [job.id])
-    return found
+    return list(found)
+
+
+def _place(database: Database) -> tuple[str, str]:
+    return database.dsn(), database.schema
 
 
 def _checked_n(n: object, n_jobs: int) -> int:

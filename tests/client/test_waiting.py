@@ -278,6 +278,8 @@ def test_jobs_of_several_apps_and_schemas_are_waited_for_together(
         assert here.id == there.id
         jobs = [here, other.job(there.id, "there")]
         assert actorq.wait(jobs, timeout_s=0).not_done == set(jobs)
+        with pytest.raises(ConfigError, match="given twice, of two databases or schemas"):
+            actorq.wait([here, there], timeout_s=0)
         db.execute("UPDATE other.job SET state = 'completed', finalized_at = now()")
         assert actorq.wait(jobs, n=1, timeout_s=LONG_S).done == {jobs[1]}
 
@@ -376,6 +378,26 @@ def test_every_call_has_an_async_twin(app: App, db: psycopg.Connection) -> None:
         waits = asyncio.ensure_future(jobs[3].wait_async(timeout_s=LONG_S))
         await asyncio.to_thread(registered, 1)
         waits.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waits
+
+    asyncio.run(main())
+    registered(0)
+
+
+def test_a_cancellation_is_heeded_that_comes_together_with_news(
+    app: App, db: psycopg.Connection
+) -> None:
+    (job,) = jobs_of(app, insert(db))
+
+    async def main() -> None:
+        waits = asyncio.ensure_future(job.wait_async(timeout_s=LONG_S))
+        await asyncio.to_thread(registered, 1)
+        (wait,) = waiter()._by_job[job.id]
+        await asyncio.to_thread(wait_until, lambda: not waiter()._unlooked)
+        await asyncio.sleep(0)
+        wait.tell({}, None)
+        asyncio.get_running_loop().call_soon(waits.cancel)  # right after the bell
         with pytest.raises(asyncio.CancelledError):
             await waits
 
@@ -491,12 +513,13 @@ def test_a_database_that_is_away_is_waited_for_and_then_said_so(
         lambda: list(actorq.as_completed(jobs, timeout_s=0.1)),
     ]
     with away(db):
-        wait_until(lambda: waiter().trouble is not None)
+        wait_until(lambda: waiter()._error is not None)
         for call in calls:
             with pytest.raises(WaitTimeout, match="the database could not be asked") as caught:
                 call()
             assert isinstance(caught.value.__cause__, StoreUnavailable)
         finish(db, ids)
+    assert jobs[1].wait(timeout_s=0) == "completed", "what was wrong before is of no interest"
     long.join(LONG_S)
     assert got == ["completed"]
 
@@ -577,6 +600,7 @@ def test_what_is_no_handle_is_refused(app: App, db: psycopg.Connection) -> None:
     (job,) = jobs_of(app, insert(db))
     wrong: list[tuple[Any, str]] = [
         ([1], r"1 is an int and no handle of a job: .* app\.job\(ID\)"),
+        ([[1]], "a list and no handle"),
         ([job, "7"], "'7' is a str and no handle"),
         (job, "jobs must be a list of handles, not a JobHandle: even of one"),
         ("7", "jobs must be a list of handles, not a str"),
