@@ -8,6 +8,7 @@ from actorq.client.async_client import AsyncClient
 from actorq.client.client import Client
 from actorq.client.handle import JobHandle
 from actorq.client.handler import Handler
+from actorq.client.waits import Waited, as_completed, as_completed_async, wait, wait_async
 from actorq.core.job.outcome import (
     Cancel,
     Done,
@@ -32,12 +33,18 @@ from actorq.errors import (
     EmbeddedError,
     EnqueueError,
     InternalError,
+    JobCancelled,
+    JobFailed,
+    JobUnknown,
     ProtocolError,
     RowRefused,
     SchemaMismatch,
     StoreError,
     StoreUnavailable,
     UnknownKind,
+    WaitEnded,
+    WaitError,
+    WaitTimeout,
 )
 from actorq.kind import Kind
 
@@ -46,8 +53,10 @@ __version__ = "0.1.0"
 __all__ = [
     "ActorqError", "App", "ArgsInvalid", "ArgsTooLarge", "AsyncClient", "Batch", "Cancel",
     "Client", "ConfigError", "Done", "EmbeddedError", "EnqueueError", "Fail", "Handler",
-    "InternalError", "Job", "JobHandle", "Kind", "Outcome", "ProtocolError", "RestKind",
-    "RestartActor", "Retry", "RowRefused", "SchemaMismatch", "Snooze", "StoreError",
-    "StoreUnavailable", "TimedOut", "UnknownKind", "cancel", "current_job", "done",
-    "exponential", "fail", "retry", "snooze",
+    "InternalError", "Job", "JobCancelled", "JobFailed", "JobHandle", "JobUnknown", "Kind",
+    "Outcome", "ProtocolError", "RestKind", "RestartActor", "Retry", "RowRefused",
+    "SchemaMismatch", "Snooze", "StoreError", "StoreUnavailable", "TimedOut", "UnknownKind",
+    "WaitEnded", "WaitError", "WaitTimeout", "Waited", "as_completed", "as_completed_async",
+    "cancel", "current_job", "done", "exponential", "fail", "retry", "snooze", "wait",
+    "wait_async",
 ]  # fmt: skip

@@ -19,6 +19,7 @@ from actorq.core.event import (
     ActorReady,
     ActorRetired,
     ArgsTypeChanged,
+    AttemptFailed,
     BatchClaimed,
     BatchFailed,
     BatchFinished,
@@ -29,7 +30,6 @@ from actorq.core.event import (
     ConnectionRestored,
     DutyFailed,
     Event,
-    JobFailed,
     JobsRun,
     KindAvailable,
     KindResting,
@@ -54,13 +54,43 @@ from actorq.escape import escape
 from actorq.logs import logger
 
 __all__ = [
-    "ActorBootFailed", "ActorExited", "ActorReady", "ActorRetired", "ArgsTypeChanged",
-    "BatchClaimed", "BatchFailed", "BatchFinished", "BatchHandedBack", "BatchLimited",
-    "BatchSettled", "ConnectionLost", "ConnectionRestored", "DutyFailed", "Event", "Events",
-    "JobFailed", "JobsRun", "KindAvailable", "KindResting", "KindUnavailable", "LeaseFound",
-    "LeaseLost", "NodeReaped", "ProtocolBroken", "RepairDelayed", "RetryFunctionFailed",
-    "RunEnded", "SettleDelayed", "SettleMissed", "Subscriber", "SupervisorDisowned",
-    "SupervisorFailed", "SupervisorStarted", "SupervisorStopped", "SupervisorStopping", "line",
+    "ActorBootFailed",
+    "ActorExited",
+    "ActorReady",
+    "ActorRetired",
+    "ArgsTypeChanged",
+    "AttemptFailed",
+    "BatchClaimed",
+    "BatchFailed",
+    "BatchFinished",
+    "BatchHandedBack",
+    "BatchLimited",
+    "BatchSettled",
+    "ConnectionLost",
+    "ConnectionRestored",
+    "DutyFailed",
+    "Event",
+    "Events",
+    "JobsRun",
+    "KindAvailable",
+    "KindResting",
+    "KindUnavailable",
+    "LeaseFound",
+    "LeaseLost",
+    "NodeReaped",
+    "ProtocolBroken",
+    "RepairDelayed",
+    "RetryFunctionFailed",
+    "RunEnded",
+    "SettleDelayed",
+    "SettleMissed",
+    "Subscriber",
+    "SupervisorDisowned",
+    "SupervisorFailed",
+    "SupervisorStarted",
+    "SupervisorStopped",
+    "SupervisorStopping",
+    "line",
 ]  # fmt: skip
 
 MAX_TRACEBACK_LINES = 60
@@ -80,7 +110,7 @@ class Events:
         if not callable(subscriber):
             raise TypeError(
                 f"subscribe({subscriber!r}): give a function of one event; which ones it cares "
-                "for it decides by isinstance(event, actorq.events.JobFailed), say"
+                "for it decides by isinstance(event, actorq.events.AttemptFailed), say"
             )
         self._subscribers.append(subscriber)
 
@@ -133,7 +163,7 @@ LINES: dict[type[Event], tuple[int, str]] = {
         WARNING,
         "batch {lease} handed back, {n_jobs:job} of {kind}/{slot} uncharged: {reason}",
     ),
-    JobFailed: (
+    AttemptFailed: (
         ERROR,
         "job {id} of {kind} failed for good at attempt {attempt} ({cause}): {error}",
     ),
@@ -183,7 +213,7 @@ def line(event: Event) -> tuple[int, str]:
     """Return the log level and the text of an event, safe to print."""
     level, text = LINES[type(event)]
     match event:
-        case JobFailed(retry_in_s=float() | int()):
+        case AttemptFailed(retry_in_s=float() | int()):
             level, text = WARNING, _RETRIED
         case SupervisorStopped(n_unsettled=n, reason=reason) if n:
             level, text = ERROR, _UNSETTLED_FOR if reason else _UNSETTLED

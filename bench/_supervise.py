@@ -91,7 +91,7 @@ class Meter:
                 self.sent.append((lease, n))
             case event.BatchSettled(kind=kind, lease=lease, n_jobs=n):
                 self._settled(kind, lease, n)
-            case event.JobFailed():
+            case event.AttemptFailed():
                 self.n_failed += 1
             case event.ActorReady():
                 self.n_ready += 1

@@ -46,7 +46,7 @@ class Watch:
                 self.sizes.clear()
             case event.BatchSettled(n_completed=n):
                 self.n_done += n
-            case event.JobFailed(retry_in_s=None):
+            case event.AttemptFailed(retry_in_s=None):
                 self.n_done += 1
         self.last_s = time.monotonic()
         if self.n_done >= self.n_final or (self.until_rest and self.rested_at):

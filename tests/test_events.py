@@ -9,10 +9,10 @@ import pytest
 from actorq import events
 from actorq.events import (
     ActorExited,
+    AttemptFailed,
     BatchClaimed,
     Event,
     Events,
-    JobFailed,
     LogLines,
     RunEnded,
 )  # fmt: skip
@@ -20,8 +20,8 @@ from actorq.events import (
 CLAIMED = BatchClaimed(queue="default", kind="embed", lease=7, n_jobs=256, cut="full")
 
 
-def failed(error: str = "ValueError: no", retry_in_s: float | None = 15.0) -> JobFailed:
-    return JobFailed("embed", 1, 1, "error", error, retry_in_s)
+def failed(error: str = "ValueError: no", retry_in_s: float | None = 15.0) -> AttemptFailed:
+    return AttemptFailed("embed", 1, 1, "error", error, retry_in_s)
 
 
 def test_every_event_has_a_line_whose_fields_exist() -> None:
@@ -59,8 +59,10 @@ def test_a_failing_subscriber_harms_neither_the_emitter_nor_the_others(
 
 
 def test_only_what_can_be_called_subscribes() -> None:
-    with pytest.raises(TypeError, match=r"subscribe\('job_failed'\): give a function of one event"):
-        Events().subscribe("job_failed")  # type: ignore[arg-type]
+    with pytest.raises(
+        TypeError, match=r"subscribe\('attempt_failed'\): give a function of one event"
+    ):
+        Events().subscribe("attempt_failed")  # type: ignore[arg-type]
 
 
 def test_lines_never_contain_control_characters() -> None:
@@ -94,7 +96,7 @@ def test_what_a_stop_waits_for_is_said() -> None:
 
 
 def test_an_error_of_several_lines_has_them_indented() -> None:
-    _, text = events.line(events.JobFailed("k", 7, 1, "error", "E: first\nsecond\r\n", None))
+    _, text = events.line(events.AttemptFailed("k", 7, 1, "error", "E: first\nsecond\r\n", None))
     first, second = text.split("\n")
     assert first.endswith("(error): E: first")
     assert second == "    second"
@@ -119,7 +121,7 @@ def test_a_flood_of_one_type_and_kind_is_counted_instead_of_logged(
     lines(failed())
     texts = [record.getMessage() for record in caplog.records]
     assert len(texts) == 4
-    assert texts[2] == "job_failed embed: 98 more lines left out"
+    assert texts[2] == "attempt_failed embed: 98 more lines left out"
 
 
 def test_the_event_itself_travels_with_its_record(caplog: pytest.LogCaptureFixture) -> None:

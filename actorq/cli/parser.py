@@ -12,10 +12,11 @@ from actorq.core.job.states import PRUNABLE, PRUNED_BY_DEFAULT, RETRIABLE, STATE
 from actorq.dsn import masked
 from actorq.durations import CENTURY_S, seconds_of, what_is_wrong
 
-EXIT_CODES = """exit codes: 0 done; 1 refused, nothing of what was named is there, a drain has left
-due jobs, or a supervisor has stopped with outcomes that were not written or batches that were
-killed; 2 wrong usage, settings or args, unknown kinds among them; 3 the database cannot be reached;
-4 its schema is missing, too old or too new; 130 interrupted by Ctrl-C before it was done"""
+EXIT_CODES = """exit codes: 0 done; 1 refused, nothing of what was named is there, a job that was
+waited for has failed or was cancelled, a drain has left due jobs, or a supervisor has stopped with
+outcomes that were not written or batches that were killed; 2 wrong usage, settings or args, unknown
+kinds among them; 3 the database cannot be reached; 4 its schema is missing, too old or too new; 5
+the time was up before all jobs were final; 130 interrupted by Ctrl-C before it was done"""
 DATABASE = """The database is taken from --dsn, else from ACTORQ_DSN, else from PGHOST,
 PGDATABASE and so on; keep passwords out of --dsn."""
 
@@ -68,7 +69,7 @@ def build() -> Parser:
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help=text)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for add in (
-        *(_migrate, _run, _enqueue, _status, _jobs, _retry, _cancel, _prune, _doctor),
+        *(_migrate, _run, _enqueue, _wait, _status, _jobs, _retry, _cancel, _prune, _doctor),
         *(_demo, _docs),
     ):
         add(commands)
@@ -127,6 +128,12 @@ def _enqueue(commands: Commands) -> None:
     _duration(command, "delay", "run no sooner")
     command.add_argument("--max-attempts", type=_within(1, 32_767), metavar="N")
     command.add_argument("--unique-key", metavar="KEY", help="skip while this key's job is pending")
+
+
+def _wait(commands: Commands) -> None:
+    command = _command(commands, "wait", "wait:wait", "wait until jobs are final", out=True)
+    command.add_argument("ids", nargs="+", type=_job_id, metavar="ID")
+    _duration(command, "timeout", "wait no longer than this; default 1h")
 
 
 def _status(commands: Commands) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from actorq.client.database import Database
@@ -39,6 +39,8 @@ class Client:
     def __init__(self, database: Database) -> None:
         self.database = database
         self._connections: IdleConnections | None = None
+        self.closing: dict[object, Callable[[], None]] = {}
+        """What else ends when this is closed: waits, and the connection that they share."""
 
     def send(self, sending: Sending[T]) -> T:
         """Enqueue what is to be sent, and return what its kind of sending returns."""
@@ -55,7 +57,10 @@ class Client:
         return self.do(enqueue.result(self.database.schema, id_))
 
     def close(self) -> None:
-        """Close the idle connections; the next call opens a new one."""
+        """Close the idle connections, and end all waits; the next call opens a new connection."""
+        for key, end in reversed(list(self.closing.items())):  # waits before what they share
+            self.closing.pop(key, None)
+            end()
         made, self._connections = self._connections, None
         if made is not None:
             made.close()

@@ -10,6 +10,9 @@ from actorq.args import arrays
 from actorq.args.types import dec_hook, short
 from actorq.client.async_client import AsyncClient
 from actorq.client.client import Client
+from actorq.client.waiter import JobEnd
+from actorq.client.waiting import AsyncWait, Wait, outcome_of
+from actorq.durations import Duration
 from actorq.errors import ConfigError
 
 T = TypeVar("T")
@@ -46,38 +49,72 @@ class JobHandle:
 
         None if there is no such job: it was pruned, or its transaction has not committed.
         """
-        return self._client().state(self.id)
+        return self.owner().state(self.id)
 
     @overload
-    def result(self) -> Any: ...
+    def result(self, *, timeout_s: Duration | None = ...) -> Any: ...
     @overload
-    def result(self, type: type[T]) -> T | None: ...
-    def result(self, type: object = None) -> Any:
+    def result(self, type: type[T], *, timeout_s: Duration | None = ...) -> T | None: ...
+    def result(self, type: object = None, *, timeout_s: Duration | None = None) -> Any:
         """Return the stored result, None if there is none.
 
         Without `type` it consists of plain JSON values, and packed arrays as numpy arrays, or as
         lists if numpy is not installed. With a type, any that args can have, it is of that type;
         raises ConfigError if it does not fit.
 
-        It does not wait. None is also returned for a job that is not done yet, that failed, was
-        cancelled or pruned, whose handler returned None, or whose kind stores no results: `state`
-        tells these apart, except for the last two, which are both `completed`.
+        With `timeout_s` it waits for the job and returns the result only of a completed one: None
+        then means that its handler returned None, or that its kind stores no results. Raises
+        JobFailed, JobCancelled, JobUnknown for a job that there is not, and WaitTimeout if the job
+        is not final in time. With 0 it looks once.
+
+        Without `timeout_s` it does not wait and raises none of these: None is also returned for a
+        job that is not done yet, that failed, was cancelled or pruned.
         """
-        return loaded(self._client().result(self.id), type)
+        if timeout_s is None:
+            return loaded(self.owner().result(self.id), type)
+        return loaded(outcome_of(self, self._ended(timeout_s, brings=True)), type)
+
+    def wait(self, *, timeout_s: Duration) -> str:
+        """Wait until the job is final, and return its state: completed, failed or cancelled.
+
+        Raises JobUnknown for a job that there is not, and WaitTimeout if it is not final in time.
+        """
+        return str(self._ended(timeout_s).state)
 
     async def state_async(self) -> str | None:
         """Return what `state` returns, without blocking the event loop."""
-        return await AsyncClient(self._client()).state(self.id)
+        return await AsyncClient(self.owner()).state(self.id)
 
     @overload
-    async def result_async(self) -> Any: ...
+    async def result_async(self, *, timeout_s: Duration | None = ...) -> Any: ...
     @overload
-    async def result_async(self, type: type[T]) -> T | None: ...
-    async def result_async(self, type: object = None) -> Any:
-        """Return what `result` returns, without blocking the event loop."""
-        return loaded(await AsyncClient(self._client()).result(self.id), type)
+    async def result_async(
+        self, type: type[T], *, timeout_s: Duration | None = ...
+    ) -> T | None: ...
+    async def result_async(self, type: object = None, *, timeout_s: Duration | None = None) -> Any:
+        """Do what `result` does, without blocking the event loop."""
+        if timeout_s is None:
+            return loaded(await AsyncClient(self.owner()).result(self.id), type)
+        return loaded(outcome_of(self, await self._ended_async(timeout_s, brings=True)), type)
 
-    def _client(self) -> Client:
+    async def wait_async(self, *, timeout_s: Duration) -> str:
+        """Do what `wait` does, without blocking the event loop."""
+        return str((await self._ended_async(timeout_s)).state)
+
+    def _ended(self, timeout_s: Duration, brings: bool = False) -> JobEnd:
+        with Wait([self], timeout_s, brings) as waiting:
+            for _, end in waiting.next():
+                return end
+            raise waiting.timed_out()
+
+    async def _ended_async(self, timeout_s: Duration, brings: bool = False) -> JobEnd:
+        async with AsyncWait([self], timeout_s, brings) as waiting:
+            for _, end in await waiting.next_async():
+                return end
+            raise waiting.timed_out()
+
+    def owner(self) -> Client:
+        """Return the client that reaches the job; ConfigError if the handle was sent here."""
         if self.client is None:
             raise ConfigError(f"{self!r} belongs to no app here: use app.job({self.id})")
         return self.client

@@ -214,7 +214,7 @@ class BatchHandedBack(Event, frozen=True):
     reason: str
 
 
-class JobFailed(Event, frozen=True):
+class AttemptFailed(Event, frozen=True):
     """An attempt of a job has failed; `retry_in_s` is None if it was the last one."""
 
     kind: str

@@ -10,3 +10,6 @@ UNREACHABLE = 3
 
 WRONG_SCHEMA = 4
 """The schema is not one that this version can work with."""
+
+TIMED_OUT = 5
+"""What was waited for did not happen in time."""

@@ -78,7 +78,7 @@ def test_each_line_is_json_whoever_has_said_it(dsn: str, code: Code) -> None:
     }  # fmt: skip
     assert {line["kind"] for line in of(ran, message="printed")} == {"page"}
     assert len(of(ran, message="from a child", kind="page")) == 2
-    [failed] = of(ran, event="job_failed")
+    [failed] = of(ran, event="attempt_failed")
     assert (failed["job"], failed["kind"], failed["attempt"]) == (bad, "page", 1)
     assert failed["error"] == "ValueError: two\nlines"
     assert of(ran, event="run_ended", n_completed=1, n_failed=1)

@@ -119,7 +119,7 @@ def test_no_log_line_event_or_listing_shows_a_password_or_args(tmp_path: Path, d
         kept = supervisors.rows("SELECT type, message, traceback FROM actorq.failure")
     finally:
         supervisors.close()
-    assert "event JobFailed" in told
+    assert "event AttemptFailed" in told
     assert not [line for line in told.splitlines() if CANARY in line]
     assert not [line for line in told.splitlines() if password in line]
     assert not [row for row in kept if any(CANARY in text for text in row)]

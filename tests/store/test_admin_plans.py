@@ -19,6 +19,8 @@ N = 60_000
 KINDS = 3
 PAGE: dict[str, Any] = {"before": LAST, "limit": 50, "kind": None, "queue": None}
 
+WAITED = "{" + ",".join(str(n) for n in range(N - 50, N + 50)) + "}"
+
 # Statement, parameters, and how many of some 6,000 pages it may touch at most.
 CALLS: dict[str, tuple[str, dict[str, Any], int]] = {
     "listing dead letters": ("admin_ids_failed", PAGE, 1000),
@@ -44,6 +46,9 @@ CALLS: dict[str, tuple[str, dict[str, Any], int]] = {
     "a range": ("admin_range", {"first": 17, "n": 1000}, 300),
     "unserved lanes": ("admin_unserved", {"due_s": 0.0, "most": 10}, 200),
     "idle places": ("admin_idle_places", {"states": ["completed"], "older_than_s": 3600.0}, 50),
+    "what is waited for": ("wait_states", {"ids": WAITED}, 400),
+    "results of it": ("wait_results", {"ids": WAITED}, 400),
+    "failures of it": ("wait_failures", {"ids": WAITED}, 700),
     "retrying": ("admin_retry", {"ids": list(range(N, N + 40))}, 2000),
     "pruning": (
         "admin_prune",

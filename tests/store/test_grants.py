@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import conninfo, sql
 
-from actorq import App
+from actorq import App, JobFailed
 from actorq.core.plan.effects import Claim
 from actorq.core.store_values import NodeInfo
 from actorq.errors import StoreError
@@ -69,6 +69,19 @@ def test_an_enqueuer_can_enqueue_in_every_way_and_ask_what_became_of_it(
         (holder,) = own.execute("SELECT job FROM actorq.unique_key").fetchall()[0]
         finish(own, [holder])
         assert kind.enqueue({}, unique_key="x").is_new
+
+
+def test_an_enqueuer_can_wait_and_hears_of_a_failure_as_much_as_it_may_read(
+    role: As, own: psycopg.Connection
+) -> None:
+    over, dead = insert(own, 2)
+    finish(own, [over])
+    finish(own, [dead], "failed")
+    own.execute("INSERT INTO actorq.result VALUES (%s, '7')", [over])
+    with App(role("enqueuer")) as app:
+        assert app.job(over).result(timeout_s=60) == 7
+        with pytest.raises(JobFailed, match="GRANT SELECT ON the table failure"):
+            app.job(dead).result(timeout_s=60)
 
 
 def test_an_enqueuer_cannot_read_args_or_take_jobs(role: As, own: psycopg.Connection) -> None:

@@ -343,7 +343,7 @@ def _publish(view: View, held: BatchState, settlement: Settlement, refused: froz
     for row in settlement.rows:
         if row.error is not None and row.charge != "none":
             view.emit(
-                event.JobFailed(
+                event.AttemptFailed(
                     held.kind,
                     row.id,
                     row.attempt + 1,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import actorq
-from actorq.events import ActorExited, Event, Events, JobFailed, line
+from actorq.events import ActorExited, AttemptFailed, Event, Events, line
 
 app = actorq.App()
 
@@ -96,6 +96,15 @@ def enqueue() -> None:
     handle: actorq.JobHandle = thumb.enqueue("a.jpg")
     state: str | None = handle.state()
     number: int | None = handle.result(int)
+    waited: int | None = handle.result(int, timeout_s="1m")
+    final: str = handle.wait(timeout_s=timedelta(minutes=1))
+    found, missing = actorq.wait([handle, thumb.enqueue("b.jpg")], n=1, timeout_s=60)
+    both: set[actorq.JobHandle] = found | missing
+    for job in actorq.as_completed(both, timeout_s=60):
+        try:
+            print(job.result(timeout_s=0), waited, final)
+        except actorq.AttemptFailed as failed:
+            print(failed.cause + failed.type + failed.message + failed.traceback)
     print(state, number, thumb("a.jpg").upper(), job_then.enqueue("a.jpg"))
     thumb.enqueue(path="a.jpg", width=3)
     thumb.enqueue("a.jpg", priority=3, delay_s="1h30m", tags=["x"], unique_key="u")
@@ -137,11 +146,16 @@ async def enqueue_async() -> None:
     n: int = await docs.enqueue_many_async(items())
     ids: list[int] = await docs.enqueue_many_async([Doc("x")], return_ids=True)
     length: int = await waits("a.jpg")
+    waited: int | None = await handle.result_async(int, timeout_s=1)
+    final: str = await handle.wait_async(timeout_s=1)
+    done, _ = await actorq.wait_async([handle], timeout_s=1)
+    async for job in actorq.as_completed_async(done, timeout_s=1):
+        print(job.id, waited, final)
     print(handle, n, ids, length, await Embed.enqueue_async(Doc("x")), await handle.state_async())
 
 
 def follow(event: Event) -> None:
-    if isinstance(event, JobFailed):
+    if isinstance(event, AttemptFailed):
         print(line(event))
     elif isinstance(event, ActorExited):
         print(event.kind)

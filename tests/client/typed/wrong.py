@@ -98,6 +98,10 @@ docs.enqueue_many([Doc("x"), "y"])  # wrong
 docs.enqueue_many([Doc("x")], unique_key="u")  # wrong
 numbers.enqueue({"a": "b"})  # wrong
 number: int | None = docs.enqueue(Doc("x")).result(str)  # wrong
+docs.enqueue(Doc("x")).wait()  # wrong
+number = docs.enqueue(Doc("x")).result(str, timeout_s=1)  # wrong
+actorq.wait([1], timeout_s=1)  # wrong
+actorq.wait([docs.enqueue(Doc("x"))])  # wrong
 
 Embed.enqueue("x")  # wrong
 Embed.enqueue(Doc("x"), priority="high")  # wrong

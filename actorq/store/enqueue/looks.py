@@ -1,0 +1,108 @@
+"""What is asked for the jobs that somebody waits for, on the one connection for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from psycopg import RawCursor
+from psycopg.errors import InsufficientPrivilege
+from psycopg.rows import tuple_row
+
+from actorq.store.session.calls import array
+from actorq.store.session.connection import Session, alive, connect, connect_pooled
+from actorq.store.session.epoch import Epoch
+from actorq.store.session.statements import in_order, statement
+
+PATIENCE_S = 10.0
+"""How long one statement may take; the largest takes some 20 ms."""
+
+OUTCOMES = 500
+"""Of how many jobs results and tracebacks are read at once, since each may have megabytes."""
+
+
+class LastFailure(NamedTuple):
+    """The failure for which a job has failed; all empty if this role may not read it."""
+
+    attempt: int = 0
+    cause: str = ""
+    type: str = ""
+    message: str = ""
+    traceback: str = ""
+
+
+class Looks:
+    """A connection that is opened when it is needed, and the statements of a waiter.
+
+    The driver's own errors are passed on. After one, the next call opens another connection.
+    """
+
+    def __init__(self, dsn: str, schema: str, pooler: bool) -> None:
+        self._place = (dsn, schema, pooler)
+        self._conn: Session | None = None
+        self._epoch = Epoch()
+
+    def states(self, ids: Sequence[int]) -> dict[int, str | None]:
+        """Return the states of those jobs that are final, and None for each that there is not."""
+        return dict(self._rows("wait_states", ids))
+
+    def results(self, ids: Sequence[int]) -> dict[int, str]:
+        """Return the results of those jobs that have one, as JSON text."""
+        return {
+            id_: value
+            for start in range(0, len(ids), OUTCOMES)
+            for id_, value in self._rows("wait_results", ids[start : start + OUTCOMES])
+        }
+
+    def failures(self, ids: Sequence[int]) -> dict[int, LastFailure]:
+        """Return the last failures of these jobs; none if this role may not read them."""
+        try:
+            return {
+                id_: LastFailure(*row)
+                for start in range(0, len(ids), OUTCOMES)
+                for id_, *row in self._rows("wait_failures", ids[start : start + OUTCOMES])
+            }
+        except InsufficientPrivilege:
+            return {}
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            conn.close()
+
+    def disown(self) -> None:
+        """Tell the driver, in a forked child, that this connection is the parent's to close."""
+        if self._conn is not None:
+            self._conn._pool = None  # it need not be closed: no warning at exit
+
+    def _rows(self, name: str, ids: Sequence[int]) -> list[tuple[Any, ...]]:
+        if not ids:
+            return []
+        conn = self._connection()
+        with RawCursor(conn, row_factory=tuple_row) as cursor:
+            params = in_order(name, {"ids": array(ids)})
+            text = statement(name, self._place[1]).encode()
+            return cursor.execute(text, params, prepare=conn.pooling == "none").fetchall()
+
+    def _connection(self) -> Session:
+        if self._conn is not None and (not alive(self._conn) or self._conn.is_outdated):
+            self.close()
+        if self._conn is None:
+            self._conn = self._opened()
+        return self._conn
+
+    def _opened(self) -> Session:
+        dsn, schema, is_pooled = self._place
+        if is_pooled:
+            return connect_pooled(dsn, deadline_s=PATIENCE_S + 5, epoch=self._epoch)
+        return connect(
+            dsn,
+            name="actorq waiter",
+            schema=schema,
+            statement_timeout_s=PATIENCE_S,
+            deadline_s=PATIENCE_S + 5,
+            session=False,
+            sees_all=False,
+            epoch=self._epoch,
+        )
