@@ -103,7 +103,7 @@ def enqueue() -> None:
     for job in actorq.as_completed(both, timeout_s=60):
         try:
             print(job.result(timeout_s=0), waited, final)
-        except actorq.AttemptFailed as failed:
+        except actorq.JobFailed as failed:
             print(failed.cause + failed.type + failed.message + failed.traceback)
     print(state, number, thumb("a.jpg").upper(), job_then.enqueue("a.jpg"))
     thumb.enqueue(path="a.jpg", width=3)
