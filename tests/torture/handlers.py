@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import psutil
 
 import actorq
 from actorq.actor import adapters
 from tests.torture import clock
-from tests.torture.history import Writer
+from tests.torture.history import SUPERVISOR, Writer
 from tests.torture.workload import CRASH_BUDGET, MAX_ATTEMPTS, Workload
 
 DIRECTORY = Path(os.environ.get("TORTURE_DIRECTORY", "."))
@@ -45,7 +44,7 @@ def log() -> Writer:
     global _log
     if _log is None:
         _log = Writer(DIRECTORY, "exec")
-        _log.write("actor", os.getpid(), psutil.Process(os.getppid()).ppid())
+        _log.write("actor", os.getpid(), int(os.environ[SUPERVISOR]))
     return _log
 
 

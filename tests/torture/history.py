@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+SUPERVISOR = "TORTURE_SUPERVISOR"
+"""The variable by which an actor knows whose it is."""
+
 
 class Writer:
     """Append lines to this process's own file."""

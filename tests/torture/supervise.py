@@ -14,7 +14,7 @@ from actorq.events import Events, LogLines
 from actorq.supervisor.engine import Engine
 from tests.torture import leash
 from tests.torture.handlers import DIRECTORY
-from tests.torture.history import Writer
+from tests.torture.history import SUPERVISOR, Writer
 
 
 def main() -> int:
@@ -25,6 +25,8 @@ def main() -> int:
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     log = Writer(DIRECTORY, "supervisor")
     log.write("pid", os.getpid())
+    # Actors inherit it: the process tree no longer tells whose they are once this one is killed.
+    os.environ[SUPERVISOR] = str(os.getpid())
 
     def write(event: Event) -> None:
         fields = {k: v for k, v in event.fields().items() if k != "traceback"}
