@@ -7,9 +7,9 @@ import pytest
 from actorq.core.job.policy import KindPolicy
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
-from actorq.core.plan.room import BUNDLE_BATCHES, BUNDLE_JOBS, QUICK_S
+from actorq.core.plan.room import BUNDLE_BATCHES, BUNDLE_JOBS, QUICK_S, bundle
 from actorq.core.plan.view import PIPE_DEPTH
-from tests.core.desk import Desk
+from tests.core.desk import ERROR, Desk
 
 
 def quick(took_s: float, **policy: object) -> Desk:
@@ -91,3 +91,18 @@ def test_a_cancel_finds_its_batch_among_those_of_a_claim_in_flight() -> None:
     (cancel,) = [effect for effect in desk.effects if isinstance(effect, e.CancelJob)]
     assert (cancel.lease, cancel.position) == (second, 0)
     assert not desk.view.early
+
+
+def test_a_batch_that_wants_a_fresh_process_does_not_wait_behind_a_bundle() -> None:
+    desk = quick(0.0)
+    claim = desk.of(e.Claim)[0]
+    desk.answer_bundle(claim.lease, 1000, claim.n_jobs)
+    kind, first = desk.view.kinds["k"], claim.lease
+    assert len(kind.spare) > PIPE_DEPTH
+    desk.feed(i.HandedBack(1, first, ERROR, [], None))
+    returned = [made.settlement for made in desk.of(e.Settle)]
+    assert {row.state for settlement in returned for row in settlement.rows} == {"pending"}
+    assert {row.charge for settlement in returned for row in settlement.rows} == {"none"}
+    assert sum(settlement.n for settlement in returned) >= claim.n_jobs - PIPE_DEPTH * claim.limit
+    assert not kind.spare
+    assert bundle(kind, 100) == 1

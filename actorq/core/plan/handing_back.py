@@ -10,7 +10,7 @@ from actorq.core.fleet.batch import BatchState
 from actorq.core.job.model import ErrorInfo
 from actorq.core.plan import actors, batches, blaming
 from actorq.core.plan import inputs as i
-from actorq.core.plan.view import KindState, View
+from actorq.core.plan.view import PIPE_DEPTH, KindState, View
 
 MAX_RESTARTS = 3
 """How many fresh processes a job may ask for; the next request counts as a failure of the job."""
@@ -46,8 +46,19 @@ def _restart(
         return
     batches.give_back(view, held, now)
     batches.finish(view, actor, held, now)
+    _leave_in_order(view, kind, now)
     kind.slots[actor.index].restart()
     actors.retire(view, actor, now, f"{error.type}: {error.message}")
+
+
+def _leave_in_order(view: View, kind: KindState, now: float) -> None:
+    """Return a bundle that waits: its batches would run before those jobs that want a process.
+
+    They would meet the end of another process, again and again, and pay for it.
+    """
+    if len(kind.spare) > PIPE_DEPTH:
+        for waiting in kind.give_up_spare():
+            batches.give_back(view, waiting, now)
 
 
 def _times_asked(kind: KindState, jobs: Sequence[int]) -> int:

@@ -44,6 +44,8 @@ def bundle(kind: KindState, limit: int) -> int:
         return 1
     if kind.quarantine.state or kind.quarantine.in_doubt or cost.run_one_by_one(limit):
         return 1
+    if kind.restarts:  # jobs that want a fresh process are not to wait behind others
+        return 1
     by_time = int(QUICK_S / max(limit * cost.share_s(), 1e-9))
     return max(1, min(by_time, BUNDLE_JOBS // limit, BUNDLE_BATCHES))
 
