@@ -196,8 +196,8 @@ PLANTS = (
     )),
     Plant("a batch handed back is forgotten", "tests/core/test_plan_hand_back.py", (
         ("core/plan/handing_back.py", "    batches.give_back(view, held, now)\n"
-         "    batches.finish(view, actor, held, now)\n    kind.slots",
-         "    batches.finish(view, actor, held, now)\n    kind.slots"),
+         "    batches.finish(view, actor, held, now)\n    _leave_in_order",
+         "    batches.finish(view, actor, held, now)\n    _leave_in_order"),
     )),
     Plant("one attempt is several deaths", "tests/core/test_plan_hand_back.py", (
         ("core/job/settle.py", " or attempts(counts, policy) == 1:", ":"),
