@@ -81,7 +81,11 @@ class Fleet:
     def serves(self, member: Member) -> bool:
         """Tell whether a supervisor has begun to serve: before that, it may give up."""
         files = history.files(self.directory, f"supervisor-{member.pid}")
-        return any(line[0] == "supervisor_started" for path in files for line in history.read(path))
+        # A long run uses the numbers of processes more than once: the newest file is this one's.
+        newest = max(files, key=lambda path: int(path.stem.split("-")[-1]), default=None)
+        return newest is not None and any(
+            line[0] == "supervisor_started" for line in history.read(newest)
+        )
 
     def enqueue(self, place: int, dsn: str, n_jobs: int, span_s: float) -> None:
         """Start an enqueuer."""
