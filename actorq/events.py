@@ -45,6 +45,7 @@ from actorq.core.event import (
     SettleMissed,
     SupervisorDisowned,
     SupervisorFailed,
+    SupervisorHeldUp,
     SupervisorStarted,
     SupervisorStopped,
     SupervisorStopping,
@@ -87,6 +88,7 @@ __all__ = [
     "Subscriber",
     "SupervisorDisowned",
     "SupervisorFailed",
+    "SupervisorHeldUp",
     "SupervisorStarted",
     "SupervisorStopped",
     "SupervisorStopping",
@@ -128,6 +130,11 @@ DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logg
 LINES: dict[type[Event], tuple[int, str]] = {
     SupervisorStarted: (INFO, "supervisor started: node {node}, pid {pid}, kinds {kinds}"),
     SupervisorStopping: (INFO, "supervisor stopping: {phase}"),  # … and what it waits for
+    SupervisorHeldUp: (
+        WARNING,
+        "supervisor stopping: waiting up to {wait_s} s for the database to take outcomes, which"
+        " would have to be computed again; another signal (Ctrl-C) skips the waiting: {reason}",
+    ),
     SupervisorStopped: (INFO, "supervisor stopped: node {node}"),
     JobsRun: (INFO, "in the last {period_s} s: {n_completed} completed"),  # … and other outcomes
     RunEnded: (INFO, "{n_completed} completed"),  # … and other outcomes, and what is left
@@ -219,8 +226,6 @@ def line(event: Event) -> tuple[int, str]:
             level, text = ERROR, _UNSETTLED_FOR if reason else _UNSETTLED
         case SupervisorStopped(short=short) if short:
             level, text = WARNING, _SHORT
-        case SupervisorStopping(held_up=held_up) if held_up:
-            return WARNING, escape(_held_up(event), 500)
         case SupervisorStopping() if event.n_batches or event.why:
             return level, escape(_stopping(event), 500)
         case JobsRun():
@@ -243,14 +248,6 @@ def _stopping(event: SupervisorStopping) -> str:
     return (
         f"supervisor stopping: {said}, waiting up to {event.wait_s:g} s for {batches} to finish;"
         " another signal (Ctrl-C) skips the waiting and kills what runs"
-    )
-
-
-def _held_up(event: SupervisorStopping) -> str:
-    return (
-        f"supervisor stopping: {event.phase}, waiting up to {event.wait_s:.0f} s for the database"
-        " to take outcomes, which would have to be computed again; another signal (Ctrl-C) skips"
-        f" the waiting: {event.held_up}"
     )
 
 

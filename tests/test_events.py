@@ -88,10 +88,9 @@ def test_unwritten_outcomes_are_loud() -> None:
 
 
 def test_what_a_stop_waits_for_is_said() -> None:
-    stopping = events.SupervisorStopping("draining", 0, 18.2, held_up="no\nroute")
-    level, text = events.line(stopping)
+    level, text = events.line(events.SupervisorHeldUp(18.2, "no\nroute"))
     assert level == logging.WARNING
-    assert "draining, waiting up to 18 s for the database to take outcomes" in text
+    assert "waiting up to 18.2 s for the database to take outcomes" in text
     assert text.endswith("skips the waiting: no\\nroute")
 
 

@@ -35,15 +35,20 @@ class SupervisorStopping(Event, frozen=True):
     """A supervisor has entered the next phase of its stop.
 
     In `draining` it waits `wait_s` for the `n_batches` that still run; in `killing` it kills them.
-    `why` is empty if somebody asked for the stop, or if a drain has come to its end. If it waits
-    `wait_s` for the database to take outcomes, `held_up` says why it does not.
+    `why` is empty if somebody asked for the stop, or if a drain has come to its end.
     """
 
     phase: str
     n_batches: int = 0
     wait_s: float = 0.0
     why: str = ""
-    held_up: str = ""
+
+
+class SupervisorHeldUp(Event, frozen=True):
+    """A stop waits up to `wait_s` for the database to take outcomes, which it does not: `reason`."""
+
+    wait_s: float
+    reason: str
 
 
 class SupervisorStopped(Event, frozen=True):

@@ -225,7 +225,7 @@ class _Life:
             return
         if reason := self._links.settlers.held_up:
             self._told_held_up, wait_s = True, max(0.0, self._grace_at - now)
-            self._events.emit(event.SupervisorStopping(self._view.phase, 0, wait_s, held_up=reason))
+            self._events.emit(event.SupervisorHeldUp(wait_s, reason))
 
     def _next(self) -> list[object]:
         """Wait for something to happen, or for the time at which the plan wants to go on.
