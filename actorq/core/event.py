@@ -45,7 +45,7 @@ class SupervisorStopping(Event, frozen=True):
 
 
 class SupervisorHeldUp(Event, frozen=True):
-    """A stop waits up to `wait_s` for the database to take outcomes, which it does not: `reason`."""
+    """A stop waits up to `wait_s` for the database, which takes no outcomes for this `reason`."""
 
     wait_s: float
     reason: str
