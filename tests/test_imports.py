@@ -22,7 +22,7 @@ PACKAGE = ROOT / "actorq"
 ROOMS = [
     {"errors", "durations", "english", "logs", "early_interrupt"},
     {"core.event", "core.exit_codes", "core.restart", "core.job"},
-    {"core.store_values", "core.blame"},
+    {"core.store_values", "core.blame", "core.counters"},
     {"core.lanes", "core.liveness", "core.fleet"},
     {"core.plan"},
     {"core.claiming", "core.writing"},
@@ -31,6 +31,7 @@ ROOMS = [
     {"store.session", "actor", "embedded", "events"},
     {"store.enqueue", "store.schema"},
     {"store.admin"},
+    {"store.counters"},
     {"store.queue"},
     {"admin"},
     {

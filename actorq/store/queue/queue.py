@@ -19,6 +19,7 @@ from actorq.core.store_values import (
     SettleReply,
 )
 from actorq.store.admin.doctor import repair_jobs
+from actorq.store.counters.fold import fold
 from actorq.store.queue import claims, settles
 from actorq.store.schema.version import check, check_version, code
 from actorq.store.session.calls import Calls, array, text_array
@@ -238,6 +239,10 @@ class QueueStore:
             names = {"kinds": text_array(kinds), "keys": text_array(keys)}
             n_swept = self._calls.do("key_sweep", **names) if keys else 0
         return ((last[0], last[1]) if n == limit else None), n_swept
+
+    def fold(self) -> int:
+        """Fold changes into minutes and drop old ones; return how many were folded."""
+        return fold(self._calls)
 
     # Wake-up
 

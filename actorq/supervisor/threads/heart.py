@@ -14,6 +14,7 @@ from actorq.store.session.faults import Contended, Forbidden, TooSlow
 from actorq.supervisor.duties.beat import BEATS_PER_TTL, Beat
 from actorq.supervisor.duties.check_schema import CheckSchema
 from actorq.supervisor.duties.duty import Duty
+from actorq.supervisor.duties.fold import FoldCounters
 from actorq.supervisor.duties.reap import Reap
 from actorq.supervisor.duties.sweep_keys import SweepKeys
 from actorq.supervisor.duties.vacuum import Vacuum
@@ -53,8 +54,8 @@ class Heart(StoreThread):
         self._beat = Beat(me, post)
         self._watch = WatchNodes(me, min(NODES_S, beat_s), post, reap, self._beat_if_due)
         vacuum, sweep = Vacuum(lambda: self.n_settled), SweepKeys(self.report)
-        check = CheckSchema(beat_s)
-        self._duties: list[Duty] = [self._beat, check, reap, self._watch, vacuum, sweep]
+        check, fold = CheckSchema(beat_s), FoldCounters(lambda: self.n_settled, self.report)
+        self._duties: list[Duty] = [self._beat, check, reap, self._watch, vacuum, sweep, fold]
 
     @property
     def n_others(self) -> int:
