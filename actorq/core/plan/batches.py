@@ -23,15 +23,7 @@ from actorq.core import event
 from actorq.core.fleet.actor import ActorState
 from actorq.core.fleet.batch import BatchState
 from actorq.core.job import settle
-from actorq.core.job.model import (
-    ClaimedBatch,
-    Cut,
-    EndedBatch,
-    ErrorInfo,
-    Row,
-    Settlement,
-    Verdict,
-)
+from actorq.core.job.model import ClaimedBatch, Cut, ErrorInfo, Row, Settlement, Verdict
 from actorq.core.lanes.lane import Lane
 from actorq.core.plan import inputs as i
 from actorq.core.plan import learning, looking
@@ -288,15 +280,7 @@ def _settlement(held: BatchState) -> Settlement:
     if not held.finished:
         bits = open_bits(batch.n, held.told)
         return Settlement(batch.lease, batch.seq, _done(held, done), rows, False, bits)
-    return Settlement(batch.lease, batch.seq, _done(held, done), rows, ended=_ended(held))
-
-
-def _ended(held: BatchState) -> EndedBatch | None:
-    """Return the figures of a batch that has run, whatever came of it; None for any other."""
-    if held.ran_s is None:
-        return None
-    batch = held.batch
-    return EndedBatch(batch.lane, batch.n, held.cut, held.ran_s, held.waited)
+    return Settlement(batch.lease, batch.seq, _done(held, done), rows, ended=held.ended())
 
 
 def _done(held: BatchState, positions: list[int]) -> dict[int, list[int]]:
