@@ -31,9 +31,11 @@ if TYPE_CHECKING:
 def pytest_configure(config: pytest.Config) -> None:
     """Take a seed, and heed the signals that a shell in the background has had us ignore.
 
-    What a test starts would ignore them, too.
+    What a test starts would ignore them, too. Nor does it leave byte code: Python knows a module
+    by its size and by whole seconds, and a test may write a module anew within one.
     """
     seeds.take(config)
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     for each, handler in (
         (signal.SIGHUP, signal.SIG_DFL),
         (signal.SIGQUIT, signal.SIG_DFL),
