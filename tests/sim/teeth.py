@@ -46,8 +46,8 @@ def scenario_for(name: str, seed: int) -> Scenario:
         kind.mode = "each" if does else kind.mode
     for option, value in options.items():
         setattr(scenario, option, value)
-    for kind in scenario.kinds:
-        kind.broken = kind.broken and scenario.drain
+    for kind in scenario.kinds if not scenario.drain else ():
+        kind.broken, kind.down_until = False, 0.0  # only a drain gives them up
     scenario.until_final = scenario.until_final and scenario.drain
     return scenario
 
