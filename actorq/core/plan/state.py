@@ -29,7 +29,7 @@ Phase = Literal["running", "draining", "killing", "leaving", "finished"]
 PIPE_DEPTH = 2
 """One batch runs and one waits in each actor's pipe; no more are held there."""
 
-LEAVE_S = 5.0
+TEARDOWN_S = 5.0
 """How long a `teardown` may take."""
 
 MAX_REMEMBERED = 50_000
