@@ -31,11 +31,9 @@ if TYPE_CHECKING:
 def pytest_configure(config: pytest.Config) -> None:
     """Take a seed, and heed the signals that a shell in the background has had us ignore.
 
-    What a test starts would ignore them, too. Nor does it leave byte code: Python knows a module
-    by its size and by whole seconds, and a test may write a module anew within one.
+    What a test starts would ignore them, too.
     """
     seeds.take(config)
-    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     for each, handler in (
         (signal.SIGHUP, signal.SIG_DFL),
         (signal.SIGQUIT, signal.SIG_DFL),
@@ -66,6 +64,16 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         return (yield)
     with turn(workers["testrunuid"], alone=item.get_closest_marker("alone") is not None):
         return (yield)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_byte_code() -> None:
+    """Let what a test starts leave no byte code, unlike the processes that run the tests.
+
+    Python knows a module by its size and by whole seconds, and a test may write one anew within
+    one. A controller must not set this: its workers would inherit it.
+    """
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 
 @pytest.fixture(scope="session")
