@@ -25,7 +25,6 @@ from actorq.core.store_values import ClaimReply, SettleReply
 from actorq.events import Events
 from actorq.store.counters.fold import fold
 from actorq.store.queue import queue
-from actorq.supervisor.duties import fold as fold_duty
 from actorq.supervisor.engine import Engine
 from bench import _machine
 from bench._harness import percentiles

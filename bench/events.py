@@ -19,7 +19,6 @@ from bench import _harness as h
 from bench import _runs
 from bench._handlers import app, noop
 
-
 KEEP_BYTES = 300_000
 """What is kept for one that reads nothing: the names of some 50,000 jobs."""
 
