@@ -190,7 +190,8 @@ async def follow_async(make: Callable[[], Follower]) -> AsyncIterator[FollowedEv
             if event is not None:
                 yield event
     finally:
-        await asyncio.to_thread(follower.close)
+        # Not awaited: a loop that is about to end cancels who awaits, and yet waits for its threads.
+        asyncio.get_running_loop().run_in_executor(None, follower.close)
 
 
 def _names(what: str, names: Iterable[str] | None) -> frozenset[str] | None:
