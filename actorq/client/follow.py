@@ -190,7 +190,7 @@ async def follow_async(make: Callable[[], Follower]) -> AsyncIterator[FollowedEv
             if event is not None:
                 yield event
     finally:
-        # Not awaited: a loop that is about to end cancels who awaits, and yet waits for its threads.
+        # Not awaited: a loop that ends cancels whoever awaits, but it waits for its threads.
         asyncio.get_running_loop().run_in_executor(None, follower.close)
 
 
