@@ -32,6 +32,7 @@ ROOMS = [
     {"store.enqueue", "store.schema"},
     {"store.admin"},
     {"store.counters"},
+    {"store.admin.status"},
     {"store.queue"},
     {"admin"},
     {

@@ -137,7 +137,8 @@ def _wait(commands: Commands) -> None:
 
 
 def _status(commands: Commands) -> None:
-    _command(commands, "status", "look:status", "count what waits and runs, by kind", out=True)
+    about = "count what waits, runs and was done of late, by kind"
+    _command(commands, "status", "status:status", about, out=True)
 
 
 def _jobs(commands: Commands) -> None:

@@ -1,4 +1,4 @@
-"""How many jobs wait, run and have failed for good, by lane, and which supervisors there are.
+"""How many jobs wait, run and have failed for good, by lane; what was done of late; who is there.
 
 Counts from a table of few pages are exact. From a larger table some pages are sampled at random and
 their contents are scaled up: the result is an estimate, and is reported as one.
@@ -11,7 +11,10 @@ from typing import Any
 
 import msgspec
 
+from actorq.store.admin.rows import NodeStatus
 from actorq.store.admin.run import Conn, run, structs
+from actorq.store.counters.rates import Rates, rates
+from actorq.store.counters.read import recent
 
 EXACT_PAGES = 4000
 """Pages of 8 kB: some 100,000 jobs, or 500,000 that wait in rows of their own."""
@@ -30,7 +33,7 @@ class LaneStatus(msgspec.Struct, frozen=True):
 
     n_due + n_scheduled + n_suspect + n_running are all pending jobs; the retrying ones are
     among them. `waiting_estimated` says that n_due, n_scheduled, n_retrying and n_suspect are
-    estimates, `dead_estimated` that n_dead is.
+    estimates, `dead_estimated` that n_dead is. `minute` and `hour` are None if nothing was done.
     """
 
     queue: str
@@ -46,6 +49,8 @@ class LaneStatus(msgspec.Struct, frozen=True):
     next_in_s: float | None
     waiting_estimated: bool = False
     dead_estimated: bool = False
+    minute: Rates | None = None
+    hour: Rates | None = None
 
     @property
     def n_pending(self) -> int:
@@ -53,41 +58,56 @@ class LaneStatus(msgspec.Struct, frozen=True):
         return self.n_due + self.n_scheduled + self.n_suspect + self.n_running
 
 
-class NodeStatus(msgspec.Struct, frozen=True):
-    """A supervisor as the database knows it."""
+class FollowerStatus(msgspec.Struct, frozen=True):
+    """Somebody who follows what happens: single jobs, and parts such as batches and actors.
 
-    node: str
-    host: str
-    pid: int
-    up_s: float
-    beat_age_s: float
-    ttl_s: float
-    n_batches: int
-    n_running: int
+    It is sent hints if `hint`, else it polls; unless it is heard of again it counts as gone in
+    `left_s`.
+    """
 
-    @property
-    def alive(self) -> bool:
-        """Return whether its last sign of life is no older than its time to live."""
-        return self.beat_age_s < self.ttl_s
+    name: str
+    jobs: bool
+    parts: bool
+    hint: bool
+    since_s: float
+    left_s: float
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What is kept for followers: changes of jobs' states, and what supervisors have told."""
+
+    n_changes: int
+    n_told: int
+    bytes: int
+    oldest_s: float | None
+    estimated: bool = False
 
 
 class Status(msgspec.Struct, frozen=True):
-    """What `actorq status` shows; `n_stored` counts finished jobs too."""
+    """What `actorq status` shows; `n_stored` counts finished jobs too.
+
+    `kept` is None while nobody follows.
+    """
 
     lanes: list[LaneStatus]
     nodes: list[NodeStatus]
     n_stored: int
     stored_estimated: bool = False
+    followers: list[FollowerStatus] = []
+    kept: Kept | None = None
 
 
 def status(conn: Conn, schema: str = "actorq") -> Status:
-    """Read the counts of all lanes and the supervisors."""
+    """Read the counts of all lanes, what was done of late, the supervisors and the followers."""
     pages = run(conn, schema, "admin_sizes")[0]
     lanes = _lanes(conn, schema, percent(pages["ready"]), percent(pages["failure"]))
     nodes = structs(NodeStatus, run(conn, schema, "admin_nodes"))
     share = percent(pages["job"])
     n_stored = scaled(run(conn, schema, "admin_stored", percent=share)[0]["n_stored"], share)
-    return Status(lanes, nodes, n_stored, share < 100)
+    followers = structs(FollowerStatus, run(conn, schema, "admin_followers"))
+    shares = percent(pages["change"]), percent(pages["told"])
+    kept = _kept(conn, schema, *shares) if followers else None
+    return Status(lanes, nodes, n_stored, share < 100, followers, kept)
 
 
 def percent(n_pages: int) -> float:
@@ -100,13 +120,33 @@ def scaled(n: int | None, share: float) -> int:
     return round((n or 0) * 100 / share)
 
 
+def _kept(conn: Conn, schema: str, changes: float, told: float) -> Kept:
+    found = run(conn, schema, "admin_kept", changes=changes, told=told)[0]
+    return Kept(
+        scaled(found["n_changes"], changes),
+        scaled(found["n_told"], told),
+        scaled(found["change_bytes"], changes) + scaled(found["told_bytes"], told),
+        found["oldest_s"],
+        changes < 100 or told < 100,
+    )
+
+
 def _lanes(conn: Conn, schema: str, waiting_share: float, dead_share: float) -> list[LaneStatus]:
     waiting = _counts(conn, schema, "admin_waiting", waiting_share, WAITING)
     dead = _counts(conn, schema, "admin_dead", dead_share, ("n_dead",))
+    done = _done(conn, schema)
     return [
-        _lane(row, waiting.get(row["lane"], {}), dead.get(row["lane"], {}))
+        _lane(row, waiting.get(row["lane"], {}), dead.get(row["lane"], {}), done.get(row["lane"]))
         for row in run(conn, schema, "admin_lanes")
     ]
+
+
+def _done(conn: Conn, schema: str) -> dict[int, tuple[Rates | None, Rates | None]]:
+    """Return for each lane what was done in the last minute and in the last hour."""
+    found = recent(conn, schema)
+    minute = {lane: rates(figures, found.minute_s) for lane, figures in found.minute.items()}
+    hour = {lane: rates(figures, found.hour_s) for lane, figures in found.hour.items()}
+    return {lane: (minute.get(lane), hour[lane]) for lane in hour}
 
 
 def _counts(
@@ -127,12 +167,22 @@ def _counts(
     return found
 
 
-def _lane(row: dict[str, Any], waiting: dict[str, Any], dead: dict[str, Any]) -> LaneStatus:
+def _lane(
+    row: dict[str, Any],
+    waiting: dict[str, Any],
+    dead: dict[str, Any],
+    done: tuple[Rates | None, Rates | None] | None,
+) -> LaneStatus:
     oldest_s = waiting.get("oldest_s")
+    minute, hour = done or (None, None)
+    n_due, n_scheduled, n_retrying, n_suspect = (int(waiting.get(name) or 0) for name in WAITING)
     return LaneStatus(
         queue=row["queue"],
         kind=row["kind"],
-        **{field: int(waiting.get(field) or 0) for field in WAITING},
+        n_due=n_due,
+        n_scheduled=n_scheduled,
+        n_retrying=n_retrying,
+        n_suspect=n_suspect,
         n_running=row["n_running"],
         n_batches=row["n_batches"],
         n_dead=int(dead.get("n_dead") or 0),
@@ -140,4 +190,6 @@ def _lane(row: dict[str, Any], waiting: dict[str, Any], dead: dict[str, Any]) ->
         next_in_s=waiting.get("next_in_s"),
         waiting_estimated=waiting.get("estimated", False),
         dead_estimated=dead.get("estimated", False),
+        minute=minute,
+        hour=hour,
     )
