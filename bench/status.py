@@ -29,7 +29,7 @@ FROM generate_series(1, {changes}) c JOIN actorq.lane l ON l.id = 1 + c % 4,
     (SELECT gen_random_uuid() AS node FROM generate_series(1, {nodes}) OFFSET 0) n,
     (SELECT json_object_agg(b, 100) AS buckets FROM generate_series(200, 209) b) f
 """
-"""As settles leave them in the ten seconds until they are folded, some hundred a second."""
+"""As a hundred settles a second leave them until they are folded, in ten seconds at most."""
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def main() -> None:
         dead=(100_000, 2_000, "dead letters"),
         done=(10_000_000, 4_000, "completed jobs"),
         nodes=(3, 2, "supervisors"),
-        changes=(1_000, 50, "changes of each that are not folded yet"),
+        changes=(500, 50, "changes of each that are not folded yet"),
     )
     with h.server() as host, h.database(host) as dsn:
         h.say(f"on {host.text}")
