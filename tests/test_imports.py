@@ -21,7 +21,7 @@ PACKAGE = ROOT / "actorq"
 
 ROOMS = [
     {"errors", "durations", "english", "logs", "early_interrupt"},
-    {"core.event", "core.exit_codes", "core.restart", "core.job"},
+    {"core.event", "core.exit_codes", "core.report", "core.restart", "core.job"},
     {"core.store_values", "core.blame", "core.counters"},
     {"core.lanes", "core.liveness", "core.fleet"},
     {"core.plan"},
@@ -46,6 +46,7 @@ ROOMS = [
     {"supervisor.duties"},
     {"supervisor.local", "supervisor.threads"},
     {"declared", "kind", "client", "app", "supervisor", "testing", "pytest_plugin"},
+    {"metrics"},
     {"", "cli", "demo", "__main__"},
 ]
 """From below to above. A folder that is not named belongs to the one that it stands in."""
@@ -165,7 +166,10 @@ def loaded_by(code: str) -> set[str]:
     return {name.split(".")[0] for name in done.stdout.split()}
 
 
-HEAVY = {"psycopg", "psycopg_binary", "numpy", "multiprocess", "dill", "rich", "pytest"}
+HEAVY = {
+    *("psycopg", "psycopg_binary", "numpy", "multiprocess", "dill", "rich", "pytest"),
+    "prometheus_client",
+}
 
 
 def test_importing_actorq_loads_nothing_heavy() -> None:

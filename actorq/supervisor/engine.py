@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from actorq.core import event
+from actorq.core.counters.figures import Figures
 from actorq.core.exit_codes import FAILED, OK, UNREACHABLE, WRONG_SCHEMA
-from actorq.core.plan import draining, plan
+from actorq.core.plan import draining, plan, reporting
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
 from actorq.core.plan.view import Settings, View
@@ -25,7 +26,7 @@ from actorq.errors import SchemaMismatch, StoreError, StoreUnavailable
 from actorq.events import Events
 from actorq.pipe.memory import keep_buffers
 from actorq.supervisor import identity
-from actorq.supervisor.ends import Disowned, Fatal
+from actorq.supervisor.ends import Asked, Disowned, Fatal, Told
 from actorq.supervisor.executor import MakeExecutor
 from actorq.supervisor.local.executor import LocalExecutor
 from actorq.supervisor.options import RunOptions
@@ -58,9 +59,15 @@ class Engine:
     """One supervisor, under as many identities in turn as necessary."""
 
     def __init__(
-        self, options: RunOptions, events: Events, executor: MakeExecutor = LocalExecutor
+        self,
+        options: RunOptions,
+        events: Events,
+        executor: MakeExecutor = LocalExecutor,
+        *,
+        counts: bool = False,
     ) -> None:
         self._options = options
+        self._done: dict[int, Figures] | None = {} if counts else None
         self._events = events
         self._executor = executor
         self._inbox: SimpleQueue[object] = SimpleQueue()
@@ -74,6 +81,10 @@ class Engine:
         self._stopped = True
         self._asked.append(i.StopAsked())
         self._inbox.put(None)  # to wake it
+
+    def ask(self, answer: Callable[[Told], object]) -> None:
+        """Have `answer` called with what this supervisor is doing, in its thread, if it lives."""
+        self._inbox.put(Asked(answer))
 
     def run(self) -> int:
         """Serve until stopped or drained; returns the exit code.
@@ -92,7 +103,9 @@ class Engine:
         self._inbox = SimpleQueue()
         if self._stopped and not self._asked:
             self._asked.append(i.StopAsked())
-        return _Life(self._options, self._events, self._executor, self._inbox, self._asked)
+        life = _Life(self._options, self._events, self._executor, self._inbox, self._asked)
+        life.count_in(self._done)
+        return life
 
     def _reborn(self, before: _Life) -> _Life | None:
         """Start over under a new identity, however long the database is away; None if stopped."""
@@ -182,6 +195,10 @@ class _Life:
         if old is not None and old != new:
             self._events.emit(event.ArgsTypeChanged(kind.name, old, new))
 
+    def count_in(self, done: dict[int, Figures] | None) -> None:
+        """Count there what is done, by lane."""
+        self._view.done = done
+
     def go_on(self, before: _Life) -> None:
         """Continue the counts, and the time limit of a drain, of a life that has ended."""
         for name, kind in before._view.kinds.items():
@@ -257,12 +274,24 @@ class _Life:
             inputs = []
             if isinstance(item, event.Event):
                 self._events.emit(item)
+            elif isinstance(item, Asked):
+                item.answer(self._told(now))
             elif isinstance(item, Disowned):
                 return True
             elif isinstance(item, Fatal):
                 self._fatal(item.error, now)
         self._step(inputs, now)
         return False
+
+    def _told(self, now: float) -> Told:
+        """Return what this supervisor is doing, and a copy of what it has done."""
+        view = self._view
+        done: dict[tuple[str, str], Figures] = {}
+        for lane, figures in (view.done or {}).items():
+            total = done[view.lanes[lane].queue, view.lanes[lane].kind] = Figures()
+            total.count(figures.outcomes)
+            total.add(figures)
+        return Told(self._node.id, reporting.report(view, self._executor.pids(), now), done)
 
     def _stop_asked(self, now: float) -> None:
         """Set the time by which all must be over; it is later if the database may still write."""

@@ -34,7 +34,7 @@ from actorq.core.job.model import (
 )
 from actorq.core.lanes.lane import Lane
 from actorq.core.plan import inputs as i
-from actorq.core.plan import learning, looking
+from actorq.core.plan import learning, looking, reporting
 from actorq.core.plan.effects import (
     CancelJob,
     Claim,
@@ -333,6 +333,8 @@ def settled(view: View, input_: i.Settled, now: float) -> None:
         held.applied(n, input_.seqs.get(settlement.lease, settlement.seq + 1))
         view.kinds[held.kind].wrote(n)
         _publish(view, held, settlement, input_.refused)
+        if view.done is not None:
+            reporting.count_done(view.done, held.batch.lane, settlement, input_.refused)
         lane = view.lanes[held.batch.lane]
         for row in settlement.rows:
             if row.state == "pending":

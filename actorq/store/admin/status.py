@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 
 from actorq.store.admin.rows import NodeStatus
-from actorq.store.admin.run import Conn, run, structs
+from actorq.store.admin.run import Conn, placed, run, structs
 from actorq.store.counters.rates import Rates, rates
-from actorq.store.counters.read import recent
+from actorq.store.counters.read import Recent, recent
 
 EXACT_PAGES = 1000
 """Pages of 8 kB: some 20,000 jobs, or 100,000 that wait in rows of their own. These take 20 ms."""
@@ -101,18 +101,48 @@ class Status(msgspec.Struct, frozen=True):
     kept: Kept | None = None
 
 
+class Counts(msgspec.Struct, frozen=True):
+    """What waits, runs and is stored, and who is there; lanes by their ids."""
+
+    lanes: dict[int, LaneStatus]
+    nodes: list[NodeStatus]
+    n_stored: int
+    stored_estimated: bool
+
+
 def status(conn: Conn, schema: str = "actorq") -> Status:
     """Read the counts of all lanes, what was done of late, the supervisors and the followers."""
+    found, done = counts(conn, schema), recent(conn, schema)
+    lanes = [_with_rates(lane, id_, done) for id_, lane in found.lanes.items()]
+    followers = structs(FollowerStatus, run(conn, schema, "admin_followers"))
+    kept = _kept(conn, schema) if followers else None
+    return Status(lanes, found.nodes, found.n_stored, found.stored_estimated, followers, kept)
+
+
+def counts(conn: Conn, schema: str) -> Counts:
+    """Read the counts of all lanes, and the supervisors."""
     pages = run(conn, schema, "admin_sizes")[0]
     dead_share = percent(pages["failure"], EXACT_DEAD, SAMPLE_DEAD)
     lanes = _lanes(conn, schema, percent(pages["ready"]), dead_share)
     nodes = structs(NodeStatus, run(conn, schema, "admin_nodes"))
     share = percent(pages["job"])
     n_stored = scaled(run(conn, schema, "admin_stored", percent=share)[0]["n_stored"], share)
-    followers = structs(FollowerStatus, run(conn, schema, "admin_followers"))
-    shares = percent(pages["change"]), percent(pages["told"])
-    kept = _kept(conn, schema, *shares) if followers else None
-    return Status(lanes, nodes, n_stored, share < 100, followers, kept)
+    return Counts(lanes, nodes, n_stored, share < 100)
+
+
+def lanes_now(dsn: str, schema: str) -> list[LaneStatus]:
+    """Return the counts of all lanes, over a connection of its own."""
+    with placed(dsn, schema) as (conn, _):
+        return list(counts(conn, schema).lanes.values())
+
+
+def _with_rates(lane: LaneStatus, id_: int, done: Recent) -> LaneStatus:
+    hour, minute = done.hour.get(id_), done.minute.get(id_)
+    return msgspec.structs.replace(
+        lane,
+        minute=rates(minute, done.minute_s) if minute else None,
+        hour=rates(hour, done.hour_s) if hour else None,
+    )
 
 
 def percent(n_pages: int, exact: int | None = None, sample: int | None = None) -> float:
@@ -126,7 +156,9 @@ def scaled(n: int | None, share: float) -> int:
     return round((n or 0) * 100 / share)
 
 
-def _kept(conn: Conn, schema: str, changes: float, told: float) -> Kept:
+def _kept(conn: Conn, schema: str) -> Kept:
+    pages = run(conn, schema, "admin_sizes")[0]
+    changes, told = percent(pages["change"]), percent(pages["told"])
     found = run(conn, schema, "admin_kept", changes=changes, told=told)[0]
     return Kept(
         scaled(found["n_changes"], changes),
@@ -137,22 +169,15 @@ def _kept(conn: Conn, schema: str, changes: float, told: float) -> Kept:
     )
 
 
-def _lanes(conn: Conn, schema: str, waiting_share: float, dead_share: float) -> list[LaneStatus]:
+def _lanes(
+    conn: Conn, schema: str, waiting_share: float, dead_share: float
+) -> dict[int, LaneStatus]:
     waiting = _counts(conn, schema, "admin_waiting", waiting_share, WAITING)
     dead = _counts(conn, schema, "admin_dead", dead_share, ("n_dead",))
-    done = _done(conn, schema)
-    return [
-        _lane(row, waiting.get(row["lane"], {}), dead.get(row["lane"], {}), done.get(row["lane"]))
+    return {
+        row["lane"]: _lane(row, waiting.get(row["lane"], {}), dead.get(row["lane"], {}))
         for row in run(conn, schema, "admin_lanes")
-    ]
-
-
-def _done(conn: Conn, schema: str) -> dict[int, tuple[Rates | None, Rates | None]]:
-    """Return for each lane what was done in the last minute and in the last hour."""
-    found = recent(conn, schema)
-    minute = {lane: rates(figures, found.minute_s) for lane, figures in found.minute.items()}
-    hour = {lane: rates(figures, found.hour_s) for lane, figures in found.hour.items()}
-    return {lane: (minute.get(lane), hour[lane]) for lane in hour}
+    }
 
 
 def _counts(
@@ -173,14 +198,8 @@ def _counts(
     return found
 
 
-def _lane(
-    row: dict[str, Any],
-    waiting: dict[str, Any],
-    dead: dict[str, Any],
-    done: tuple[Rates | None, Rates | None] | None,
-) -> LaneStatus:
+def _lane(row: dict[str, Any], waiting: dict[str, Any], dead: dict[str, Any]) -> LaneStatus:
     oldest_s = waiting.get("oldest_s")
-    minute, hour = done or (None, None)
     n_due, n_scheduled, n_retrying, n_suspect = (int(waiting.get(name) or 0) for name in WAITING)
     return LaneStatus(
         queue=row["queue"],
@@ -196,6 +215,4 @@ def _lane(
         next_in_s=waiting.get("next_in_s"),
         waiting_estimated=waiting.get("estimated", False),
         dead_estimated=dead.get("estimated", False),
-        minute=minute,
-        hour=hour,
     )
