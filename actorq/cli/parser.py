@@ -145,7 +145,7 @@ def _status(commands: Commands) -> None:
 
 def _metrics(commands: Commands) -> None:
     about = "serve what Prometheus scrapes, of a database"
-    command = _command(commands, "metrics", "metrics:metrics", about)
+    command = _command(commands, "metrics", "watching:metrics", about)
     text = "default: 127.0.0.1:9711; this machine unless a host is given"
     command.add_argument("--listen", metavar="[HOST:]PORT", help=text)
 

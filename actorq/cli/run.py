@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from actorq.cli import exit_code
 from actorq.cli.database import location
 from actorq.cli.load import load_app
-from actorq.cli.metrics import scraped
+from actorq.cli.watching import scraped
 from actorq.dsn import VARIABLE, masked
 from actorq.errors import ActorqError, ConfigError
 from actorq.logs import JsonLines, logger

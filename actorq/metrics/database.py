@@ -18,7 +18,7 @@ from actorq.metrics.families import done, gauge, labelled
 from actorq.metrics.server import Health
 from actorq.metrics.supervisor import waiting
 from actorq.metrics.totals import Totals
-from actorq.store.admin.status import Counts, counts
+from actorq.store.admin.status import Census, counts
 from actorq.store.counters.read import by_minute
 from actorq.store.session.connection import Session
 
@@ -28,14 +28,14 @@ FRESH_S = 1.0
 LONGEST = timedelta(hours=24)
 """How far back figures are read if nobody has scraped for long; minutes are kept a bit longer."""
 
-Place = Callable[[], AbstractContextManager[tuple[Session, str]]]
+OpenPlace = Callable[[], AbstractContextManager[tuple[Session, str]]]
 """A function that opens a connection, and tells the schema."""
 
 
 class DatabaseSource:
     """A database that is scraped."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: OpenPlace) -> None:
         self._place = place
         self._lock = threading.Lock()
         self._totals = Totals()
@@ -88,7 +88,7 @@ class DatabaseSource:
         return self._totals.take(read.now, read.found)
 
 
-def _rest(found: Counts) -> Iterator[Metric]:
+def _rest(found: Census) -> Iterator[Metric]:
     alive = Counter("alive" if node.alive else "silent" for node in found.nodes)
     states = {(state,): float(alive[state]) for state in ("alive", "silent")}
     yield labelled("actorq_supervisors", "Supervisors by sign of life.", ("state",), states)

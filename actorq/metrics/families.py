@@ -17,7 +17,7 @@ from prometheus_client.core import (
 from actorq.core.counters.figures import Figures
 from actorq.core.counters.histogram import seconds_of
 
-Lane = tuple[str, str]
+QueueKind = tuple[str, str]
 """Queue and kind."""
 
 LABELS = ("kind", "queue")
@@ -43,7 +43,7 @@ Weighted = Mapping[float, int]
 """Value → how often."""
 
 
-def done(figures: Mapping[Lane, Figures]) -> Iterator[Metric]:
+def done(figures: Mapping[QueueKind, Figures]) -> Iterator[Metric]:
     """Yield what became of jobs and batches; every lane has a sample of each, be it 0."""
     for place, (name, text) in enumerate(OUTCOMES):
         values = {lane: float(each.outcomes[place]) for lane, each in figures.items()}
@@ -72,7 +72,7 @@ def done(figures: Mapping[Lane, Figures]) -> Iterator[Metric]:
     )
 
 
-def counter(name: str, text: str, values: Mapping[Lane, float]) -> Metric:
+def counter(name: str, text: str, values: Mapping[QueueKind, float]) -> Metric:
     """Return a counter with a sample for each queue and kind."""
     family = CounterMetricFamily(name, text, labels=LABELS)
     for (queue, kind), value in values.items():
@@ -80,7 +80,7 @@ def counter(name: str, text: str, values: Mapping[Lane, float]) -> Metric:
     return family
 
 
-def gauge(name: str, text: str, values: Mapping[Lane, float]) -> Metric:
+def gauge(name: str, text: str, values: Mapping[QueueKind, float]) -> Metric:
     """Return a gauge with a sample for each queue and kind."""
     family = GaugeMetricFamily(name, text, labels=LABELS)
     for (queue, kind), value in values.items():
@@ -114,7 +114,7 @@ def _in_seconds(histogram: Mapping[int, int]) -> Weighted:
     return {seconds_of(bucket): n for bucket, n in histogram.items()}
 
 
-def _cuts(figures: Mapping[Lane, Figures]) -> Metric:
+def _cuts(figures: Mapping[QueueKind, Figures]) -> Metric:
     family = CounterMetricFamily(
         "actorq_batches",
         "Batches that have ended, by why they had no more jobs.",
@@ -127,7 +127,7 @@ def _cuts(figures: Mapping[Lane, Figures]) -> Metric:
 
 
 def _histogram(
-    name: str, text: str, lanes: Mapping[Lane, Weighted], bounds: tuple[float, ...]
+    name: str, text: str, lanes: Mapping[QueueKind, Weighted], bounds: tuple[float, ...]
 ) -> Metric:
     family = HistogramMetricFamily(name, text, labels=LABELS)
     for (queue, kind), values in lanes.items():

@@ -95,7 +95,7 @@ class _Collector(Collector):
 
 
 def _handler(source: Source, registry: CollectorRegistry) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+    class Answers(BaseHTTPRequestHandler):
         timeout = SLOWEST_S
         server_version = "actorq"
         sys_version = ""
@@ -122,4 +122,4 @@ def _handler(source: Source, registry: CollectorRegistry) -> type[BaseHTTPReques
         def log_message(self, format: str, *args: object) -> None:
             logger("actorq").debug("metrics: " + format, *args)
 
-    return Handler
+    return Answers

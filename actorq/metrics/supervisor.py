@@ -14,10 +14,10 @@ from actorq.core import event
 from actorq.core.counters.figures import Figures
 from actorq.core.report import Report
 from actorq.dsn import masked
-from actorq.metrics.families import Lane, done, gauge, labelled
+from actorq.metrics.families import QueueKind, done, gauge, labelled
 from actorq.metrics.server import Health
 from actorq.store.admin.status import LaneStatus
-from actorq.supervisor.ends import Told
+from actorq.supervisor.asked import Told
 
 ANSWER_S = 1.0
 """How long the supervisor's loop may take to answer, before it counts as stuck."""
@@ -37,7 +37,7 @@ class SupervisorSource:
 
     def __init__(self, ask: Ask, count: Count) -> None:
         self._ask = ask
-        self._waiting = Waiting(count)
+        self._waiting = WaitingCounts(count)
         self._last: Told | None = None
         self._lost: dict[str, tuple[float, str]] = {}  # duty → since when, and why
 
@@ -106,7 +106,7 @@ class SupervisorSource:
         )
 
 
-def _every_lane(told: Told) -> dict[Lane, Figures]:
+def _every_lane(told: Told) -> dict[QueueKind, Figures]:
     """Return the figures of all lanes, also of those in which nothing was done yet."""
     lanes = {(lane.queue, lane.kind): Figures() for lane in told.report.lanes}
     return lanes | told.done
@@ -144,7 +144,7 @@ def _actors(report: Report) -> Metric:
     return labelled("actorq_actors", "Actors by what they do.", ("kind", "state"), values)
 
 
-def waiting(lanes: list[LaneStatus], served: set[Lane] | None = None) -> Iterator[Metric]:
+def waiting(lanes: list[LaneStatus], served: set[QueueKind] | None = None) -> Iterator[Metric]:
     """Yield what waits in the whole database; of these lanes only, if they are given."""
     shown = [x for x in lanes if served is None or (x.queue, x.kind) in served]
     values = {
@@ -160,7 +160,7 @@ def waiting(lanes: list[LaneStatus], served: set[Lane] | None = None) -> Iterato
     yield gauge("actorq_oldest_due_seconds", "For how long a job has been due at most.", oldest)
 
 
-class Waiting:
+class WaitingCounts:
     """What waits, counted in a thread of its own: no scrape waits long for the database."""
 
     def __init__(self, count: Count) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from actorq.core import event
 from actorq.core.counters.figures import Figures
 from actorq.core.exit_codes import FAILED, OK, UNREACHABLE, WRONG_SCHEMA
-from actorq.core.plan import draining, plan, reporting
+from actorq.core.plan import draining, plan
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
 from actorq.core.plan.view import Settings, View
@@ -25,8 +25,10 @@ from actorq.dsn import Place
 from actorq.errors import SchemaMismatch, StoreError, StoreUnavailable
 from actorq.events import Events
 from actorq.pipe.memory import keep_buffers
-from actorq.supervisor import identity
-from actorq.supervisor.ends import Asked, Disowned, Fatal, Told
+from actorq.supervisor import asked, identity
+from actorq.supervisor.asked import Asked, Told
+from actorq.supervisor.duties.tell import tell
+from actorq.supervisor.ends import Disowned, Fatal
 from actorq.supervisor.executor import MakeExecutor
 from actorq.supervisor.local.executor import LocalExecutor
 from actorq.supervisor.options import RunOptions
@@ -104,7 +106,7 @@ class Engine:
         if self._stopped and not self._asked:
             self._asked.append(i.StopAsked())
         life = _Life(self._options, self._events, self._executor, self._inbox, self._asked)
-        life.count_in(self._done)
+        life._view.done = self._done
         return life
 
     def _reborn(self, before: _Life) -> _Life | None:
@@ -195,10 +197,6 @@ class _Life:
         if old is not None and old != new:
             self._events.emit(event.ArgsTypeChanged(kind.name, old, new))
 
-    def count_in(self, done: dict[int, Figures] | None) -> None:
-        """Count there what is done, by lane."""
-        self._view.done = done
-
     def go_on(self, before: _Life) -> None:
         """Continue the counts, and the time limit of a drain, of a life that has ended."""
         for name, kind in before._view.kinds.items():
@@ -209,12 +207,15 @@ class _Life:
     def live(self, engine: Engine) -> bool:
         """Serve; return False if the node was declared dead and another life must follow."""
         kinds = tuple(kind.name for kind in self._options.kinds)
+        self._events.subscribe(self._links.heart.events)
         self._events.emit(event.SupervisorStarted(self._node.id, self._node.pid, kinds))
         try:
             self._links.start()
             self._loop()
         finally:
             self._end()
+            self._events.unsubscribe(self._links.heart.events)
+            self._tell_last()
         engine._code, engine.ended = self._code, draining.ended(self._view)
         return self._ended
 
@@ -275,23 +276,14 @@ class _Life:
             if isinstance(item, event.Event):
                 self._events.emit(item)
             elif isinstance(item, Asked):
-                item.answer(self._told(now))
+                pids = self._executor.pids()
+                item.answer(asked.answer(self._node.id, self._view, pids, now))
             elif isinstance(item, Disowned):
                 return True
             elif isinstance(item, Fatal):
                 self._fatal(item.error, now)
         self._step(inputs, now)
         return False
-
-    def _told(self, now: float) -> Told:
-        """Return what this supervisor is doing, and a copy of what it has done."""
-        view = self._view
-        done: dict[tuple[str, str], Figures] = {}
-        for lane, figures in (view.done or {}).items():
-            total = done[view.lanes[lane].queue, view.lanes[lane].kind] = Figures()
-            total.count(figures.outcomes)
-            total.add(figures)
-        return Told(self._node.id, reporting.report(view, self._executor.pids(), now), done)
 
     def _stop_asked(self, now: float) -> None:
         """Set the time by which all must be over; it is later if the database may still write."""
@@ -371,6 +363,22 @@ class _Life:
                 store.close()
         except StoreError as exc:
             self._events.emit(event.ConnectionLost("leave", str(exc)))
+
+    def _tell_last(self) -> None:
+        """Let followers know how this life ended, if there are any."""
+        from actorq.supervisor.threads.start import open_store
+
+        events = self._links.heart.events
+        if not events.is_wanted:
+            return
+        try:
+            store = open_store(self._options, self._node.id, "actorq leave")
+            try:
+                tell(store, events)
+            finally:
+                store.close()
+        except StoreError:
+            pass  # they miss these events, and learn from the numbers of others that they do
 
     def _take_last(self) -> None:
         """Publish what the threads reported while they left; nothing else is done about it."""

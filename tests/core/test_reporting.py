@@ -8,8 +8,8 @@ from actorq.core.job.model import Verdict
 from actorq.core.job.policy import KindPolicy
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
-from actorq.core.plan.reporting import report
 from actorq.core.report import ActorReport, Report
+from actorq.core.reporting import report
 from tests.core.desk import DEAD, ERROR, Desk
 
 

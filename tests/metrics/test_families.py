@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
@@ -16,7 +18,7 @@ from actorq.metrics.families import SECONDS, buckets, done
 from actorq.metrics.server import Health, _Collector
 from actorq.metrics.supervisor import SupervisorSource, waiting
 from actorq.store.admin.status import LaneStatus
-from actorq.supervisor.ends import Told
+from actorq.supervisor.asked import Told
 
 LANE = ("default", "embed")
 FIGURES = Figures(
@@ -78,7 +80,7 @@ def test_durations_are_in_seconds_and_add_up() -> None:
 
 def test_openmetrics_reads_the_same() -> None:
     text = exposed("application/openmetrics-text; version=1.0.0", *done({LANE: FIGURES}))
-    families = {family.name: family for family in open_metrics(text)}
+    families = {family.name: family for family in open_metrics(text)}  # type: ignore[no-untyped-call]
     assert families["actorq_jobs_completed"].type == "counter"
     assert families["actorq_job_run_seconds"].type == "histogram"
     assert text.endswith("# EOF\n")
@@ -121,7 +123,12 @@ def test_a_supervisor_that_never_answered_is_not_healthy_and_has_no_metrics() ->
 
 def test_a_supervisor_that_answers_no_more_keeps_its_last_counters() -> None:
     answers = [Told("n", Report("running", 0, [], [], []), {LANE: FIGURES})]
-    source = SupervisorSource(lambda answer: answer(answers.pop()) if answers else None, list)
+
+    def ask(answer: Callable[[Told], object]) -> None:
+        if answers:
+            answer(answers.pop())
+
+    source = SupervisorSource(ask, list)
     first = samples(*source.collect())
     assert first["actorq_jobs_completed_total", "embed", "default"] == 95
     assert samples(*source.collect()) == first

@@ -17,7 +17,6 @@ from actorq.core.plan.looking import (
     CLAIMS_IN_FLIGHT,
     QUIET_DUE_S,
 )
-from actorq.core.plan.reporting import report
 from actorq.core.plan.room import (
     UNWRITTEN_BATCHES,
     UNWRITTEN_BUNDLES,
@@ -26,6 +25,7 @@ from actorq.core.plan.room import (
 )
 from actorq.core.plan.totals import total
 from actorq.core.plan.view import PIPE_DEPTH, KindState
+from actorq.core.reporting import report
 from tests.sim.scenario import CHARGED, Scenario
 from tests.sim.table import READY, Violation
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from actorq.core.job.model import FRESH, ClaimedBatch, Counts, Cut, Row
+from actorq.core.job.model import FRESH, ClaimedBatch, Counts, Cut, EndedBatch, Row
 
 
 @dataclass(slots=True, eq=False)
@@ -125,6 +125,13 @@ class BatchState:
         done, rows = self.done, self.rows
         self.done, self.rows, self.since, self.writing = [], [], math.inf, True
         return done, rows
+
+    def ended(self) -> EndedBatch | None:
+        """Return its figures, whatever came of it; None if it has not run."""
+        if self.ran_s is None:
+            return None
+        batch = self.batch
+        return EndedBatch(batch.lane, batch.n, self.cut, self.ran_s, self.waited)
 
     def written(self) -> None:
         """Record that a settlement has been answered."""

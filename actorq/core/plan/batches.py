@@ -20,21 +20,14 @@ from __future__ import annotations
 from heapq import heappush
 
 from actorq.core import event
+from actorq.core.counters.committed import count_done
 from actorq.core.fleet.actor import ActorState
 from actorq.core.fleet.batch import BatchState
 from actorq.core.job import settle
-from actorq.core.job.model import (
-    ClaimedBatch,
-    Cut,
-    EndedBatch,
-    ErrorInfo,
-    Row,
-    Settlement,
-    Verdict,
-)
+from actorq.core.job.model import ClaimedBatch, Cut, ErrorInfo, Row, Settlement, Verdict
 from actorq.core.lanes.lane import Lane
 from actorq.core.plan import inputs as i
-from actorq.core.plan import learning, looking, reporting
+from actorq.core.plan import learning, looking
 from actorq.core.plan.effects import (
     CancelJob,
     Claim,
@@ -288,15 +281,7 @@ def _settlement(held: BatchState) -> Settlement:
     if not held.finished:
         bits = open_bits(batch.n, held.told)
         return Settlement(batch.lease, batch.seq, _done(held, done), rows, False, bits)
-    return Settlement(batch.lease, batch.seq, _done(held, done), rows, ended=_ended(held))
-
-
-def _ended(held: BatchState) -> EndedBatch | None:
-    """Return the figures of a batch that has run, whatever came of it; None for any other."""
-    if held.ran_s is None:
-        return None
-    batch = held.batch
-    return EndedBatch(batch.lane, batch.n, held.cut, held.ran_s, held.waited)
+    return Settlement(batch.lease, batch.seq, _done(held, done), rows, ended=held.ended())
 
 
 def _done(held: BatchState, positions: list[int]) -> dict[int, list[int]]:
@@ -334,7 +319,7 @@ def settled(view: View, input_: i.Settled, now: float) -> None:
         view.kinds[held.kind].wrote(n)
         _publish(view, held, settlement, input_.refused)
         if view.done is not None:
-            reporting.count_done(view.done, held.batch.lane, settlement, input_.refused)
+            count_done(view.done, held.batch.lane, settlement, input_.refused)
         lane = view.lanes[held.batch.lane]
         for row in settlement.rows:
             if row.state == "pending":

@@ -1,6 +1,6 @@
 """How many jobs wait, run and have failed for good, by lane; what was done of late; who is there.
 
-Counts from a table of few pages are exact. From a larger table some pages are sampled at random and
+Census from a table of few pages are exact. From a larger table some pages are sampled at random and
 their contents are scaled up: the result is an estimate, and is reported as one.
 """
 
@@ -101,7 +101,7 @@ class Status(msgspec.Struct, frozen=True):
     kept: Kept | None = None
 
 
-class Counts(msgspec.Struct, frozen=True):
+class Census(msgspec.Struct, frozen=True):
     """What waits, runs and is stored, and who is there; lanes by their ids."""
 
     lanes: dict[int, LaneStatus]
@@ -119,7 +119,7 @@ def status(conn: Conn, schema: str = "actorq") -> Status:
     return Status(lanes, found.nodes, found.n_stored, found.stored_estimated, followers, kept)
 
 
-def counts(conn: Conn, schema: str) -> Counts:
+def counts(conn: Conn, schema: str) -> Census:
     """Read the counts of all lanes, and the supervisors."""
     pages = run(conn, schema, "admin_sizes")[0]
     dead_share = percent(pages["failure"], EXACT_DEAD, SAMPLE_DEAD)
@@ -127,7 +127,7 @@ def counts(conn: Conn, schema: str) -> Counts:
     nodes = structs(NodeStatus, run(conn, schema, "admin_nodes"))
     share = percent(pages["job"])
     n_stored = scaled(run(conn, schema, "admin_stored", percent=share)[0]["n_stored"], share)
-    return Counts(lanes, nodes, n_stored, share < 100)
+    return Census(lanes, nodes, n_stored, share < 100)
 
 
 def lanes_now(dsn: str, schema: str) -> list[LaneStatus]:

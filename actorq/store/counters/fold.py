@@ -34,10 +34,10 @@ SERIES_S = 24 * 3600.0
 OUTCOMES = ("completed", "failed", "retried", "snoozed", "cancelled")
 """The order of the numbers in `change.counts`, behind the lane."""
 
-Key = tuple[datetime, int, str]
+MinuteKey = tuple[datetime, int, str]
 """Minute, lane, source."""
 
-Series = tuple[str, int]
+SeriesKey = tuple[str, int]
 """Source, and the parity of its numbers."""
 
 _COUNTS = msgspec.json.Decoder(list[tuple[int, int, int, int, int, int]])
@@ -88,14 +88,14 @@ def _fold_some(calls: Calls) -> int:
         found[key].count(before.outcomes)
         found[key].add(before)
     _put(calls, found)
-    last: dict[Series, int] = {}
+    last: dict[SeriesKey, int] = {}
     for source, no, *_ in changes:
         last[source, no % 2] = max(no, last.get((source, no % 2), 0))
     calls.do("series_folded", **_series(last))
     return len(changes)
 
 
-def stored(rows: Iterable[tuple[Any, ...]]) -> dict[Key, Figures]:
+def stored(rows: Iterable[tuple[Any, ...]]) -> dict[MinuteKey, Figures]:
     """Return the figures of rows of `minute`."""
     return {(at, lane, source): _figures(*rest) for at, lane, source, *rest in rows}
 
@@ -116,7 +116,7 @@ def _figures(
     )
 
 
-def _keys(found: dict[Key, Figures]) -> dict[str, str]:
+def _keys(found: dict[MinuteKey, Figures]) -> dict[str, str]:
     return {
         "at": text_array(at.isoformat() for at, _, _ in found),
         "lanes": array(lane for _, lane, _ in found),
@@ -124,7 +124,7 @@ def _keys(found: dict[Key, Figures]) -> dict[str, str]:
     }
 
 
-def _put(calls: Calls, found: dict[Key, Figures]) -> None:
+def _put(calls: Calls, found: dict[MinuteKey, Figures]) -> None:
     figures = list(found.values())
     numbers = zip(*(each.outcomes for each in figures), strict=True)
     named = {f"n_{name}": array(each) for name, each in zip(OUTCOMES, numbers, strict=True)}
@@ -137,7 +137,7 @@ def _put(calls: Calls, found: dict[Key, Figures]) -> None:
     )
 
 
-def _series(last: dict[Series, int]) -> dict[str, str]:
+def _series(last: dict[SeriesKey, int]) -> dict[str, str]:
     return {
         "sources": text_array(source for source, _ in last),
         "parities": array(parity for _, parity in last),
@@ -149,8 +149,8 @@ def _drop(calls: Calls, keep_s: float, keep_bytes: int) -> None:
     dropped = calls.rows("changes_drop", keep_s=str(keep_s), keep_bytes=str(keep_bytes))
     if not dropped:
         return
-    last: dict[Series, int] = {}
-    total: dict[Series, Figures] = {}
+    last: dict[SeriesKey, int] = {}
+    total: dict[SeriesKey, Figures] = {}
     for source, no, counts in dropped:
         series = source, no % 2
         last[series] = max(no, last.get(series, 0))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from actorq.core.job.model import ClaimedBatch, Settlement
 from actorq.core.lanes.claim_turns import Turns
 from actorq.core.plan.effects import Claim
@@ -47,6 +49,7 @@ class QueueStore:
         self._turns = Turns()
         self._schema = schema
         self._node = node
+        self.is_followed = False  # as of the last beat: somebody reads what supervisors tell
 
     @classmethod
     def connect(
@@ -100,7 +103,7 @@ class QueueStore:
 
     def beat(self) -> list[int] | None:
         """Report that the node lives; return its leases, or None if it was declared dead."""
-        alive, leases = self._calls.row("node_beat", node=self._node)
+        alive, leases, self.is_followed = self._calls.row("node_beat", node=self._node)
         return sorted(leases) if alive else None
 
     def check_version(self) -> None:
@@ -243,6 +246,16 @@ class QueueStore:
     def fold(self) -> int:
         """Fold changes into minutes and drop old ones; return how many were folded."""
         return fold(self._calls)
+
+    def tell(self, no: int, events: Sequence[tuple[float, str, Any]]) -> None:
+        """Store some events of this node for followers; `no` is the number of the last."""
+        text = msgspec.json.encode(events).decode()
+        row = {"no": str(no), "n": str(len(events)), "events": text}
+        self._calls.do("tell", node=self._node, **row)
+
+    def hint(self) -> None:
+        """Notify followers and waiters that something has changed."""
+        self._calls.do("hint")
 
     # Wake-up
 
