@@ -44,11 +44,13 @@ ROOMS = [
         "supervisor.options",
         "supervisor.retries",
         "supervisor.surroundings",
+        "supervisor.usage",
     },
     {"supervisor.duties"},
     {"supervisor.local", "supervisor.threads"},
     {"declared", "kind", "client", "app", "supervisor", "testing", "pytest_plugin"},
-    {"metrics"},
+    {"metrics", "cli.output"},
+    {"top", "cli.status"},
     {"", "cli", "demo", "__main__"},
 ]
 """From below to above. A folder that is not named belongs to the one that it stands in."""

@@ -69,7 +69,7 @@ def build() -> Parser:
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help=text)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for add in (
-        *(_migrate, _run, _enqueue, _wait, _status, _metrics, _jobs, _retry, _cancel, _prune),
+        *(_migrate, _run, _enqueue, _wait, _status, _top, _metrics, _jobs, _retry, _cancel, _prune),
         *(_doctor, _demo, _docs),
     ):
         add(commands)
@@ -141,6 +141,10 @@ def _wait(commands: Commands) -> None:
 def _status(commands: Commands) -> None:
     about = "count what waits, runs and was done of late, by kind"
     _command(commands, "status", "status:status", about, out=True)
+
+
+def _top(commands: Commands) -> None:
+    _command(commands, "top", "watching:top", "show what happens, again and again")
 
 
 def _metrics(commands: Commands) -> None:

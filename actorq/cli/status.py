@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from actorq.admin import LaneStatus, NodeStatus, Rates, Status
+from actorq.admin import FollowerStatus, LaneStatus, NodeStatus, Rates, Status
 from actorq.cli.database import administered
 from actorq.cli.output import duration, print_json, print_table, rate, short, span
 from actorq.core.exit_codes import OK
@@ -136,7 +136,7 @@ def _print_followers(found: Status) -> None:
         return
     rows = [
         (
-            each.name, _followed(each.jobs, each.parts), "woken" if each.hint else "polls",
+            each.name, _followed(each), "woken" if each.hint else "polls",
             duration(each.since_s), duration(each.left_s),
         )
         for each in found.followers
@@ -152,5 +152,6 @@ def _print_followers(found: Status) -> None:
         )
 
 
-def _followed(jobs: bool, parts: bool) -> str:
-    return " and ".join([*["jobs"] * jobs, *["parts"] * parts]) or "counts"
+def _followed(follower: FollowerStatus) -> str:
+    what = ("jobs", "parts", "reports")
+    return " and ".join(name for name in what if getattr(follower, name)) or "counts"

@@ -1,4 +1,4 @@
-"""Being scraped: the command metrics, and the option --metrics of run."""
+"""What goes on looking: the commands metrics and top, and the option --metrics of run."""
 
 from __future__ import annotations
 
@@ -32,6 +32,19 @@ def metrics(args: Namespace) -> int:
     ):
         print(f"metrics at {url}", flush=True)
         stop.wait()
+    return OK
+
+
+def top(args: Namespace) -> int:
+    """Show what happens, again and again; one frame where there is no terminal."""
+    try:
+        import rich  # noqa: F401
+    except ModuleNotFoundError:
+        raise ConfigError("top needs rich: pip install 'actorq[top]'") from None
+    from actorq.top.live import is_terminal, live, one_frame
+
+    with location(args) as (dsn, schema):
+        (live if is_terminal() else one_frame)(dsn, schema)
     return OK
 
 

@@ -73,3 +73,11 @@ class Report(msgspec.Struct, frozen=True):
     kinds: list[KindReport]
     lanes: list[LaneReport]
     actors: list[ActorReport]
+
+
+class NodeReport(msgspec.Struct, frozen=True):
+    """A supervisor at one instant, with what its own process uses: CPU time so far, and memory."""
+
+    report: Report
+    cpu_s: float | None = None
+    memory_mb: float | None = None

@@ -64,6 +64,7 @@ def test_large_tables_are_estimated_and_small_lanes_still_counted(
     assert exact.n_stored == 9003
     monkeypatch.setattr(status, "EXACT_PAGES", 20)
     monkeypatch.setattr(status, "SAMPLE_PAGES", 20)
+    monkeypatch.setattr(status, "EXACT_STORED", 20)
     monkeypatch.setattr(status, "EXACT_DEAD", 20)
     monkeypatch.setattr(status, "SAMPLE_DEAD", 20)
     found = status.status(conn)

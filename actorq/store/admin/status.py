@@ -17,7 +17,10 @@ from actorq.store.counters.rates import Rates, rates
 from actorq.store.counters.read import Recent, recent
 
 EXACT_PAGES = 1000
-"""Pages of 8 kB: some 20,000 jobs, or 100,000 that wait in rows of their own. These take 20 ms."""
+"""Pages of 8 kB: some 100,000 jobs that wait in rows of their own. They take 20 ms."""
+
+EXACT_STORED = 4000
+"""The same for jobs, some 100,000, of which nothing is looked at but whether they are there."""
 
 SAMPLE_PAGES = 400
 """Each page is drawn or not, so their number, and with it a count, varies by 1/√400: 5 %."""
@@ -65,14 +68,15 @@ class LaneStatus(msgspec.Struct, frozen=True):
 class FollowerStatus(msgspec.Struct, frozen=True):
     """Somebody who follows what happens: single jobs, and parts such as batches and actors.
 
-    It is sent hints if `hint`, else it polls; unless it is heard of again it counts as gone in
-    `left_s`.
+    With `reports` it looks at what supervisors are doing. It is sent hints if `hint`, or polls.
+    Unless it is heard of again it counts as gone in `left_s`.
     """
 
     name: str
     jobs: bool
     parts: bool
     hint: bool
+    reports: bool
     since_s: float
     left_s: float
 
@@ -125,7 +129,7 @@ def counts(conn: Conn, schema: str) -> Census:
     dead_share = percent(pages["failure"], EXACT_DEAD, SAMPLE_DEAD)
     lanes = _lanes(conn, schema, percent(pages["ready"]), dead_share)
     nodes = structs(NodeStatus, run(conn, schema, "admin_nodes"))
-    share = percent(pages["job"])
+    share = percent(pages["job"], EXACT_STORED)
     n_stored = scaled(run(conn, schema, "admin_stored", percent=share)[0]["n_stored"], share)
     return Census(lanes, nodes, n_stored, share < 100)
 

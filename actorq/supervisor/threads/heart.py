@@ -17,6 +17,7 @@ from actorq.supervisor.duties.check_schema import CheckSchema
 from actorq.supervisor.duties.duty import Duty
 from actorq.supervisor.duties.fold import FoldCounters
 from actorq.supervisor.duties.reap import Reap
+from actorq.supervisor.duties.report import WriteReport
 from actorq.supervisor.duties.sweep_keys import SweepKeys
 from actorq.supervisor.duties.tell import EventBuffer, TellEvents
 from actorq.supervisor.duties.vacuum import Vacuum
@@ -65,7 +66,7 @@ class Heart(StoreThread):
         check, fold = CheckSchema(beat_s), FoldCounters(lambda: self.n_settled, self.report)
         tell = TellEvents(self.events)
         self._duties: list[Duty] = [
-            self._beat, check, reap, self._watch, vacuum, sweep, fold, tell,
+            self._beat, check, reap, self._watch, vacuum, sweep, fold, tell, WriteReport(post),
         ]  # fmt: skip
 
     @property
