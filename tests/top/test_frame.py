@@ -33,7 +33,21 @@ def many(n: int) -> Sight:
 def test_everything_of_a_small_installation_fits_into_80_by_24() -> None:
     text = shown(sight())
     row = text.splitlines()[3].split()
-    assert row == "embed 7 0 0 250 0.5 2ms 15ms 200ms 1.5s 100 full 90%".split()
+    assert row == [
+        "embed",
+        "7",
+        "0",
+        "0",
+        "250",
+        "0.5",
+        "2ms",
+        "15ms",
+        "200ms",
+        "1.5s",
+        "100",
+        "full",
+        "90%",
+    ]
     assert "embed[0]" in text
     assert "1 supervisor" in text
     assert "5 of 100 connections  snapshot 2.5s  400 dead in ready" in text
@@ -127,7 +141,15 @@ def test_quarantine_shows_suspects_and_what_was_blamed() -> None:
     row = next(line for line in text.splitlines() if "resting" in line)
     assert row.split()[:6] == ["embed", "resting", "12s", "128", "2", "50/100"]
     assert "error OSError" in row
-    assert text.splitlines()[-4].split() == "embed 17 2 final 3s signal ActorDied".split()
+    assert text.splitlines()[-4].split() == [
+        "embed",
+        "17",
+        "2",
+        "final",
+        "3s",
+        "signal",
+        "ActorDied",
+    ]
 
 
 def test_a_supervisor_that_is_silent_or_does_not_report_is_told() -> None:

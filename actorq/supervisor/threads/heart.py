@@ -66,7 +66,8 @@ class Heart(StoreThread):
         check, fold = CheckSchema(beat_s), FoldCounters(lambda: self.n_settled, self.report)
         tell = TellEvents(self.events)
         self._duties: list[Duty] = [
-            self._beat, check, reap, self._watch, vacuum, sweep, fold, tell, WriteReport(post),
+            self._beat, check, reap, self._watch, vacuum, sweep, fold, tell,
+            WriteReport(post, self.report),
         ]  # fmt: skip
 
     @property
