@@ -12,8 +12,8 @@ from actorq.store.admin.rows import NodeStatus
 from actorq.store.admin.status import LaneStatus
 from actorq.store.counters.rates import Rates
 from actorq.top.choice import HELP, TABLES, Choice
-from actorq.top.table import Line, Row, TextTable, lines, shares
-from actorq.top.values import Pace, Sight
+from actorq.top.table import Line, TableRow, TextTable, lines, shares
+from actorq.top.values import PerSecond, Sight
 
 WIDE = 110
 """From this width on there is room for more columns."""
@@ -25,21 +25,21 @@ NONE = Figure("-")
 
 
 def frame(
-    sight: Sight, pace: Pace, choice: Choice, width: int, height: int, trouble: str = ""
+    sight: Sight, per_second: PerSecond, choice: Choice, width: int, height: int, trouble: str = ""
 ) -> list[Line]:
     """Return the lines of a frame: no more than `height`, none longer than `width`."""
     tables = [
         table
         for table in (
             _kinds(sight, choice, width),
-            _actors(sight, pace, choice),
+            _actors(sight, per_second, choice),
             _quarantine(sight, choice),
             _failures(sight, choice),
-            _supervisors(sight, pace, choice),
+            _supervisors(sight, per_second, choice),
         )
         if choice.table in ("", table.name) and (table.rows or table.name == choice.table)
     ]
-    head, foot = _head(sight, pace, trouble), _foot(sight, choice)
+    head, foot = _head(sight, per_second, trouble), _foot(sight, choice)
     room = height - len(head) - len(foot) - len(tables)
     wanted = [len(table.rows) for table in tables]
     body = [
@@ -54,7 +54,7 @@ def frame(
 # ---- head and foot ----
 
 
-def _head(sight: Sight, pace: Pace, trouble: str) -> list[Line]:
+def _head(sight: Sight, per_second: PerSecond, trouble: str) -> list[Line]:
     known = sight.database
     n_actors = sum(len(seen.node.report.actors) for seen in sight.reports.values())
     alive = sum(node.alive for node in sight.nodes)
@@ -62,7 +62,7 @@ def _head(sight: Sight, pace: Pace, trouble: str) -> list[Line]:
         f"actorq top  {sight.clock}  {escape(known.database, 30)}  {_many(alive, 'supervisor')}  "
         f"{_many(n_actors, 'actor')}  {short(sight.n_stored)} jobs stored"
     )
-    found = [Line(first, "bold"), Line(_database(sight, pace))]
+    found = [Line(first, "bold"), Line(_database(sight, per_second))]
     return [*found, Line(escape(trouble, 400), "red")] if trouble else found
 
 
@@ -70,9 +70,9 @@ def _many(n: int, what: str) -> str:
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
-def _database(sight: Sight, pace: Pace) -> str:
+def _database(sight: Sight, per_second: PerSecond) -> str:
     known = sight.database
-    wal = "-" if pace.wal_bytes is None else f"{short(pace.wal_bytes / 1e6)} MB/s"
+    wal = "-" if per_second.wal_bytes is None else f"{short(per_second.wal_bytes / 1e6)} MB/s"
     n_dead = "-" if known.n_dead is None else short(known.n_dead)
     snapshot = duration(known.oldest_snapshot_s) or ("none" if known.sees_all else "-")
     return (
@@ -104,7 +104,7 @@ def _kinds(sight: Sight, choice: Choice, width: int) -> TextTable:
         headings += ("again/s", "dead", "oldest")
     states = _states(sight)
     rows = [
-        Row(_kind_cells(lane, sight.lanes, choice, width), _style(states.get(lane.kind, "")))
+        TableRow(_kind_cells(lane, sight.lanes, choice, width), _style(states.get(lane.kind, "")))
         for lane in sorted_lanes(sight.lanes, choice)
         if choice.shows(lane.kind, lane.queue)
     ]
@@ -196,10 +196,10 @@ def _reported(sight: Sight) -> Iterator[tuple[NodeStatus, NodeReport]]:
 # ---- actors and supervisors ----
 
 
-def _actors(sight: Sight, pace: Pace, choice: Choice) -> TextTable:
+def _actors(sight: Sight, per_second: PerSecond, choice: Choice) -> TextTable:
     headings = ("actor", "pid", "state", "since", "batch", "jobs", "cpu", "memory", "host")
     rows = [
-        Row(
+        TableRow(
             (
                 f"{actor.kind}[{actor.slot}]",
                 Figure(actor.pid or "-"),
@@ -207,7 +207,7 @@ def _actors(sight: Sight, pace: Pace, choice: Choice) -> TextTable:
                 Figure(span(actor.since_s + sight.reports[node.node].age_s)),
                 Figure(actor.lease or ""),
                 Figure(f"{actor.n_jobs:,}" if actor.lease else ""),
-                _percent(pace.cpu.get(actor.pid)),
+                _percent(per_second.cpu.get(actor.pid)),
                 _memory(actor.memory_mb),
                 escape(node.host, 20),
             ),
@@ -220,7 +220,7 @@ def _actors(sight: Sight, pace: Pace, choice: Choice) -> TextTable:
     return TextTable(TABLES["2"], headings, rows)
 
 
-def _supervisors(sight: Sight, pace: Pace, choice: Choice) -> TextTable:
+def _supervisors(sight: Sight, per_second: PerSecond, choice: Choice) -> TextTable:
     headings = (
         *("supervisor", "host", "pid", "up", "beat", "batches", "jobs", "cpu", "memory", "phase"),
     )
@@ -236,12 +236,12 @@ def _supervisors(sight: Sight, pace: Pace, choice: Choice) -> TextTable:
             Figure(duration(node.beat_age_s) or ""),
             short(node.n_batches),
             short(node.n_running),
-            _percent(pace.cpu.get(node.pid)),
+            _percent(per_second.cpu.get(node.pid)),
             _memory(report.memory_mb if report else None),
             _phase(node, report),
         )
         if choice.shows(node.node, node.host):
-            rows.append(Row(cells, "" if node.alive else "red"))
+            rows.append(TableRow(cells, "" if node.alive else "red"))
     return TextTable(TABLES["4"], headings, rows)
 
 
@@ -278,10 +278,10 @@ def _is_troubled(kind: KindReport) -> bool:
     return bool(kind.groups or kind.n_verdicts or kind.limit < kind.max_batch or not is_well)
 
 
-def _suspected(kind: KindReport) -> Row:
+def _suspected(kind: KindReport) -> TableRow:
     rests = f" {kind.resting_s:.0f}s" if kind.resting_s else ""
     verdicts = f"{kind.n_verdicts} wait for their verdict" if kind.n_verdicts else ""
-    return Row(
+    return TableRow(
         (
             kind.kind,
             f"{kind.doing}{rests}",
@@ -297,7 +297,7 @@ def _suspected(kind: KindReport) -> Row:
 def _failures(sight: Sight, choice: Choice) -> TextTable:
     headings = ("blamed", "job", "attempt", "ago", "cause", "error")
     rows = [
-        Row(
+        TableRow(
             (
                 failure.kind,
                 Figure(failure.job),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 import threading
 import time
@@ -16,8 +17,8 @@ from actorq.top.choice import QUIT, Choice, pressed
 from actorq.top.frame import frame
 from actorq.top.read import Sights
 from actorq.top.table import Line
-from actorq.top.terminal import Left, Terminal
-from actorq.top.values import Pace, Sight, pace
+from actorq.top.terminal import Terminal, ViewOver
+from actorq.top.values import PerSecond, Sight, per_second
 
 EVERY_S = 1.0
 SHARE = 10
@@ -31,7 +32,6 @@ SILENT_S = 5.0
 
 LEAVE_S = 2.0
 UNLIMITED = 1_000_000
-DEFAULT_WIDTH = 80
 
 
 class Looker(threading.Thread):
@@ -44,7 +44,7 @@ class Looker(threading.Thread):
         self._stopping = threading.Event()
         self.news, self._tell = os.pipe()  # readable when there is something new
         self.sight: Sight | None = None
-        self.pace = Pace({}, None)
+        self.per_second = PerSecond({}, None)
         self.trouble = ""
         self.wait_s = EVERY_S  # until it looks again
 
@@ -79,14 +79,14 @@ class Looker(threading.Thread):
                 seen = self._sights.look(conn)
                 first = seen if first.reports.keys() != seen.reports.keys() else first
             self._sights.leave(conn)
-        self.sight, self.pace = seen, pace(first, seen)
+        self.sight, self.per_second = seen, per_second(first, seen)
         return seen
 
     def _look(self, conn: Session) -> None:
         while not self._stopping.is_set():
             begun = time.monotonic()
             seen = self._sights.look(conn)
-            self.pace = pace(self.sight, seen)
+            self.per_second = per_second(self.sight, seen)
             self.sight, self.trouble = seen, ""
             os.write(self._tell, b".")
             self.wait_s = max(EVERY_S, SHARE * (time.monotonic() - begun))
@@ -102,7 +102,7 @@ class Looker(threading.Thread):
 def _is_known(first: Sight, seen: Sight) -> bool:
     """Tell whether it is known of all supervisors that live what they use a second."""
     living = {node.pid for node in seen.nodes if node.alive}
-    return living <= pace(first, seen).cpu.keys()
+    return living <= per_second(first, seen).cpu.keys()
 
 
 def one_frame(dsn: str, schema: str) -> None:
@@ -110,7 +110,9 @@ def one_frame(dsn: str, schema: str) -> None:
     looker = Looker(dsn, schema)
     sight = looker.once()
     width = int(os.environ.get("COLUMNS") or DEFAULT_WIDTH)
-    for line in frame(sight, looker.pace, Choice(), width, UNLIMITED)[:-1]:  # but for the keys
+    for line in frame(sight, looker.per_second, Choice(), width, UNLIMITED)[
+        :-1
+    ]:  # but for the keys
         print(line.text)
 
 
@@ -123,7 +125,7 @@ def live(dsn: str, schema: str) -> None:
         with terminal.taken():
             looker.start()
             _show(terminal, looker)
-    except Left:
+    except ViewOver:
         pass
     finally:
         looker.stop()
@@ -147,7 +149,7 @@ def _frame(terminal: Terminal, looker: Looker, choice: Choice) -> list[Line]:
     trouble = looker.trouble
     if silent_s > max(SILENT_S, 2 * looker.wait_s) and not trouble:
         trouble = f"the database has not answered for {silent_s:.0f} s"
-    return frame(sight, looker.pace, choice, *terminal.size, trouble)
+    return frame(sight, looker.per_second, choice, *terminal.size, trouble)
 
 
 def _drain(fd: int) -> None:

@@ -12,7 +12,7 @@ from actorq.store.admin.status import status
 from actorq.store.changes.followers import FollowerEntry, Wishes
 from actorq.store.session.connection import Session
 from actorq.store.session.faults import Forbidden, translated
-from actorq.top.values import DatabaseFacts, LastFailure, SeenReport, Sight
+from actorq.top.values import DatabaseFacts, RecentFailure, SeenReport, Sight
 
 TTL_S = 10.0
 """How long supervisors go on reporting after the last sign of life of whoever looks."""
@@ -44,7 +44,7 @@ class Sights:
             found.nodes,
             found.n_stored,
             self._reports(conn),
-            structs(LastFailure, run(conn, schema, "top_failures", most=N_FAILURES)),
+            structs(RecentFailure, run(conn, schema, "top_failures", most=N_FAILURES)),
             database,
             self._notes(database),
         )

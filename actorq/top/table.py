@@ -15,7 +15,7 @@ class Line(NamedTuple):
     style: str = ""
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """The cells of a line of a table; a `Figure` stands at the right of its column."""
 
     cells: tuple[str, ...]
@@ -27,7 +27,7 @@ class TextTable(NamedTuple):
 
     name: str
     headings: tuple[str, ...]
-    rows: list[Row]
+    rows: list[TableRow]
 
 
 MIN_NAME = 8
@@ -50,7 +50,7 @@ def lines(table: TextTable, width: int, n_rows: int) -> list[Line]:
     return found
 
 
-def _widths(table: TextTable, shown: Sequence[Row], width: int) -> list[int]:
+def _widths(table: TextTable, shown: Sequence[TableRow], width: int) -> list[int]:
     columns = zip(table.headings, *(row.cells for row in shown), strict=True)
     widths = [max(map(len, column)) for column in columns]
     over = sum(widths) + len(widths) - 1 - width

@@ -29,7 +29,7 @@ LEAVING = (signal.SIGTERM, signal.SIGHUP)
 READ_BYTES = 1024
 
 
-class Left(Exception):
+class ViewOver(Exception):
     """The end of the view: a signal says so, or the terminal is gone."""
 
 
@@ -61,14 +61,14 @@ class Terminal:
     def wait(self, seconds: float, *others: int) -> list[str]:
         """Wait for keys, a new size or one of these descriptors; return the keys.
 
-        Raises Left if it is over.
+        Raises ViewOver if it is over.
         """
         watched = [self._wake, *others, *([] if self._stdin is None else [self._stdin])]
         ready, _, _ = select.select(watched, [], [], max(0.0, seconds))
         if self._wake in ready:
             os.read(self._wake, READ_BYTES)
         if self._is_over:
-            raise Left
+            raise ViewOver
         if self._stdin is None or self._stdin not in ready:
             return []
         data = os.read(self._stdin, READ_BYTES)
@@ -84,7 +84,7 @@ class Terminal:
             try:
                 yield self
             finally:
-                with contextlib.suppress(OSError, Left):  # it may be gone
+                with contextlib.suppress(OSError, ViewOver):  # it may be gone
                     self._write(LEAVE)
 
     def _write(self, text: str) -> None:
@@ -92,7 +92,7 @@ class Terminal:
             sys.stdout.write(text)
             sys.stdout.flush()
         except OSError:
-            raise Left from None
+            raise ViewOver from None
 
     @contextlib.contextmanager
     def _raw(self) -> Iterator[None]:

@@ -24,7 +24,7 @@ class DatabaseFacts(msgspec.Struct, frozen=True):
     role: str
 
 
-class LastFailure(msgspec.Struct, frozen=True):
+class RecentFailure(msgspec.Struct, frozen=True):
     """An attempt that has failed: what was blamed, and for what."""
 
     job: int
@@ -55,22 +55,22 @@ class Sight(msgspec.Struct, frozen=True):
     nodes: list[NodeStatus]
     n_stored: int
     reports: dict[str, SeenReport]
-    failures: list[LastFailure]
+    failures: list[RecentFailure]
     database: DatabaseFacts
     notes: list[str] = []
 
 
-class Pace(msgspec.Struct, frozen=True):
+class PerSecond(msgspec.Struct, frozen=True):
     """What happens a second: CPU seconds by process, and bytes of WAL; None if not known yet."""
 
     cpu: dict[int, float]
     wal_bytes: float | None
 
 
-def pace(before: Sight | None, now: Sight) -> Pace:
+def per_second(before: Sight | None, now: Sight) -> PerSecond:
     """Return what has happened a second since an earlier sight."""
     if before is None:
-        return Pace({}, None)
+        return PerSecond({}, None)
     cpu: dict[int, float] = {}
     for node in now.nodes:
         seen, earlier = now.reports.get(node.node), before.reports.get(node.node)
@@ -87,7 +87,7 @@ def pace(before: Sight | None, now: Sight) -> Pace:
             }
     took_s = now.database.now_s - before.database.now_s
     wal = now.database.wal_bytes - before.database.wal_bytes
-    return Pace(cpu, wal / took_s if took_s > MIN_S and wal >= 0 else None)
+    return PerSecond(cpu, wal / took_s if took_s > MIN_S and wal >= 0 else None)
 
 
 MIN_S = 0.2

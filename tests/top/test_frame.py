@@ -11,10 +11,10 @@ from actorq.core.report import GroupReport
 from actorq.top.choice import SORTS, Choice, keys, pressed
 from actorq.top.frame import frame, sorted_lanes
 from actorq.top.table import shares
-from actorq.top.values import LastFailure, Pace, Sight, pace
+from actorq.top.values import PerSecond, RecentFailure, Sight, per_second
 from tests.top.values import DATABASE, actor, kind, lane, node, rates, seen, sight
 
-CALM = Pace({}, None)
+CALM = PerSecond({}, None)
 
 
 def shown(seen: Sight, choice: Choice | None = None, width: int = 80, height: int = 24) -> str:
@@ -134,7 +134,7 @@ def test_arrows_and_broken_bytes_are_no_keys(data: bytes, found: list[str]) -> N
 def test_quarantine_shows_suspects_and_what_was_blamed() -> None:
     groups = [GroupReport(100, True, False), GroupReport(28, False, True)]
     rests = kind(doing="resting", resting_s=12.4, fault="error OSError", groups=groups, limit=50)
-    failure = LastFailure(17, "embed", 2, True, "signal", "ActorDied", 3.0)
+    failure = RecentFailure(17, "embed", 2, True, "signal", "ActorDied", 3.0)
     text = shown(
         sight(reports={node(1).node: seen(actor(101), kinds=(rests,))}, failures=[failure])
     )
@@ -160,7 +160,7 @@ def test_a_supervisor_that_is_silent_or_does_not_report_is_told() -> None:
 
 def test_names_from_elsewhere_cannot_drive_the_terminal() -> None:
     hostile = "\x1b[2J\x07"
-    failure = LastFailure(17, "embed", 2, True, "error", hostile, 3.0)
+    failure = RecentFailure(17, "embed", 2, True, "error", hostile, 3.0)
     found = frame(
         sight(nodes=[node(1, host=hostile)], failures=[failure]), CALM, Choice(), 80, 24, hostile
     )
@@ -173,8 +173,8 @@ def test_cpu_and_wal_are_those_of_the_time_between_two_sights() -> None:
     now = sight(
         at=12.0, database=database, reports={node(1).node: seen(actor(101, cpu_s=2.8), cpu_s=2.5)}
     )
-    assert pace(None, now) == Pace({}, None)
-    found = pace(before, now)
+    assert per_second(None, now) == PerSecond({}, None)
+    found = per_second(before, now)
     assert found.cpu == {100: pytest.approx(0.25), 101: pytest.approx(0.9)}
     assert found.wal_bytes == 1.5e6
 

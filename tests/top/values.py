@@ -8,7 +8,7 @@ from actorq.core.report import ActorReport, GroupReport, KindReport, NodeReport,
 from actorq.store.admin.rows import NodeStatus
 from actorq.store.admin.status import LaneStatus
 from actorq.store.counters.rates import Rates
-from actorq.top.values import DatabaseFacts, LastFailure, SeenReport, Sight
+from actorq.top.values import DatabaseFacts, RecentFailure, SeenReport, Sight
 
 
 def rates(per_s: float = 250.0, **given: Any) -> Rates:
@@ -60,6 +60,6 @@ def sight(**given: Any) -> Sight:
     fields = {
         "at": 10.0, "clock": "12:00:00", "lanes": [lane("embed", 7), lane("thumbnail", 900)],
         "nodes": [node(1)], "n_stored": 5000, "reports": {node(1).node: seen(actor(101))},
-        "failures": list[LastFailure](), "database": DATABASE, "notes": list[str](),
+        "failures": list[RecentFailure](), "database": DATABASE, "notes": list[str](),
     }  # fmt: skip
     return Sight(**{**fields, **given})
