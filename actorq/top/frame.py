@@ -136,7 +136,7 @@ def _rate_cells(found: Rates | None) -> tuple[str, ...]:
         rate(found.failed_per_s),
         *(NONE if seconds is None else Figure(span(seconds)) for seconds in times),
         NONE if found.mean_batch is None else short(found.mean_batch),
-        cuts(found.cuts, found.n_batches) or "",
+        (cuts(found.cuts, found.n_batches) or "").removesuffix(" 100%"),
     )
 
 

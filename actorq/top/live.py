@@ -109,10 +109,9 @@ def one_frame(dsn: str, schema: str) -> None:
     """Print one frame, for what is no terminal."""
     looker = Looker(dsn, schema)
     sight = looker.once()
-    width = int(os.environ.get("COLUMNS") or DEFAULT_WIDTH)
-    for line in frame(sight, looker.per_second, Choice(), width, UNLIMITED)[
-        :-1
-    ]:  # but for the keys
+    width = shutil.get_terminal_size().columns  # as COLUMNS says, or 80
+    lines = frame(sight, looker.per_second, Choice(), width, UNLIMITED)
+    for line in lines[:-1]:  # the last one explains keys
         print(line.text)
 
 

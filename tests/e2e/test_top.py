@@ -54,7 +54,7 @@ def test_supervisors_report_while_somebody_looks_and_no_longer(supervisors: Supe
     with screened("top", env=supervisors.env) as top:
         sees(top, "slow[1]")
         sees(top, "running")
-        assert "full 100%" in top.text
+        assert " 5 full" in top.text
         assert "2 actors" in top.text
         top.press("2")
         wait_until(lambda: "supervisor host" not in top.read())

@@ -48,7 +48,7 @@ LOAD = """
     import time
     from handlers import embed, import_, thumbnail
 
-    embed.enqueue_many(range(90_000))
+    embed.enqueue_many(range(300_000))
     import_.enqueue_many(range(1, 9_000))
     thumbnail.enqueue_many(range(500), delay_s=3600)
     end = time.time() + {load_s}
