@@ -14,6 +14,7 @@ from actorq.core import event
 from actorq.core.counters.figures import Figures
 from actorq.core.report import Report
 from actorq.dsn import masked
+from actorq.logs import logger
 from actorq.metrics.families import QueueKind, done, gauge, labelled
 from actorq.metrics.server import Health
 from actorq.store.admin.status import LaneStatus
@@ -184,7 +185,8 @@ class WaitingCounts:
     def _refresh(self) -> None:
         try:
             self._lanes = self._count()
-        except Exception:  # the supervisor's own connections tell of it
+        except Exception as error:
             self._lanes = []
+            logger("actorq").warning("metrics: what waits is not known: %s", masked(str(error)))
         self._next_at = time.monotonic() + WAITING_S
         self._thread = None

@@ -72,17 +72,17 @@ def _many(n: int, what: str) -> str:
 
 def _database(sight: Sight, per_second: PerSecond) -> str:
     known = sight.database
-    wal = "-" if per_second.wal_bytes is None else f"{short(per_second.wal_bytes / 1e6)} MB/s"
+    wal = "-" if per_second.wal_bytes is None else f"{short(per_second.wal_bytes)}B/s"
     n_dead = "-" if known.n_dead is None else short(known.n_dead)
     snapshot = duration(known.oldest_snapshot_s) or ("none" if known.sees_all else "-")
     return (
-        f"PostgreSQL {known.version.split()[0]}  {known.n_connections} of {known.max_connections} "
+        f"PostgreSQL {known.version.split()[0]}  {known.n_connections}/{known.max_connections} "
         f"connections  snapshot {snapshot}  {n_dead} dead in ready  WAL {wal}"
     )
 
 
 def _foot(sight: Sight, choice: Choice) -> list[Line]:
-    notes = [Line(note, "yellow") for note in sight.notes]
+    notes = [Line(escape(note, 400), "yellow") for note in sight.notes]
     if choice.typing:
         return [*notes, Line(f"filter: {choice.text}_", "bold")]
     chosen = [f"/{choice.text}"] * bool(choice.text)

@@ -15,7 +15,7 @@ from actorq.store.admin.run import placed
 from actorq.store.session.connection import Session
 from actorq.top.choice import QUIT, Choice, pressed
 from actorq.top.frame import frame
-from actorq.top.read import Sights
+from actorq.top.read import TTL_S, Sights
 from actorq.top.table import Line
 from actorq.top.terminal import Terminal, ViewOver
 from actorq.top.values import PerSecond, Sight, per_second
@@ -90,8 +90,15 @@ class Looker(threading.Thread):
             self.sight, self.trouble = seen, ""
             os.write(self._tell, b".")
             self.wait_s = max(EVERY_S, SHARE * (time.monotonic() - begun))
-            self._stopping.wait(self.wait_s)
+            self._pause(conn)
         self._sights.leave(conn)
+
+    def _pause(self, conn: Session) -> None:
+        """Wait until it is time to look again; meanwhile let supervisors go on reporting."""
+        until = time.monotonic() + self.wait_s
+        while (left_s := until - time.monotonic()) > 0 and not self._stopping.is_set():
+            self._stopping.wait(min(left_s, TTL_S / 4))
+            self._sights.ask(conn)
 
     def _away(self, error: ActorqError) -> None:
         first = masked(str(error)).strip().splitlines()[:1]

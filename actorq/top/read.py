@@ -33,7 +33,7 @@ class Sights:
 
     def look(self, conn: Session) -> Sight:
         """Have supervisors report, and see all that there is to see."""
-        self._ask(conn)
+        self.ask(conn)
         schema = self._schema
         found = status(conn, schema)
         database = structs(DatabaseFacts, run(conn, schema, "top_database"))[0]
@@ -64,7 +64,8 @@ class Sights:
             for row in rows
         }
 
-    def _ask(self, conn: Session) -> None:
+    def ask(self, conn: Session) -> None:
+        """Have supervisors report for some seconds from now on, if this role may ask for it."""
         if not self._may_ask:
             return
         if self._announced is not conn:
