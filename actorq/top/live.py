@@ -46,6 +46,7 @@ class Looker(threading.Thread):
         self.sight: Sight | None = None
         self.per_second = PerSecond({}, None)
         self.trouble = ""
+        self.failed: Exception | None = None  # the end of this thread, which nobody expected
         self.wait_s = EVERY_S  # until it looks again
 
     def run(self) -> None:
@@ -57,6 +58,10 @@ class Looker(threading.Thread):
             except ActorqError as error:
                 self._away(error)
                 self._stopping.wait(EVERY_S)
+            except Exception as error:
+                self.failed = error
+                os.write(self._tell, b".")
+                return
 
     def stop(self) -> None:
         """Leave, and have supervisors report no more."""
@@ -139,13 +144,14 @@ def live(dsn: str, schema: str) -> None:
 
 def _show(terminal: Terminal, looker: Looker) -> None:
     choice = Choice()
-    while True:
+    while looker.failed is None:
         terminal.show(_frame(terminal, looker, choice))
         for key in terminal.wait(EVERY_S, looker.news):
             if key == QUIT and not choice.typing:
                 return
             choice = pressed(choice, key)
         _drain(looker.news)
+    raise looker.failed
 
 
 def _frame(terminal: Terminal, looker: Looker, choice: Choice) -> list[Line]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import msgspec
@@ -36,7 +37,7 @@ class Sights:
         self.ask(conn)
         schema = self._schema
         found = status(conn, schema)
-        database = structs(DatabaseFacts, run(conn, schema, "top_database"))[0]
+        database = structs(DatabaseFacts, run(conn, schema, "admin_database"))[0]
         return Sight(
             time.monotonic(),
             time.strftime("%H:%M:%S"),
@@ -44,7 +45,7 @@ class Sights:
             found.nodes,
             found.n_stored,
             self._reports(conn),
-            structs(RecentFailure, run(conn, schema, "top_failures", most=N_FAILURES)),
+            structs(RecentFailure, run(conn, schema, "admin_last_failures", most=N_FAILURES)),
             database,
             self._notes(database),
         )
@@ -56,13 +57,13 @@ class Sights:
                 self._entry.remove(conn)
 
     def _reports(self, conn: Session) -> dict[str, SeenReport]:
-        rows = run(conn, self._schema, "top_reports")
-        return {
-            row["node"]: SeenReport(
-                row["age_s"], msgspec.json.decode(row["report"], type=NodeReport)
-            )
-            for row in rows
-        }
+        found: dict[str, SeenReport] = {}
+        for row in run(conn, self._schema, "admin_reports"):
+            # Code of another version may report what this one cannot read: it has *no report*.
+            with contextlib.suppress(msgspec.ValidationError):
+                report = msgspec.json.decode(row["report"], type=NodeReport)
+                found[row["node"]] = SeenReport(row["age_s"], report)
+        return found
 
     def ask(self, conn: Session) -> None:
         """Have supervisors report for some seconds from now on, if this role may ask for it."""

@@ -45,6 +45,7 @@ CALLS: dict[str, tuple[str, dict[str, Any], int]] = {
     "the next job": ("admin_next", {"after": 17}, 10),
     "a range": ("admin_range", {"first": 17, "n": 1000}, 300),
     "unserved lanes": ("admin_unserved", {"due_s": 0.0, "most": 10}, 200),
+    "the last failures": ("admin_last_failures", {"most": 5}, 30),
     "idle places": ("admin_idle_places", {"states": ["completed"], "older_than_s": 3600.0}, 50),
     "what is waited for": ("wait_states", {"ids": WAITED}, 400),
     "results of it": ("wait_results", {"ids": WAITED}, 400),

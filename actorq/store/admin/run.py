@@ -31,7 +31,7 @@ BY_INDEX = {
     for name in (
         "ids_failed", "ids_stored", "jobs", "failures", "result", "waiting_few", "dead_few", "dead",
         "next", "range", "unserved", "retry", "prune_pick", "prune", "repair_orphans",
-        "repair_finals", "repair_dead",
+        "repair_finals", "repair_dead", "last_failures",
     )
 }  # fmt: skip
 _LOOKUPS = "SELECT " + ", ".join(
