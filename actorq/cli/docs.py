@@ -31,7 +31,8 @@ ROOMS = {
     ),
     "operating": (
         "operating it",
-        *("running", "logging", "metrics", "top", "processes", "database", "administration"),
+        *("running", "logging", "following", "metrics", "top", "processes", "database"),
+        "administration",
     ),
     "reference": ("looking things up", "settings", "commands", "events", "python"),
     "coming_from": (
