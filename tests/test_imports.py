@@ -50,7 +50,7 @@ ROOMS = [
     {"supervisor.local", "supervisor.threads"},
     {"declared", "kind", "client", "app", "supervisor", "testing", "pytest_plugin"},
     {"metrics", "cli.output"},
-    {"top", "cli.status"},
+    {"top"},
     {"", "cli", "demo", "__main__"},
 ]
 """From below to above. A folder that is not named belongs to the one that it stands in."""

@@ -91,6 +91,14 @@ def short(number: float) -> Figure:
     return Figure(f"{round(number, 2):.3g}{unit}")
 
 
+def cuts(by_cut: dict[str, int], n_batches: int) -> str | None:
+    """Return why most batches had no more jobs, with its share."""
+    if not by_cut:
+        return None
+    cut, n = max(by_cut.items(), key=lambda item: item[1])
+    return f"{cut} {100 * n / max(n, n_batches):.0f}%"
+
+
 def _cell(value: object) -> str:
     if value is None:
         return "-"

@@ -6,7 +6,7 @@ from argparse import Namespace
 
 from actorq.admin import FollowerStatus, LaneStatus, NodeStatus, Rates, Status
 from actorq.cli.database import administered
-from actorq.cli.output import duration, print_json, print_table, rate, short, span
+from actorq.cli.output import cuts, duration, print_json, print_table, rate, short, span
 from actorq.core.exit_codes import OK
 from actorq.english import count
 from actorq.escape import escape
@@ -121,14 +121,6 @@ def _done(rates: Rates) -> tuple[object, ...]:
 
 def _pair(p50_s: float | None, p99_s: float | None) -> str | None:
     return None if p50_s is None or p99_s is None else f"{span(p50_s)} {span(p99_s)}"
-
-
-def cuts(by_cut: dict[str, int], n_batches: int) -> str | None:
-    """Return why most batches had no more jobs, with its share."""
-    if not by_cut:
-        return None
-    cut, n = max(by_cut.items(), key=lambda item: item[1])
-    return f"{cut} {100 * n / max(n, n_batches):.0f}%"
 
 
 def _print_followers(found: Status) -> None:

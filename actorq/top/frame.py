@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from actorq.cli.output import Figure, duration, rate, short, span
-from actorq.cli.status import cuts
+from actorq.cli.output import Figure, cuts, duration, rate, short, span
 from actorq.core.report import KindReport, NodeReport
 from actorq.escape import escape
 from actorq.store.admin.rows import NodeStatus
