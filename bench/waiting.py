@@ -1,8 +1,8 @@
 """Wait for many jobs in many threads: connections, queries while nothing happens, wake-ups.
 
 Each thread waits for its own part of the jobs. Nothing happens for a while. Then one job after
-another is claimed and settled, and the time from its commit to the return of the thread that waits
-for it is measured: woken by a notification, as a supervisor sends it, and by polling alone.
+another is claimed and settled, with a notification as a supervisor sends it, and the time from its
+commit to the return of the thread that waits for it is measured.
 """
 
 from __future__ import annotations
@@ -95,13 +95,13 @@ class Settler:
         self._lane = self.store.lanes([("default", noop.name)])["default", noop.name]
         self._no = 0
 
-    def finish(self, limit: int, hint: bool) -> tuple[list[int], float]:
+    def finish(self, limit: int) -> tuple[list[int], float]:
         """Make jobs final; return them, and when that was committed."""
         self._no += 1
         (batch,) = self.store.claim(Claim(lane=self._lane, limit=limit, lease=self._no)).batches
         reply = self.store.settle(self._no, [Settlement(batch.lease, 0, {0: batch.ids}, [])])
         committed = time.monotonic()
-        if hint and reply.hint:
+        if reply.hint:
             self.store.hint()
         return batch.ids, committed
 
@@ -119,26 +119,21 @@ def measure(host: h.Server, options: Any) -> dict[str, Any]:
         made = {"quiet_queries_per_s": quiet(conn, options.seconds)}
         h.say("now one job after another")
         settler = Settler(dsn)
-        took: dict[bool, list[float]] = {True: [], False: []}
-        for hint in (True, False):
-            for _ in range(options.wakes):
-                (id_,), committed = settler.finish(1, hint)
-                took[hint].append(waits.hear(id_) - committed)
+        took = []
+        for _ in range(options.wakes):
+            (id_,), committed = settler.finish(1)
+            took.append(waits.hear(id_) - committed)
         counted = conn.execute(f"SELECT count(*) FROM pg_stat_activity WHERE {OURS}").fetchone()
         made["connections"] = counted[0] if counted else 0
         committed = time.monotonic()
-        for _ in range(0, options.jobs - 2 * options.wakes, MANY):
-            settler.finish(MANY, True)
+        for _ in range(0, options.jobs - options.wakes, MANY):
+            settler.finish(MANY)
         waits.join()
         settler.store.close()
         made["all_s"] = max(waits.heard.values()) - committed
         app.client.close()
-    made |= h.percentiles(took[True])
-    made["p50_polling_ms"] = h.percentiles(took[False])["p50_ms"]
-    h.say(
-        f"{made['p50_ms']:.1f} ms to wake, {made['p50_polling_ms']:.1f} by polling, "
-        f"{made['quiet_queries_per_s']:.1f} queries/s quiet"
-    )
+    made |= h.percentiles(took)
+    h.say(f"{made['p50_ms']:.1f} ms to wake, {made['quiet_queries_per_s']:.1f} queries/s quiet")
     return made
 
 

@@ -36,9 +36,14 @@ class Pace:
         """Begin anew with short pauses: jobs were added, and these may be done soon."""
         self._step_s = FIRST_S
 
-    def after(self, took_s: float, n_jobs: int, found: bool) -> float:
-        """Return the pause after a look that was answered, while so many jobs are waited for."""
+    def after(self, took_s: float, n_jobs: int, found: bool, *, is_notified: bool = False) -> float:
+        """Return the pause after a look that was answered, while so many jobs are waited for.
+
+        With notifications, jobs that have changed are looked at besides; the others now and then.
+        """
         self._again_s = AGAIN_S
+        if is_notified:
+            return max(MOST_S, SHARE * took_s)
         if found:
             self._step_s = FIRST_S
             return max(FIRST_S, SHARE * took_s)

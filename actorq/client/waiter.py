@@ -77,7 +77,8 @@ class Waiter:
         self._unlooked: set[Registration] = set()
         self._pace = Pace()
         self._may_at = self._ring_at = 0.0
-        self._is_hinted, self._hint_at = False, 0.0  # not before this, a notification is heeded
+        self._is_notified = self._is_hinted = False
+        self._hint_at = 0.0  # not before this, a notification is heeded
         self._n_looks = self._n_failed = 0  # looks begun; the number of the last that failed
         self._is_leaving = False
         self.schema = place[1]
@@ -232,6 +233,7 @@ class Waiter:
             return
         finally:
             self._asking_since = math.inf
+        self._is_notified = looks.is_notified
         self._answered(chunk, ended, time.monotonic() - begun)
 
     def _asked(self, looks: Looks, chunk: list[int]) -> dict[int, JobEnd]:
@@ -260,7 +262,9 @@ class Waiter:
             self._ring.update((id_, None) for id_ in chunk if id_ in self._by_job)
             now = time.monotonic()
             self._may_at = now + min(took_s, GATHER_S)
-            pause_s = self._pace.after(took_s, len(self._by_job), bool(ended))
+            pause_s = self._pace.after(
+                took_s, len(self._by_job), bool(ended), is_notified=self._is_notified
+            )
             self._ring_at = min(self._ring_at, now + pause_s)  # new jobs do not delay the others
         for wait, ends in told.items():
             wait.tell(ends, None)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from actorq.core.fleet.actor import ActorState
-from actorq.core.plan.view import KindState, View
+from actorq.core.plan.state import KindState, View
 from actorq.core.report import (
     ActorDoing,
     ActorReport,

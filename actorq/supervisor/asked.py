@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from actorq.core.counters.figures import Figures
-from actorq.core.plan.view import View
+from actorq.core.plan.state import View
 from actorq.core.report import Report
 from actorq.core.reporting import report
 

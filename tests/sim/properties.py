@@ -23,8 +23,8 @@ from actorq.core.plan.room import (
     UNWRITTEN_JOBS,
     bundle,
 )
+from actorq.core.plan.state import PIPE_DEPTH, KindState
 from actorq.core.plan.totals import total
-from actorq.core.plan.view import PIPE_DEPTH, KindState
 from actorq.core.reporting import report
 from tests.sim.scenario import CHARGED, Scenario
 from tests.sim.table import READY, Violation

@@ -71,6 +71,11 @@ class Looks:
         except InsufficientPrivilege:
             return {}
 
+    @property
+    def is_notified(self) -> bool:
+        """Return whether notifications of changes arrive on the present connection."""
+        return self._changed is not None
+
     def fileno(self) -> int | None:
         """Return what can be read when a notification arrives; None if none can."""
         if self._conn is None or self._changed is None or self._conn.closed:
