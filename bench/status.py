@@ -14,11 +14,14 @@ MINUTES = """
 INSERT INTO actorq.minute (at, lane, source, n_completed, n_failed, n_retried, n_snoozed,
     n_cancelled, n_batches, waited, ran, sizes, cuts)
 SELECT date_trunc('minute', now(), 'UTC') - m * interval '1 minute', l.id, n.node, 60000, 3, 5, 0,
-    0, 60, f.buckets, f.buckets, '{"1000": 60}', '{"full": 58, "idle": 2}'
+    0, 60, w.buckets, r.buckets, '{"1000": 60}', '{"full": 58, "idle": 2}'
 FROM generate_series(1, 1500) m, actorq.lane l,
     (SELECT gen_random_uuid() AS node FROM generate_series(1, {nodes}) OFFSET 0) n,
-    (SELECT json_object_agg(b, 1000) AS buckets FROM generate_series(200, 260) b) f
+    (SELECT json_object_agg(b, 1000) AS buckets FROM generate_series(200, 259) b) w,
+    (SELECT json_object_agg(b, 6000) AS buckets FROM generate_series(250, 259) b) r
 """
+"""Of jobs that have waited for 3 to 30 ms, in batches that have run for 20 to 30 ms."""
+
 CHANGES = """
 INSERT INTO actorq.change (source, no, counts, times)
 SELECT n.node, c, json_build_array(json_build_array(l.id, 1000, 0, 0, 0, 0)), json_build_object(
@@ -29,7 +32,7 @@ FROM generate_series(1, {changes}) c JOIN actorq.lane l ON l.id = 1 + c % 4,
     (SELECT gen_random_uuid() AS node FROM generate_series(1, {nodes}) OFFSET 0) n,
     (SELECT json_object_agg(b, 100) AS buckets FROM generate_series(200, 209) b) f
 """
-"""As a hundred settles a second leave them until they are folded, in ten seconds at most."""
+"""As a hundred settles a second leave them: of three supervisors, one folds every three seconds."""
 
 
 def main() -> None:
@@ -41,7 +44,7 @@ def main() -> None:
         dead=(100_000, 2_000, "dead letters"),
         done=(10_000_000, 4_000, "completed jobs"),
         nodes=(3, 2, "supervisors"),
-        changes=(500, 50, "changes of each that are not folded yet"),
+        changes=(170, 50, "changes of each that are not folded yet"),
     )
     with h.server() as host, h.database(host) as dsn:
         h.say(f"on {host.text}")

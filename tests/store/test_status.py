@@ -79,7 +79,7 @@ def test_what_is_counted_on_a_share_of_the_pages_is_scaled() -> None:
     assert status.percent(1_000) == 100
     assert status.percent(1_000, 250, 150) == 15
     share = status.percent(100_000)
-    assert status.scaled(4_000, share) == 1_000_000
+    assert status.scaled(3_000, share) == 1_000_000
     assert status.scaled(None, share) == 0
 
 

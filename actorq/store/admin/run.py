@@ -33,7 +33,7 @@ BY_INDEX = {
         "next", "range", "unserved", "retry", "prune_pick", "prune", "repair_orphans",
         "repair_finals", "repair_dead", "last_failures",
     )
-}  # fmt: skip
+} | {"minutes_since", "changes_unfolded"}  # fmt: skip
 _LOOKUPS = "SELECT " + ", ".join(
     f"pg_catalog.set_config('enable_{what}', 'off', true)"
     for what in ("seqscan", "bitmapscan", "hashjoin", "mergejoin")

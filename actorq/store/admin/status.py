@@ -22,8 +22,8 @@ EXACT_PAGES = 1000
 EXACT_STORED = 4000
 """The same for jobs, some 100,000, of which nothing is looked at but whether they are there."""
 
-SAMPLE_PAGES = 400
-"""Each page is drawn or not, so their number, and with it a count, varies by 1/√400: 5 %."""
+SAMPLE_PAGES = 300
+"""Each page is drawn or not, so their number, and with it a count, varies by 1/√300: 6 %."""
 
 EXACT_DEAD, SAMPLE_DEAD = 250, 150
 """The same for failures, each of which is looked up among the jobs if all are read: some 4,000, in
