@@ -28,6 +28,7 @@ RUNS: dict[str, list[str]] = {
             "waiting",
             "events",
             "admin",
+            "status",
             "outage",
             "poison",
             "peers",

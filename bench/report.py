@@ -69,6 +69,7 @@ ROWS = (
     ("admin", "doctor_ms", "… of doctor"),
     ("admin", "prune_idle_ms", "ms of a prune with nothing to do"),
     ("admin", "retry_jobs_per_s", "dead letters retried per second"),
+    ("status", "p50_ms", "ms of status --json, 5 million jobs waiting and 10 million done"),
     ("outage", "failed_batches_500", "batches of 500 that fail before a kind rests"),
     ("outage", "extra_s", "s that a drain with 5 s of outage takes longer, beside these"),
     ("poison", "ratio_0s", "rate with 1 % killers, of the rate with none"),
