@@ -70,7 +70,7 @@ def build() -> Parser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for add in (
         *(_migrate, _run, _enqueue, _wait, _status, _jobs, _retry, _cancel, _prune, _doctor),
-        *(_demo, _docs),
+        *(_stress, _demo, _docs),
     ):
         add(commands)
     return parser
@@ -188,6 +188,25 @@ def _doctor(commands: Commands) -> None:
     command.add_argument("--limit", type=_within(1, 2**62), help=text)
 
 
+def _stress(commands: Commands) -> None:
+    text = "put a database and supervisors under load"
+    command = _command(commands, "stress", "stress:stress", text, out=True)
+    command.add_argument("--plan", default="default", metavar="NAME|FILE",
+                         help="default, mixed, faults, or a TOML file; default: default")  # fmt: skip
+    command.add_argument("--rate", action="append", type=_positive, metavar="N",
+                         help="jobs per second, instead of a search; may be repeated")  # fmt: skip
+    command.add_argument("--arrivals", choices=("poisson", "constant"), help="default: poisson")
+    _duration(command, "step", "how long each load is kept up; default 4s")
+    command.add_argument("--repeats", type=_within(1, 50), metavar="N",
+                         help="how often half of the knee, or each rate, is run; default 3")  # fmt: skip
+    command.add_argument("--drain", type=_within(0, 5_000_000), metavar="N",
+                         help="drain so many jobs first; default 50000")  # fmt: skip
+    command.add_argument("--slo", metavar="p99_ms=50,lost=0", help="bounds that decide the exit code")
+    command.add_argument("--seed", type=_within(0, 2**63 - 1), metavar="N", help="of arrivals; default 1")
+    _duration(command, "limit", "begin no further step after this; default 110s")
+    command.add_argument("--report", metavar="FILE", help="write an HTML page, and FILE.json beside it")
+
+
 def _demo(commands: Commands) -> None:
     command = _command(commands, "demo", "setup:demo", "see it work on real input", out=True)
     command.add_argument("--jobs", type=_within(1, 1_000_000), metavar="N", help="at most so many")
@@ -236,6 +255,13 @@ def _within(low: int, high: int) -> Callable[[str], int]:
         return value
 
     return number
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return value
 
 
 _job_id = _within(0, 2**63 - 1)

@@ -1,0 +1,56 @@
+"""How many jobs are final, told while a step runs: by polling the table, and later by events."""
+
+from __future__ import annotations
+
+import threading
+from typing import Protocol
+
+from actorq.store.admin.run import run
+from actorq.store.session.connection import Session
+from actorq.stress.core.polled import Counting, Polled, counted, move_to, moved
+
+
+class FinalJobs(Protocol):
+    """A way of counting the jobs of a step that became final."""
+
+    name: str
+
+    def begin(self) -> None:
+        """Begin a step: no job is there."""
+
+    def count(self) -> int:
+        """Return how many jobs of the step are final by now."""
+
+
+class FinalByPolling:
+    """The count of somebody who polls: it never looks twice at what it has seen to be final."""
+
+    name = "polling"
+
+    def __init__(self, conn: Session, schema: str) -> None:
+        self._conn, self._schema = conn, schema
+        self._state = Counting()
+        self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        """Begin a step."""
+        with self._lock:
+            self._state = Counting()
+
+    def count(self) -> int:
+        """Poll once, and return how many jobs are final."""
+        with self._lock:
+            return self._count()
+
+    def _count(self) -> int:
+        [row] = run(self._conn, self._schema, "stress_polled", low=self._state.low)
+        poll = Polled(**row)
+        n, to = counted(self._state, poll), move_to(self._state, poll)
+        self._state = moved(self._state, poll, to, 0 if to is None else self._between(to))
+        return n
+
+    def _between(self, to: int) -> int:
+        [row] = run(
+            self._conn, self._schema, "stress_final_below", low=self._state.low, high=to
+        )
+        return int(row["n_final"])
