@@ -189,22 +189,25 @@ def _doctor(commands: Commands) -> None:
 
 
 def _stress(commands: Commands) -> None:
-    text = "put a database and supervisors under load"
-    command = _command(commands, "stress", "stress:stress", text, out=True)
-    command.add_argument("--plan", default="default", metavar="NAME|FILE",
-                         help="default, mixed, faults, or a TOML file; default: default")  # fmt: skip
-    command.add_argument("--rate", action="append", type=_positive, metavar="N",
-                         help="jobs per second, instead of a search; may be repeated")  # fmt: skip
+    about = "put a database and supervisors under load"
+    command = _command(commands, "stress", "stress:stress", about, out=True)
+    text = "default, mixed, faults, or a TOML file; default: default"
+    command.add_argument("--plan", default="default", metavar="NAME|FILE", help=text)
+    text = "jobs per second, instead of a search; may be repeated"
+    command.add_argument("--rate", action="append", type=_positive, metavar="N", help=text)
     command.add_argument("--arrivals", choices=("poisson", "constant"), help="default: poisson")
     _duration(command, "step", "how long each load is kept up; default 4s")
-    command.add_argument("--repeats", type=_within(1, 50), metavar="N",
-                         help="how often half of the knee, or each rate, is run; default 3")  # fmt: skip
-    command.add_argument("--drain", type=_within(0, 5_000_000), metavar="N",
-                         help="drain so many jobs first; default 50000")  # fmt: skip
-    command.add_argument("--slo", metavar="p99_ms=50,lost=0", help="bounds that decide the exit code")
-    command.add_argument("--seed", type=_within(0, 2**63 - 1), metavar="N", help="of arrivals; default 1")
-    _duration(command, "limit", "begin no further step after this; default 110s")
-    command.add_argument("--report", metavar="FILE", help="write an HTML page, and FILE.json beside it")
+    text = "how often half of the knee, or each rate, is run; default 3"
+    command.add_argument("--repeats", type=_within(1, 50), metavar="N", help=text)
+    text = "drain so many jobs first; default 50000"
+    command.add_argument("--drain", type=_within(0, 5_000_000), metavar="N", help=text)
+    text = "bounds that decide the exit code"
+    command.add_argument("--slo", metavar="p99_ms=50,lost=0", help=text)
+    text = "of the arrivals; default 1"
+    command.add_argument("--seed", type=_within(0, 2**63 - 1), metavar="N", help=text)
+    _duration(command, "limit", "begin no step that would end after this; default 110s")
+    text = "write an HTML page, and its figures as JSON beside it"
+    command.add_argument("--report", metavar="FILE", help=text)
 
 
 def _demo(commands: Commands) -> None:

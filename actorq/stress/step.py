@@ -12,7 +12,6 @@ from actorq.stress.core.figures import (
     AuditFigures,
     CountedFigures,
     SentFigures,
-    StepEnd,
     StepFigures,
     StepRole,
 )
@@ -133,6 +132,7 @@ class StepRun:
     ) -> StepFigures:  # fmt: skip
         order, ground = self._order, self._ground
         end = self._judged(times, audited, sent.figures)
+        rate = audited.drained_per_s if order.load.at_once else achieved(times, audited)
         return StepFigures(
             name=order.name,
             role=order.role,
@@ -142,7 +142,7 @@ class StepRun:
             begun_s=round(begun - ground.begun, 2),
             end=end.end,
             why=end.why,
-            achieved=round(achieved(times, audited), 1),
+            achieved=round(rate, 1),
             sent=sent.figures,
             latency=audited.all.latency,
             waiting=audited.all.waiting,
@@ -179,14 +179,6 @@ class StepRun:
 
 
 def achieved(times: StepTimes, audited: Audited) -> float:
-    """Return how many jobs a second were settled in the measured part.
-
-    For a drain that is from the first claim to the last outcome.
-    """
-    settled = [w for w in audited.windows if w.settled and times.from_s <= w.at_s < times.until_s]
-    if not settled:
-        return 0.0
-    span_s = times.until_s - times.from_s
-    if times.until_s >= 1e9:
-        span_s = settled[-1].at_s - settled[0].at_s + (audited.windows[1].at_s if len(audited.windows) > 1 else 1.0)
-    return sum(w.settled for w in settled) / max(span_s, 1e-9)
+    """Return how many jobs a second were settled in the measured part."""
+    settled = [w for w in audited.windows if times.from_s <= w.at_s < times.until_s]
+    return sum(w.settled for w in settled) / max(times.until_s - times.from_s, 1e-9)

@@ -51,8 +51,7 @@ def arrivals_of(
     picked = rng.choices(range(len(kinds)), cum_weights=shares, k=len(instants))
     zipfs = [zipf_weights(kind.keys, kind.zipf) for kind in kinds]
     return [
-        _arrival(at_s, n, kinds[n], zipfs[n], rng)
-        for at_s, n in zip(instants, picked, strict=True)
+        _arrival(at_s, n, kinds[n], zipfs[n], rng) for at_s, n in zip(instants, picked, strict=True)
     ]
 
 

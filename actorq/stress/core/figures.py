@@ -40,8 +40,9 @@ class SentFigures(msgspec.Struct, frozen=True, kw_only=True):
     lag_p50_ms: float = 0.0
     lag_p99_ms: float = 0.0
     lag_max_ms: float = 0.0
-    cpu_share: float = 0.0  # of one core, of the busiest generator
-    database_share: float = 0.0  # of the time, in which the busiest waited for the database
+    cpu_share: float = 0.0  # of the time, in which the busiest generator worked
+    starved_share: float = 0.0  # of the time, in which it got no processor
+    database_share: float = 0.0  # of the time, in which it waited for the database to take jobs
 
 
 class LatencyFigures(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""The plan of a stress test: queues, kinds, handlers, supervisors and load, checked when it is made.
+"""The plan of a stress test: kinds, handlers, supervisors and load, checked when it is made.
 
 Every field has a range; what is outside is refused by a ConfigError that names the key.
 """

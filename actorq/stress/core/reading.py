@@ -88,9 +88,7 @@ def slo_of(text: str) -> dict[str, float]:
     return made
 
 
-def _refuse_unknown(
-    data: object, struct: Any, where: str, path: tuple[str, ...]
-) -> None:
+def _refuse_unknown(data: object, struct: Any, where: str, path: tuple[str, ...]) -> None:
     if not isinstance(data, Mapping):
         return
     known = {field.name: field.type for field in msgspec.structs.fields(struct)}

@@ -25,6 +25,9 @@ GENERATOR_CPU = 0.85
 LAG_MS = 250.0
 """If 1 job in 100 is sent so late, the arrivals are no longer those that were meant."""
 
+BLOCKED = 0.5
+"""A generator that waits for the database for this share of its time is not what is slow."""
+
 SHORT = 0.95
 """Fewer arrivals than this share of those intended are another load."""
 
@@ -63,21 +66,26 @@ def judged(
 
 
 def _of_generator(sent: SentFigures) -> Judged | None:
+    """Judge whether the arrivals were those that were meant, and if not, who held them up."""
     if sent.cpu_share >= GENERATOR_CPU:
-        why = f"a generator was busy for {sent.cpu_share:.0%} of the time"
-    elif sent.intended and sent.sent < SHORT * sent.intended:
+        return _limited(f"one was busy for {sent.cpu_share:.0%} of the time")
+    if sent.intended and sent.sent < SHORT * sent.intended:
         why = f"only {sent.sent:,} of {sent.intended:,} jobs could be sent in time"
     elif sent.lag_p99_ms > LAG_MS:
         why = f"1 job in 100 was sent more than {sent.lag_p99_ms:,.0f} ms late"
     else:
         return None
-    return Judged("generator", f"the generator was the limit: {why}{_blocked(sent)}")
+    if sent.database_share < BLOCKED:
+        return _limited(why)
+    return Judged(
+        "overloaded",
+        f"the database took jobs too slowly: {why}, and {sent.database_share:.0%} of the time was "
+        "spent waiting for it",
+    )
 
 
-def _blocked(sent: SentFigures) -> str:
-    if sent.database_share < 0.5:
-        return ""
-    return f" (it waited for the database to take jobs for {sent.database_share:.0%} of the time)"
+def _limited(why: str) -> Judged:
+    return Judged("generator", f"the generator was the limit: {why}")
 
 
 def _of_backlog(rate: float, windows: Sequence[Window]) -> Judged | None:

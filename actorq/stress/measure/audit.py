@@ -48,6 +48,7 @@ class Audited(NamedTuple):
     halves_ms: tuple[float | None, float | None]
     windows: list[Window]
     batches: dict[int, int]
+    drained_per_s: float  # from the first claim to the last outcome
 
 
 class Auditor:
@@ -76,6 +77,7 @@ class Auditor:
             halves_ms=halves,
             windows=self._windows(),
             batches=dict(sorted(Counter(len(each.ids) for each in ran).items())),
+            drained_per_s=self._drained_per_s(),
         )
 
     def clock_offset_us(self) -> int:
@@ -86,7 +88,7 @@ class Auditor:
             [row] = run(self._conn, self._schema, "stress_clock")
             after = time.time()
             found.append((after - before, row["now_us"] - (before + after) / 2 * 1e6))
-        return round(min(found)[1])
+        return int(min(found)[1])
 
     def truncate(self) -> None:
         """Empty the queue for the next step."""
@@ -107,9 +109,7 @@ class Auditor:
         )
         self._copy("stress_ran", (_ran_row(each, times.begun_at) for each in ran))
         begun_us = round(times.begun_at * 1e6) + self.clock_offset_us()
-        run(
-            self._conn, self._schema, "stress_stamp", begun_us=begun_us, by_commit=self.by_commit
-        )
+        run(self._conn, self._schema, "stress_stamp", begun_us=begun_us, by_commit=self.by_commit)
         self._conn.execute("ANALYZE pg_temp.stress_stamp")
 
     def _copy(self, table: str, rows: Iterable[str]) -> None:
@@ -163,10 +163,12 @@ class Auditor:
         halves = ms.pop("first_half"), ms.pop("second_half")
         return {name: each for name, each in ms.items() if each is not None}, halves
 
+    def _drained_per_s(self) -> float:
+        [row] = run(self._conn, self._schema, "stress_span")
+        return row["n_final"] / (row["us"] / 1e6) if row["us"] else 0.0
+
     def _windows(self) -> list[Window]:
-        rows = run(
-            self._conn, self._schema, "stress_windows", width_us=round(WINDOW_S * 1e6)
-        )
+        rows = run(self._conn, self._schema, "stress_windows", width_us=round(WINDOW_S * 1e6))
         return windows_of({row["k"]: (row["arrived"], row["settled"]) for row in rows})
 
 
@@ -201,4 +203,3 @@ def _sum_of(figures: Iterable[LatencyFigures | None]) -> LatencyFigures | None:
     there = [each for each in figures if each is not None]
     most = max((each.max_ms for each in there), default=0.0)
     return _figures(merged(each.histogram for each in there), most * 1000)
-

@@ -50,7 +50,5 @@ class FinalByPolling:
         return n
 
     def _between(self, to: int) -> int:
-        [row] = run(
-            self._conn, self._schema, "stress_final_below", low=self._state.low, high=to
-        )
+        [row] = run(self._conn, self._schema, "stress_final_below", low=self._state.low, high=to)
         return int(row["n_final"])

@@ -1,4 +1,4 @@
-"""What this machine and its processes say of themselves, read from /proc; empty where there is none."""
+"""What this machine and its processes say of themselves in /proc; empty where there is none."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ def _below(pid: int, parents: dict[int, list[int]]) -> list[int]:
 def steal_share(before: list[int], after: list[int]) -> float | None:
     """Return which share of the time other machines on this host took; None if unknown."""
     passed = [b - a for a, b in zip(before, after, strict=False)]
-    return round(passed[7] / sum(passed), 4) if len(passed) > 7 and sum(passed) else None
+    total = sum(passed)
+    return round(passed[7] / total, 4) if len(passed) > 7 and total else None
 
 
 def processor_ticks() -> list[int]:

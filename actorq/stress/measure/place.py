@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,11 @@ from actorq.store.session.statements import quoted
 STATEMENT_S = 120.0
 LOCK_S = 10.0
 
-SETTINGS = {"track_commit_timestamp": "on", "max_wal_size": "4GB", "max_connections": 500}
+SETTINGS: dict[str, str | int] = {
+    "track_commit_timestamp": "on",
+    "max_wal_size": "4GB",
+    "max_connections": 500,
+}
 """Of the private server: instants of commits are exact, no checkpoint comes from the volume of
 WAL, and 300 idle connections fit."""
 
@@ -109,8 +112,3 @@ def _check_empty(conn: Session, schema: str) -> None:
             f"schema {schema!r} is served by a supervisor: a stress test works in a schema of its "
             "own. Name one that is not there, such as --schema actorq_stress, or use --embedded"
         )
-
-
-def free_bytes(path: Path) -> int:
-    """Return how much room there is on the disk of a path."""
-    return shutil.disk_usage(path).free

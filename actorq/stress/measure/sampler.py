@@ -46,7 +46,7 @@ class Seen(NamedTuple):
 
 
 class Roles(NamedTuple):
-    """Who is who among the processes of this machine; the server's are unknown if it is not here."""
+    """Who is who among this machine's processes; the server's are unknown if it is not here."""
 
     generators: Callable[[], Sequence[int]]
     supervisors: Callable[[], Sequence[int]]
@@ -130,8 +130,11 @@ class Sampler:
         return now
 
     def _counter(self, conn: Any, name: str) -> int | None:
-        rows = self._rows(conn, name, **PARAMS.get(name, lambda place: {})(self._place))
+        rows = self._rows(conn, name, **self._params(name))
         return rows[0]["n"] if rows else None
+
+    def _params(self, name: str) -> dict[str, object]:
+        return {"schema": self._place.schema} if name == "stress_dead" else {}
 
     def _waits(self, conn: Any) -> dict[str, int]:
         return {row["what"]: row["n"] for row in self._rows(conn, "stress_waits")}
@@ -184,9 +187,6 @@ class Sampler:
 
 
 COUNTERS = ("stress_commits", "stress_dead", "stress_wal", "stress_statements")
-PARAMS: dict[str, Callable[[StressPlace], dict[str, object]]] = {
-    "stress_dead": lambda place: {"schema": place.schema},
-}
 
 
 def rates(last: Seen, now: Seen) -> dict[str, Any]:

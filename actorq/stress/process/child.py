@@ -1,4 +1,4 @@
-"""A child process that ends with its parent's interest in it, and whose output is kept in a file."""
+"""A child process that Ctrl-C reaches only through its parent, and whose output is kept."""
 
 from __future__ import annotations
 

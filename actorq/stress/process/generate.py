@@ -16,6 +16,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -95,6 +96,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True, tag="sent"):
     skipped: int
     lags_ms: list[float]
     cpu_share: float
+    starved_share: float
     database_share: float
     error: str = ""
 
@@ -151,7 +153,8 @@ class Sender:
     def run(self, at: float) -> Sent:
         """Send all jobs from the instant on, each when it is due; return what was done."""
         time.sleep(max(0.0, at - time.monotonic()))
-        cpu_s, position, dues = time.process_time(), 0, self._step.at_s
+        position, dues = 0, self._step.at_s
+        cpu_s, starved_s = time.process_time(), starved_for_s()
         while position < len(dues) and not self._halt.is_set():
             elapsed = time.monotonic() - at
             if dues[position] > elapsed:
@@ -159,13 +162,16 @@ class Sender:
                 continue
             position = self._send_due(position, elapsed, at)
         passed = max(time.monotonic() - at, 1e-9)
+        cpu_s, starved_s = time.process_time() - cpu_s, starved_for_s() - starved_s
+        waited_s = self.database_s - cpu_s - starved_s
         return Sent(
             chunks=self.chunks,
             intended=position,
             skipped=self.skipped,
             lags_ms=self._lags(),
-            cpu_share=(time.process_time() - cpu_s) / passed,
-            database_share=self.database_s / passed,
+            cpu_share=cpu_s / passed,
+            starved_share=starved_s / passed,
+            database_share=max(0.0, waited_s) / passed,
             error=self.error,
         )
 
@@ -241,6 +247,14 @@ class Sender:
 
 def _shared(schema: str, kind: StressKind) -> Shared:
     return Shared.of(schema, KindPolicy(name=kind.name, queue=kind.queue), Options())
+
+
+def starved_for_s() -> float:
+    """Return for how long this process could have run, but got no processor; 0 if unknown."""
+    try:
+        return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
 
 
 def say(answer: msgspec.Struct) -> None:

@@ -201,6 +201,7 @@ def figures_of(sent: Sequence[Sent], late_ms: float) -> SentFigures:
         lag_p99_ms=_at(lags, 0.99),
         lag_max_ms=_at(lags, 1.0),
         cpu_share=round(max((each.cpu_share for each in sent), default=0.0), 3),
+        starved_share=round(max((each.starved_share for each in sent), default=0.0), 3),
         database_share=round(max((each.database_share for each in sent), default=0.0), 3),
     )
 

@@ -131,7 +131,7 @@ def work_of(cost: WorkCost, rng: random.Random) -> Callable[[int], None]:
     if cost.form == "noop":
         return lambda n: None
     act = ACTS[cost.form]()
-    mean = -cost.sigma**2 / 2  # such that the lognormal factor is 1 on average
+    mean = -(cost.sigma**2) / 2  # such that the lognormal factor is 1 on average
 
     def work(n: int) -> None:
         factor = rng.lognormvariate(mean, cost.sigma) if cost.sigma else 1.0

@@ -1,0 +1,6 @@
+-- Return how many jobs of a step are final, and the time from the first claim to the last outcome.
+-- Reads only.
+-- Returns one row, in microseconds; NULL if nothing was claimed.
+-- Locks: none. Index: none.
+SELECT count(settled_us) AS n_final, max(settled_us) - min(claimed_us) AS us
+FROM pg_temp.stress_stamp;
