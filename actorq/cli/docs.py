@@ -29,7 +29,10 @@ ROOMS = {
         *("start", "words", "handlers", "batches", "outcomes", "enqueueing", "values", "results"),
         *("failures", "testing", "performance", "operations"),
     ),
-    "operating": ("operating it", "running", "logging", "processes", "database", "administration"),
+    "operating": (
+        "operating it",
+        *("running", "logging", "processes", "database", "administration", "stress"),
+    ),
     "reference": ("looking things up", "settings", "commands", "events", "python"),
     "coming_from": (
         "coming from another queue",

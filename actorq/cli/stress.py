@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from argparse import Namespace
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -26,16 +27,16 @@ SCHEMA = "actorq_stress"
 def stress(args: Namespace) -> int:
     """Run a stress test, write its report, and tell by the exit code whether all is well."""
     from actorq.stress.report.summary import figures_of, is_well, text_of
-    from actorq.stress.run import Programs, StressRun
+    from actorq.stress.run import StressRun
 
+    begun = time.monotonic()
     plan = _plan(args)
     _check_report(args.report)
     out = sys.stderr if args.json else sys.stdout
     with _place(args) as place:
         print(f"on {place.text}", file=out, flush=True)
-        report = StressRun(
-            place, plan, lambda line: print(line, file=out, flush=True), Programs()
-        ).run()
+        test = StressRun(place, plan, lambda line: print(line, file=out, flush=True), begun=begun)
+        report = test.run()
     if args.report:
         _write(Path(args.report), report)
     print(text_of(report), file=out)
@@ -54,6 +55,7 @@ def _plan(args: Namespace) -> StressPlan:
         "load.rates": tuple(args.rate) if args.rate else None,
         "load.arrivals": args.arrivals,
         "load.step_s": args.step_s,
+        "load.warm_up_s": None if args.step_s is None else args.step_s / 4,
         "load.repeats": args.repeats,
         "drain_jobs": args.drain,
         "seed": args.seed,

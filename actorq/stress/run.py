@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
-from actorq import App
+from actorq.app import App
 from actorq.args.options import Options
 from actorq.core.job.policy import KindPolicy
 from actorq.errors import ActorqError
@@ -55,8 +55,8 @@ class Programs(NamedTuple):
 class StopAsker:
     """Why a test has to end before it is done: a signal, or its time is up."""
 
-    def __init__(self, max_s: float) -> None:
-        self._until = time.monotonic() + max_s
+    def __init__(self, until: float) -> None:
+        self._until = until
         self._asked = ""
 
     def __call__(self) -> str:
@@ -93,11 +93,17 @@ class StressRun:
     """A test on a place that is there."""
 
     def __init__(
-        self, place: StressPlace, plan: StressPlan, tell: Callable[[str], None], programs: Programs
+        self,
+        place: StressPlace,
+        plan: StressPlan,
+        tell: Callable[[str], None],
+        programs: Programs = Programs(),  # noqa: B008 - it cannot be changed
+        begun: float | None = None,
     ) -> None:
+        """Run a plan; `begun` is when the test began, by the monotonic clock, if before now."""
         self._place, self._plan, self._tell, self._programs = place, plan, tell, programs
-        self._over = StopAsker(plan.max_s)
-        self._begun = time.monotonic()
+        self._begun = time.monotonic() if begun is None else begun
+        self._over = StopAsker(self._begun + plan.max_s)
         self._present: StepOrder | None = None
         self._steps: list[StepFigures] = []
         self._knee: KneeFigures | None = None

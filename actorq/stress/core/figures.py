@@ -36,7 +36,9 @@ class SentFigures(msgspec.Struct, frozen=True, kw_only=True):
     sent: int
     skipped: int
     late: int
-    doubtful: int = 0
+    doubtful: int = 0  # whose answer was lost: they may be in the table or not
+    refused: int = 0  # that the database did not take
+    error: str = ""  # the last reason for these two
     lag_p50_ms: float = 0.0
     lag_p99_ms: float = 0.0
     lag_max_ms: float = 0.0

@@ -125,8 +125,8 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The load of the open loop: rates in jobs per second, or a search for the knee.
 
     Without `rates`, the rate is doubled from `first_rate` until the backlog grows or the SLO
-    breaks, the knee is found by `bisections`, and each of `factors` times the knee is run; the
-    step at half of the knee `repeats` times.
+    breaks, the knee is found by `bisections`, and each of `factors` times the knee is run;
+    half of the knee is run `repeats` times.
     """
 
     arrivals: Arrivals = "poisson"
@@ -134,7 +134,7 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     first_rate: float = 2000.0
     max_rate: float = 256_000.0
     bisections: int = 3
-    factors: tuple[float, ...] = (0.2, 0.5, 0.8, 0.95, 1.05)
+    factors: tuple[float, ...] = (0.2, 0.8, 0.95, 1.05)
     repeats: int = 3
     step_s: float = 4.0
     warm_up_s: float = 1.0
@@ -185,7 +185,7 @@ class StressPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     faults: tuple[FaultName, ...] = ()
     slo: Mapping[str, float] = {}
     seed: int = 1
-    max_s: float = 110.0
+    max_s: float = 100.0
     max_jobs: int = 4_000_000
 
     def __post_init__(self) -> None:

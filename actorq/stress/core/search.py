@@ -15,6 +15,8 @@ from actorq.stress.core.figures import StepEnd, StepRole
 from actorq.stress.core.plan import LoadPlan
 
 MAX_HALVINGS = 12
+HALF = 0.5
+"""Of the knee: where latency is told, since a system that is to last is not run at its limit."""
 
 
 class Trial(msgspec.Struct, frozen=True):
@@ -105,11 +107,10 @@ def _moved_on(search: Search) -> Search:
 
 
 def _to_curve(search: Search, knee: float) -> Search:
-    """Return the search at its last part: repeats of the half are spread among the others."""
+    """Return the search at its last part: repeats of the half lie first and among the others."""
     load = search.load
-    trials = [Trial(knee * factor, "curve", factor) for factor in load.factors]
-    halves = [Trial(knee * 0.5, "curve", 0.5)] * (load.repeats - (0.5 in load.factors))
-    every = max(1, len(trials) // (len(halves) + 1))
-    for n, half in enumerate(halves, 1):
-        trials.insert(min(len(trials), n * every + n - 1), half)
+    trials = [Trial(knee * factor, "curve", factor) for factor in load.factors if factor != HALF]
+    every = len(trials) // load.repeats + 1
+    for n in range(load.repeats):
+        trials.insert(n * (every + 1), Trial(knee * HALF, "curve", HALF))
     return msgspec.structs.replace(search, phase="curve", ahead=tuple(trials))

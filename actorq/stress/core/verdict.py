@@ -90,6 +90,8 @@ def _of_step(step: StepFigures) -> list[str]:
             f"{step.name}: the counts of final jobs differ: {ways.table:,} in the table, "
             f"{ways.polling} by polling, {ways.events} by events."
         )
+    if step.sent and (n := step.sent.refused + step.sent.doubtful):
+        made.append(f"{step.name}: {count(n, 'job')} could not be sent: {step.sent.error}.")
     if step.end == "generator":
         made.append(f"{step.name}: {step.why}; its figures say nothing about the server.")
     return made

@@ -105,6 +105,7 @@ class Auditor:
             (
                 f"{g}\t{c.first_n}\t{c.n_jobs}\t{c.sent_us}\t{c.answered_us}\t{c.doubtful}\n"
                 for g, c in sent
+                if not c.refused
             ),
         )
         self._copy("stress_ran", (_ran_row(each, times.begun_at) for each in ran))

@@ -20,11 +20,11 @@ from pathlib import Path
 
 import msgspec
 
-from actorq import App
+from actorq.app import App
 from actorq.args.options import Options
 from actorq.client.client import Client
 from actorq.core.job.policy import KindPolicy
-from actorq.errors import StoreError
+from actorq.errors import StoreError, StoreUnavailable
 from actorq.store.enqueue import enqueue
 from actorq.store.enqueue.copy_data import Item, NewJob, Shared
 from actorq.stress.core.arrivals import Arrival, arrivals_of, offsets
@@ -50,6 +50,7 @@ class Prepare(msgspec.Struct, frozen=True, kw_only=True, tag="prepare"):
     g: int
     first_n: int
     skip_after_s: float
+    warm_up_s: float = 0.0  # lags are told of what is due later
     at_once: int = 0  # instead of a rate: so many jobs, all due at the begin
 
 
@@ -66,7 +67,7 @@ class Halt(msgspec.Struct, frozen=True, tag="halt"):
 class SentChunk(msgspec.Struct, frozen=True, array_like=True):
     """Jobs that one statement sent; instants in microseconds after the step's begin.
 
-    It is doubtful where the statement's answer was lost.
+    It is doubtful where the statement's answer was lost, and refused where it was an error.
     """
 
     first_n: int
@@ -74,6 +75,7 @@ class SentChunk(msgspec.Struct, frozen=True, array_like=True):
     sent_us: int
     answered_us: int
     doubtful: bool
+    refused: bool = False
 
 
 class Prepared(msgspec.Struct, frozen=True, tag="prepared"):
@@ -189,22 +191,21 @@ class Sender:
         return end
 
     def _send(self, begin: int, end: int, at: float) -> None:
-        before, doubtful = time.monotonic(), False
+        before, doubtful, refused, n_done = time.monotonic(), False, False, 0
         try:
             for shared, items in self._groups(begin, end):
                 self._enqueue(shared, items)
+                n_done += 1
         except StoreError as error:
-            doubtful, self.error = True, str(error)
+            doubtful, self.error = n_done > 0 or isinstance(error, StoreUnavailable), str(error)
+            refused = not doubtful
             time.sleep(AGAIN_S)
         after = time.monotonic()
         self.database_s += after - before
         self._n_sent += end - begin
         first_n = self._step.order.first_n + begin
-        self.chunks.append(
-            SentChunk(
-                first_n, end - begin, int((before - at) * 1e6), int((after - at) * 1e6), doubtful
-            )
-        )
+        sent_us, answered_us = int((before - at) * 1e6), int((after - at) * 1e6)
+        self.chunks.append(SentChunk(first_n, end - begin, sent_us, answered_us, doubtful, refused))
 
     def _groups(self, begin: int, end: int) -> Iterator[tuple[Shared, Sequence[Item]]]:
         """Yield the jobs that one statement can send together."""
@@ -241,7 +242,7 @@ class Sender:
             chunk.sent_us / 1000 - dues[n - first_n] * 1000
             for chunk in self.chunks
             for n in range(chunk.first_n, chunk.first_n + chunk.n_jobs)
-            if n % every == 0
+            if n % every == 0 and dues[n - first_n] >= self._step.order.warm_up_s
         )
 
 
@@ -299,6 +300,7 @@ def main(schema: str) -> None:
         if isinstance(order, Prepare):
             mailbox.halt.clear()
             step = made(order)
+            client.state(0)  # opens the connection, which the first job need not wait for
             say(Prepared(len(step.items)))
         elif step is not None:
             say(Sender(client, schema, step, mailbox.halt).run(order.at))

@@ -42,7 +42,6 @@ class StepSent(NamedTuple):
 
     chunks: list[tuple[int, SentChunk]]
     figures: SentFigures
-    errors: list[str]
 
 
 class Generator:
@@ -140,6 +139,7 @@ class Generators:
             g=one.g,
             first_n=one.next_n,
             skip_after_s=settings.skip_after_s if settings else 1.0,
+            warm_up_s=settings.warm_up_s if settings and not load.at_once else 0.0,
             at_once=at_once,
         )
 
@@ -163,8 +163,7 @@ class Generators:
             assert isinstance(reply, Sent)
             sent.append((one.g, reply))
         chunks = [(g, chunk) for g, each in sent for chunk in each.chunks]
-        errors = [each.error for _, each in sent if each.error]
-        return StepSent(chunks, figures_of([each for _, each in sent], late_ms), errors)
+        return StepSent(chunks, figures_of([each for _, each in sent], late_ms))
 
     def close(self) -> None:
         """End all generators."""
@@ -197,6 +196,8 @@ def figures_of(sent: Sequence[Sent], late_ms: float) -> SentFigures:
         skipped=sum(each.skipped for each in sent),
         late=round(sum(late)),
         doubtful=sum(c.n_jobs for each in sent for c in each.chunks if c.doubtful),
+        refused=sum(c.n_jobs for each in sent for c in each.chunks if c.refused),
+        error=next((each.error for each in reversed(sent) if each.error), ""),
         lag_p50_ms=_at(lags, 0.5),
         lag_p99_ms=_at(lags, 0.99),
         lag_max_ms=_at(lags, 1.0),

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-from actorq import App, Batch, Job
+from actorq.actor.context import Batch, Job
+from actorq.app import App
 from actorq.stress.core.plan import StressKind, StressPlan, WorkCost
 from actorq.stress.process.notes import Notes
 

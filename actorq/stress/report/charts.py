@@ -9,12 +9,15 @@ from actorq.stress.report.scales import LinearScale, LogScale, Scale, short
 from actorq.stress.report.svg import Markup, area, element, joined, line
 
 WIDTH = 420.0
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 12.0, 12.0, 34.0
+LEFT, RIGHT, TOP, BOTTOM = 46.0, 14.0, 24.0, 34.0
 """Around the axes, for their labels."""
 
-LINE_PX = 15.0
+LINE_PX = 14.0
 MAX_POINTS = 240
 """A line has at most so many points: more than a screen shows, and a day's test stays small."""
+
+ROOM = 1.15
+"""How much further than its points a logarithmic axis goes, as a ratio."""
 
 Point = tuple[float, float]
 
@@ -102,7 +105,8 @@ def _scale(axis: Axis, values: Sequence[float], begin: float, end: float, n: int
     low = min(values) if axis.low is None else axis.low
     high = max(values) if axis.high is None else axis.high
     if axis.log:
-        return LogScale(low, high, begin, end, n)
+        room = 1.0 if axis.high is not None else ROOM
+        return LogScale(low / ROOM, high * room, begin, end, n)
     return LinearScale(min(0.0, low), high * 1.05 if axis.high is None else high, begin, end, n)
 
 
@@ -131,7 +135,7 @@ def _grid(along: Scale, upward: Scale, x: Axis, y: Axis, height: float) -> Marku
         parts.append(element("text", tick.label, x=at, y=floor + 15, class_="along"))
     parts.append(element("path", d=line([(LEFT, floor), (WIDTH - RIGHT, floor)]), class_="axis"))
     parts.append(element("text", x.title, x=WIDTH - RIGHT, y=height - 5, class_="title end"))
-    parts.append(element("text", y.title, x=2, y=TOP - 2, class_="title"))
+    parts.append(element("text", y.title, x=2, y=11, class_="title"))
     return joined(parts)
 
 
@@ -151,12 +155,12 @@ def _drawn(series: ChartSeries, along: Scale, upward: Scale, height: float) -> M
 
 def _mark(mark: Mark, along: Scale, height: float, n: int) -> Markup:
     at = along.at(mark.x)
-    is_right = at > WIDTH * 0.6
+    is_right = not mark.dashed or at > WIDTH - 90
     text = element(
         "text",
         mark.text,
         x=at + (-4 if is_right else 4),
-        y=TOP + 10 + n * LINE_PX,
+        y=height - BOTTOM - 8 - n * LINE_PX,
         class_="mark end" if is_right else "mark",
     )
     style = "marked dashed" if mark.dashed else "marked"

@@ -96,7 +96,7 @@ def _knee(report: StressReport) -> Markup:
         element("p", sentence),
         element("p", warning, class_="bad") if warning else None,
         element("p", _half_text(report)),
-        plots_of([plots.against_rate(report), _stages(report)]),
+        plots_of([plots.against_rate(report), _stages(report)], "plots large"),
     )
 
 
@@ -176,7 +176,7 @@ def _queues(report: StressReport) -> Markup | None:
 def _spread(report: StressReport) -> Markup:
     if not any(step.latency and step.loop == "open" for step in report.steps):
         return Markup("")
-    return section("Distributions", plots_of(plots.distributions(report)))
+    return section("Distributions", plots_of(plots.distributions(report), "plots large"))
 
 
 def _failures(report: StressReport) -> Markup:
@@ -235,6 +235,6 @@ def _conditions(report: StressReport) -> Markup:
     )
 
 
-def plots_of(figures: Sequence[Markup]) -> Markup:
+def plots_of(figures: Sequence[Markup], style: str = "plots") -> Markup:
     """Return plots side by side, as many as there is room for."""
-    return element("div", joined(figures), class_="plots")
+    return element("div", joined(figures), class_=style)

@@ -67,7 +67,7 @@ def against_rate(report: StressReport) -> Markup:
         "Latency against rate",
         chart(
             "latency against rate", Axis("jobs/s intended", log=True),
-            Axis("ms, intended instant to outcome", log=True), series, marks, 290.0,
+            Axis("ms, intended instant to outcome", log=True), series, marks, 280.0,
         ),
         caption="Steps that were not borne are drawn too: there the figure only grows with the "
         "length of the step.",

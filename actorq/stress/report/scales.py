@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 
-class Tick(NamedTuple):
+class AxisTick(NamedTuple):
     """A mark on an axis."""
 
     value: float
@@ -20,7 +20,7 @@ class Scale(Protocol):
     def at(self, value: float) -> float:
         """Return the place of a value."""
 
-    def ticks(self) -> list[Tick]:
+    def ticks(self) -> list[AxisTick]:
         """Return its marks."""
 
 
@@ -36,12 +36,12 @@ class LinearScale:
         share = (value - self._low) / (self._high - self._low)
         return self._begin + share * (self._end - self._begin)
 
-    def ticks(self) -> list[Tick]:
+    def ticks(self) -> list[AxisTick]:
         """Return marks at multiples of 1, 2 or 5 times a power of ten."""
         step = round_step((self._high - self._low) / self._n)
         first = math.ceil(self._low / step - 1e-9)
         last = math.floor(self._high / step + 1e-9)
-        return [Tick(n * step, short(n * step)) for n in range(first, last + 1)]
+        return [AxisTick(n * step, short(n * step)) for n in range(first, last + 1)]
 
 
 class LogScale:
@@ -57,7 +57,7 @@ class LogScale:
         share = (math.log10(max(value, 1e-12)) - self._low) / (self._high - self._low)
         return self._begin + max(0.0, share) * (self._end - self._begin)
 
-    def ticks(self) -> list[Tick]:
+    def ticks(self) -> list[AxisTick]:
         """Return marks at 1, 2 and 5 times powers of ten, or at powers alone if these suffice."""
         for factors in ((1, 2, 5), (1, 3), (1,)):
             found = self._at(factors)
@@ -65,11 +65,11 @@ class LogScale:
                 return found
         return found[:: math.ceil(len(found) / self._n)]
 
-    def _at(self, factors: Iterable[int]) -> list[Tick]:
+    def _at(self, factors: Iterable[int]) -> list[AxisTick]:
         powers = range(math.floor(self._low), math.ceil(self._high) + 1)
         values = [factor * 10.0**power for power in powers for factor in factors]
         inside = [v for v in values if self._low - 1e-9 <= math.log10(v) <= self._high + 1e-9]
-        return [Tick(value, short(value)) for value in inside]
+        return [AxisTick(value, short(value)) for value in inside]
 
 
 def round_step(least: float) -> float:

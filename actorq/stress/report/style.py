@@ -46,6 +46,7 @@ p{margin:.4em 0 .8em;max-width:75ch}
 .card b{display:block;font-size:1.3rem;line-height:1.3;font-variant-numeric:tabular-nums}
 .card span{color:var(--quiet);font-size:.85rem}
 .plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr));gap:22px}
+.plots.large{grid-template-columns:repeat(auto-fill,minmax(min(100%,520px),1fr))}
 figure{margin:0;min-width:0;break-inside:avoid}
 svg.chart{display:block;width:100%;height:auto}
 svg text{font:11px system-ui,sans-serif;fill:var(--quiet)}
@@ -64,7 +65,8 @@ th,td{text-align:left;padding:4px 12px 4px 0;border-bottom:1px solid var(--rule)
  vertical-align:top}
 th{font-weight:600;white-space:nowrap}
 td.n,th.n{text-align:right;white-space:nowrap}
-td.why{min-width:16em}
+td:first-child{white-space:nowrap}
+td.why{min-width:16em;white-space:normal}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:.82rem;background:var(--raised);
  padding:10px;border-radius:8px}
 li{margin:.2em 0}
