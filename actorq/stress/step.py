@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from actorq.store.admin.run import run
-from actorq.store.session.connection import Session
 from actorq.stress.core.figures import (
     AuditFigures,
     CountedFigures,
@@ -15,20 +13,19 @@ from actorq.stress.core.figures import (
     StepFigures,
     StepRole,
 )
-from actorq.stress.core.plan import StressPlan
+from actorq.stress.core.plan import LoadPlan
 from actorq.stress.core.steady import PEAK_S, Judged, judged
 from actorq.stress.core.verdict import broken_bound
-from actorq.stress.measure.audit import Audited, Auditor, StepTimes
-from actorq.stress.measure.counting import FinalJobs
-from actorq.stress.measure.sampler import Sampler
-from actorq.stress.process.fleet import Fleet
-from actorq.stress.process.generators import Generators, StepLoad, StepSent
+from actorq.stress.ground import Ground, n_actors
+from actorq.stress.measure.audit import Audited, StepTimes
+from actorq.stress.process.generators import StepLoad, StepSent
 
 LOOK_S = 0.1
 MIN_PEAK = 500
 """A backlog below this ends no step early, however low the rate is."""
 
 REPLY_S = 60.0
+LATE_MS = LoadPlan().late_ms
 
 
 class StepOrder(NamedTuple):
@@ -38,21 +35,6 @@ class StepOrder(NamedTuple):
     role: StepRole
     load: StepLoad
     seed: int
-
-
-class Ground(NamedTuple):
-    """Everything that a step runs on."""
-
-    plan: StressPlan
-    schema: str
-    conn: Session
-    auditor: Auditor
-    generators: Generators
-    fleet: Fleet
-    sampler: Sampler
-    counters: tuple[FinalJobs, ...]
-    is_over: Callable[[], str]  # why the test has to end now; empty if it need not
-    begun: float  # of the whole test, monotonic
 
 
 class StepRun:
@@ -73,7 +55,7 @@ class StepRun:
         at = ground.generators.go()
         begun_at = time.time() + at - time.monotonic()
         seconds = self._send(at, during)
-        late_ms = ground.plan.load.late_ms if ground.plan.load else 0.0
+        late_ms = ground.plan.load.late_ms if ground.plan.load else LATE_MS
         sent = ground.generators.finish(REPLY_S, late_ms)
         if load.at_once:
             ground.fleet.start()
@@ -94,13 +76,18 @@ class StepRun:
             during(elapsed)
             ground.fleet.check()
             self._peak = max(self._peak, self._backlog())
-            if self._peak > max(load.rate * PEAK_S, MIN_PEAK) or ground.is_over():
+            if self._is_hopeless() or ground.is_over():
                 ground.generators.halt()
                 return time.monotonic() - at
         return load.seconds
 
+    def _is_hopeless(self) -> bool:
+        """Tell whether the backlog is so high that the rate is not borne; a fault may do that."""
+        limit = max(self._order.load.rate * PEAK_S, MIN_PEAK)
+        return self._order.role != "fault" and self._peak > limit
+
     def _backlog(self) -> int:
-        [row] = run(self._ground.conn, self._ground.schema, "stress_backlog")
+        row = self._ground.looks.one("stress_backlog")
         return int(row["due"] + row["later"] + row["leased"])
 
     def _drain(self) -> float:
@@ -153,7 +140,9 @@ class StepRun:
             counted=self._counted(audited.audit),
             queues={q: f.latency for q, f in audited.by_queue.items() if f.latency is not None},
             batches=audited.batches,
+            busy_share=round(audited.busy_s / n_actors(ground.plan) / (seconds + drained_s), 3),
             drained_s=round(drained_s, 2),
+            worst_ms=audited.worst_ms,
             peak_backlog=max([self._peak, *(w.backlog for w in audited.windows)]),
         )
 
@@ -163,6 +152,8 @@ class StepRun:
             return Judged("cut short", over)
         if self._order.load.at_once:
             return self._drained(audited.audit)
+        if self._order.role == "fault":
+            return Judged("held", "see what the fault cost")
         windows = [w for w in audited.windows if times.from_s <= w.at_s < times.until_s]
         latency = audited.all.latency
         broken = broken_bound(self._ground.plan.slo, latency)

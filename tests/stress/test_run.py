@@ -16,10 +16,11 @@ import pytest
 from actorq.cli import main
 from actorq.store.schema.migrate import migrate
 from actorq.stress.core.figures import StressReport
-from actorq.stress.core.plan import LoadPlan, StressKind, StressPlan
+from actorq.stress.core.plan import LoadPlan, StressKind, StressPlan, WorkCost
 from actorq.stress.core.reading import changed
+from actorq.stress.ground import Programs
 from actorq.stress.measure.place import given_place
-from actorq.stress.run import Programs, StressRun
+from actorq.stress.run import StressRun
 from tests.support.wait import wait_until
 
 SCHEMA = "actorq_stress"
@@ -191,6 +192,27 @@ def test_a_job_that_is_lost_is_named_and_fates_are_met(empty_dsn: str) -> None:
     assert set(step.audit.causes) == {"error", "signal"}
     assert step.audit.attempts[2] > 5
     assert step.counted.agree
+
+
+def test_a_fault_is_made_in_the_middle_and_its_cost_told(empty_dsn: str) -> None:
+    plan = changed(
+        PLAN,
+        {
+            "load": False,
+            "kinds": (StressKind(work=WorkCost(form="sleep", call_ms=50.0), max_batch=5),),
+            "faults": ("kill_supervisor", "restart_server"),
+            "fault_rate": 60.0,
+            "fault_s": 2.0,
+        },
+    )
+    report = run_with(empty_dsn, Programs(), plan)
+    [fault] = report.faults
+    assert fault.fault == "kill_supervisor"
+    assert fault.lost == fault.unfinished == 0
+    assert fault.worst_ms is not None
+    assert fault.worst_ms > 100
+    assert report.steps[0].fault_at_s == fault.at_s >= 0.6
+    assert any("only a server of the test's own may be restarted" in f for f in report.findings)
 
 
 @pytest.mark.parametrize("words", [("--plan", "nowhere.toml"), ("--slo", "p95=1"),

@@ -114,6 +114,8 @@ class StepFigures(msgspec.Struct, frozen=True, kw_only=True):
     batches: dict[int, int] = {}
     busy_share: float = 0.0
     drained_s: float = 0.0
+    fault_at_s: float | None = None
+    worst_ms: float | None = None
     peak_backlog: int = 0
 
     def p(self, name: str) -> float | None:
@@ -150,12 +152,15 @@ class KneeFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FaultFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """What one fault cost; `recovered_s` is None if the rate did not come back in time."""
+    """What one fault cost; `recovered_s` is None if the backlog was not usual again in time."""
 
     fault: str
     what: str
+    at_s: float  # of its step
     recovered_s: float | None
     lost: int
+    unfinished: int
+    doubtful: int  # whose enqueue the fault left without an answer
     ran_again: int
     worst_ms: float | None
 

@@ -174,7 +174,8 @@ class StressPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """A whole stress test.
 
     `drain_jobs` are enqueued before a supervisor looks, and then drained: the closed loop; 0 leaves
-    it out, as `load = false` leaves out the open loop. `max_s` and `max_jobs` bound the whole.
+    it out, as `load = false` leaves out the open loop. Each of `faults` has a step of `fault_s` at
+    `fault_rate`. `max_s` and `max_jobs` bound the whole.
     """
 
     name: str = "default"
@@ -183,6 +184,8 @@ class StressPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     load: LoadPlan | Literal[False] = LoadPlan()
     drain_jobs: int = 0
     faults: tuple[FaultName, ...] = ()
+    fault_rate: float = 500.0
+    fault_s: float = 8.0
     slo: Mapping[str, float] = {}
     seed: int = 1
     max_s: float = 100.0
@@ -192,6 +195,8 @@ class StressPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         check_integer("drain_jobs", self.drain_jobs, 0, MAX_JOBS)
         check_integer("max_jobs", self.max_jobs, 1, 1_000_000_000)
         check_integer("seed", self.seed, 0, 2**63 - 1)
+        check_number("fault_rate", self.fault_rate, 0.1, MAX_RATE)
+        check_number("fault_s", self.fault_s, 2.0, 3600.0)
         check_number("max_s", self.max_s, 1.0, 7 * 86_400.0)
         self._check_names()
         self._check_rates()

@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin
 import msgspec
 
 from actorq.errors import ConfigError
-from actorq.stress.core.plan import LoadPlan, Serving, StressKind, StressPlan
+from actorq.stress.core.plan import LoadPlan, Serving, StressKind, StressPlan, WorkCost
 
 BUILT_IN: dict[str, StressPlan] = {
     "default": StressPlan(
@@ -31,7 +31,14 @@ BUILT_IN: dict[str, StressPlan] = {
     ),
     "faults": StressPlan(
         name="faults",
-        kinds=(StressKind(result_bytes=16, actors=2),),
+        kinds=(
+            StressKind(
+                result_bytes=16,
+                actors=2,
+                max_batch=20,
+                work=WorkCost(form="sleep", call_ms=20.0, job_ms=2.0),
+            ),
+        ),
         supervisors=(Serving(n=2),),
         load=False,
         faults=(

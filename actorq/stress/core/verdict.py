@@ -19,6 +19,9 @@ USUAL_WAIT_MS = 4.0
 """From the enqueue's answer to the handler's begin: a machine that does nothing else needs 1 ms at
 the median (`actorq docs performance`), and four times that is a reason to look."""
 
+CALM_SHARE = 0.2
+"""Where actors are busier, jobs wait because of that, and not because of their supervisor."""
+
 STAGE_WORDS = {
     "send": "before the generator sent it",
     "enqueue": "in the enqueue",
@@ -90,8 +93,16 @@ def _of_step(step: StepFigures) -> list[str]:
             f"{step.name}: the counts of final jobs differ: {ways.table:,} in the table, "
             f"{ways.polling} by polling, {ways.events} by events."
         )
-    if step.sent and (n := step.sent.refused + step.sent.doubtful):
-        made.append(f"{step.name}: {count(n, 'job')} could not be sent: {step.sent.error}.")
+    if step.sent and step.sent.refused:
+        made.append(
+            f"{step.name}: the database refused {count(step.sent.refused, 'job')}: "
+            f"{step.sent.error.splitlines()[0]}."
+        )
+    if step.sent and step.sent.doubtful and step.role != "fault":
+        made.append(
+            f"{step.name}: the connection was lost before {count(step.sent.doubtful, 'job')} were "
+            "answered for: they may be in the table or not."
+        )
     if step.end == "generator":
         made.append(f"{step.name}: {step.why}; its figures say nothing about the server.")
     return made
@@ -99,7 +110,11 @@ def _of_step(step: StepFigures) -> list[str]:
 
 def _slow_stage(steps: Sequence[StepFigures]) -> list[str]:
     """Name the stage in which jobs spend longest although the load is low."""
-    calm = [step for step in steps if step.end == "held" and step.loop == "open" and step.rate]
+    calm = [
+        step
+        for step in steps
+        if step.end == "held" and step.loop == "open" and step.busy_share < CALM_SHARE
+    ]
     if not calm:
         return []
     step = min(calm, key=lambda each: each.rate or 0.0)

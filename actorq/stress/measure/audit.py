@@ -12,6 +12,8 @@ from actorq.store.session.connection import Session
 from actorq.stress.core.figures import AuditFigures, LatencyFigures, Window
 from actorq.stress.core.histogram import LN_GAMMA, merged, percentiles_ms
 from actorq.stress.core.plan import StressPlan
+from actorq.stress.measure.looks import LookSession
+from actorq.stress.measure.place import StressPlace
 from actorq.stress.process.generate import SentChunk
 from actorq.stress.process.notes import Ran
 
@@ -49,16 +51,17 @@ class Audited(NamedTuple):
     windows: list[Window]
     batches: dict[int, int]
     drained_per_s: float  # from the first claim to the last outcome
+    busy_s: float  # of all actors together
+    worst_ms: float | None  # of all jobs, those that failed and ran again included
 
 
 class Auditor:
     """A session that looks at the rows of one step after another."""
 
-    def __init__(self, conn: Session, schema: str, plan: StressPlan) -> None:
-        self._conn, self._schema, self._plan = conn, schema, plan
-        for table in ("sent", "ran", "stamp"):
-            run(conn, schema, f"stress_make_{table}")
-        [row] = run(conn, schema, "stress_settings", names=["track_commit_timestamp"])
+    def __init__(self, place: StressPlace, plan: StressPlan) -> None:
+        self._plan = plan
+        self.looks = LookSession(place, lambda conn: _make_tables(conn, place.schema))
+        row = self.looks.one("stress_settings", names=["track_commit_timestamp"])
         self.by_commit = row["value"] == "on"
 
     def audit(
@@ -66,9 +69,10 @@ class Auditor:
     ) -> Audited:
         """Look at all rows of a step."""
         self._fill(times, sent, ran)
-        span = {"from_us": int(times.from_s * 1e6), "until_us": int(times.until_s * 1e6)}
-        by_queue = self._latencies(span)
-        stages, halves = self._stages(span)
+        measured = {"from_us": int(times.from_s * 1e6), "until_us": int(times.until_s * 1e6)}
+        by_queue = self._latencies(measured)
+        stages, halves = self._stages(measured)
+        span = self.looks.one("stress_span")
         return Audited(
             audit=self._counts(),
             all=Latencies(*(_sum_of(each[n] for each in by_queue.values()) for n in range(3))),
@@ -77,7 +81,9 @@ class Auditor:
             halves_ms=halves,
             windows=self._windows(),
             batches=dict(sorted(Counter(len(each.ids) for each in ran).items())),
-            drained_per_s=self._drained_per_s(),
+            drained_per_s=span["n_final"] / (span["us"] / 1e6) if span["us"] else 0.0,
+            busy_s=sum(each.ended - each.begun for each in ran),
+            worst_ms=None if span["worst_us"] is None else span["worst_us"] / 1000,
         )
 
     def clock_offset_us(self) -> int:
@@ -85,21 +91,25 @@ class Auditor:
         found = []
         for _ in range(CLOCK_LOOKS):
             before = time.time()
-            [row] = run(self._conn, self._schema, "stress_clock")
+            row = self.looks.one("stress_clock")
             after = time.time()
             found.append((after - before, row["now_us"] - (before + after) / 2 * 1e6))
         return int(min(found)[1])
 
     def truncate(self) -> None:
         """Empty the queue for the next step."""
-        run(self._conn, self._schema, "stress_truncate")
+        self.looks.run("stress_truncate")
+
+    def close(self) -> None:
+        """Close its session."""
+        self.looks.close()
 
     # ---- what is filled in, and what is read from it ----------------------------------------
 
     def _fill(
         self, times: StepTimes, sent: Iterable[tuple[int, SentChunk]], ran: Sequence[Ran]
     ) -> None:
-        run(self._conn, self._schema, "stress_empty")
+        self.looks.run("stress_empty")
         self._copy(
             "stress_sent",
             (
@@ -110,12 +120,12 @@ class Auditor:
         )
         self._copy("stress_ran", (_ran_row(each, times.begun_at) for each in ran))
         begun_us = round(times.begun_at * 1e6) + self.clock_offset_us()
-        run(self._conn, self._schema, "stress_stamp", begun_us=begun_us, by_commit=self.by_commit)
-        self._conn.execute("ANALYZE pg_temp.stress_stamp")
+        self.looks.run("stress_stamp", begun_us=begun_us, by_commit=self.by_commit)
+        self.looks.conn.execute("ANALYZE pg_temp.stress_stamp")
 
     def _copy(self, table: str, rows: Iterable[str]) -> None:
         with (
-            self._conn.cursor() as cursor,
+            self.looks.conn.cursor() as cursor,
             cursor.copy(f"COPY pg_temp.{table} FROM STDIN".encode()) as copy,
         ):
             for row in rows:
@@ -123,15 +133,13 @@ class Auditor:
 
     def _counts(self) -> AuditFigures:
         kinds = self._plan.kinds
-        [row] = run(
-            self._conn,
-            self._schema,
+        row = self.looks.one(
             "stress_audit",
             kinds=[kind.name for kind in kinds],
             n_bytes=[kind.result_bytes for kind in kinds],
         )
-        attempts = run(self._conn, self._schema, "stress_attempts")
-        causes = run(self._conn, self._schema, "stress_causes")
+        attempts = self.looks.run("stress_attempts")
+        causes = self.looks.run("stress_causes")
         return AuditFigures(
             **row,
             attempts={each["attempt"]: each["n"] for each in attempts},
@@ -139,7 +147,7 @@ class Auditor:
         )
 
     def _latencies(self, span: dict[str, int]) -> dict[str, Latencies]:
-        rows = run(self._conn, self._schema, "stress_histogram", ln_gamma=LN_GAMMA, **span)
+        rows = self.looks.run("stress_histogram", ln_gamma=LN_GAMMA, **span)
         found: dict[tuple[str, str], dict[int, int]] = defaultdict(dict)
         most: dict[tuple[str, str], float] = defaultdict(float)
         for row in rows:
@@ -157,20 +165,21 @@ class Auditor:
     def _stages(
         self, span: dict[str, int]
     ) -> tuple[dict[str, float], tuple[float | None, float | None]]:
-        [count] = run(self._conn, self._schema, "stress_n_stamps")
+        count = self.looks.one("stress_n_stamps")
         every = max(1, count["n"] // STAGE_JOBS)
-        [row] = run(self._conn, self._schema, "stress_stages", every=every, **span)
+        row = self.looks.one("stress_stages", every=every, **span)
         ms = {name: us if us is None else round(us / 1000, 3) for name, us in row.items()}
         halves = ms.pop("first_half"), ms.pop("second_half")
         return {name: each for name, each in ms.items() if each is not None}, halves
 
-    def _drained_per_s(self) -> float:
-        [row] = run(self._conn, self._schema, "stress_span")
-        return row["n_final"] / (row["us"] / 1e6) if row["us"] else 0.0
-
     def _windows(self) -> list[Window]:
-        rows = run(self._conn, self._schema, "stress_windows", width_us=round(WINDOW_S * 1e6))
+        rows = self.looks.run("stress_windows", width_us=round(WINDOW_S * 1e6))
         return windows_of({row["k"]: (row["arrived"], row["settled"]) for row in rows})
+
+
+def _make_tables(conn: Session, schema: str) -> None:
+    for table in ("sent", "ran", "stamp"):
+        run(conn, schema, f"stress_make_{table}")
 
 
 def windows_of(counts: dict[int, tuple[int, int]]) -> list[Window]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from typing import Protocol
 
-from actorq.store.admin.run import run
-from actorq.store.session.connection import Session
 from actorq.stress.core.polled import Counting, Polled, counted, move_to, moved
+from actorq.stress.measure.looks import LookSession
+from actorq.stress.measure.place import StressPlace
 
 
 class FinalJobs(Protocol):
@@ -21,14 +21,17 @@ class FinalJobs(Protocol):
     def count(self) -> int:
         """Return how many jobs of the step are final by now."""
 
+    def close(self) -> None:
+        """Stop following."""
+
 
 class FinalByPolling:
     """The count of somebody who polls: it never looks twice at what it has seen to be final."""
 
     name = "polling"
 
-    def __init__(self, conn: Session, schema: str) -> None:
-        self._conn, self._schema = conn, schema
+    def __init__(self, place: StressPlace) -> None:
+        self._looks = LookSession(place)
         self._state = Counting()
         self._lock = threading.Lock()
 
@@ -43,12 +46,16 @@ class FinalByPolling:
             return self._count()
 
     def _count(self) -> int:
-        [row] = run(self._conn, self._schema, "stress_polled", low=self._state.low)
+        row = self._looks.one("stress_polled", low=self._state.low)
         poll = Polled(**row)
         n, to = counted(self._state, poll), move_to(self._state, poll)
         self._state = moved(self._state, poll, to, 0 if to is None else self._between(to))
         return n
 
     def _between(self, to: int) -> int:
-        [row] = run(self._conn, self._schema, "stress_final_below", low=self._state.low, high=to)
+        row = self._looks.one("stress_final_below", low=self._state.low, high=to)
         return int(row["n_final"])
+
+    def close(self) -> None:
+        """Close its session."""
+        self._looks.close()

@@ -50,7 +50,7 @@ class Roles(NamedTuple):
 
     generators: Callable[[], Sequence[int]]
     supervisors: Callable[[], Sequence[int]]
-    server: int | None
+    server: Callable[[], int | None]
 
 
 class Sampler:
@@ -176,7 +176,8 @@ class Sampler:
 
     def _pids(self) -> dict[str, Sequence[int]]:
         supervisors = list(self._roles.supervisors())
-        server = [self._roles.server] if self._roles.server else []
+        postmaster = self._roles.server()
+        server = [postmaster] if postmaster else []
         below = machine.children_of([*supervisors, *server])
         return {
             "generators": self._roles.generators(),

@@ -104,6 +104,8 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True, tag="sent"):
 
 
 LAGS = 2000
+LOST = "the answer was lost"
+"""What an error begins with if the connection was lost during the statement."""
 
 
 class Made(msgspec.Struct):
@@ -186,26 +188,32 @@ class Sender:
             position = begin
         end = min(bisect.bisect_right(dues, elapsed, position), position + MAX_SENT)
         if end > position:
-            self._send(position, end, at)
+            end = self._send(position, end, at)
         self._tell()
         return end
 
-    def _send(self, begin: int, end: int, at: float) -> None:
+    def _send(self, begin: int, end: int, at: float) -> int:
+        """Send jobs; return how far they are dealt with: no further if nobody answers at all."""
         before, doubtful, refused, n_done = time.monotonic(), False, False, 0
         try:
             for shared, items in self._groups(begin, end):
                 self._enqueue(shared, items)
                 n_done += 1
         except StoreError as error:
-            doubtful, self.error = n_done > 0 or isinstance(error, StoreUnavailable), str(error)
-            refused = not doubtful
+            self.error = str(error)
             time.sleep(AGAIN_S)
+            doubtful = n_done > 0 or LOST in self.error
+            if isinstance(error, StoreUnavailable) and not doubtful:
+                self.database_s += time.monotonic() - before
+                return begin
+            refused = not doubtful
         after = time.monotonic()
         self.database_s += after - before
         self._n_sent += end - begin
         first_n = self._step.order.first_n + begin
         sent_us, answered_us = int((before - at) * 1e6), int((after - at) * 1e6)
         self.chunks.append(SentChunk(first_n, end - begin, sent_us, answered_us, doubtful, refused))
+        return end
 
     def _groups(self, begin: int, end: int) -> Iterator[tuple[Shared, Sequence[Item]]]:
         """Yield the jobs that one statement can send together."""
@@ -222,11 +230,11 @@ class Sender:
 
     def _enqueue(self, shared: Shared, items: Sequence[Item]) -> None:
         if len(items) == 1 and isinstance(items[0], bytes):
-            self._client.do(enqueue.one(shared, items[0]))
+            self._client.do(enqueue.one(shared, items[0]), lost=LOST)
         elif shared.is_now:
-            self._client.do(enqueue.many(shared, items, enqueue.OWN))
+            self._client.do(enqueue.many(shared, items, enqueue.OWN), lost=LOST)
         else:
-            self._client.do(enqueue.many_with_ids(shared, items, enqueue.OWN))
+            self._client.do(enqueue.many_with_ids(shared, items, enqueue.OWN), lost=LOST)
 
     def _tell(self) -> None:
         now = time.monotonic()

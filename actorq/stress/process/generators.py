@@ -35,6 +35,7 @@ class StepLoad(NamedTuple):
     rate: float
     seconds: float
     at_once: int = 0
+    skip_after_s: float = 0.0  # if not as the plan says
 
 
 class StepSent(NamedTuple):
@@ -138,7 +139,7 @@ class Generators:
             seed=seed * 1000 + one.g,
             g=one.g,
             first_n=one.next_n,
-            skip_after_s=settings.skip_after_s if settings else 1.0,
+            skip_after_s=load.skip_after_s or (settings.skip_after_s if settings else 1.0),
             warm_up_s=settings.warm_up_s if settings and not load.at_once else 0.0,
             at_once=at_once,
         )

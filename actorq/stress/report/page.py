@@ -32,7 +32,8 @@ def page(report: StressReport) -> str:
             element("style", Markup(STYLE)),
         ]
     )
-    sections = (_top, _findings, _knee, _steps, _spread, _failures, _resources, _audit, _conditions)
+    sections = (_top, _findings, _knee, _steps, _spread, _faults, _failures, _resources, _audit,
+                _conditions)  # fmt: skip
     body = element("body", element("main", joined(part(report) for part in sections)))
     return f'<!doctype html><html lang="en">{element("head", head)}{body}</html>\n'
 
@@ -177,6 +178,24 @@ def _spread(report: StressReport) -> Markup:
     if not any(step.latency and step.loop == "open" for step in report.steps):
         return Markup("")
     return section("Distributions", plots_of(plots.distributions(report), "plots large"))
+
+
+def _faults(report: StressReport) -> Markup:
+    if not report.faults:
+        return Markup("")
+    headers = ("fault", "recovered after s", "lost", "not final", "ran again", "in doubt",
+               "slowest job ms")  # fmt: skip
+    rows = [
+        (f.what, f.recovered_s, f.lost, f.unfinished, f.ran_again, f.doubtful, f.worst_ms)
+        for f in report.faults
+    ]
+    return section(
+        "Faults",
+        table(headers, rows),
+        element("p", "Recovered is a backlog that stays as it was before the fault; 0: it never "
+                "grew. in doubt: jobs whose enqueue was not answered; they may be there or not. "
+                "Each fault is marked in its step above.", class_="quiet"),
+    )  # fmt: skip
 
 
 def _failures(report: StressReport) -> Markup:

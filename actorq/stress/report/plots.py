@@ -37,10 +37,11 @@ def _step(step: StepFigures) -> Markup:
     if step.loop == "closed":
         rates = rates[1:]
     backlog = [ChartSeries("backlog", 2, [(w.at_s, w.backlog) for w in windows], "area")]
+    marks = [] if step.fault_at_s is None else [Mark(step.fault_at_s, "fault", dashed=True)]
     return figure(
         f"{step.loop} loop, {step.name}",
-        chart(f"jobs per second in {step.name}", x, Axis("jobs/s"), rates, height=SMALL),
-        chart(f"backlog in {step.name}", x, Axis("backlog, jobs"), backlog, height=SMALL),
+        chart(f"jobs per second in {step.name}", x, Axis("jobs/s"), rates, marks, SMALL),
+        chart(f"backlog in {step.name}", x, Axis("backlog, jobs"), backlog, marks, SMALL),
         caption=f"{step.end}: {step.why}",
     )
 
