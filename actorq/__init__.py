@@ -9,6 +9,7 @@ from actorq.client.client import Client
 from actorq.client.handle import JobHandle
 from actorq.client.handler import Handler
 from actorq.client.waits import Waited, as_completed, as_completed_async, wait, wait_async
+from actorq.core.following.events import Gap, JobEvent, SupervisorEvent
 from actorq.core.job.outcome import (
     Cancel,
     Done,
@@ -52,11 +53,11 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ActorqError", "App", "ArgsInvalid", "ArgsTooLarge", "AsyncClient", "Batch", "Cancel",
-    "Client", "ConfigError", "Done", "EmbeddedError", "EnqueueError", "Fail", "Handler",
-    "InternalError", "Job", "JobCancelled", "JobFailed", "JobHandle", "JobUnknown", "Kind",
-    "Outcome", "ProtocolError", "RestKind", "RestartActor", "Retry", "RowRefused",
-    "SchemaMismatch", "Snooze", "StoreError", "StoreUnavailable", "TimedOut", "UnknownKind",
-    "WaitEnded", "WaitError", "WaitTimeout", "Waited", "as_completed", "as_completed_async",
-    "cancel", "current_job", "done", "exponential", "fail", "retry", "snooze", "wait",
-    "wait_async",
+    "Client", "ConfigError", "Done", "EmbeddedError", "EnqueueError", "Fail", "Gap", "Handler",
+    "InternalError", "Job", "JobCancelled", "JobEvent", "JobFailed", "JobHandle", "JobUnknown",
+    "Kind", "Outcome", "ProtocolError", "RestKind", "RestartActor", "Retry", "RowRefused",
+    "SchemaMismatch", "Snooze", "StoreError", "StoreUnavailable", "SupervisorEvent", "TimedOut",
+    "UnknownKind", "WaitEnded", "WaitError", "WaitTimeout", "Waited", "as_completed",
+    "as_completed_async", "cancel", "current_job", "done", "exponential", "fail", "retry",
+    "snooze", "wait", "wait_async",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast, overload
 
 import msgspec
@@ -23,6 +23,8 @@ from actorq.kind import Decorator, Kind, KindOf, is_again
 
 if TYPE_CHECKING:
     from actorq.admin import Admin, AsyncAdmin
+    from actorq.client.follow import Follower, FollowSettings
+    from actorq.core.following.events import FollowedEvent
     from actorq.events import Events
     from actorq.supervisor.options import RunOptions, RunSettings
 
@@ -178,6 +180,22 @@ class App:
         if isinstance(id, bool) or not hasattr(id, "__index__"):  # numpy's integers have it
             raise TypeError(f"app.job({id!r}): give the id of a job, a whole number")
         return JobHandle(self.client, operator.index(id), kind)
+
+    def follow(self, **options: Unpack[FollowSettings]) -> Follower:
+        """Return a Follower: an iterator over what happens in all supervisors from now on."""
+        from actorq.client.follow import Follower
+
+        return Follower(self.database, **options)
+
+    async def follow_async(self, **options: Unpack[FollowSettings]) -> AsyncIterator[FollowedEvent]:
+        """Do what `follow` does, without blocking the event loop."""
+        import asyncio
+
+        from actorq.client.follow import follow_async
+
+        follower = await asyncio.to_thread(functools.partial(self.follow, **options))
+        async for event in follow_async(follower):
+            yield event
 
     def _kind(self, kind: str | Kind) -> Kind:
         if isinstance(kind, Kind):

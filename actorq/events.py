@@ -49,6 +49,7 @@ from actorq.core.event import (
     SupervisorStarted,
     SupervisorStopped,
     SupervisorStopping,
+    name_of,
 )
 from actorq.english import count
 from actorq.escape import escape
@@ -116,6 +117,10 @@ class Events:
             )
         self._subscribers.append(subscriber)
 
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        """Remove a callable; ValueError if it was not added."""
+        self._subscribers.remove(subscriber)
+
     def emit(self, event: Event) -> None:
         """Call all subscribers; never raises because of one of them."""
         for subscriber in self._subscribers:
@@ -123,6 +128,11 @@ class Events:
                 subscriber(event)
             except BaseException:  # SystemExit, or an outcome raised by a handler's code
                 logger("actorq").exception("a subscriber failed on %s: %r", event.name, subscriber)
+
+
+def names() -> frozenset[str]:
+    """Return the names of all events, as a follower's `states` may contain them."""
+    return frozenset(name_of(event) for event in LINES)
 
 
 DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR

@@ -22,9 +22,9 @@ SELECT
     (SELECT n_dead_tup FROM pg_stat_user_tables WHERE relid = 'actorq.job'::regclass),
     pg_table_size('actorq.ready'), pg_indexes_size('actorq.ready'),
     pg_table_size('actorq.lease') + pg_indexes_size('actorq.lease'),
-    pg_table_size('actorq.settled') + pg_indexes_size('actorq.settled')
+    pg_table_size('actorq.change') + pg_indexes_size('actorq.change')
 """
-COLUMNS = ("waiting", "dead_ready", "dead_job", "ready_b", "ready_index_b", "lease_b", "settled_b")
+COLUMNS = ("waiting", "dead_ready", "dead_job", "ready_b", "ready_index_b", "lease_b", "change_b")
 
 
 def feed(rate: float, stop: threading.Event) -> None:

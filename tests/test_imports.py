@@ -22,15 +22,17 @@ PACKAGE = ROOT / "actorq"
 ROOMS = [
     {"errors", "durations", "english", "logs", "early_interrupt"},
     {"core.event", "core.exit_codes", "core.restart", "core.job"},
-    {"core.store_values", "core.blame"},
+    {"core.store_values", "core.blame", "core.counters", "core.following"},
     {"core.lanes", "core.liveness", "core.fleet"},
     {"core.plan"},
     {"core.claiming", "core.writing"},
     {"dsn", "escape", "loading", "args"},
     {"pipe"},
     {"store.session", "actor", "embedded", "events"},
+    {"store.changes"},
     {"store.enqueue", "store.schema"},
     {"store.admin"},
+    {"store.counters"},
     {"store.queue"},
     {"admin"},
     {

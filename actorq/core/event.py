@@ -16,7 +16,7 @@ class Event(msgspec.Struct, frozen=True):
     @property
     def name(self) -> str:
         """Return the event's name, as in `batch_claimed`."""
-        return _snake(type(self).__name__)
+        return name_of(type(self))
 
     def fields(self) -> dict[str, Any]:
         """Return the event as a flat dictionary."""
@@ -317,5 +317,6 @@ class ArgsTypeChanged(Event, frozen=True):
     new: str
 
 
-def _snake(name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+def name_of(event: type[Event]) -> str:
+    """Return the name of a class of events, as in `batch_claimed`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", event.__name__).lower()

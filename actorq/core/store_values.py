@@ -53,7 +53,8 @@ class ClaimReply(msgspec.Struct):
     `n_taken` jobs left `ready`; `batches` hold those that still wait for their outcome, without
     batches of which none does. `last` is the position of the last row taken per priority.
     `n_waiting` and `oldest_s` are set only if `min_n` held the claim back. `n_rows` is the number
-    of rows of `ready` that held the jobs: one row may hold several hundred.
+    of rows of `ready` that held the jobs: one row may hold several hundred. `waited` says how many
+    jobs had been due for how long (see `core.counters.histogram`).
     """
 
     batches: list[ClaimedBatch]
@@ -62,6 +63,7 @@ class ClaimReply(msgspec.Struct):
     n_waiting: int = 0
     oldest_s: float | None = None
     n_rows: int = 0
+    waited: dict[int, int] = {}
 
 
 class DueAsk(msgspec.Struct, frozen=True):
@@ -105,7 +107,8 @@ class SettleReply(msgspec.Struct):
     their lease, because somebody else holds a lock on them or because, for this `reason`, they
     may not even fail; the lease's sequence number is now `seqs[lease]`. `refused` are jobs that
     failed because their values cannot be stored. `is_repeated` says that the same settle, sent
-    before, has committed meanwhile: this one wrote nothing.
+    before, has committed meanwhile: this one wrote nothing. `hint` says that somebody wants to be
+    notified of it.
     """
 
     leases: set[int]
@@ -115,6 +118,7 @@ class SettleReply(msgspec.Struct):
     refused: list[int] = []
     reason: str = ""
     is_repeated: bool = False
+    hint: bool = False
 
 
 class Reaped(msgspec.Struct, frozen=True):

@@ -25,6 +25,7 @@ from actorq.errors import SchemaMismatch, StoreError, StoreUnavailable
 from actorq.events import Events
 from actorq.pipe.memory import keep_buffers
 from actorq.supervisor import identity
+from actorq.supervisor.duties.tell import tell
 from actorq.supervisor.ends import Disowned, Fatal
 from actorq.supervisor.executor import MakeExecutor
 from actorq.supervisor.local.executor import LocalExecutor
@@ -192,12 +193,15 @@ class _Life:
     def live(self, engine: Engine) -> bool:
         """Serve; return False if the node was declared dead and another life must follow."""
         kinds = tuple(kind.name for kind in self._options.kinds)
+        self._events.subscribe(self._links.heart.events)
         self._events.emit(event.SupervisorStarted(self._node.id, self._node.pid, kinds))
         try:
             self._links.start()
             self._loop()
         finally:
             self._end()
+            self._events.unsubscribe(self._links.heart.events)
+            self._tell_last()
         engine._code, engine.ended = self._code, draining.ended(self._view)
         return self._ended
 
@@ -342,6 +346,22 @@ class _Life:
                 store.close()
         except StoreError as exc:
             self._events.emit(event.ConnectionLost("leave", str(exc)))
+
+    def _tell_last(self) -> None:
+        """Let followers know how this life ended, if there are any."""
+        from actorq.supervisor.threads.start import open_store
+
+        events = self._links.heart.events
+        if not events.is_wanted:
+            return
+        try:
+            store = open_store(self._options, self._node.id, "actorq leave")
+            try:
+                tell(store, events)
+            finally:
+                store.close()
+        except StoreError:
+            pass  # they miss these events, and learn from the numbers of others that they do
 
     def _take_last(self) -> None:
         """Publish what the threads reported while they left; nothing else is done about it."""

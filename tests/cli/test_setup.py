@@ -39,25 +39,25 @@ def test_the_plan_shows_steps_locks_and_who_will_stop(
     actorq = Shell(dsn, capsys)
     assert actorq("migrate", "--plan").out == "schema actorq is up to date\n"
     register(conn)
-    also_known(monkeypatch, "0002_notes", **NOTES)
-    also_known(monkeypatch, "0003_code", **CODE)
+    also_known(monkeypatch, "0003_notes", **NOTES)
+    also_known(monkeypatch, "0004_code", **CODE)
     shown = [line.split("  ") for line in actorq("migrate", "--plan").out.splitlines()]
     rows = [[cell.strip() for cell in line if cell] for line in shown]
     assert rows[0] == ["migration", "step", "phase", "runs", "locks"]
     assert rows[2] == [
-        "0002_notes", "2_index", "expand", "on its own", "SHARE UPDATE EXCLUSIVE on job",
+        "0003_notes", "2_index", "expand", "on its own", "SHARE UPDATE EXCLUSIVE on job",
     ]  # fmt: skip
     assert rows[3][4] == "none"
     assert rows[4] == [
-        "0003_code", "1_told", "contract", "in a transaction", "ACCESS EXCLUSIVE on node",
+        "0004_code", "1_told", "contract", "in a transaction", "ACCESS EXCLUSIVE on node",
     ]  # fmt: skip
     assert rows[5] == [
         "the supervisor that is process 1 on here runs an older actorq: it will finish and stop"
     ]
     (found,) = actorq("migrate", "--plan", "--json").objects
-    assert (found["schema"], found["version"], len(found["steps"])) == ("actorq", 1, 4)
+    assert (found["schema"], found["version"], len(found["steps"])) == ("actorq", 2, 4)
     assert found["steps"][1] == {
-        "migration": "0002_notes", "step": "2_index", "phase": "expand", "min_code": 1,
+        "migration": "0003_notes", "step": "2_index", "phase": "expand", "min_code": 1,
         "in_transaction": False, "locks": [{"table": "job", "mode": "SHARE UPDATE EXCLUSIVE"}],
     }  # fmt: skip
     assert found["stops"][0] | {"node": ""} == {"node": "", "host": "here", "pid": 1, "code": 0}
@@ -66,14 +66,14 @@ def test_the_plan_shows_steps_locks_and_who_will_stop(
 def test_a_migration_that_is_given_up_is_exit_code_1_and_says_who_is_in_the_way(
     dsn: str, conn: Session, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    also_known(monkeypatch, "0002_notes", **NOTES)
+    also_known(monkeypatch, "0003_notes", **NOTES)
     with conn.transaction():
         conn.execute("SELECT FROM actorq.job")
         ran = Shell(dsn, capsys)("migrate", "--wait", "0")
     assert (ran.code, ran.out) == (1, "")
     told, end = ran.err.splitlines()
-    assert "0002_notes/1_column waits for the lock ACCESS EXCLUSIVE on job, held by" in told
-    assert "0002_notes/1_column was given up" in end
+    assert "0003_notes/1_column waits for the lock ACCESS EXCLUSIVE on job, held by" in told
+    assert "0003_notes/1_column was given up" in end
     assert "'actorq admin'" in end
 
 

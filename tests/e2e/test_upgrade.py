@@ -30,8 +30,8 @@ HANDLERS = """
         import pytest
         from tests.support.migrations import CODE, NOTES, also_known
         patch = pytest.MonkeyPatch()
-        also_known(patch, "0002_notes", **NOTES)
-        also_known(patch, "0003_code", **CODE)
+        also_known(patch, "0003_notes", **NOTES)
+        also_known(patch, "0004_code", **CODE)
 
     app = actorq.App()
 
@@ -151,14 +151,14 @@ def test_an_upgrade_under_load_loses_nothing(
     wait_until(lambda: len(it.rows("SELECT FROM actorq.node")) == 2)
     nodes = it.rows("SELECT id FROM actorq.node ORDER BY id")
 
-    also_known(monkeypatch, "0002_notes", **NOTES)
-    assert migrate(it.dsn) == ["0002_notes"]
+    also_known(monkeypatch, "0003_notes", **NOTES)
+    assert migrate(it.dsn) == ["0003_notes"]
     before = completed(it)
     wait_until(lambda: completed(it) > before + 500, 60, "the old ones to go on")
     assert it.rows("SELECT id FROM actorq.node ORDER BY id") == nodes
     assert [process.poll() for process in old] == [None, None], it.logs()[-3000:]
 
-    also_known(monkeypatch, "0003_code", **CODE)
+    also_known(monkeypatch, "0004_code", **CODE)
     applied: list[list[str]] = []
     contract = threading.Thread(target=lambda: applied.append(migrate(it.dsn)))
     contract.start()
@@ -166,7 +166,7 @@ def test_an_upgrade_under_load_loses_nothing(
     (it.directory / "slow may end").touch()  # a batch that runs is let finish
     assert [process.wait(45) for process in old] == [4, 4], it.logs()[-3000:]
     contract.join(60)
-    assert applied == [["0003_code"]]
+    assert applied == [["0004_code"]]
     assert it.start("--drain").wait(45) == 4, "older code that comes later is refused"
     assert not it.rows("SELECT FROM actorq.lease")
     slow = it.rows("SELECT state FROM actorq.jobs WHERE kind = 'slow'")

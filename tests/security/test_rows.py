@@ -160,8 +160,8 @@ OTHER_TABLES: dict[str, LiteralString] = {
         INSERT INTO actorq.hunger (lane, node)
         SELECT l.id, gen_random_uuid() FROM actorq.lane l, generate_series(1, 50)""",
     "numbers of settles to come": """
-        INSERT INTO actorq.settled (node, no)
-        SELECT id, 9223372036854775807 FROM actorq.node ON CONFLICT DO NOTHING""",
+        INSERT INTO actorq.change (source, no, counts)
+        SELECT id, 9223372036854775807, '[]' FROM actorq.node ON CONFLICT DO NOTHING""",
     "another fingerprint": "UPDATE actorq.kind SET fingerprint = repeat('x', 100000)",
     "a column, a trigger and a policy of the owner's": """
         ALTER TABLE actorq.job ADD COLUMN IF NOT EXISTS mine text NOT NULL DEFAULT 'x';

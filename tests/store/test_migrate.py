@@ -36,7 +36,7 @@ def structure(dsn: str) -> list[tuple[object, ...]]:
 
 
 def add_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    also_known(monkeypatch, "0002_more", **{"1": CATALOG})
+    also_known(monkeypatch, "0003_more", **{"1": CATALOG})
 
 
 def test_the_first_run_applies_everything_and_the_second_nothing(empty_dsn: str) -> None:
@@ -57,8 +57,8 @@ def test_a_migrated_schema_is_the_same_as_a_fresh_one(
     empty_dsn: str, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_two(monkeypatch)
-    assert migrate(empty_dsn) == [*NAMES, "0002_more"]
-    assert migrate(dsn) == ["0002_more"]
+    assert migrate(empty_dsn) == [*NAMES, "0003_more"]
+    assert migrate(dsn) == ["0003_more"]
     assert structure(empty_dsn) == structure(dsn)
 
 
@@ -102,7 +102,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(
     dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = structure(dsn)
-    also_known(monkeypatch, "0002_bad", **{"1": CATALOG + "SELECT 1/0;"})
+    also_known(monkeypatch, "0003_bad", **{"1": CATALOG + "SELECT 1/0;"})
     with pytest.raises(Exception, match="division by zero"):
         migrate(dsn)
     assert structure(dsn) == before
@@ -124,7 +124,7 @@ def test_an_old_schema_is_an_error_that_names_the_command(
     dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_two(monkeypatch)
-    with pytest.raises(SchemaMismatch, match="too old: version 1, needed 2; run: actorq migrate"):
+    with pytest.raises(SchemaMismatch, match="too old: version 2, needed 3; run: actorq migrate"):
         connected(dsn)
 
 
@@ -133,7 +133,7 @@ def test_a_schema_after_a_contract_is_an_error_and_is_not_touched(dsn: str) -> N
         conn.execute("INSERT INTO actorq.migration VALUES (99, 'x', 98, 0)")
     for call in (migrate, module.plan, connected):
         with pytest.raises(
-            SchemaMismatch, match=r"too new: only .* version 98 .* this one knows 1"
+            SchemaMismatch, match=r"too new: only .* version 98 .* this one knows 2"
         ):
             call(dsn)
 

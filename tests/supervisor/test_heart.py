@@ -27,6 +27,8 @@ PATIENT = NodeInfo("me", "here", 1, ttl_s=5.0)
 class Store:
     """Answer as the database would, with one error for each call named."""
 
+    is_followed = False
+
     def __init__(self, trouble: dict[str, StoreError], nodes: list[NodeSeen]) -> None:
         self.trouble = trouble
         self._nodes = nodes
@@ -63,6 +65,9 @@ class Store:
     def vacuum_ready(self) -> None:
         self.vacuumed += 1
         self._meet("vacuum")
+
+    def fold(self) -> int:
+        return 0
 
     def sweep_keys(self, after: Key, limit: int) -> tuple[Key | None, int]:
         self.swept.append(after)

@@ -52,7 +52,7 @@ class Writing:
 
     def who(self) -> set[int]:
         """Return who wrote, by the last numbers: 1 for the first one, 0 for the second."""
-        return {no % 2 for (no,) in self.kit.rows("SELECT no FROM actorq.settled")}
+        return {no % 2 for (no,) in self.kit.rows("SELECT no FROM actorq.change")}
 
 
 def test_both_write_everything_once(kit: Kit) -> None:

@@ -37,14 +37,14 @@ NOTES = {"1_column": JOB_COLUMN, "2_index": INDEX, "3_function": FUNCTION}
 
 CODE = {
     "1_told": """-- Let no supervisor keep quiet about its code.
--- Phase: contract, for code from 2 on.
+-- Phase: contract, for code from 3 on.
 -- Runs: in a transaction.
 -- Locks: node in ACCESS EXCLUSIVE.
 ALTER TABLE {schema}.node ALTER code DROP DEFAULT;
 """
 }
-CONTRACT = """-- Take away what only code before 2 reads.
--- Phase: contract, for code from 2 on.
+CONTRACT = """-- Take away what only code before 3 reads.
+-- Phase: contract, for code from 3 on.
 -- Runs: in a transaction.
 -- Locks: node in ACCESS EXCLUSIVE.
 ALTER TABLE {schema}.node RENAME ttl_s TO time_to_live_s;

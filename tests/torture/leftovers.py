@@ -13,7 +13,7 @@ import psutil
 import psycopg
 
 SHARED = Path("/dev/shm")
-TABLES = ("lease", "node", "hunger", "ready", "settled")
+TABLES = ("lease", "node", "hunger", "ready", "new_change")
 
 
 def processes(mark: str) -> list[psutil.Process]:

@@ -35,7 +35,7 @@ _BLAMING = "core/plan/blaming.py"
 _GUARDIAN = "supervisor/local/guardian.py"
 _CLOSED = "v (n, seq, k)\n    WHERE l.node = :node::uuid AND l.n = v.n AND l.seq = v.seq"
 _BUMPED = "v (n, seq, open, k)\n    WHERE l.node = :node::uuid AND l.n = v.n AND l.seq = v.seq"
-_DONE = "AND (SELECT lane FROM held)[v.k] > 0\n    RETURNING j.id\n"
+_DONE = "AND (SELECT lane FROM held)[v.k] > 0\n    RETURNING j.id, v.k"
 _OTHER = "AND (SELECT lane FROM held)[v.k] > 0\n    RETURNING j.id, j.state"
 _ALIVE = "(SELECT count(*) FROM me) = 1"
 _JUDGED = "    failure = Failure(view.kinds[held.kind], actor, held, error, crashed, now)\n"
@@ -79,7 +79,7 @@ PLANTS = (
              "WHERE j.id = ANY (v.ids) AND j.state = 'pending'\n      " + _DONE),
     )),
     Plant("settle without the lease", "tests/store/test_settle.py", (
-        _sql("settle", _DONE, "RETURNING j.id\n"),
+        _sql("settle", _DONE, "RETURNING j.id, v.k"),
         _sql("settle", _OTHER, "RETURNING j.id, j.state"),
     )),
     Plant("the fence is the supervisor's row alone", "tests/store/test_settle.py", (
@@ -158,7 +158,7 @@ PLANTS = (
          "        if written is None or written < 10**9:"),
     )),
     Plant("the other settler's commit counts", "tests/supervisor/test_settlers.py", (
-        _sql("settle_no", " AND s.no % 2 = :like::int8 % 2", " AND :like::int8 > 0"),
+        _sql("settle_no", " AND c.no % 2 = :like::int8 % 2", " AND :like::int8 > 0"),
     )),
     Plant("a lost answer means written", "tests/supervisor/test_settler.py", (
         (_WRITER, "        if written is None or written < self.no:",

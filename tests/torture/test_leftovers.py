@@ -34,12 +34,12 @@ def test_a_process_that_goes_on_is_found_whoever_its_parent_is(tmp_path: Path) -
 def test_sessions_and_rows_that_stay_are_found(dsn: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as conn:
         assert leftovers.rows(conn) == []
-        conn.execute("INSERT INTO actorq.settled (node, no) VALUES (%s, 1)", [uuid.uuid4()])
+        conn.execute("INSERT INTO actorq.hunger (lane, node) VALUES (1, %s)", [uuid.uuid4()])
         with psycopg.connect(dsn, application_name="actorq heart"):
             assert leftovers.rows(conn) == [
-                "1 rows of actorq.settled", "a session is left: ('actorq heart', 'idle')"
+                "1 rows of actorq.hunger", "a session is left: ('actorq heart', 'idle')"
             ]  # fmt: skip
-        wait_until(lambda: leftovers.rows(conn) == ["1 rows of actorq.settled"])
+        wait_until(lambda: leftovers.rows(conn) == ["1 rows of actorq.hunger"])
 
 
 def test_memory_and_files_that_stay_are_found(

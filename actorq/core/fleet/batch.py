@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from actorq.core.job.model import FRESH, ClaimedBatch, Counts, Cut, Row
+from actorq.core.job.model import FRESH, ClaimedBatch, Counts, Cut, EndedBatch, Row
 
 
 @dataclass(slots=True, eq=False)
@@ -35,6 +35,8 @@ class BatchState:
     sent_at: float = 0.0
     verdict_waits: bool = False  # on the one job that failed alone; see core.blame.quarantine
     cancels: list[int] = field(default_factory=list)  # positions that somebody wants cancelled
+    waited: dict[int, int] = field(default_factory=dict)  # how long jobs had been due, by bucket
+    ran_s: float | None = None  # None: not answered
 
     def counts(self, position: int) -> Counts:
         """Return the counters of the job at a position."""
@@ -89,8 +91,9 @@ class BatchState:
         """Mark all jobs that have no outcome as completed."""
         self.done += self.left() if self.told else range(self.batch.n)
 
-    def answered(self) -> None:
+    def answered(self, ran_s: float) -> None:
         """Record that its actor has answered for every job; a verdict may still be awaited."""
+        self.ran_s = ran_s
         self.finished = not self.verdict_waits
         self.batch.args = []  # nobody will be sent them again
 
@@ -122,6 +125,13 @@ class BatchState:
         done, rows = self.done, self.rows
         self.done, self.rows, self.since, self.writing = [], [], math.inf, True
         return done, rows
+
+    def ended(self) -> EndedBatch | None:
+        """Return its figures, whatever came of it; None if it has not run."""
+        if self.ran_s is None:
+            return None
+        batch = self.batch
+        return EndedBatch(batch.lane, batch.n, self.cut, self.ran_s, self.waited)
 
     def written(self) -> None:
         """Record that a settlement has been answered."""

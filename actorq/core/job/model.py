@@ -104,6 +104,20 @@ class Row(msgspec.Struct, frozen=True):
     error: ErrorInfo | None = None  # a row of `failure`; final if state is "failed"
 
 
+class EndedBatch(msgspec.Struct, frozen=True):
+    """The figures of a batch whose jobs all have an outcome.
+
+    It ran for `ran_s`. `waited` says how many jobs had been due for how long when they were
+    claimed (see `core.counters.histogram`). The first batch of a claim has this for all of them.
+    """
+
+    lane: int
+    n_jobs: int
+    cut: Cut
+    ran_s: float
+    waited: dict[int, int] = {}
+
+
 class Settlement(msgspec.Struct):
     """What becomes of all or some jobs of one leased batch, in one settle statement.
 
@@ -111,6 +125,7 @@ class Settlement(msgspec.Struct):
     have; `rows` holds everything else.
     `closes` is true if no job of the batch remains under the lease. Otherwise `open_bits` has one
     bit per position (LSB first in each byte), set for the jobs that remain.
+    `ended` has the figures of a batch that an actor has answered; they count where it closes.
     """
 
     lease: int
@@ -119,6 +134,7 @@ class Settlement(msgspec.Struct):
     rows: list[Row]
     closes: bool = True
     open_bits: bytes | None = None
+    ended: EndedBatch | None = None
 
     @property
     def n(self) -> int:

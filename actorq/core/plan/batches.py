@@ -49,15 +49,21 @@ def claimed(view: View, input_: i.Claimed, now: float) -> None:
     view.kinds[lane.kind].claim_ended(claim.n_batches)
     lane.answered(sum(batch.n for batch in reply.batches) if reply.batches else None)
     _look_again(view, lane, claim, input_, now)
-    for batch in reply.batches:
-        _take_in(view, lane, claim, batch, reply.n_taken, now)
+    for k, batch in enumerate(reply.batches):
+        _take_in(view, lane, claim, batch, reply.n_taken, reply.waited if k == 0 else {}, now)
     if view.early:
         for lease in claim.leases:
             view.early.pop(lease, None)
 
 
 def _take_in(
-    view: View, lane: Lane, claim: Claim, batch: ClaimedBatch, n_taken: int, now: float
+    view: View,
+    lane: Lane,
+    claim: Claim,
+    batch: ClaimedBatch,
+    n_taken: int,
+    waited: dict[int, int],
+    now: float,
 ) -> None:
     """Hold one batch of a claim that took so many jobs, and let it wait for an actor."""
     kind, early = view.kinds[lane.kind], view.early.get(batch.lease)
@@ -71,6 +77,7 @@ def _take_in(
         claimed_at=now,
         one_by_one=claim.one_by_one,
         cancels=[p for p, id_ in enumerate(batch.ids) if id_ in early] if early else [],
+        waited=waited,
     )
     view.held[batch.lease] = held
     kind.took(batch.n)
@@ -213,7 +220,7 @@ def answering(view: View, actor_id: int, lease: int) -> tuple[ActorState | None,
 
 def finish(view: View, actor: ActorState, held: BatchState, now: float) -> None:
     """Record that an actor has answered for every job of a batch: it has room again."""
-    held.answered()
+    held.answered(now - max(held.sent_at, actor.free_at))
     actor.answered(held, now)
     kind = view.kinds[actor.kind]
     kind.slots[actor.index].answered()
@@ -270,8 +277,10 @@ def _settlement(held: BatchState) -> Settlement:
     """Move the outcomes at hand into a settlement."""
     batch = held.batch
     done, rows = held.write()
-    bits = None if held.finished else open_bits(batch.n, held.told)
-    return Settlement(batch.lease, batch.seq, _done(held, done), rows, held.finished, bits)
+    if not held.finished:
+        bits = open_bits(batch.n, held.told)
+        return Settlement(batch.lease, batch.seq, _done(held, done), rows, False, bits)
+    return Settlement(batch.lease, batch.seq, _done(held, done), rows, ended=held.ended())
 
 
 def _done(held: BatchState, positions: list[int]) -> dict[int, list[int]]:

@@ -47,6 +47,7 @@ class ClaimHead(NamedTuple):
     oldest_s: float | None
     is_alone: bool
     n_rows: int
+    waited: bytes | None
 
     @classmethod
     def of(cls, row: Record) -> ClaimHead:
@@ -98,7 +99,15 @@ def claim(calls: Calls, turns: Turns, node: str, ask: Claim) -> ClaimReply:
     except Contended as exc:
         raise BrokenLease(f"the jobs of a claim were not to be had: {exc}") from exc
     last = _positions(told.last, told.ended)
-    return ClaimReply(batches, told.n_taken, last, told.n_waiting or 0, told.oldest_s, told.n_rows)
+    return ClaimReply(
+        batches,
+        told.n_taken,
+        last,
+        told.n_waiting or 0,
+        told.oldest_s,
+        told.n_rows,
+        _waited(told.waited, told.n_taken),
+    )
 
 
 def _taken(calls: Calls, turns: Turns, node: str, ask: Claim) -> tuple[list[Record], LockMode]:
@@ -312,6 +321,20 @@ def _notes(ids: list[int], first: int, text: bytes) -> dict[int, Counts]:
         job, attempt, n_failed, n_crashed, n_lost, cap = map(int, note.split(b","))
         notes[place[job]] = Counts(attempt, n_failed, n_crashed, n_lost, cap or None)
     return notes
+
+
+def _waited(text: bytes | None, n_taken: int) -> dict[int, int]:
+    """Return how many jobs had been due for how long; what the claim put back is not counted."""
+    found: dict[int, int] = {}
+    for part in sorted(text.split(b";"), key=_bucket, reverse=True) if text else []:
+        n = min(int(part.split(b",")[1]), n_taken - sum(found.values()))
+        if n:
+            found[_bucket(part)] = n
+    return found
+
+
+def _bucket(part: bytes) -> int:
+    return int(part.split(b",")[0])
 
 
 def _positions(last: bytes | None, ended: bytes | None) -> dict[int, ReadyPosition]:

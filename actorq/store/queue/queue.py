@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from actorq.core.job.model import ClaimedBatch, Settlement
 from actorq.core.lanes.claim_turns import Turns
 from actorq.core.plan.effects import Claim
@@ -19,6 +21,7 @@ from actorq.core.store_values import (
     SettleReply,
 )
 from actorq.store.admin.doctor import repair_jobs
+from actorq.store.counters.fold import fold
 from actorq.store.queue import claims, settles
 from actorq.store.schema.version import check, check_version, code
 from actorq.store.session.calls import Calls, array, text_array
@@ -46,6 +49,7 @@ class QueueStore:
         self._turns = Turns()
         self._schema = schema
         self._node = node
+        self.is_followed = False  # as of the last beat: somebody reads what supervisors tell
 
     @classmethod
     def connect(
@@ -99,7 +103,7 @@ class QueueStore:
 
     def beat(self) -> list[int] | None:
         """Report that the node lives; return its leases, or None if it was declared dead."""
-        alive, leases = self._calls.row("node_beat", node=self._node)
+        alive, leases, self.is_followed = self._calls.row("node_beat", node=self._node)
         return sorted(leases) if alive else None
 
     def check_version(self) -> None:
@@ -238,6 +242,20 @@ class QueueStore:
             names = {"kinds": text_array(kinds), "keys": text_array(keys)}
             n_swept = self._calls.do("key_sweep", **names) if keys else 0
         return ((last[0], last[1]) if n == limit else None), n_swept
+
+    def fold(self) -> int:
+        """Fold changes into minutes and drop old ones; return how many were folded."""
+        return fold(self._calls)
+
+    def tell(self, no: int, events: Sequence[tuple[float, str, Any]]) -> None:
+        """Store some events of this node for followers; `no` is the number of the last."""
+        text = msgspec.json.encode(events).decode()
+        row = {"no": str(no), "n": str(len(events)), "events": text}
+        self._calls.do("tell", node=self._node, **row)
+
+    def hint(self) -> None:
+        """Notify followers and waiters that something has changed."""
+        self._calls.do("hint")
 
     # Wake-up
 

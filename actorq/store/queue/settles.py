@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
 
+import msgspec
+
 from actorq.core.blame.halve import culprits
+from actorq.core.counters.figures import times_of
 from actorq.core.job.model import ErrorInfo, Row, Settlement
 from actorq.core.job.retry import MAX_DELAY_S
 from actorq.core.store_values import SettleReply
@@ -28,7 +31,8 @@ def settle(
     """Write what became of the jobs of any number of batches, in one statement."""
     settlements = _closes_first(settlements)
     groups, others = _groups(settlements), _others(settlements)
-    named = {"node": node, "settle_no": str(settle_no), "n_jobs": str(_n(settlements))}
+    named: dict[str, str | None] = {"node": node, "settle_no": str(settle_no)}
+    named |= {"times": _times(settlements), "n_jobs": str(_n(settlements))}
     params: list[str | None] = [*in_order("settle", named | _leases(settlements) | others)]
     size = next((n for n in GROUPS if n >= len(groups)), len(groups))
     first = len(params) + 1
@@ -153,6 +157,12 @@ def _leases(settlements: Sequence[Settlement]) -> dict[str, str]:
     }
 
 
+def _times(settlements: Sequence[Settlement]) -> str | None:
+    """Return the figures of the batches that end, as JSON by lane; None if none does."""
+    times = times_of(settlements)
+    return msgspec.json.encode(times).decode() if times else None
+
+
 def _groups(settlements: Sequence[Settlement]) -> list[RowGroup]:
     """Gather completions by batch and attempt: a row of VALUES per job costs the planner most."""
     groups: list[RowGroup] = []
@@ -221,14 +231,18 @@ def _values(size: int, first: int) -> str:
 
 
 def _settled(
-    sent: Sequence[Settlement], ks: Sequence[int], ids: list[int] | None, is_repeated: bool
+    sent: Sequence[Settlement],
+    ks: Sequence[int],
+    ids: list[int] | None,
+    is_repeated: bool,
+    hint: bool,
 ) -> SettleReply:
     """Return what was written: these jobs of these leases; None means all that were sent."""
     if is_repeated:
         return SettleReply(set(), is_repeated=True)
     matched = [sent[k - 1] for k in ks]
     seqs = {s.lease: s.seq + 1 for s in matched if not s.closes}
-    settled = SettleReply({s.lease for s in matched}, seqs=seqs)
+    settled = SettleReply({s.lease for s in matched}, seqs=seqs, hint=hint)
     if ids is None:
         is_sound = _n(matched) == _n(sent)
     else:

@@ -5,6 +5,7 @@ It has a connection of its own, so that neither a large settle nor a busy engine
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,10 @@ from actorq.store.session.faults import Contended, Forbidden, TooSlow
 from actorq.supervisor.duties.beat import BEATS_PER_TTL, Beat
 from actorq.supervisor.duties.check_schema import CheckSchema
 from actorq.supervisor.duties.duty import Duty
+from actorq.supervisor.duties.fold import FoldCounters
 from actorq.supervisor.duties.reap import Reap
 from actorq.supervisor.duties.sweep_keys import SweepKeys
+from actorq.supervisor.duties.tell import EventBuffer, TellEvents
 from actorq.supervisor.duties.vacuum import Vacuum
 from actorq.supervisor.duties.watch import NODES_S, WatchNodes
 from actorq.supervisor.ends import Post, Stopping
@@ -23,6 +26,9 @@ from actorq.supervisor.threads.store_thread import Open, StoreThread
 
 if TYPE_CHECKING:
     from actorq.store.queue.queue import QueueStore
+
+HINT_S = 0.005
+"""The least time between two notifications of changes; all changes of this time share the next."""
 
 ROUND_S = 0.5
 """How often to look; a supervisor killed on this host is to be noticed within a second."""
@@ -45,21 +51,42 @@ class Heart(StoreThread):
 
     def __init__(self, me: NodeInfo, open_: Open, post: Post) -> None:
         super().__init__("heart", open_, post)
+        self.events = EventBuffer()
+        self._bell = threading.Event()
+        self._hints = self._looks = False
         beat_s = me.ttl_s / BEATS_PER_TTL
         # After an outage, others count our silence from when *they* reconnect: be back well before.
         self.longest_wait_s = min(self.longest_wait_s, beat_s)
         self.n_settled = 0  # jobs; written by the engine only, read here
         reap = Reap(beat_s, post, self._beat_if_due)
-        self._beat = Beat(me, post)
+        self._beat = Beat(me, post, self.events)
         self._watch = WatchNodes(me, min(NODES_S, beat_s), post, reap, self._beat_if_due)
         vacuum, sweep = Vacuum(lambda: self.n_settled), SweepKeys(self.report)
-        check = CheckSchema(beat_s)
-        self._duties: list[Duty] = [self._beat, check, reap, self._watch, vacuum, sweep]
+        check, fold = CheckSchema(beat_s), FoldCounters(lambda: self.n_settled, self.report)
+        tell = TellEvents(self.events)
+        self._duties: list[Duty] = [
+            self._beat, check, reap, self._watch, vacuum, sweep, fold, tell,
+        ]  # fmt: skip
 
     @property
     def n_others(self) -> int:
         """Return how many other supervisors there are."""
         return self._watch.n_others
+
+    def hint(self) -> None:
+        """Notify followers and waiters of a change soon: safe in any thread, and cheap."""
+        self._hints = True
+        self._bell.set()
+
+    def look(self) -> None:
+        """Find out soon whether somebody follows: safe in any thread."""
+        self._looks = True
+        self._bell.set()
+
+    def stop(self) -> None:
+        """Leave."""
+        super().stop()
+        self._bell.set()
 
     def work(self, store: QueueStore) -> None:
         """Run what is due; wait in between."""
@@ -67,8 +94,24 @@ class Heart(StoreThread):
             duty.connected()
         while not self.stopping.is_set():
             self._round(store)
-            self.stopping.wait(ROUND_S)
+            self._wait(store, time.monotonic() + ROUND_S)
+        if self._hints:
+            store.hint()
         raise Stopping
+
+    def _wait(self, store: QueueStore, until: float) -> None:
+        """Wait for the next round; meanwhile notify of changes, but not too often."""
+        while (left_s := until - time.monotonic()) > 0 and not self.stopping.is_set():
+            if not self._bell.wait(left_s):
+                return
+            self._bell.clear()
+            if self._looks:
+                self._looks, self._beat.due_at = False, 0.0
+                return
+            if self._hints:
+                self._hints = False
+                store.hint()
+                self.stopping.wait(HINT_S)
 
     def _round(self, store: QueueStore) -> None:
         for duty in self._duties:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from actorq.core.plan import inputs as i
@@ -18,9 +19,10 @@ WAIT_S = 0.5
 class Listener(StoreThread):
     """The thread that waits for notifications; polling finds what a lost connection has missed."""
 
-    def __init__(self, node: str, open_: Open, post: Post) -> None:
+    def __init__(self, node: str, open_: Open, post: Post, look: Callable[[], None]) -> None:
+        """Make it; `look` is called when somebody begins to follow."""
         super().__init__("listener", open_, post)
-        self._node = node
+        self._node, self._look = node, look
 
     def work(self, store: QueueStore) -> None:
         """Listen, and pass on what arrives: many wake-ups of one lane as one."""
@@ -48,6 +50,8 @@ class Listener(StoreThread):
                 woken[int(lane)] += 1
                 if not nodes or self._node in nodes:
                     mine.add(int(lane))
+            case ["follow"]:
+                self._look()
             case ["cancel", node, lease, job] if lease.isdecimal() and job.isdecimal():
                 if node == self._node:
                     self.post(i.CancelAsked(int(lease), int(job)))

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from actorq.core.job.model import Settlement
@@ -29,12 +29,23 @@ FAULTS: tuple[tuple[type[StoreError], Fault], ...] = (
 )
 
 
+def nobody() -> None:
+    """Notify nobody."""
+
+
 class Settler(StoreThread):
     """The thread that writes settlements, in the order they came, each exactly once."""
 
-    def __init__(self, open_: Open, post: Post, orders: Orders, first_no: int = 1) -> None:
+    def __init__(
+        self,
+        open_: Open,
+        post: Post,
+        orders: Orders,
+        first_no: int = 1,
+        hint: Callable[[], None] = nobody,
+    ) -> None:
         super().__init__("settler" if first_no == 1 else f"settler {first_no}", open_, post)
-        self._orders = orders
+        self._orders, self._hint = orders, hint
         self._taker = first_no - 1
         self._writer = Writer(first_no, orders.max_rows)
         self._abandoned = False
@@ -118,6 +129,8 @@ class Settler(StoreThread):
                 self._take_in(store, reply)
 
     def _take_in(self, store: QueueStore, reply: SettleReply) -> None:
+        if reply.hint:
+            self._hint()
         if reply.is_repeated:  # the statement whose answer was lost has committed after all
             self._find(store)
         else:

@@ -17,7 +17,7 @@ from actorq.core.job.model import Settlement
 from actorq.core.writing.writer import MAX_ROWS, N_SETTLERS, is_enough_for_two
 from actorq.supervisor.ends import Post
 from actorq.supervisor.threads.orders import Orders
-from actorq.supervisor.threads.settler import Settler
+from actorq.supervisor.threads.settler import Settler, nobody
 from actorq.supervisor.threads.store_thread import Open
 
 
@@ -25,9 +25,14 @@ class SecondSettler(Settler):
     """A settler that takes orders only while a whole statement's rows wait beside a running one."""
 
     def __init__(
-        self, open_: Open, post: Post, orders: Orders, is_alone: Callable[[], bool]
+        self,
+        open_: Open,
+        post: Post,
+        orders: Orders,
+        is_alone: Callable[[], bool],
+        hint: Callable[[], None],
     ) -> None:
-        super().__init__(open_, post, orders, first_no=2)
+        super().__init__(open_, post, orders, 2, hint)
         self._is_alone = is_alone
         self._bell = threading.Event()
 
@@ -69,12 +74,16 @@ class Settlers:
         post: Post,
         max_rows: int = MAX_ROWS,
         is_alone: Callable[[], bool] = lambda: True,
+        hint: Callable[[], None] = nobody,
     ) -> None:
-        """Make both; `is_alone` tells whether this supervisor is the only one."""
+        """Make both; `is_alone` tells whether this supervisor is the only one.
+
+        `hint` is called after each statement of which somebody wants to be notified.
+        """
         self._post = post
         self._orders = Orders(max_rows, N_SETTLERS)
-        self._first = Settler(open_, post, self._orders)
-        self._second = SecondSettler(open_, post, self._orders, is_alone)
+        self._first = Settler(open_, post, self._orders, 1, hint)
+        self._second = SecondSettler(open_, post, self._orders, is_alone, hint)
         self._wants_second = True
 
     def start(self) -> None:

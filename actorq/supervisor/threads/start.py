@@ -26,13 +26,19 @@ class Links:
     def __init__(self, options: RunOptions, node: NodeInfo, post: Post) -> None:
         open_ = partial(open_store, options, node.id, epoch=Epoch())
         self.claimer = Claimer(open_, post)
-        self.settlers = Settlers(open_, post, options.settle_rows, lambda: self.heart.n_others == 0)
+        self.settlers = Settlers(
+            open_,
+            post,
+            options.settle_rows,
+            lambda: self.heart.n_others == 0,
+            lambda: self.heart.hint(),
+        )
         deadline_s, limit_s = patience_s(options.ttl_s)
         open_heart = partial(open_, deadline_s=deadline_s, statement_timeout_s=limit_s)
         self.heart = Heart(node, open_heart, post)
         self._all: list[StoreThread | Settlers] = [self.claimer, self.settlers, self.heart]
         if options.notify:
-            self._all.append(Listener(node.id, open_, post))
+            self._all.append(Listener(node.id, open_, post, self.heart.look))
 
     def start(self) -> None:
         """Start all threads."""

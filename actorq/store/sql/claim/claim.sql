@@ -22,7 +22,8 @@
 -- Returns rows, of which each repeats: how many jobs left `ready`; where the claim ended, for each
 -- priority; how many jobs are waiting and for how long, if min_n kept it from taking any; whether
 -- it had the turn, and nobody who had it before took any of the rows that were picked; how many
--- rows it deleted. Each row also holds other jobs, as jobs_of.sql returns them, and never those of
+-- rows it deleted; how many jobs had been due for how long (bucket,number;…: the buckets are those
+-- of core/counters/histogram.py). Each row also holds other jobs, as jobs_of.sql returns them, and never those of
 -- two batches. A lease also names jobs that are gone or final, until lease_trim.sql removes them:
 -- to look for them first would read all jobs twice, or copy all args.
 -- There is one index descent per priority, and no row is locked that is not claimed. Whatever
@@ -116,6 +117,16 @@ SELECT cardinality(took.ids),
         OR took.n_rows = (SELECT count(*) FROM pick)
     ) AS alone,
     took.n_rows,
+    (
+        SELECT string_agg(concat_ws(',', w.bucket, w.n), ';')
+        FROM (
+            SELECT sum(coalesce(cardinality(g.jobs), 1)) AS n, ceil(
+                ln(greatest(date_part('epoch', statement_timestamp() - g.run_at) * 1e6, 1))
+                / 0.0400053346136992
+            )::int4 AS bucket
+            FROM gone g GROUP BY 2
+        ) w
+    ) AS waited,
     part.k, got.*
 FROM took, turn, home,
     generate_series(

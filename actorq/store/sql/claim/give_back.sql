@@ -35,5 +35,15 @@ WITH gone AS MATERIALIZED (
     FROM back b WHERE b.state = 'pending'
     -- It may be there already.
     ON CONFLICT (lane, suspect, priority, run_at, id) DO NOTHING
+), noted AS MATERIALIZED (
+    SELECT {schema}.note_change(
+        array_agg(c.lane), array_agg(c.id), array_agg(c.state), array_agg(c.attempt)
+    ) AS n
+    FROM (
+        SELECT (SELECT a.id FROM {schema}.lane a WHERE a.queue = b.queue AND a.kind = b.kind) AS lane,
+            b.id, b.state::text AS state, b.attempt
+        FROM back b WHERE b.state = 'cancelled'
+    ) c
 )
 SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM back WHERE state = 'pending')
+FROM noted

@@ -57,6 +57,12 @@ WITH RECURSIVE place AS MATERIALIZED (
 ), ended AS (
     UPDATE {schema}.job j SET state = 'cancelled', finalized_at = statement_timestamp()
     FROM here h WHERE j.id = h.id AND h.mine AND j.state = 'pending'
-    RETURNING j.id
+    RETURNING j.id, h.lane, j.attempt
+), noted AS MATERIALIZED (
+    SELECT {schema}.note_change(
+        array_agg(e.lane), array_agg(e.id), array_agg('cancelled'::text), array_agg(e.attempt)
+    ) AS n
+    FROM ended e
 )
 SELECT ARRAY(SELECT id FROM ended), (SELECT count(*) FROM taken) < (SELECT count(*) FROM spot)
+FROM noted

@@ -42,7 +42,7 @@ WITH dead AS MATERIALIZED (
     WHERE j.id = f.id
     RETURNING j.id, j.queue, j.kind, j.priority, j.run_at, j.attempt
 ), there AS MATERIALIZED (
-    SELECT b.id, b.priority, b.run_at, b.attempt > 0 AS again, a.id AS lane
+    SELECT b.id, b.priority, b.run_at, b.attempt, b.attempt > 0 AS again, a.id AS lane
     FROM back b
     LEFT JOIN {schema}.lane a ON a.queue = b.queue AND a.kind = b.kind
 ), placed AS (
@@ -53,10 +53,15 @@ WITH dead AS MATERIALIZED (
     GROUP BY t.run_at, t.lane, t.priority, t.again, {schema}.block_of(t.id)
     ORDER BY 1
     RETURNING lane
+), noted AS MATERIALIZED (
+    SELECT {schema}.note_change(
+        array_agg(t.lane), array_agg(t.id), array_agg('requeued'::text), array_agg(t.attempt)
+    ) AS n
+    FROM there t
 ), cleared AS (
     UPDATE {schema}.failure f SET final = false FROM free d WHERE f.job = d.id AND f.final
 )
 SELECT d.id, t.lane
-FROM dead d
+FROM noted, dead d
 LEFT JOIN there t ON t.id = d.id
 ORDER BY d.id;

@@ -15,7 +15,7 @@ WITH dead AS (
     DELETE FROM {schema}.hunger h
     WHERE h.node IN (SELECT id FROM dead)
       OR NOT EXISTS (SELECT FROM {schema}.node n WHERE n.id = h.node)
-), forgotten AS (
+), forgotten AS ( -- what code before version 2 wrote
     DELETE FROM {schema}.settled s
     WHERE s.node IN (SELECT id FROM dead)
       OR NOT EXISTS (SELECT FROM {schema}.node n WHERE n.id = s.node)

@@ -10,7 +10,7 @@
 -- of all jobs. Each job goes into its own lane, whatever lane the lease names, because the lease
 -- may come from another database.
 -- Returns: how many leases; how many of their jobs went back, failed, were cancelled; and the lanes
--- to which they went.
+-- to which they went. The change gets its number at the commit.
 -- Locks: lease by (node, n), then job by id; a lane that it makes.
 -- Index: lease_pkey, node_pkey, job_pkey, lane_queue_kind_key.
 WITH lost AS MATERIALIZED (
@@ -61,9 +61,19 @@ WITH lost AS MATERIALIZED (
         ), true, 'lost', 'SupervisorLost',
         format('the supervisor died %s times while it held this job', b.n_lost), ''
     FROM back b WHERE b.state = 'failed'
+), noted AS MATERIALIZED (
+    SELECT {schema}.note_change(
+        array_agg(c.lane), array_agg(c.id), array_agg(c.state), array_agg(c.attempt)
+    ) AS n
+    FROM (
+        SELECT (SELECT a.id FROM {schema}.lane a WHERE a.queue = b.queue AND a.kind = b.kind) AS lane,
+            b.id, CASE b.state WHEN 'pending' THEN 'retried' ELSE b.state::text END AS state, b.attempt
+        FROM back b
+    ) c
 )
 SELECT (SELECT count(*) FROM lost),
     (SELECT count(*) FROM back WHERE state = 'pending'),
     (SELECT count(*) FROM back WHERE state = 'failed'),
     (SELECT count(*) FROM back WHERE state = 'cancelled'),
     ARRAY(SELECT DISTINCT lane FROM again)
+FROM noted

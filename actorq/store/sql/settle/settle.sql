@@ -21,30 +21,30 @@
 --   types          text[]    the type of its error, or NULL
 --   messages       text[]    the text of its error, or NULL
 --   tracebacks     text[]    the traceback of its error, or NULL
+--   times          json      for each lane the figures of the batches that end, or NULL
 --   n_jobs         int8      how many jobs all these and the completions are
 -- {rows}: completions, one row for the jobs of a batch that had the same attempt: (k, attempt, ids,
 -- results or NULL), numbered behind the parameters. Results are one text with a record separator
 -- (1E) between them and a unit separator (1F) for a missing one. JSON can contain neither of these;
 -- an array would be parsed character by character.
--- Returns: the leases (k) that matched; the jobs that were written, NULL if those were all; and
--- whether another statement of this number has committed, perhaps while this one waited for it. k
--- counts this statement's leases from 1: first those that end, then those that go on. A job that
--- runs again goes into its own lane.
+-- Returns: the leases (k) that matched; the jobs that were written, NULL if those were all; whether
+-- another statement of this number has committed, perhaps while this one waited for it; and whether
+-- somebody wants to be notified. k counts this statement's leases from 1: first those that end,
+-- then those that go on. A job that runs again goes into its own lane.
+-- The row of `change` counts what was written, and nothing else. The figures in `times` are dropped
+-- if one of the leases did not match. Jobs are named in it while somebody follows them.
 -- Locks: node (KEY SHARE), lease, job (of a batch by id), in this order, which is ensured by
 -- reading `held` in every later step.
--- Index: node_pkey, settled_pkey, lease_pkey, job_pkey, lane_queue_kind_key, result_pkey. No step
+-- Index: node_pkey, change_pkey, lease_pkey, job_pkey, lane_queue_kind_key, result_pkey. No step
 -- joins rows with another step's, because the planner might do that by brute force; what an insert
 -- needs is carried along. No counter can overflow, whatever was inserted, because that would
 -- prevent all outcomes from being written.
 WITH me AS MATERIALIZED (
     -- Prevents the node from being declared dead meanwhile, but not from beating.
     SELECT id FROM {schema}.node WHERE id = :node::uuid FOR KEY SHARE
-), numbered AS (
-    INSERT INTO {schema}.settled (node, no) SELECT id, :settle_no::int8 FROM me
-    ON CONFLICT (node, no) DO NOTHING
-    RETURNING no
-), outdated AS (
-    DELETE FROM {schema}.settled WHERE node = :node::uuid AND no = :settle_no::int8 - 2
+), wanted AS MATERIALIZED (
+    SELECT coalesce(bool_or(jobs), false) AS jobs, coalesce(bool_or(hint), false) AS hint
+    FROM {schema}.follower WHERE until > statement_timestamp()
 ), closed AS MATERIALIZED (
     DELETE FROM {schema}.lease l
     USING unnest(:ended::int8[], :ended_seqs::int4[]) WITH ORDINALITY v (n, seq, k)
@@ -76,7 +76,9 @@ WITH me AS MATERIALIZED (
     FROM (VALUES {rows}) v (k, attempt, ids, results)
     WHERE j.id = ANY (v.ids) AND j.attempt = v.attempt AND j.state = 'pending'
       AND (SELECT lane FROM held)[v.k] > 0
-    RETURNING j.id
+    RETURNING j.id, v.k, j.attempt
+), n_done AS MATERIALIZED (
+    SELECT k, count(*) AS n FROM done GROUP BY k
 ), other AS MATERIALIZED (
     UPDATE {schema}.job j
     SET state = CASE WHEN v.state = 'pending' AND j.cancel_at IS NOT NULL THEN 'cancelled'
@@ -103,7 +105,9 @@ WITH me AS MATERIALIZED (
     WHERE j.id = v.id AND j.attempt = v.attempt AND j.state = 'pending'
       AND (SELECT lane FROM held)[v.k] > 0
     RETURNING j.id, j.state, j.attempt, j.run_at, j.priority, j.queue, j.kind, v.suspect, v.result,
-        v.cause, v.type, v.message, v.traceback
+        v.cause, v.type, v.message, v.traceback, v.k, v.retry_s,
+        CASE WHEN j.state <> 'pending' THEN j.state::text WHEN v.charge > 0 THEN 'retried'
+            WHEN v.retry_s IS NOT NULL THEN 'snoozed' END AS became
 ), again AS (
     INSERT INTO {schema}.ready (id, run_at, lane, suspect, priority, again)
     SELECT o.id, o.run_at, coalesce(
@@ -128,8 +132,52 @@ WITH me AS MATERIALIZED (
             {schema}.made_lane(o.queue, o.kind)
         ), o.state = 'failed', o.cause, o.type, o.message, o.traceback
     FROM other o WHERE o.cause IS NOT NULL
+), numbered AS (
+    INSERT INTO {schema}.change (source, no, counts, times, jobs)
+    SELECT me.id, :settle_no::int8,
+        (
+            SELECT coalesce(json_agg(json_build_array(
+                c.lane, c.n_completed, c.n_failed, c.n_retried, c.n_snoozed, c.n_cancelled
+            )), '[]')
+            FROM (
+                SELECT u.lane, coalesce(sum(u.n) FILTER (WHERE u.became = 'completed'), 0) AS n_completed,
+                    coalesce(sum(u.n) FILTER (WHERE u.became = 'failed'), 0) AS n_failed,
+                    coalesce(sum(u.n) FILTER (WHERE u.became = 'retried'), 0) AS n_retried,
+                    coalesce(sum(u.n) FILTER (WHERE u.became = 'snoozed'), 0) AS n_snoozed,
+                    coalesce(sum(u.n) FILTER (WHERE u.became = 'cancelled'), 0) AS n_cancelled
+                FROM (
+                    SELECT (SELECT lane FROM held)[d.k], d.n, 'completed' FROM n_done d
+                    UNION ALL
+                    SELECT (SELECT lane FROM held)[o.k], 1, o.became FROM other o
+                ) u (lane, n, became)
+                WHERE u.became IS NOT NULL
+                GROUP BY u.lane
+            ) c
+        ),
+        CASE WHEN (SELECT count(*) FROM closed) + (SELECT count(*) FROM bumped)
+            = cardinality(:ended::int8[]) + cardinality(:going_on::int8[]) THEN :times::json END,
+        CASE WHEN (SELECT jobs FROM wanted) THEN json_build_array(
+            (
+                SELECT coalesce(json_agg(json_build_array(d.lane, d.attempt, d.ids)), '[]')
+                FROM (
+                    SELECT (SELECT lane FROM held)[k] AS lane, attempt, array_agg(id) AS ids
+                    FROM done GROUP BY 1, 2
+                ) d
+            ),
+            (
+                SELECT coalesce(json_agg(json_build_array(
+                    (SELECT lane FROM held)[o.k], o.id, o.became, o.attempt, o.retry_s
+                )), '[]')
+                FROM other o WHERE o.became IS NOT NULL
+            )
+        ) END
+    FROM me
+    ON CONFLICT (source, no) DO NOTHING
+    RETURNING no
 )
 SELECT ARRAY(SELECT k FROM closed UNION ALL SELECT k FROM bumped),
-    CASE WHEN (SELECT count(*) FROM done) + (SELECT count(*) FROM other) <> :n_jobs::int8
+    CASE WHEN (SELECT coalesce(sum(n), 0) FROM n_done) + (SELECT count(*) FROM other)
+        <> :n_jobs::int8
     THEN ARRAY(SELECT id FROM done UNION ALL SELECT id FROM other) END,
-    (SELECT count(*) FROM me) > (SELECT count(*) FROM numbered)
+    (SELECT count(*) FROM me) > (SELECT count(*) FROM numbered),
+    (SELECT hint FROM wanted)

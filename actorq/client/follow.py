@@ -1,0 +1,215 @@
+"""Following what happens in all supervisors, as an iterator."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import TYPE_CHECKING, TypedDict
+
+from actorq.client.client import explained
+from actorq.core.following.events import JOB_CHANGES, FollowedEvent, Gap, JobEvent
+from actorq.core.following.feed import told
+from actorq.durations import CENTURY_S, Duration, check_duration
+from actorq.errors import ConfigError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from actorq.client.database import Database
+    from actorq.core.following.cursor import Cursor
+
+HINTED_S = 1.0
+"""How long to wait for a notification before looking anyway."""
+
+FIRST_S, MOST_S = 0.02, 0.25
+"""The first pause between two looks without notifications, and the longest."""
+
+BUSY, BUSY_S = 2_000, 0.02
+"""After a look that has brought so many events, the next one waits, to be worth its statement."""
+
+AGAIN_S, PATIENCE_S = 0.25, 60.0
+"""How soon to try again without a database, and how long before that is an error."""
+
+SLICE_S = 0.5
+"""For how long a thread waits before it looks whether its task still wants it to."""
+
+
+class FollowSettings(TypedDict, total=False):
+    """What `follow_async` takes."""
+
+    kinds: Iterable[str] | None
+    states: Iterable[str] | None
+    since: str | None
+    notify: bool
+    name: str
+
+
+class Follower:
+    """An endless iterator over events, each after its commit; several may run, each sees all.
+
+    It yields a JobEvent for each change of a job's state, a SupervisorEvent for what a supervisor
+    tells of its batches, actors and kinds, and a Gap for what was missed. `kinds` and `states`
+    choose: `states` are those of a JobEvent and names of events (see `actorq.events`); without it
+    all come. `since` is the `cursor` of a follower that has stopped: this one goes on behind the
+    event that came last, in this process or another. With `notify` events come within
+    milliseconds; without it, or through a transaction pooler, by polling. `name` is shown by
+    `actorq status`. It reads by one connection of its own, and is closed by `close`, or as a
+    context manager. Raises ConfigError for what makes no sense.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        kinds: Iterable[str] | None = None,
+        states: Iterable[str] | None = None,
+        since: str | None = None,
+        notify: bool = True,
+        name: str = "",
+    ) -> None:
+        from actorq.store.changes.feed import ChangeFeed
+        from actorq.store.changes.followers import Wishes
+
+        self._kinds = _names("kinds", kinds)
+        self._states = _states(states)
+        jobs = self._states is None or bool(self._states & JOB_CHANGES)
+        parts = self._states is None or bool(self._states - JOB_CHANGES)
+        wishes = Wishes(jobs=jobs, parts=parts, hint=notify and not database.pooler)
+        self._schema = database.schema
+        self._feed = ChangeFeed(
+            database.dsn(), database.schema, pooler=database.pooler, name=name, wishes=wishes
+        )
+        self._events: Iterator[FollowedEvent] = iter(())
+        self._pause_s = FIRST_S
+        self._n_brought = 0
+        self._fails_since = 0.0
+        try:
+            with explained(self._schema):
+                self._cursor: Cursor = self._feed.begin(since)
+        except BaseException:
+            self._feed.drop()
+            raise
+
+    @property
+    def cursor(self) -> str:
+        """Return how far this has come, as a line of text to be kept."""
+        return self._cursor.text()
+
+    def __iter__(self) -> Iterator[FollowedEvent]:
+        while True:
+            event = self.next(timeout_s=HINTED_S)
+            if event is not None:
+                yield event
+
+    def next(self, *, timeout_s: Duration) -> FollowedEvent | None:
+        """Return the next event; None if there is none in this time.
+
+        Raises StoreUnavailable if the database is away for a minute.
+        """
+        until = time.monotonic() + check_duration("timeout_s", timeout_s, 0, CENTURY_S)
+        while True:
+            for event in self._events:
+                if self._wants(event):
+                    return event
+            left_s = until - time.monotonic()
+            if not self._brought() and left_s <= 0:
+                return None
+            if not self._n_brought:
+                self._pause(max(0.0, left_s))
+
+    def close(self) -> None:
+        """Close the connection; nothing is written for this follower any more."""
+        with explained(self._schema):
+            self._feed.close()
+
+    def __enter__(self) -> Follower:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _brought(self) -> bool:
+        """Look once; return whether there are events to go through."""
+        if self._n_brought >= BUSY:
+            time.sleep(BUSY_S)
+        self._n_brought = 0
+        try:
+            with explained(self._schema):
+                self._feed.open()
+                self._feed.renew()
+                look = self._feed.look(self._cursor)
+        except StoreUnavailable as error:
+            self._lost(error)
+            return False
+        self._fails_since = 0.0
+        self._n_brought = sum(
+            len(c.jobs[0]) + len(c.jobs[1]) if c.jobs else 1 for c in look.changes
+        )
+        self._n_brought += len(look.dropped) + len(look.told)
+        moves = told(self._cursor, look, self._feed.lane)
+        self._events = (event for event, _ in moves if event is not None)
+        return bool(self._n_brought)
+
+    def _lost(self, error: StoreUnavailable) -> None:
+        """Give up a connection; raise the error if none could be had for too long."""
+        now = time.monotonic()
+        self._feed.drop()
+        self._fails_since = self._fails_since or now
+        if now - self._fails_since > PATIENCE_S:
+            raise error
+        time.sleep(AGAIN_S)
+
+    def _pause(self, left_s: float) -> None:
+        """Wait for something to happen, but not longer than is good without notifications."""
+        if self._fails_since:
+            return
+        pause_s = HINTED_S if self._feed.is_notified else self._pause_s
+        try:
+            with explained(self._schema):
+                came = self._feed.wait(min(pause_s, left_s))
+        except StoreUnavailable as error:
+            self._lost(error)
+            return
+        self._pause_s = FIRST_S if came else min(2 * self._pause_s, MOST_S)
+
+    def _wants(self, event: FollowedEvent) -> bool:
+        if isinstance(event, Gap):
+            return True
+        if self._kinds is not None and event.kind not in self._kinds:
+            return event.kind == ""
+        name = event.state if isinstance(event, JobEvent) else event.name
+        return self._states is None or name in self._states
+
+
+async def follow_async(follower: Follower) -> AsyncIterator[FollowedEvent]:
+    """Iterate over a follower's events without blocking the event loop; it is closed at the end."""
+    import asyncio
+
+    try:
+        while True:
+            event = await asyncio.to_thread(follower.next, timeout_s=SLICE_S)
+            if event is not None:
+                yield event
+    finally:
+        await asyncio.to_thread(follower.close)
+
+
+def _names(what: str, names: Iterable[str] | None) -> frozenset[str] | None:
+    if names is None:
+        return None
+    if isinstance(names, str):
+        raise ConfigError(f"{what}={names!r}: give a list, even of one: {what}=[{names!r}]")
+    return frozenset(names)
+
+
+def _states(states: Iterable[str] | None) -> frozenset[str] | None:
+    from actorq import events
+
+    found = _names("states", states)
+    known = JOB_CHANGES | events.names()
+    for name in found or ():
+        if name not in known:
+            raise ConfigError(
+                f"states: there is no {name!r}: choose from {', '.join(sorted(JOB_CHANGES))}, or "
+                "an event of a supervisor, such as batch_finished, actor_exited or kind_resting "
+                "(see actorq.events)"
+            )
+    return found

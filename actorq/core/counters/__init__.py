@@ -1,0 +1,1 @@
+"""Figures of what was done: histograms, and the counts of one minute."""

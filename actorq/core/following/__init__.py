@@ -1,0 +1,1 @@
+"""Following what happens: events, the cursor that says how far one has read, and their order."""

@@ -1,0 +1,58 @@
+"""How far somebody has read: the last number of each series, and what had been counted by then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from actorq.errors import ConfigError
+
+N_OUTCOMES = 5
+Counted = list[int]
+"""How many jobs came to each outcome, in the order of `change.counts`."""
+
+
+class Read(msgspec.Struct):
+    """How far a series is read: its last number, and the jobs counted by all changes up to it."""
+
+    no: int = 0
+    counted: Counted = msgspec.field(default_factory=lambda: [0] * N_OUTCOMES)
+
+    def count(self, numbers: Iterable[int]) -> None:
+        """Add the counts of one more change."""
+        self.counted = [before + n for before, n in zip(self.counted, numbers, strict=True)]
+
+
+class Cursor(msgspec.Struct):
+    """How far somebody has read the changes and the supervisors' events of one schema.
+
+    `schema` names the schema by when it was made, `at` is when the cursor was last moved, in
+    seconds of the database's clock. A series is named `SOURCE/PARITY`. Of changes that are read in
+    part, named `SOURCE/NUMBER`, `partly` holds how many of their events were.
+    """
+
+    schema: str
+    at: float
+    since: float = 0.0  # what had begun before is not told
+    series: dict[str, Read] = {}
+    told: dict[str, int] = {}  # node → number of its last event
+    partly: dict[str, int] = {}
+
+    def read(self, source: str, parity: int) -> Read:
+        """Return how far a series is read; it is new if it is not known."""
+        return self.series.setdefault(f"{source}/{parity}", Read())
+
+    def text(self) -> str:
+        """Return the cursor as a line of text."""
+        return msgspec.json.encode(self).decode()
+
+
+def parsed(text: str) -> Cursor:
+    """Return the cursor that a text says; raises ConfigError if it is none."""
+    try:
+        return msgspec.json.decode(text, type=Cursor)
+    except (msgspec.MsgspecError, TypeError) as exc:
+        raise ConfigError(
+            f"since: this is not a cursor of a follower ({exc}): give what `cursor` returned"
+        ) from None

@@ -1,0 +1,168 @@
+"""From what one look into the database brings to events in an order that is right for each job.
+
+Every event of a job can only be committed after the one before it, so that whoever sees an event
+sees all earlier ones of that job. Within one look, the order is that of the statements' times. If a
+series has more than a look brings, nothing later than what it did bring is told yet.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from actorq.core.following.cursor import Cursor
+from actorq.core.following.events import OUTCOMES, FollowedEvent, Gap, JobEvent, SupervisorEvent
+
+LaneName = tuple[str, str]
+"""Queue and kind."""
+
+
+class ChangeRow(msgspec.Struct, frozen=True):
+    """A change as it was read; `jobs` is None if nobody followed then."""
+
+    source: str
+    no: int
+    at: float
+    counts: list[tuple[int, int, int, int, int, int]]
+    jobs: tuple[list[Any], list[Any]] | None
+
+    @property
+    def parity(self) -> int:
+        """Return which of its source's series it belongs to."""
+        return self.no % 2
+
+
+class DroppedRow(msgspec.Struct, frozen=True):
+    """How far a series was dropped, and what all its dropped changes counted."""
+
+    source: str
+    parity: int
+    no: int
+    at: float
+    counted: list[int]
+
+
+class ToldRow(msgspec.Struct, frozen=True):
+    """The `n` events of a node up to the number `no`."""
+
+    node: str
+    no: int
+    n: int
+    at: float
+    events: list[tuple[float, str, dict[str, Any]]]
+
+
+class Look(msgspec.Struct, frozen=True):
+    """What one look has brought, at most `limit` changes of each series."""
+
+    changes: Sequence[ChangeRow]
+    dropped: Sequence[DroppedRow] = ()
+    told: Sequence[ToldRow] = ()
+    limit: int = 10**9
+
+
+def in_order(look: Look) -> list[ChangeRow]:
+    """Return the changes that can be told now, in the order in which they are told."""
+    until = _complete_until(look)
+    known = [change for change in look.changes if change.at <= until]
+    return sorted(known, key=lambda change: (change.at, change.source, change.no))
+
+
+def _complete_until(look: Look) -> float:
+    """Return the time up to which this look has brought everything."""
+    found: dict[tuple[str, int], list[ChangeRow]] = {}
+    for change in look.changes:
+        found.setdefault((change.source, change.parity), []).append(change)
+    cut = (rows[-1].at for rows in found.values() if len(rows) >= look.limit)
+    return min(cut, default=math.inf)
+
+
+def told(
+    cursor: Cursor, look: Look, lane: Callable[[int], LaneName]
+) -> Iterator[tuple[FollowedEvent | None, Cursor]]:
+    """Yield the events of a look, and move the cursor behind each before it is yielded.
+
+    An event of None only moves the cursor. The cursor is the same object all the time.
+    """
+    for dropped in look.dropped:
+        yield from _gap(cursor, dropped)
+    for change in in_order(look):
+        yield from _change(cursor, change, lane)
+    for row in sorted(look.told, key=lambda row: (row.at, row.node, row.no)):
+        yield from _told(cursor, row)
+
+
+def _gap(cursor: Cursor, dropped: DroppedRow) -> Iterator[tuple[FollowedEvent | None, Cursor]]:
+    read = cursor.read(dropped.source, dropped.parity)
+    if dropped.no <= read.no:
+        return
+    missed = [now - before for now, before in zip(dropped.counted, read.counted, strict=True)]
+    read.no, read.counted = dropped.no, list(dropped.counted)
+    if any(missed):
+        yield Gap(_at(dropped.at), dropped.source, _named(missed)), cursor
+
+
+def _change(
+    cursor: Cursor, change: ChangeRow, lane: Callable[[int], LaneName]
+) -> Iterator[tuple[FollowedEvent | None, Cursor]]:
+    read = cursor.read(change.source, change.parity)
+    if change.no <= read.no:
+        return
+    key = f"{change.source}/{change.no}"
+    for event in list(_of_change(change, cursor.since, lane))[cursor.partly.get(key, 0) :]:
+        cursor.partly[key] = cursor.partly.get(key, 0) + 1
+        yield event, cursor
+    read.no, cursor.at = change.no, change.at
+    for _, *numbers in change.counts:
+        read.count(numbers)
+    cursor.partly.pop(key, None)
+    yield None, cursor
+
+
+def _of_change(
+    change: ChangeRow, since: float, lane: Callable[[int], LaneName]
+) -> Iterator[FollowedEvent]:
+    at = _at(change.at)
+    if change.jobs is None:
+        missed = [sum(numbers) for numbers in zip(*(c[1:] for c in change.counts), strict=True)]
+        if any(missed) and change.at > since:
+            yield Gap(at, change.source, _named(missed))
+        return
+    done, others = change.jobs
+    for number, attempt, ids in done:
+        queue, kind = lane(number)
+        for id_ in ids:
+            yield JobEvent(at, id_, kind, queue, "completed", attempt)
+    for number, id_, state, attempt, retry_in_s in others:
+        queue, kind = lane(number)
+        yield JobEvent(at, id_, kind, queue, state, attempt, retry_in_s)
+
+
+def _told(cursor: Cursor, row: ToldRow) -> Iterator[tuple[FollowedEvent | None, Cursor]]:
+    read = cursor.told.get(row.node, 0)
+    first = row.no - row.n + 1
+    if row.n == 0:  # only a mark: before it, nothing was numbered that nobody has told
+        cursor.told.setdefault(row.node, row.no)
+    if row.no <= read or row.n == 0:
+        return
+    if first > read + 1:
+        cursor.told[row.node] = first - 1
+        yield Gap(_at(row.at), row.node, {}, first - 1 - read), cursor
+    for number, (at, name, fields) in enumerate(row.events, first):
+        if number > read:
+            cursor.told[row.node] = number
+            yield SupervisorEvent(_at(at), row.node, number, name, fields), cursor
+    cursor.at = max(cursor.at, row.at)
+    yield None, cursor
+
+
+def _named(numbers: Iterable[int]) -> dict[str, int]:
+    return {name: n for name, n in zip(OUTCOMES, numbers, strict=True) if n}
+
+
+def _at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

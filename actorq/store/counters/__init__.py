@@ -1,0 +1,1 @@
+"""Counting what was done: changes folded into minutes, and figures read from both."""

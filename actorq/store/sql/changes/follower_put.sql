@@ -1,0 +1,15 @@
+-- Register a follower, or renew its registration.
+-- Parameters:
+--   id     uuid    its own fresh id
+--   name   text    what it is called
+--   jobs   bool    whether changes are to name their jobs for it
+--   parts  bool    whether supervisors are to tell of their batches, actors and kinds
+--   hint   bool    whether it wants a notification of changes
+--   ttl_s  float8  for how long
+-- Locks: follower. Index: follower_pkey.
+INSERT INTO {schema}.follower (id, name, jobs, parts, hint, until)
+VALUES (
+    :id::uuid, :name::text, :jobs::bool, :parts::bool, :hint::bool,
+    clock_timestamp() + :ttl_s::float8 * interval '1 second'
+)
+ON CONFLICT (id) DO UPDATE SET until = excluded.until
