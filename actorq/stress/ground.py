@@ -25,6 +25,7 @@ from actorq.stress.measure.place import StressPlace
 from actorq.stress.measure.sampler import Roles, Sampler
 from actorq.stress.process import fleet, generators
 from actorq.stress.process.fleet import Fleet
+from actorq.stress.process.follower import FinalByEvents
 from actorq.stress.process.generators import Generators
 from actorq.stress.process.notes import NotesReader
 
@@ -114,21 +115,25 @@ def grounded(
         stack.callback(made.stop)
         sending = Generators(plan, place.schema, place.dsn, directory, programs.generator)
         stack.callback(sending.close)
-        roles = Roles(
-            lambda: sending.pids,
-            lambda: made.pids,
-            lambda: place.server.pid if place.server else None,
-        )
+        followed = FinalByEvents(place.dsn, place.schema, directory)
+        stack.callback(followed.close)
         sampler = Sampler(
             place,
-            roles,
+            Roles(
+                lambda: sending.pids,
+                lambda: made.pids,
+                lambda: place.server.pid if place.server else None,
+                lambda: [followed.child.pid],
+            ),
             NotesReader(made.notes),
             n_actors(plan),
             lambda: (name(), sending.n_sent, polled.count()),
         )
         sampler.start()
         stack.callback(sampler.stop)
-        yield Ground(place, plan, looks, auditor, sending, made, sampler, (polled,), is_over, begun)
+        yield Ground(
+            place, plan, looks, auditor, sending, made, sampler, (polled, followed), is_over, begun
+        )
 
 
 def n_actors(plan: StressPlan) -> int:
@@ -147,6 +152,8 @@ def warm_up(ground: Ground) -> None:
     Raises ActorqError if they are not within a minute.
     """
     place = ground.place
+    for counter in ground.counters:
+        counter.begin()
     with App(place.dsn, schema=place.schema) as app:
         for kind in ground.plan.kinds:
             policy = KindPolicy(name=kind.name, queue=kind.queue)
@@ -161,6 +168,8 @@ def warm_up(ground: Ground) -> None:
         if time.monotonic() - begun > WARM_S:
             raise ActorqError(_never_warm(row["leased"]))
         time.sleep(LOOK_S)
+    for counter in ground.counters:  # or what is heard of late would belong to the first step
+        counter.finish(len(ground.plan.kinds), WARM_S)
     ground.auditor.truncate()
 
 

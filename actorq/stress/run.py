@@ -142,6 +142,7 @@ class StressRun:
 
     def _report(self, told: dict[str, Any], ground: Ground) -> StressReport:
         half = half_knee(self._steps, random.Random(self._plan.seed))
+        is_woken = not any(serving.poll_only for serving in self._plan.supervisors)
         found = found_of(self._steps, self._knee, half)
         return StressReport(
             plan=self._plan,
@@ -152,7 +153,7 @@ class StressRun:
             half_knee=half,
             faults=self._faults,
             slo=slo_figures(self._plan.slo, found),
-            findings=[*findings(self._steps, events_followed=False), *self._said],
+            findings=[*findings(self._steps, is_woken), *self._said],
             unseen=sorted(ground.sampler.unseen.values()),
             seconds=round(time.monotonic() - self._begun, 1),
             cut_short=self._over(),

@@ -25,6 +25,8 @@ MIN_PEAK = 500
 """A backlog below this ends no step early, however low the rate is."""
 
 REPLY_S = 60.0
+HEARD_S = 10.0
+"""How much later than the table a follower may know of a job: it reads in rounds."""
 LATE_MS = LoadPlan().late_ms
 
 
@@ -165,7 +167,8 @@ class StepRun:
         return Judged("held", "all jobs were drained")
 
     def _counted(self, audit: AuditFigures) -> CountedFigures:
-        found = {counter.name: counter.count() for counter in self._ground.counters}
+        counters = self._ground.counters
+        found = {each.name: each.finish(audit.final, HEARD_S) for each in counters}
         return CountedFigures(table=audit.final, **found)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from actorq.core.counters.histogram import bucket
 from actorq.stress.core.figures import (
     AuditFigures,
     CountedFigures,
@@ -15,7 +16,7 @@ from actorq.stress.core.figures import (
     StressReport,
     Window,
 )
-from actorq.stress.core.histogram import bucket_of, percentiles_ms
+from actorq.stress.core.histogram import percentiles_ms
 from actorq.stress.core.plan import StressPlan
 
 
@@ -23,8 +24,8 @@ def latencies(n: int = 5000, ms: float = 2.0) -> LatencyFigures:
     """Return n durations spread around some milliseconds, with a tail."""
     histogram: dict[int, int] = {}
     for k in range(n):
-        bucket = bucket_of(ms * 1000 * (0.6 + k / n) * (8 if k % 97 == 0 else 1))
-        histogram[bucket] = histogram.get(bucket, 0) + 1
+        place = bucket(ms / 1000 * (0.6 + k / n) * (8 if k % 97 == 0 else 1))
+        histogram[place] = histogram.get(place, 0) + 1
     return LatencyFigures(
         n=n, percentiles=percentiles_ms(histogram), max_ms=ms * 13, histogram=histogram
     )
@@ -62,7 +63,7 @@ def step(rate: float | None = 1000.0, n_windows: int = 40, **changes: Any) -> St
                       "settle": 2.0},
         "windows": [Window(k / 10, per, per, per) for k in range(n_windows)],
         "audit": audit(n),
-        "counted": CountedFigures(table=n, polling=n),
+        "counted": CountedFigures(table=n, polling=n, events=n),
     }  # fmt: skip
     return StepFigures(**{**made, **changes})
 

@@ -45,7 +45,7 @@ def test_every_part_of_a_report_is_drawn() -> None:
     for words in (
         "The knee lies between 4,000 jobs/s", "closed loop, drain", "open loop, 1: 1,000 jobs/s",
         "Latency against rate", "The tail", "Failed attempts by kind", "CPU by role", "Conditions",
-        "events: not followed", "versions.actorq",
+        "counts: table, polling, events", "versions.actorq",
     ):  # fmt: skip
         assert words in text, words
 

@@ -51,7 +51,8 @@ def test_the_command_runs_a_test_and_leaves_nothing_behind(empty_dsn: str, tmp_p
     assert code == 0, said
     assert figures["lost"] == figures["duplicates"] == figures["unfinished"] == 0
     assert figures["counts_agree"] is True
-    assert figures["counts"]["table"] == figures["counts"]["polling"] == figures["jobs"] > 500
+    counts = figures["counts"]
+    assert counts["table"] == counts["polling"] == counts["events"] == figures["jobs"] > 500
     assert {step["loop"] for step in figures["steps"]} == {"open", "closed"}
     assert figures["drain_jobs_per_s"] > 0
     assert "open loop, 1: 150 jobs/s" in said
@@ -148,7 +149,8 @@ def test_a_supervisor_that_sleeps_before_each_claim_is_named(empty_dsn: str) -> 
     report = run_with(empty_dsn, Programs(supervisor=slow))
     [said] = [text for text in report.findings if "Supervisors are slow" in text]
     assert "between the enqueue's answer and its claim" in said
-    assert report.steps[-1].stages_ms["wait"] >= 5.0
+    # The sleep begins with the commit, shortly before the generator has its answer.
+    assert report.steps[-1].stages_ms["wait"] > 4.0
 
 
 def test_a_generator_that_lags_is_named_and_nothing_is_claimed(empty_dsn: str) -> None:
@@ -191,7 +193,9 @@ def test_a_job_that_is_lost_is_named_and_fates_are_met(empty_dsn: str) -> None:
     assert step.audit.failed > 5
     assert set(step.audit.causes) == {"error", "signal"}
     assert step.audit.attempts[2] > 5
-    assert step.counted.agree
+    # The event of its outcome had come before the row was gone.
+    assert step.counted.events == step.counted.table + 1
+    assert "the counts of final jobs differ" in report.findings[1]
 
 
 def test_a_fault_is_made_in_the_middle_and_its_cost_told(empty_dsn: str) -> None:

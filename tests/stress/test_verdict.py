@@ -7,15 +7,17 @@ from typing import Any
 import pytest
 
 from actorq.stress.core.figures import CountedFigures
+from actorq.stress.core.found import queues_of
+from actorq.stress.core.reading import BUILT_IN
 from actorq.stress.core.verdict import broken_bound, findings, slo_figures
 from actorq.stress.report.summary import figures_of, is_well, text_of
 from tests.stress import reports
 
 
 def test_where_all_is_well_only_what_was_not_followed_is_named() -> None:
-    [said] = findings([reports.step()], events_followed=False)
-    assert "Events were not followed" in said
-    assert findings([reports.step()], events_followed=True) == []
+    assert findings([reports.step()]) == []
+    [said] = findings([reports.step(counted=CountedFigures(table=4, polling=4))])
+    assert "Events were not followed in 1 step" in said
 
 
 @pytest.mark.parametrize(
@@ -31,14 +33,14 @@ def test_a_job_that_is_not_right_is_named_and_makes_the_test_fail(
     wrong: dict[str, Any], said: str
 ) -> None:
     step = reports.step(audit=reports.audit(**wrong))
-    assert said in findings([step], events_followed=True)[0]
+    assert said in findings([step])[0]
     assert not is_well(reports.report([step]))
     assert is_well(reports.report([reports.step()]))
 
 
 def test_jobs_that_were_not_final_in_time_are_named_but_not_lost() -> None:
     step = reports.step(audit=reports.audit(unfinished=7))
-    assert "7 jobs not final when the time was up" in findings([step], events_followed=True)[0]
+    assert "7 jobs not final when the time was up" in findings([step])[0]
     assert is_well(reports.report([step]))
 
 
@@ -46,7 +48,7 @@ def test_jobs_that_were_not_final_in_time_are_named_but_not_lost() -> None:
 def test_counts_that_differ_are_named(counted: tuple[int, int, int | None]) -> None:
     table, polling, events = counted
     step = reports.step(counted=CountedFigures(table=table, polling=polling, events=events))
-    assert "counts of final jobs differ: 10 in the table" in findings([step], True)[0]
+    assert "counts of final jobs differ: 10 in the table" in findings([step])[0]
     assert figures_of(reports.report([step]))["counts_agree"] is False
     assert not is_well(reports.report([step]))
 
@@ -54,17 +56,17 @@ def test_counts_that_differ_are_named(counted: tuple[int, int, int | None]) -> N
 def test_slow_supervisors_are_named_by_the_calmest_step() -> None:
     slow = {"send": 0.1, "enqueue": 1.0, "wait": 6.1, "dispatch": 0.4, "run": 0.1, "settle": 1.0}
     steps = [reports.step(500.0, stages_ms=slow), reports.step(4000.0)]
-    [said] = findings(steps, events_followed=True)
+    [said] = findings(steps)
     assert "Supervisors are slow: even at 500 jobs/s" in said
     assert "6.1 of them between the enqueue's answer and its claim" in said
     later = [reports.step(500.0), reports.step(4000.0, stages_ms=slow)]
     busy = [reports.step(500.0, stages_ms=slow, busy_share=0.5)]
-    assert findings(later, events_followed=True) == findings(busy, events_followed=True) == []
+    assert findings(later) == findings(busy) == []
 
 
 def test_a_step_that_the_generator_limited_is_named() -> None:
     step = reports.step(end="generator", why="the generator was the limit: it slept")
-    [said] = findings([step], events_followed=True)
+    [said] = findings([step])
     assert "the generator was the limit: it slept; its figures say nothing about the server" in said
 
 
@@ -96,3 +98,19 @@ def test_the_summary_names_both_loops() -> None:
     assert "closed loop (drain): 5,000 jobs/s" in text
     assert "open loop: The knee lies between 4,000 jobs/s" in text
     assert "0 lost, 0 duplicates" in text
+
+
+def test_queues_stand_side_by_side_by_rate_and_say_how_they_are_served() -> None:
+    plan = BUILT_IN["mixed"]
+    quick, slow = reports.latencies(1500, ms=1.0), reports.latencies(1500, ms=50.0)
+    steps = [reports.step(200.0, queues={"listen": quick, "poll": slow}) for _ in range(2)]
+    heard, looked_for = queues_of(plan, steps)
+    assert (heard.queue, heard.served_by, heard.n) == ("listen", "LISTEN and polling", 3000)
+    assert (looked_for.queue, looked_for.served_by) == ("poll", "polling only")
+    assert heard.p99_ms is not None
+    assert looked_for.p99_ms is not None
+    assert looked_for.p99_ms > 10 * heard.p99_ms
+    assert "queue poll (polling only) at 200 jobs/s in all: p50" in text_of(
+        reports.report(steps, plan=plan)
+    )
+    assert queues_of(BUILT_IN["default"], steps) == []

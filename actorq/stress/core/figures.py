@@ -165,6 +165,19 @@ class FaultFigures(msgspec.Struct, frozen=True, kw_only=True):
     worst_ms: float | None
 
 
+class QueueFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """The latency of one queue at one rate of the whole, over all steps at that rate."""
+
+    rate: float
+    queue: str
+    served_by: str
+    n: int
+    p50_ms: float | None
+    p90_ms: float | None
+    p99_ms: float | None
+    p999_ms: float | None
+
+
 class SloFigures(msgspec.Struct, frozen=True, kw_only=True):
     """One bound, what was measured, and whether it holds; unknown is not kept."""
 

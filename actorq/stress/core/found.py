@@ -7,7 +7,9 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from actorq.stress.core.figures import KneeFigures, StepFigures
+from actorq.stress.core.figures import KneeFigures, QueueFigures, StepFigures
+from actorq.stress.core.histogram import merged, percentiles_ms
+from actorq.stress.core.plan import StressPlan
 from actorq.stress.core.spread import interval
 
 
@@ -63,3 +65,33 @@ def found_of(
         made |= {name: half[name] for name in ("p50_ms", "p99_ms")}
     made["max_ms"] = max((s.latency.max_ms for s in chosen if s.latency), default=None)
     return made
+
+
+def queues_of(plan: StressPlan, steps: Sequence[StepFigures]) -> list[QueueFigures]:
+    """Return the queues of a plan side by side, by rate; empty if it has only one."""
+    found: dict[tuple[float, str], list[dict[int, int]]] = {}
+    for step in steps:
+        for queue, latency in step.queues.items():
+            if step.rate is not None:
+                found.setdefault((step.rate, queue), []).append(latency.histogram)
+    if len({kind.queue for kind in plan.kinds}) < 2:
+        return []
+    return [_queue(plan, rate, queue, each) for (rate, queue), each in sorted(found.items())]
+
+
+def _queue(
+    plan: StressPlan, rate: float, queue: str, histograms: list[dict[int, int]]
+) -> QueueFigures:
+    whole = merged(histograms)
+    ways = {
+        "polling only" if serving.poll_only else "LISTEN and polling"
+        for serving in plan.supervisors
+        if not serving.queues or queue in serving.queues
+    }
+    return QueueFigures(
+        rate=rate,
+        queue=queue,
+        served_by=" and ".join(sorted(ways)),
+        n=sum(whole.values()),
+        **percentiles_ms(whole),
+    )

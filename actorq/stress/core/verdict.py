@@ -67,12 +67,17 @@ def _knee_text(search: Search) -> str:
     return f"The knee lies between {held:,.0f} jobs/s, which were borne, and {broken:,.0f}."
 
 
-def findings(steps: Sequence[StepFigures], events_followed: bool) -> list[str]:
-    """Return what somebody has to know before believing the figures; empty if there is nothing."""
+def findings(steps: Sequence[StepFigures], is_woken: bool = True) -> list[str]:
+    """Return what somebody has to know before believing the figures; empty if there is nothing.
+
+    `is_woken` says that all supervisors are woken by NOTIFY: those that only poll are meant to be
+    slow.
+    """
     made = [text for step in steps for text in _of_step(step)]
-    made += _slow_stage(steps)
-    if not events_followed:
-        made.append("Events were not followed: outcomes were counted by polling and in the table.")
+    made += _slow_stage(steps) if is_woken else []
+    unheard = [step.name for step in steps if step.counted.events is None]
+    if unheard:
+        made.append(f"Events were not followed in {count(len(unheard), 'step')}: {unheard[0]} …")
     return made
 
 

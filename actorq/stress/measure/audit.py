@@ -7,10 +7,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from actorq.core.counters.histogram import LOG_GAMMA
 from actorq.store.admin.run import run
 from actorq.store.session.connection import Session
 from actorq.stress.core.figures import AuditFigures, LatencyFigures, Window
-from actorq.stress.core.histogram import LN_GAMMA, merged, percentiles_ms
+from actorq.stress.core.histogram import merged, percentiles_ms
 from actorq.stress.core.plan import StressPlan
 from actorq.stress.measure.looks import LookSession
 from actorq.stress.measure.place import StressPlace
@@ -147,7 +148,7 @@ class Auditor:
         )
 
     def _latencies(self, span: dict[str, int]) -> dict[str, Latencies]:
-        rows = self.looks.run("stress_histogram", ln_gamma=LN_GAMMA, **span)
+        rows = self.looks.run("stress_histogram", ln_gamma=LOG_GAMMA, **span)
         found: dict[tuple[str, str], dict[int, int]] = defaultdict(dict)
         most: dict[tuple[str, str], float] = defaultdict(float)
         for row in rows:

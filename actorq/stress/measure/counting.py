@@ -1,4 +1,4 @@
-"""How many jobs are final, told while a step runs: by polling the table, and later by events."""
+"""How many jobs of a step became final, by different ways of finding that out."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ class FinalJobs(Protocol):
     def begin(self) -> None:
         """Begin a step: no job is there."""
 
-    def count(self) -> int:
-        """Return how many jobs of the step are final by now."""
+    def finish(self, expected: int, wait_s: float) -> int | None:
+        """Return how many jobs of the step are final, None if that could not be found out.
+
+        Whoever hears of it later than others may wait for the expected number.
+        """
 
     def close(self) -> None:
         """Stop following."""
@@ -44,6 +47,10 @@ class FinalByPolling:
         """Poll once, and return how many jobs are final."""
         with self._lock:
             return self._count()
+
+    def finish(self, expected: int, wait_s: float) -> int:
+        """Poll once more."""
+        return self.count()
 
     def _count(self) -> int:
         row = self._looks.one("stress_polled", low=self._state.low)

@@ -51,6 +51,7 @@ class Roles(NamedTuple):
     generators: Callable[[], Sequence[int]]
     supervisors: Callable[[], Sequence[int]]
     server: Callable[[], int | None]
+    follower: Callable[[], Sequence[int]]
 
 
 class Sampler:
@@ -182,6 +183,7 @@ class Sampler:
         return {
             "generators": self._roles.generators(),
             "supervisors": supervisors,
+            "follower": self._roles.follower(),
             "actors": [pid for one in supervisors for pid in below[one]],
             "server": [pid for one in server for pid in (one, *below[one])],
         }

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from actorq.stress.core.figures import StepFigures, StressReport
+from actorq.stress.core.found import queues_of
 from actorq.stress.core.verdict import stages_text
 from actorq.stress.report import plots
 from actorq.stress.report.style import STYLE
@@ -162,16 +163,15 @@ def _row(step: StepFigures) -> tuple[object, ...]:
 
 def _queues(report: StressReport) -> Markup | None:
     """Return the queues side by side, where there are several."""
-    rows = [
-        (step.name, queue, each.n, *(each.percentiles[name] for name in plots.PERCENTS))
-        for step in report.steps
-        for queue, each in step.queues.items()
-        if len(step.queues) > 1 and step.loop == "open"
-    ][:MAX_ROWS]
-    if not rows:
+    found = queues_of(report.plan, report.steps)[:MAX_ROWS]
+    if not found:
         return None
-    headers = ("step", "queue", "jobs", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms")
-    return joined([element("h3", "Queues side by side"), table(headers, rows)])
+    rows = [
+        (q.rate, q.queue, q.served_by, q.n, q.p50_ms, q.p90_ms, q.p99_ms, q.p999_ms) for q in found
+    ]
+    headers = ("jobs/s in all", "queue", "served by", "jobs", "p50 ms", "p90 ms", "p99 ms",
+               "p99.9 ms")  # fmt: skip
+    return joined([element("h3", "Queues side by side (open loop)"), table(headers, rows)])
 
 
 def _spread(report: StressReport) -> Markup:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
+from actorq.core.counters.histogram import LOG_GAMMA, seconds_of
 from actorq.stress.core.figures import LatencyFigures, Sample, StepFigures, StressReport
-from actorq.stress.core.histogram import GAMMA, value_of
 from actorq.stress.report.charts import Axis, ChartSeries, Mark, bars, chart
 from actorq.stress.report.svg import Markup
 from actorq.stress.report.tables import figure
@@ -19,8 +20,10 @@ PERCENTS = ("p50_ms", "p90_ms", "p99_ms", "p999_ms")
 DENSITY_BUCKETS = 6
 """So many neighbouring buckets are drawn as one: a quarter of the value is fine enough for eyes."""
 
+DENSITY_FACTOR = math.exp(LOG_GAMMA * DENSITY_BUCKETS)
+
 MAX_CURVES = 6
-ROLES = ("generators", "supervisors", "actors", "server")
+ROLES = ("generators", "supervisors", "actors", "server", "follower")
 
 
 def over_time(steps: Sequence[StepFigures]) -> list[Markup]:
@@ -122,7 +125,7 @@ def tail(latency: LatencyFigures) -> list[tuple[float, float]]:
     for bucket, n in sorted(latency.histogram.items()):
         above -= n
         if above >= 10:
-            points.append((value_of(bucket) / 1000, above / latency.n))
+            points.append((seconds_of(bucket) * 1000, above / latency.n))
     return points
 
 
@@ -136,7 +139,7 @@ def _density(step: StepFigures) -> Markup:
         f"What a job's time consists of at {step.rate:,.0f} jobs/s",
         chart("share of jobs by duration", Axis("ms", log=True), Axis("% of jobs"), series,
               height=260.0),
-        caption=f"Each point counts the jobs within a factor of {GAMMA**DENSITY_BUCKETS:.2f}.",
+        caption=f"Each point counts the jobs within a factor of {DENSITY_FACTOR:.2f}.",
     )  # fmt: skip
 
 
@@ -147,7 +150,7 @@ def density(figures: LatencyFigures) -> list[tuple[float, float]]:
         grouped[bucket // DENSITY_BUCKETS] += n
     first, last = min(grouped), max(grouped)
     return [
-        (value_of(group * DENSITY_BUCKETS) / 1000, grouped[group] / figures.n * 100)
+        (seconds_of(group * DENSITY_BUCKETS) * 1000, grouped[group] / figures.n * 100)
         for group in range(first - 1, last + 2)
         if group >= 0
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from actorq.stress.core.figures import StepFigures, StressReport
+from actorq.stress.core.found import ms, queues_of
 
 
 def figures_of(report: StressReport) -> dict[str, Any]:
@@ -34,6 +35,7 @@ def figures_of(report: StressReport) -> dict[str, Any]:
         "p50_ms_at_half_knee": report.half_knee.get("p50_ms"),
         "p99_ms_at_half_knee": report.half_knee.get("p99_ms"),
         "p99_ms_at_half_knee_interval": report.half_knee.get("p99_ms_interval"),
+        "queues": queues_of(report.plan, report.steps),
         "slo": report.slo,
         "findings": report.findings,
         "steps": [_step(step) for step in report.steps],
@@ -54,7 +56,6 @@ def _step(step: StepFigures) -> dict[str, Any]:
         "end": step.end,
         "jobs_per_s": step.achieved,
         **(step.latency.percentiles if step.latency else {}),
-        "queues": {queue: each.percentiles for queue, each in step.queues.items()},
     }
 
 
@@ -82,7 +83,7 @@ def text_of(report: StressReport) -> str:
     lines = [
         "",
         f"{figures['jobs']:,} jobs in {report.seconds:,.0f} s: {figures['lost']:,} lost, "
-        f"{figures['duplicates']:,} duplicates; counts by table and polling "
+        f"{figures['duplicates']:,} duplicates; the counts in the table, by polling and by events "
         + ("agree" if figures["counts_agree"] else "DIFFER"),
     ]
     if figures["drain_jobs_per_s"]:
@@ -94,6 +95,11 @@ def text_of(report: StressReport) -> str:
         lines.append(
             f"at half of the knee: p50 {half['p50_ms']:,.1f} ms, p99 {half['p99_ms']:,.1f} ms "
             f"(median of {half['n']})"
+        )
+    for q in queues_of(report.plan, report.steps):
+        lines.append(
+            f"queue {q.queue} ({q.served_by}) at {q.rate:,.0f} jobs/s in all: "
+            f"p50 {ms(q.p50_ms)}, p99 {ms(q.p99_ms)}"
         )
     for slo in report.slo:
         found = "not measured" if slo.found is None else f"{slo.found:,g}"
