@@ -192,7 +192,10 @@ def _stress(commands: Commands) -> None:
     about = "put a database and supervisors under load"
     command = _command(commands, "stress", "stress:stress", about, out=True)
     text = "default, mixed, faults, or a TOML file; default: default"
-    command.add_argument("--plan", default="default", metavar="NAME|FILE", help=text)
+    plans = command.add_mutually_exclusive_group()
+    plans.add_argument("--plan", default="default", metavar="NAME|FILE", help=text)
+    text = "run two plans in turns, and tell what differs"
+    plans.add_argument("--compare", nargs=2, metavar=("A", "B"), help=text)
     text = "jobs per second, instead of a search; may be repeated"
     command.add_argument("--rate", action="append", type=_positive, metavar="N", help=text)
     command.add_argument("--arrivals", choices=("poisson", "constant"), help="default: poisson")
@@ -206,6 +209,8 @@ def _stress(commands: Commands) -> None:
     text = "of the arrivals; default 1"
     command.add_argument("--seed", type=_within(0, 2**63 - 1), metavar="N", help=text)
     _duration(command, "limit", "begin no step that would end after this; default 100s")
+    text = "the JSON of an earlier report, to compare with"
+    command.add_argument("--baseline", metavar="FILE.json", help=text)
     text = "write an HTML page, and its figures as JSON beside it"
     command.add_argument("--report", metavar="FILE", help=text)
 

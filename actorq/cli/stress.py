@@ -7,7 +7,7 @@ import time
 from argparse import Namespace
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from actorq.cli.database import warn_of_password
 from actorq.cli.output import print_json
@@ -17,40 +17,64 @@ from actorq.early_interrupt import INTERRUPTED
 from actorq.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from actorq.stress.core.figures import StressReport
     from actorq.stress.core.plan import StressPlan
     from actorq.stress.measure.place import StressPlace
 
 SCHEMA = "actorq_stress"
+PAIRS = 3
+"""How often two plans are run if they do not say it."""
+
+Test: TypeAlias = "Callable[[StressPlace, Callable[[str], None]], StressReport]"
+"""What runs on a place, and tells lines meanwhile."""
 
 
 def stress(args: Namespace) -> int:
     """Run a stress test, write its report, and tell by the exit code whether all is well."""
+    from actorq.stress.ground import INTERRUPTED as CUT_BY_SIGNAL
     from actorq.stress.report.summary import figures_of, is_well, text_of
-    from actorq.stress.run import StressRun
 
     begun = time.monotonic()
-    plan = _plan(args)
+    test = _test(args, begun)
+    baseline = _baseline(args.baseline)
     _check_report(args.report)
     out = sys.stderr if args.json else sys.stdout
     with _place(args) as place:
         print(f"on {place.text}", file=out, flush=True)
-        test = StressRun(place, plan, lambda line: print(line, file=out, flush=True), begun=begun)
-        report = test.run()
+        report = test(place, lambda line: print(line, file=out, flush=True))
+    if baseline is not None:
+        report = _beside(baseline, report)
     if args.report:
         _write(Path(args.report), report)
     print(text_of(report), file=out)
     if args.json:
         print_json(figures_of(report))
-    if report.cut_short == "it was interrupted":
+    if report.cut_short == CUT_BY_SIGNAL:
         return INTERRUPTED
     return OK if is_well(report) else FAILED
 
 
-def _plan(args: Namespace) -> StressPlan:
+def _test(args: Namespace, begun: float) -> Test:
+    """Return what is to be run: one plan, or two in turns."""
+    from actorq.stress.compare import Duel, check, compare
+    from actorq.stress.run import StressRun
+
+    if not args.compare:
+        plan = _changed(_named_plan(args.plan), args)
+        return lambda place, tell: StressRun(place, plan, tell, begun=begun).run()
+    a, b = (_changed(_named_plan(name), args) for name in args.compare)
+    repeats = args.repeats or (a.load.repeats if a.load else PAIRS)
+    duel = Duel((a, b), repeats)
+    check(duel)
+    return lambda place, tell: compare(place, duel, tell)
+
+
+def _changed(plan: StressPlan, args: Namespace) -> StressPlan:
+    """Return a plan with what was typed."""
     from actorq.stress.core import reading
 
-    plan = _named_plan(args.plan)
     options: dict[str, Any] = {
         "load.rates": tuple(args.rate) if args.rate else None,
         "load.arrivals": args.arrivals,
@@ -63,6 +87,35 @@ def _plan(args: Namespace) -> StressPlan:
         "slo": reading.slo_of(args.slo) if args.slo else None,
     }
     return reading.changed(plan, {name: v for name, v in options.items() if v is not None})
+
+
+def _baseline(path: str | None) -> StressReport | None:
+    """Return an earlier report; raises ConfigError if the file is none."""
+    import msgspec
+
+    from actorq.stress.core.figures import StressReport
+
+    if path is None:
+        return None
+    try:
+        return msgspec.json.decode(Path(path).read_bytes(), type=StressReport)
+    except OSError as error:
+        raise ConfigError(f"--baseline {path}: {error.strerror}") from None
+    except (msgspec.DecodeError, ConfigError) as error:
+        raise ConfigError(f"--baseline {path} is no report of actorq stress: {error}") from None
+
+
+def _beside(old: StressReport, new: StressReport) -> StressReport:
+    """Return a report with what differs from an earlier one."""
+    import msgspec
+
+    from actorq.stress.core.comparing import against, other_conditions
+
+    found = against(old, new)
+    said = [*other_conditions(old, new), *(each.says for each in found)]
+    return msgspec.structs.replace(
+        new, compared=[*new.compared, *found], findings=[*new.findings, *said]
+    )
 
 
 def _named_plan(name: str) -> StressPlan:

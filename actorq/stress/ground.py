@@ -127,6 +127,7 @@ def grounded(
             ),
             NotesReader(made.notes),
             n_actors(plan),
+            begun,
             lambda: (name(), sending.n_sent, polled.count()),
         )
         sampler.start()

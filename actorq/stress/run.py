@@ -41,8 +41,13 @@ class StressRun:
         tell: Callable[[str], None],
         programs: Programs = PROGRAMS,
         begun: float | None = None,
+        label: str = "",
     ) -> None:
-        """Run a plan; `begun` is when the test began, by the monotonic clock, if before now."""
+        """Run a plan; `begun` is when the test began, by the monotonic clock, if before now.
+
+        `label` stands before the names of its steps.
+        """
+        self._label = f"{label} " if label else ""
         self._place, self._plan, self._tell, self._programs = place, plan, tell, programs
         self._begun = time.monotonic() if begun is None else begun
         self._over = StopAsker(self._begun + plan.max_s)
@@ -86,7 +91,7 @@ class StressRun:
     def _all_steps(self, ground: Ground) -> None:
         if self._plan.drain_jobs:
             load = StepLoad(1.0, 0.0, self._plan.drain_jobs)
-            self._step(ground, StepOrder("drain", "drain", load, self._plan.seed))
+            self._step(ground, StepOrder(f"{self._label}drain", "drain", load, self._plan.seed))
         if not ground.fleet.all and not self._over():
             ground.fleet.start()
         warm_up(ground)
@@ -111,11 +116,8 @@ class StressRun:
 
     def _trial(self, ground: Ground, trial: Trial, step_s: float) -> StepFigures:
         n = len(self._steps)
-        load = StepLoad(trial.rate, step_s)
-        return self._step(ground, StepOrder(_title(trial, n), trial.role, load, self._seed(n)))
-
-    def _seed(self, n: int) -> int:
-        return self._plan.seed + n
+        name, load = self._label + _title(trial, n), StepLoad(trial.rate, step_s)
+        return self._step(ground, StepOrder(name, trial.role, load, self._plan.seed + n))
 
     def _step(self, ground: Ground, order: StepOrder) -> StepFigures:
         self._present = order.name

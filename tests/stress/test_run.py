@@ -219,8 +219,26 @@ def test_a_fault_is_made_in_the_middle_and_its_cost_told(empty_dsn: str) -> None
     assert any("only a server of the test's own may be restarted" in f for f in report.findings)
 
 
+def test_two_plans_run_in_turns_beside_a_baseline(
+    empty_dsn: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, size in (("a", 10), ("b", 500)):
+        text = f"drain_jobs = 200\nload = false\n[[kinds]]\nmax_batch = {size}\n"
+        (tmp_path / f"{name}.toml").write_text(text)
+    plans = ["--compare", str(tmp_path / "a.toml"), str(tmp_path / "b.toml"), "--repeats", "1"]
+    page = tmp_path / "old.html"
+    assert main(["stress", "--dsn", empty_dsn, *plans, "--report", str(page)]) == 0
+    out = capsys.readouterr().out
+    assert out.index("A1 drain") < out.index("B1 drain")
+    assert "drained jobs/s: B is" in out
+    assert "Side by side" in page.read_text()
+    saved = json.loads(page.with_suffix(".json").read_text())
+    assert [each["name"] for each in saved["compared"]] == ["drained jobs/s"]
+
+
 @pytest.mark.parametrize("words", [("--plan", "nowhere.toml"), ("--slo", "p95=1"),
-                                   ("--report", "/nowhere/r.html"), ("--embedded",)])  # fmt: skip
+                                   ("--report", "/nowhere/r.html"), ("--embedded",),
+                                   ("--baseline", __file__)])  # fmt: skip
 def test_wrong_usage_is_refused_before_anything_is_started(
     empty_dsn: str, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -119,8 +119,13 @@ class StepFigures(msgspec.Struct, frozen=True, kw_only=True):
     peak_backlog: int = 0
 
     def p(self, name: str) -> float | None:
-        """Return a percentile of the latency in ms, None where it cannot be told."""
-        return None if self.latency is None else self.latency.percentiles.get(name)
+        """Return a percentile of the latency in ms, None where it cannot be told.
+
+        Nothing is told of a step that never was steady, or whose load was not the one intended.
+        """
+        if self.latency is None or self.end in ("unsteady", "generator"):
+            return None
+        return self.latency.percentiles.get(name)
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,6 +192,18 @@ class SloFigures(msgspec.Struct, frozen=True, kw_only=True):
     kept: bool
 
 
+class ComparedFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure of A and of B: medians, and the ratio of B to A with its interval."""
+
+    name: str
+    a: float
+    b: float
+    ratio: float
+    interval: tuple[float, float] | None
+    n: int
+    says: str
+
+
 class StressReport(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a stress test has found."""
 
@@ -202,3 +219,5 @@ class StressReport(msgspec.Struct, frozen=True, kw_only=True):
     unseen: list[str]  # what could not be sampled, with what would help
     seconds: float
     cut_short: str = ""
+    compared: list[ComparedFigures] = []
+    plan_b: StressPlan | None = None

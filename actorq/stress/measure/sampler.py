@@ -63,6 +63,7 @@ class Sampler:
         roles: Roles,
         notes: NotesReader,
         n_actors: int,
+        begun: float,
         progress: Callable[[], tuple[str, int, int]],
     ) -> None:
         """Look at a place; `progress` tells the step, and how many jobs it has sent and settled."""
@@ -74,7 +75,7 @@ class Sampler:
         self._blind: set[str] = set()
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._begun = time.monotonic()
+        self._begun = begun
         self._cpu: dict[int, tuple[str, float]] = {}
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
 

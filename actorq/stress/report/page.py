@@ -11,6 +11,7 @@ import msgspec
 
 from actorq.stress.core.figures import StepFigures, StressReport
 from actorq.stress.core.found import queues_of
+from actorq.stress.core.plan import StressPlan
 from actorq.stress.core.verdict import stages_text
 from actorq.stress.report import plots
 from actorq.stress.report.style import STYLE
@@ -33,8 +34,8 @@ def page(report: StressReport) -> str:
             element("style", Markup(STYLE)),
         ]
     )
-    sections = (_top, _findings, _knee, _steps, _spread, _faults, _failures, _resources, _audit,
-                _conditions)  # fmt: skip
+    sections = (_top, _findings, _compared, _knee, _steps, _spread, _faults, _failures, _resources,
+                _audit, _conditions)  # fmt: skip
     body = element("body", element("main", joined(part(report) for part in sections)))
     return f'<!doctype html><html lang="en">{element("head", head)}{body}</html>\n'
 
@@ -85,6 +86,20 @@ def _findings(report: StressReport) -> Markup:
         element("ul", joined(texts)) if texts else element("p", "Nothing stands out."),
         table(("bound", "allowed", "found", ""), bounds) if bounds else None,
     )
+
+
+def _compared(report: StressReport) -> Markup:
+    """Return what was compared: A is the first plan, or the baseline."""
+    if not report.compared:
+        return Markup("")
+    rows = [(c.name, c.a, c.b, c.ratio, _ends(c.interval), c.n, c.says) for c in report.compared]
+    headers = ("figure", "A", "B", "B / A", "95 % interval", "pairs", "")
+    about = "B ran in turns with A." if report.plan_b else "A is the baseline, B this test."
+    return section("Side by side", element("p", about), table(headers, rows))
+
+
+def _ends(interval: tuple[float, float] | None) -> str:
+    return "–" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
 
 
 def _knee(report: StressReport) -> Markup:
@@ -245,13 +260,18 @@ def _audited(step: StepFigures) -> tuple[object, ...]:
 
 
 def _conditions(report: StressReport) -> Markup:
-    plan = msgspec.json.format(msgspec.json.encode(report.plan), indent=2).decode()
     return section(
         "Conditions",
         fields(report.manifest),
         element("h3", "The plan"),
-        element("pre", plan),
+        element("pre", _plan_text(report.plan)),
+        element("h3", "Plan B") if report.plan_b else None,
+        element("pre", _plan_text(report.plan_b)) if report.plan_b else None,
     )
+
+
+def _plan_text(plan: StressPlan) -> str:
+    return msgspec.json.format(msgspec.json.encode(plan), indent=2).decode()
 
 
 def plots_of(figures: Sequence[Markup], style: str = "plots") -> Markup:

@@ -6,6 +6,7 @@ from typing import Any
 
 from actorq.stress.core.figures import StepFigures, StressReport
 from actorq.stress.core.found import ms, queues_of
+from actorq.stress.core.histogram import PERCENTS
 
 
 def figures_of(report: StressReport) -> dict[str, Any]:
@@ -36,6 +37,7 @@ def figures_of(report: StressReport) -> dict[str, Any]:
         "p99_ms_at_half_knee": report.half_knee.get("p99_ms"),
         "p99_ms_at_half_knee_interval": report.half_knee.get("p99_ms_interval"),
         "queues": queues_of(report.plan, report.steps),
+        "compared": report.compared,
         "slo": report.slo,
         "findings": report.findings,
         "steps": [_step(step) for step in report.steps],
@@ -55,7 +57,7 @@ def _step(step: StepFigures) -> dict[str, Any]:
         "rate": step.rate,
         "end": step.end,
         "jobs_per_s": step.achieved,
-        **(step.latency.percentiles if step.latency else {}),
+        **{name: step.p(name) for name in PERCENTS},
     }
 
 
