@@ -199,7 +199,7 @@ def _stress(commands: Commands) -> None:
     text = "jobs per second, instead of a search; may be repeated"
     command.add_argument("--rate", action="append", type=_positive, metavar="N", help=text)
     command.add_argument("--arrivals", choices=("poisson", "constant"), help="default: poisson")
-    _duration(command, "step", "how long each load is kept up, warm-up included; default 4s")
+    _duration(command, "step", "how long each load is kept up, warm-up included; default 3.5s")
     text = "how often half of the knee, or each rate, is run; default 3"
     command.add_argument("--repeats", type=_within(1, 50), metavar="N", help=text)
     text = "drain so many jobs first; default 50000"
@@ -208,7 +208,7 @@ def _stress(commands: Commands) -> None:
     command.add_argument("--slo", metavar="p99_ms=50,lost=0", help=text)
     text = "of the arrivals; default 1"
     command.add_argument("--seed", type=_within(0, 2**63 - 1), metavar="N", help=text)
-    _duration(command, "limit", "begin no step that would end after this; default 100s")
+    _duration(command, "limit", "begin no step that would end after this; default 105s")
     text = "the JSON of an earlier report, to compare with"
     command.add_argument("--baseline", metavar="FILE.json", help=text)
     text = "write an HTML page, and its figures as JSON beside it"

@@ -90,13 +90,13 @@ class StressRun:
 
     def _all_steps(self, ground: Ground) -> None:
         if self._plan.drain_jobs:
-            load = StepLoad(1.0, 0.0, self._plan.drain_jobs)
-            self._step(ground, StepOrder(f"{self._label}drain", "drain", load, self._plan.seed))
+            at_once = StepLoad(1.0, 0.0, self._plan.drain_jobs)
+            self._step(ground, StepOrder(f"{self._label}drain", "drain", at_once, self._plan.seed))
         if not ground.fleet.all and not self._over():
             ground.fleet.start()
         warm_up(ground)
-        if self._plan.load:
-            self._search(ground, searching.begin(self._plan.load))
+        if load := self._plan.bounded_load:
+            self._search(ground, searching.begin(load))
         for fault in self._plan.faults:
             if self._over.left_s() > self._plan.fault_s + CLOSING_S and not self._over():
                 self._fault(ground, fault)

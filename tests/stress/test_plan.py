@@ -39,7 +39,8 @@ def test_a_plan_is_read_from_toml() -> None:
         ({"load": {"step_s": "long"}}, r"load\.step_s: Expected `float`, got `str`"),
         ({"load": {"rates": [0]}}, r"load\.rate=0\.0 must be a number from 0\.1 to 1e\+06"),
         ({"load": {"rates": [float("nan")]}}, r"load\.rate=nan must be a number"),
-        ({"load": {"rates": [1e6], "step_s": 60.0}}, "makes more than max_jobs=.* at most 66,667"),
+        ({"load": {"rates": [1e6], "step_s": 60.0}}, "makes more than max_jobs=.* at most 16,667"),
+        ({"drain_jobs": 5, "max_jobs": 4}, "drain_jobs=5 is more than max_jobs=4"),
         ({"load": {"step_s": 2.0, "warm_up_s": 2.0}}, r"warm_up_s=2 must be less than .*step_s=2"),
         ({"load": {"arrivals": "bursts"}}, r"load\.arrivals: Invalid enum value 'bursts'"),
         ({"kinds": [{"fail": 0.6, "crash": 0.6}]}, "fail, crash and hang .* at most 1"),
@@ -85,6 +86,13 @@ def test_bounds_are_read() -> None:
     assert slo_of("p99_ms=50, lost=0") == {"p99_ms": 50.0, "lost": 0.0}
     with pytest.raises(ConfigError, match="'p99_ms' is not of the form"):
         slo_of("p99_ms")
+
+
+def test_a_search_goes_no_higher_than_the_jobs_of_a_step_allow() -> None:
+    load = StressPlan(load=LoadPlan(step_s=100.0), max_jobs=500_000).bounded_load
+    assert load
+    assert load.max_rate == 5000.0
+    assert StressPlan().bounded_load == StressPlan().load
 
 
 def test_kinds_have_names_of_their_own() -> None:

@@ -6,15 +6,18 @@ import json
 import signal
 import subprocess
 import sys
+import uuid
 from pathlib import Path
-from typing import Any
 
 import psutil
 import psycopg
 import pytest
+from psycopg import conninfo
 
 from actorq.cli import main
+from actorq.errors import ActorqError
 from actorq.store.schema.migrate import migrate
+from actorq.stress import ground
 from actorq.stress.core.figures import StressReport
 from actorq.stress.core.plan import LoadPlan, StressKind, StressPlan, WorkCost
 from actorq.stress.core.reading import changed
@@ -31,39 +34,10 @@ def command(dsn: str, *words: str) -> list[str]:
     return [sys.executable, "-P", "-m", "actorq", "stress", "--dsn", dsn, *words]
 
 
-def stress(dsn: str, *words: str) -> tuple[int, dict[str, Any], str]:
-    done = subprocess.run(
-        command(dsn, "--json", *words), capture_output=True, text=True, check=False, timeout=100
-    )
-    last = done.stdout.splitlines()[-1:] or ["{}"]
-    return done.returncode, json.loads(last[0]), done.stderr
-
-
 def has_schema(dsn: str) -> bool:
     with psycopg.connect(dsn) as conn:
         text = "SELECT FROM pg_namespace WHERE nspname = %s"
         return conn.execute(text, [SCHEMA]).fetchone() is not None
-
-
-def test_the_command_runs_a_test_and_leaves_nothing_behind(empty_dsn: str, tmp_path: Path) -> None:
-    page = tmp_path / "report.html"
-    code, figures, said = stress(empty_dsn, *QUICK, "--slo", "lost=0", "--report", str(page))
-    assert code == 0, said
-    assert figures["lost"] == figures["duplicates"] == figures["unfinished"] == 0
-    assert figures["counts_agree"] is True
-    counts = figures["counts"]
-    assert counts["table"] == counts["polling"] == counts["events"] == figures["jobs"] > 500
-    assert {step["loop"] for step in figures["steps"]} == {"open", "closed"}
-    assert figures["drain_jobs_per_s"] > 0
-    assert "open loop, 1: 150 jobs/s" in said
-    assert "closed loop, drain" in said
-    assert "<svg" in page.read_text()
-    saved = json.loads(page.with_suffix(".json").read_text())
-    [audit] = {step["audit"]["checksum"] == step["audit"]["expected_checksum"] != ""
-               for step in saved["steps"]}  # fmt: skip
-    assert audit is True
-    assert not has_schema(empty_dsn)
-    assert running() == []
 
 
 def test_a_schema_with_jobs_is_refused_and_left_alone(
@@ -153,21 +127,40 @@ def test_a_supervisor_that_sleeps_before_each_claim_is_named(empty_dsn: str) -> 
     assert report.steps[-1].stages_ms["wait"] > 4.0
 
 
-def test_a_generator_that_lags_is_named_and_nothing_is_claimed(empty_dsn: str) -> None:
-    lagging = python(
-        "import sys, time",
-        "from actorq.stress.process import generate",
-        "send = generate.Sender._send",
-        "generate.Sender._send = lambda *args: time.sleep(0.4) or send(*args)",
-        "generate.main(sys.argv[1])",
-    )
-    report = run_with(empty_dsn, Programs(generator=lagging))
-    assert [step.end for step in report.steps] == ["generator"]
+LAGGING = python(
+    "import sys, time",
+    "from actorq.stress.process import generate",
+    "send = generate.Sender._send",
+    "generate.Sender._send = lambda *args: time.sleep(0.4) or send(*args)",
+    "generate.main(sys.argv[1])",
+)
+
+
+def test_a_generator_that_lags_is_named_and_so_is_what_a_role_may_not_see(empty_dsn: str) -> None:
+    role, name = f"stress_{uuid.uuid4().hex[:8]}", conninfo.conninfo_to_dict(empty_dsn)["dbname"]
+    views = "pg_catalog.pg_stat_database, pg_catalog.pg_stat_user_tables"
+    with psycopg.connect(empty_dsn, autocommit=True) as conn:
+        conn.execute(f"CREATE ROLE {role} LOGIN; GRANT CREATE ON DATABASE {name} TO {role};"
+                     f"REVOKE SELECT ON {views} FROM PUBLIC".encode())  # fmt: skip
+        try:
+            theirs = conninfo.make_conninfo(empty_dsn, user=role)
+            report = run_with(theirs, Programs(generator=LAGGING))
+        finally:
+            conn.execute(f"DROP OWNED BY {role}; DROP ROLE {role};"
+                         f"GRANT SELECT ON {views} TO PUBLIC".encode())  # fmt: skip
+    [step] = report.steps
+    assert step.end == "generator"
     assert any("the generator was the limit" in text for text in report.findings)
-    sent = report.steps[0].sent
-    assert sent is not None
-    assert sent.lag_p99_ms > 250
-    assert sent.late > 0
+    assert step.sent is not None
+    assert step.sent.lag_p99_ms > 250
+    assert step.sent.late > 0
+    assert step.audit.lost == 0
+    said = " ".join(report.unseen)
+    assert "commits_per_s is empty (permission denied for view pg_stat_database" in said
+    assert f"GRANT SELECT ON pg_catalog.pg_stat_database TO {role}" in said
+    assert f"GRANT SELECT ON pg_catalog.pg_stat_user_tables TO {role}" in said
+    assert report.samples
+    assert {sample.commits_per_s for sample in report.samples} == {None}
 
 
 LOSE = f"""
@@ -234,6 +227,17 @@ def test_two_plans_run_in_turns_beside_a_baseline(
     assert "Side by side" in page.read_text()
     saved = json.loads(page.with_suffix(".json").read_text())
     assert [each["name"] for each in saved["compared"]] == ["drained jobs/s"]
+
+
+def test_a_handler_that_never_ends_is_named(
+    empty_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ground, "WARM_S", 3.0)
+    work = WorkCost(form="sleep", call_ms=600_000.0)
+    plan = changed(PLAN, {"kinds": (StressKind(work=work, batch_timeout_s=3600.0),)})
+    with pytest.raises(ActorqError, match=r"still running after 3 s: .* lower work\.call_ms"):
+        run_with(empty_dsn, Programs(), plan)
+    assert running() == []
 
 
 @pytest.mark.parametrize("words", [("--plan", "nowhere.toml"), ("--slo", "p95=1"),

@@ -136,8 +136,8 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     bisections: int = 3
     factors: tuple[float, ...] = (0.2, 0.8, 0.95, 1.05)
     repeats: int = 3
-    step_s: float = 4.0
-    warm_up_s: float = 1.0
+    step_s: float = 3.5
+    warm_up_s: float = 0.75
     late_ms: float = 20.0
     skip_after_s: float = 1.0
     drain_s: float = 10.0
@@ -175,7 +175,7 @@ class StressPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     `drain_jobs` are enqueued before a supervisor looks, and then drained: the closed loop; 0 leaves
     it out, as `load = false` leaves out the open loop. Each of `faults` has a step of `fault_s` at
-    `fault_rate`. `max_s` and `max_jobs` bound the whole.
+    `fault_rate`. `max_s` bounds the whole, `max_jobs` each step.
     """
 
     name: str = "default"
@@ -188,8 +188,8 @@ class StressPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     fault_s: float = 8.0
     slo: Mapping[str, float] = {}
     seed: int = 1
-    max_s: float = 100.0
-    max_jobs: int = 4_000_000
+    max_s: float = 105.0
+    max_jobs: int = 1_000_000
 
     def __post_init__(self) -> None:
         check_integer("drain_jobs", self.drain_jobs, 0, MAX_JOBS)
@@ -201,6 +201,14 @@ class StressPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         self._check_names()
         self._check_rates()
         check_slo(self.slo)
+
+    @property
+    def bounded_load(self) -> LoadPlan | Literal[False]:
+        """Return the load with no rate that would make more than `max_jobs` in a step."""
+        if self.load is False:
+            return False
+        most = min(self.load.max_rate, self.max_jobs / self.load.step_s)
+        return msgspec.structs.replace(self.load, max_rate=max(most, self.load.first_rate))
 
     def _check_names(self) -> None:
         names = [kind.name for kind in self.kinds]
@@ -220,6 +228,10 @@ class StressPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             )
 
     def _check_rates(self) -> None:
+        if self.drain_jobs > self.max_jobs:
+            raise ConfigError(
+                f"drain_jobs={self.drain_jobs:,} is more than max_jobs={self.max_jobs:,}"
+            )
         if self.load is False:
             return
         most = self.max_jobs / self.load.step_s

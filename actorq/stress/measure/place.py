@@ -10,6 +10,7 @@ from pathlib import Path
 
 from actorq import embedded
 from actorq.embedded.server import Server, default_home
+from actorq.embedded.system import alive
 from actorq.errors import ConfigError
 from actorq.store.admin.run import run
 from actorq.store.schema.migrate import migrate
@@ -55,6 +56,8 @@ class StressPlace:
 def private_place(schema: str) -> Iterator[StressPlace]:
     """Yield a schema on a private durable server, which is deleted afterwards."""
     home = private_home()
+    for left in abandoned(home):
+        embedded.remove(left)
     server = embedded.start(home, settings=SETTINGS)
     try:
         migrate(server.dsn, schema)
@@ -67,6 +70,13 @@ def private_place(schema: str) -> Iterator[StressPlace]:
 def private_home() -> Path:
     """Return a place beside this user's usual server: on a disk, where /tmp may be memory."""
     return default_home().with_name(f"actorq-stress-{os.getpid()}")
+
+
+def abandoned(home: Path) -> list[Path]:
+    """Return what tests that were killed have left beside a test's own place."""
+    stem = home.name.rpartition("-")[0]
+    found = [path for path in home.parent.glob(f"{stem}-*") if path.name[len(stem) + 1 :].isdigit()]
+    return [path for path in found if not alive(int(path.name.rpartition("-")[2]))]
 
 
 @contextmanager
@@ -104,7 +114,9 @@ def _check_empty(conn: Session, schema: str) -> None:
     if found["any_job"]:
         raise ConfigError(
             f"schema {schema!r} has jobs: a stress test works in a schema of its own, which it "
-            "empties. Name one that is not there, such as --schema actorq_stress, or use --embedded"
+            "empties. Name one that is not there, such as --schema actorq_stress, or use "
+            "--embedded. If a test that was killed has left it, drop it: "
+            f"DROP SCHEMA {schema} CASCADE"
         )
     [nodes] = run(conn, schema, "stress_any_node")
     if nodes["any_node"]:

@@ -23,6 +23,9 @@ DENSITY_BUCKETS = 6
 DENSITY_FACTOR = math.exp(LOG_GAMMA * DENSITY_BUCKETS)
 
 MAX_CURVES = 6
+SPIKED = ("wal_bytes_per_job",)
+"""What is a hundred times higher in a second in which hardly a job was settled."""
+
 ROLES = ("generators", "supervisors", "actors", "server", "follower")
 
 
@@ -192,7 +195,8 @@ def resources(samples: Sequence[Sample]) -> list[Markup]:
     ):
         points = [(s.at_s, float(v)) for s in samples if (v := getattr(s, name)) is not None]
         series = [ChartSeries(title, 0, points)]
-        made.append(figure(title, chart(title.lower(), x, Axis(unit), series, height=180.0)))
+        y = Axis(unit, log=name in SPIKED)
+        made.append(figure(title, chart(title.lower(), x, y, series, height=180.0)))
     return [*made, _waits(samples)]
 
 

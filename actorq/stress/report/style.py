@@ -51,7 +51,8 @@ figure{margin:0;min-width:0;break-inside:avoid}
 svg.chart{display:block;width:100%;height:auto}
 svg text{font:11px system-ui,sans-serif;fill:var(--quiet)}
 svg .up,svg .end{text-anchor:end}svg .along{text-anchor:middle}
-svg .mark{fill:var(--text);font-weight:600}svg .bar{fill:var(--text)}
+svg .mark{fill:var(--text);font-weight:600;paint-order:stroke;stroke:var(--ground);
+ stroke-width:3px;stroke-linejoin:round}svg .bar{fill:var(--text)}
 .grid{stroke:var(--rule);stroke-width:.6}.axis{stroke:var(--quiet);stroke-width:.8}
 .marked{stroke:var(--text);stroke-width:1.2}
 path.dashed{stroke-dasharray:4 3}
@@ -59,7 +60,7 @@ path.dashed{stroke-dasharray:4 3}
 .legend i{display:inline-block;width:14px;height:3px;margin-right:5px;vertical-align:middle}
 .legend i.area{height:9px;opacity:.5}.legend i.dashed{background-image:
  linear-gradient(90deg,transparent 60%,var(--ground) 60%);background-size:6px 3px}
-.wide{overflow-x:auto}
+.wide{overflow-x:auto;margin:.4em 0}.plots+.wide{margin-top:1.6em}
 table{border-collapse:collapse;font-size:.86rem;font-variant-numeric:tabular-nums}
 th,td{text-align:left;padding:4px 12px 4px 0;border-bottom:1px solid var(--rule);
  vertical-align:top}
