@@ -153,8 +153,8 @@ def main() -> None:
         __doc__ or "",
         repeat=5,
         jobs=(500_000, 2_000, "jobs of the bulk enqueue"),
-        seconds=(4, 1, "how long single jobs are enqueued in each state"),
-        clients=((1, 8, 32), (1, 32), "clients that do so at once"),
+        seconds=(4.0, 0.2, "how long single jobs are enqueued in each state"),
+        clients=((1, 8, 32), (2,), "clients that do so at once"),
     )
     with h.server() as host:
         h.say(f"on {host.text}")

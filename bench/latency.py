@@ -78,7 +78,7 @@ def main() -> None:
         __doc__ or "",
         rate=(100, 100, "jobs per second"),
         seconds=(30, 1, "how long"),
-        backlog_first=(0, 0, "jobs that are there at once before the steady ones come"),
+        backlog_first=(0, 100, "jobs that are there at once before the steady ones come"),
     )
     runs: dict[str, list[Run]] = {"listen": [], "poll": []}
     with h.server() as host:

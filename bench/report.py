@@ -17,46 +17,11 @@ from typing import Any
 
 from bench import _harness as h
 from bench import _plots
+from bench._set import RUNS, chosen
 
 HERE = Path(__file__).parent
 Results = dict[str, dict[str, Any]]
 
-RUNS = {
-    "drain": ["drain"],
-    "drain_100": ["drain", "--batch", "100"],
-    **{
-        f"latency_{rate}": ["latency", "--rate", str(rate), "--backlog-first", "5000"]
-        for rate in (200, 800, 2000)
-    },
-    **{
-        name: [name]
-        for name in (
-            "floor",
-            "enqueue",
-            "latency",
-            "batch_vs_single",
-            "batch_size",
-            "actors_busy",
-            "burst",
-            "idle",
-            "held_snapshot",
-            "finished_rows",
-            "scheduled_rows",
-            "payload",
-            "kinds",
-            "steps",
-            "supervisors",
-            "soak",
-            "recovery",
-            "start",
-            "waiting",
-            "admin",
-            "outage",
-            "poison",
-            "peers",
-        )
-    },
-}
 ROWS = (
     # run, key of its figures, what it says
     ("drain", "jobs_per_s", "no-op jobs drained per second, batches of 1000"),
@@ -117,10 +82,11 @@ PICTURES: dict[str, Callable[[dict[str, Any], Path], None]] = {
 
 def run(name: str, to: Path, tiny: bool) -> dict[str, Any] | None:
     """Run a benchmark and keep its figures; None if it failed."""
-    bench, *more = RUNS[name]
-    command = [sys.executable, "-P", str(HERE / f"{bench}.py"), "--json", *more]
+    bench, *sizes = RUNS[name]
+    command = [sys.executable, "-P", str(HERE / f"{bench}.py"), "--json"]
     h.say(f"---- {name}")
-    done = subprocess.run([*command, *["--tiny"] * tiny], stdout=subprocess.PIPE, text=True)
+    command += ["--tiny"] if tiny else sizes
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         h.say(f"{name} failed with exit code {done.returncode}")
         return None
@@ -164,18 +130,17 @@ def main() -> None:
     parser.add_argument("--without", default="", help="which not to run, parted by commas")
     parser.add_argument("--to", type=Path, help="the directory; a new one unless given")
     parser.add_argument("--reuse", action="store_true", help="run only what is not there yet")
-    parser.add_argument("--tiny", action="store_true", help="only show that it works")
+    parser.add_argument("--tiny", action="store_true", help="only show that each works")
     parser.add_argument("--json", action="store_true", help="print the figures as one last line")
     options = parser.parse_args()
     to = options.to or Path(tempfile.mkdtemp(prefix="actorq-bench-"))
     to.mkdir(parents=True, exist_ok=True)
     there = {path.stem: json.loads(path.read_text()) for path in to.glob("*.json")}
     results: Results = {name: there[name] for name in RUNS if name in there}
-    left = set(options.names or RUNS) - set(options.without.split(","))
-    wanted = [name for name in RUNS if name in left]
+    to_run = chosen(options.names, options.without.split(","), options.tiny)
     failed = []
     with h.any_server():  # one start for all of them
-        for name in wanted:
+        for name in to_run:
             if options.reuse and name in results:
                 continue
             figures = run(name, to, options.tiny)
@@ -187,7 +152,7 @@ def main() -> None:
     draw(results, to)
     h.say(f"{table(results)}\n{to}")
     if options.json:
-        print(json.dumps({"to": str(to), "failed": failed, "ran": wanted}))
+        print(json.dumps({"to": str(to), "failed": failed, "ran": to_run}))
     sys.exit(bool(failed))
 
 

@@ -1,26 +1,31 @@
 """Wait for many jobs in many threads: connections, queries while nothing happens, wake-ups.
 
 Each thread waits for its own part of the jobs. Nothing happens for a while. Then one job after
-another is made final by plain SQL, and the time from its commit to the return of the thread that
-waits for it is measured. All is done by polling.
+another is claimed and settled, with a notification as a supervisor sends it, and the time from its
+commit to the return of the thread that waits for it is measured.
 """
 
 from __future__ import annotations
 
-import random
 import threading
 import time
+import uuid
 from typing import Any
 
 import psycopg
 
 import actorq
 from actorq.client.handle import JobHandle
+from actorq.core.job.model import Settlement
+from actorq.core.plan.effects import Claim
+from actorq.core.store_values import NodeInfo
+from actorq.store.queue.queue import QueueStore
 from bench import _harness as h
 from bench._handlers import app, noop
 
 OURS = "application_name = 'actorq waiter' AND datname = current_database()"
 TIMEOUT_S = 3600.0
+MANY = 1000
 
 
 class Waits:
@@ -80,14 +85,25 @@ def quiet(conn: psycopg.Connection, seconds: float) -> float:
     return max(0, queries(conn) - before - 1) / (time.monotonic() - begun)
 
 
-def finish(conn: psycopg.Connection, ids: list[int]) -> float:
-    """Make jobs final, and return when that was committed."""
-    conn.execute(
-        "UPDATE actorq.job SET state = 'completed', attempt = 1, finalized_at = now() "
-        "WHERE id = ANY(%s)",
-        [ids],
-    )
-    return time.monotonic()
+class Settler:
+    """Hold a node that claims and settles jobs as a supervisor does."""
+
+    def __init__(self, dsn: str) -> None:
+        node = str(uuid.uuid4())
+        self.store = QueueStore.connect(dsn, node=node)
+        self.store.register(NodeInfo(node, "bench", 1))
+        self._lane = self.store.lanes([("default", noop.name)])["default", noop.name]
+        self._no = 0
+
+    def finish(self, limit: int) -> tuple[list[int], float]:
+        """Make jobs final; return them, and when that was committed."""
+        self._no += 1
+        (batch,) = self.store.claim(Claim(lane=self._lane, limit=limit, lease=self._no)).batches
+        reply = self.store.settle(self._no, [Settlement(batch.lease, 0, {0: batch.ids}, [])])
+        committed = time.monotonic()
+        if reply.hint:
+            self.store.hint()
+        return batch.ids, committed
 
 
 def measure(host: h.Server, options: Any) -> dict[str, Any]:
@@ -101,16 +117,19 @@ def measure(host: h.Server, options: Any) -> dict[str, Any]:
         waits = Waits(ids, options.threads)
         looked_at(conn, options.seconds)
         made = {"quiet_queries_per_s": quiet(conn, options.seconds)}
-        took = []
         h.say("now one job after another")
-        drawn = random.Random(1).sample(ids, options.wakes)
-        for id_ in drawn:
-            committed = finish(conn, [id_])
+        settler = Settler(dsn)
+        took = []
+        for _ in range(options.wakes):
+            (id_,), committed = settler.finish(1)
             took.append(waits.hear(id_) - committed)
         counted = conn.execute(f"SELECT count(*) FROM pg_stat_activity WHERE {OURS}").fetchone()
         made["connections"] = counted[0] if counted else 0
-        committed = finish(conn, ids)
+        committed = time.monotonic()
+        for _ in range(0, options.jobs - options.wakes, MANY):
+            settler.finish(MANY)
         waits.join()
+        settler.store.close()
         made["all_s"] = max(waits.heard.values()) - committed
         app.client.close()
     made |= h.percentiles(took)

@@ -259,11 +259,15 @@ def _uv_options() -> list[str]:
 
 
 def caches() -> dict[str, str]:
-    """Return the environment for tools that leave caches: elsewhere in somebody else's checkout."""
+    """Return the environment for tools that leave caches: elsewhere in somebody else's checkout.
+
+    Byte code is one of them: thousands of processes would otherwise compile what they import.
+    """
     env = dict(os.environ)
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
     if not os.access(ROOT, os.W_OK):
         place = _own_place().with_name("caches")
-        for name in ("RUFF_CACHE_DIR", "MYPY_CACHE_DIR", "PYTEST_CACHE"):
+        for name in ("RUFF_CACHE_DIR", "MYPY_CACHE_DIR", "PYTEST_CACHE", "PYTHONPYCACHEPREFIX"):
             env[name] = str(place / name.lower())
         env["HYPOTHESIS_STORAGE_DIRECTORY"] = str(place / "hypothesis")
     return env

@@ -66,6 +66,16 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         return (yield)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_byte_code() -> None:
+    """Let what a test starts leave no byte code, unlike the processes that run the tests.
+
+    Python knows a module by its size and by whole seconds, and a test may write one anew within
+    one. A controller must not set this: its workers would inherit it.
+    """
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     """Return the connection string of a database server, for making databases on it."""

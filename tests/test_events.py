@@ -13,8 +13,8 @@ from actorq.events import (
     BatchClaimed,
     Event,
     Events,
-    LogLines,
     RunEnded,
+    log_lines,
 )  # fmt: skip
 
 CLAIMED = BatchClaimed(queue="default", kind="embed", lease=7, n_jobs=256, cut="full")
@@ -26,8 +26,8 @@ def failed(error: str = "ValueError: no", retry_in_s: float | None = 15.0) -> At
 
 def test_every_event_has_a_line_whose_fields_exist() -> None:
     for kind_of_event in Event.__subclasses__():
-        level, text = events.LINES[kind_of_event]
-        text.format(**dict.fromkeys(kind_of_event.__struct_fields__, events.Number(2)))
+        level, text = log_lines.LINES[kind_of_event]
+        text.format(**dict.fromkeys(kind_of_event.__struct_fields__, log_lines.Number(2)))
         assert level in {logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR}
 
 
@@ -113,7 +113,7 @@ def test_a_flood_of_one_type_and_kind_is_counted_instead_of_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     now = [0.0]
-    lines = LogLines(max_per_s=2, clock=lambda: now[0])
+    lines = log_lines.LogLines(max_per_s=2, clock=lambda: now[0])
     for _ in range(100):
         lines(failed())
     now[0] = 1.0

@@ -31,7 +31,8 @@ ROOMS = {
     ),
     "operating": (
         "operating it",
-        *("running", "logging", "processes", "database", "administration", "stress"),
+        *("running", "logging", "following", "processes", "database", "administration"),
+        "stress",
     ),
     "reference": ("looking things up", "settings", "commands", "events", "python"),
     "coming_from": (

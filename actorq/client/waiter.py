@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from actorq.client.bell import Bell
 from actorq.client.client import explained
 from actorq.client.pace import CHUNK, GATHER_S, Pace
 from actorq.errors import ActorqError, SchemaMismatch, StoreError, StoreUnavailable
@@ -68,7 +69,7 @@ class Waiter:
         self._place = place
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._bell = threading.Event()
+        self._bell = Bell()
         self._thread: threading.Thread | None = None
         self._by_job: dict[int, list[Registration]] = {}
         self._new: deque[int] = deque()  # jobs that no look has seen
@@ -76,7 +77,9 @@ class Waiter:
         self._unlooked: set[Registration] = set()
         self._pace = Pace()
         self._may_at = self._ring_at = 0.0
-        self._n_looks = 0
+        self._is_notified = self._is_hinted = False
+        self._hint_at = 0.0  # not before this, a notification is heeded
+        self._n_looks = self._n_failed = 0  # looks begun; the number of the last that failed
         self._is_leaving = False
         self.schema = place[1]
         self.looks: Looks | None = None
@@ -88,7 +91,7 @@ class Waiter:
         asking_s = time.monotonic() - self._asking_since
         if asking_s > PATIENCE_S:
             return StoreUnavailable(f"no answer from the database for {asking_s:.1f} s")
-        return self._error if wait.begun < self._n_looks else None
+        return self._error if wait.begun < self._n_failed else None
 
     def add(self, wait: Registration) -> None:
         """Begin to look at the jobs of a wait."""
@@ -142,7 +145,7 @@ class Waiter:
 
         self.looks = looks = Looks(*self._place)
         try:
-            while chunk := self._next():
+            while chunk := self._next(looks):
                 self._look(looks, chunk)
         except BaseException as error:  # nobody may be left waiting for a thread that is gone
             self._give_up(error)
@@ -150,10 +153,12 @@ class Waiter:
         finally:
             looks.close()
 
-    def _next(self) -> list[int]:
+    def _next(self, looks: Looks) -> list[int]:
         """Return the jobs to look at next, when it is time; none if this thread is to end."""
         idle_at = time.monotonic() + IDLE_S
         while True:
+            if self._is_hinted and time.monotonic() >= self._hint_at:
+                self._heed(looks)
             with self._lock:
                 now = time.monotonic()
                 if not self._by_job and (self._is_leaving or now >= idle_at):
@@ -167,13 +172,37 @@ class Waiter:
 
     def _sleep(self, pause_s: float) -> None:
         """Sleep until there may be something to do. This is the only place that sleeps."""
-        if self._bell.wait(pause_s):
-            self._bell.clear()
+        looks = self.looks
+        can_read = self._bell.wait(pause_s, looks.fileno() if looks else None)
+        if looks and looks.hinted(can_read):
+            self._is_hinted = True
 
     def _pause_s(self, now: float, idle_at: float) -> float:
         if self._new:
             return max(self._may_at - now, GATHER_S)
-        return max((self._ring_at if self._ring else idle_at) - now, GATHER_S)
+        until = self._ring_at if self._ring else idle_at
+        return max(min(until, self._hint_at if self._is_hinted else until) - now, GATHER_S)
+
+    def _heed(self, looks: Looks) -> None:
+        """After a notification, look soon at the jobs that have changed, or at all of them."""
+        self._is_hinted = False
+        begun = time.monotonic()
+        with self._lock:
+            self._n_looks += 1
+        try:
+            with explained(self._place[1]):
+                changed = looks.changed()
+        except ActorqError as error:
+            looks.close()
+            self._failed(error, [])
+            return
+        with self._lock:
+            now = time.monotonic()
+            ours = changed & self._by_job.keys() if changed is not None else ()
+            self._new.extend(ours)
+            if changed is None:
+                self._ring_at = min(self._ring_at, now)
+            self._hint_at = now + self._pace.after_hint(now - begun, bool(ours))
 
     def _taken(self, now: float) -> list[int]:
         """Take the jobs that are to be looked at now, new ones first."""
@@ -204,6 +233,7 @@ class Waiter:
             return
         finally:
             self._asking_since = math.inf
+        self._is_notified = looks.is_notified
         self._answered(chunk, ended, time.monotonic() - begun)
 
     def _asked(self, looks: Looks, chunk: list[int]) -> dict[int, JobEnd]:
@@ -232,7 +262,9 @@ class Waiter:
             self._ring.update((id_, None) for id_ in chunk if id_ in self._by_job)
             now = time.monotonic()
             self._may_at = now + min(took_s, GATHER_S)
-            pause_s = self._pace.after(took_s, len(self._by_job), bool(ended))
+            pause_s = self._pace.after(
+                took_s, len(self._by_job), bool(ended), is_notified=self._is_notified
+            )
             self._ring_at = min(self._ring_at, now + pause_s)  # new jobs do not delay the others
         for wait, ends in told.items():
             wait.tell(ends, None)
@@ -269,7 +301,7 @@ class Waiter:
             self._give_up(error)
             return
         with self._lock:
-            self._error = error
+            self._error, self._n_failed = error, self._n_looks
             self._ring.update((id_, None) for id_ in chunk if id_ in self._by_job)
             self._may_at = self._ring_at = time.monotonic() + self._pace.after_failure()
             told = list(self._unlooked)

@@ -1,4 +1,4 @@
-"""What happened: typed events with past-tense names and flat fields. Their text is in events.py."""
+"""What happened: typed events with past-tense names and flat fields. `events` has their text."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from actorq.core.exit_codes import FAILED, OK, UNREACHABLE, WRONG_SCHEMA
 from actorq.core.plan import draining, plan
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
-from actorq.core.plan.view import Settings, View
+from actorq.core.plan.state import Settings, View
 from actorq.dsn import Place
 from actorq.errors import SchemaMismatch, StoreError, StoreUnavailable
 from actorq.events import Events

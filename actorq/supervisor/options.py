@@ -49,7 +49,7 @@ class RunOptions:
     queues: tuple[str, ...] = ()
     ttl_s: float = 30.0
     poll_s: float = 0.1
-    grace_s: float = 30.0
+    grace_s: float = 30.0  # the grace time: how long running batches may go on after a stop
     notify: bool = True
     drain: bool = False
     until_final: bool = False

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actorq.client.pace import CHUNK, FIRST_S, MOST_AGAIN_S, MOST_S, SHARE, Pace
+from actorq.client.pace import (
+    CHUNK,
+    FIRST_S,
+    LEAST_HINTED_S,
+    MOST_AGAIN_S,
+    MOST_HINTED_S,
+    MOST_S,
+    SHARE,
+    Pace,
+)
 
 TOOK_S = st.floats(0.0001, 1.0)
 
@@ -43,3 +52,17 @@ def test_failures_are_repeated_more_and_more_rarely_until_there_is_an_answer() -
     assert pauses[-1] == MOST_AGAIN_S
     pace.after(0.001, 1, found=False)
     assert pace.after_failure() == pauses[0]
+
+
+def test_with_notifications_looks_at_everything_are_rare_whatever_happens() -> None:
+    pace = Pace()
+    assert {pace.after(0.001, 5, found, is_notified=True) for found in (True, False)} == {MOST_S}
+
+
+def test_notifications_that_are_about_other_jobs_are_heeded_more_and_more_rarely() -> None:
+    pace = Pace()
+    pauses = [pace.after_hint(0.0, False) for _ in range(9)]
+    assert pauses == sorted(pauses)
+    assert (pauses[0], pauses[-1]) == (LEAST_HINTED_S, MOST_HINTED_S)
+    assert pace.after_hint(0.0, True) == 0.0
+    assert pace.after_hint(0.0, False) == LEAST_HINTED_S

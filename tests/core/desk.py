@@ -9,7 +9,7 @@ from actorq.core.job.policy import KindPolicy
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
 from actorq.core.plan import plan
-from actorq.core.plan.view import Settings, View
+from actorq.core.plan.state import Settings, View
 from actorq.core.store_values import ClaimReply, Due
 
 ERROR = ErrorInfo("ValueError", "no")

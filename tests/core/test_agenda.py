@@ -18,7 +18,7 @@ from actorq.core.lanes.lane import Lane
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
 from actorq.core.plan import plan
-from actorq.core.plan.view import Question, Settings
+from actorq.core.plan.state import Question, Settings
 from actorq.core.store_values import ClaimReply, Due
 
 EMPTY = ClaimReply([], 0, {})

@@ -11,7 +11,7 @@ from actorq.core.plan import actors as plan_actors
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
 from actorq.core.plan import plan
-from actorq.core.plan.view import LEAVE_S, Settings
+from actorq.core.plan.state import TEARDOWN_S, Settings
 from actorq.core.store_values import Due
 from tests.core.desk import DEAD, ERROR, Desk
 
@@ -302,7 +302,7 @@ def test_a_teardown_of_a_retiring_actor_has_its_time_and_no_more() -> None:
     desk.feed(i.Returned(1, 2))
     desk.feed(i.Outcomes(1, 1, [], [], last=True))
     desk.feed(i.Tick())
-    desk.feed(i.Tick(), after=LEAVE_S - 0.1)
+    desk.feed(i.Tick(), after=TEARDOWN_S - 0.1)
     assert desk.of(e.KillActor) == []
     desk.feed(i.Tick(), after=0.2)
     assert desk.one(e.KillActor).actor == 1

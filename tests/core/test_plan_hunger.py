@@ -14,7 +14,7 @@ from actorq.core.lanes.notifications import (
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
 from actorq.core.plan import plan
-from actorq.core.plan.view import Question
+from actorq.core.plan.state import Question
 from tests.core.desk import Desk
 
 FLOOD = int(FLOOD_PER_S * FLOOD_WINDOW_S) + 1

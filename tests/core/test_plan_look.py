@@ -11,7 +11,7 @@ from actorq.core.plan import inputs as i
 from actorq.core.plan import plan
 from actorq.core.plan.looking import QUIET_DUE_S
 from actorq.core.plan.room import QUICK_S, UNWRITTEN_JOBS
-from actorq.core.plan.view import Question
+from actorq.core.plan.state import Question
 from actorq.core.store_values import ClaimReply, Due
 from tests.core.desk import Desk
 

@@ -8,7 +8,7 @@ from actorq.core.job.policy import KindPolicy
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
 from actorq.core.plan.room import BUNDLE_BATCHES, BUNDLE_JOBS, QUICK_S, bundle
-from actorq.core.plan.view import PIPE_DEPTH
+from actorq.core.plan.state import PIPE_DEPTH
 from tests.core.desk import ERROR, Desk
 
 

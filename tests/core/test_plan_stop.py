@@ -10,7 +10,7 @@ from actorq.core.job.policy import KindPolicy
 from actorq.core.plan import draining, plan
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
-from actorq.core.plan.view import LEAVE_S
+from actorq.core.plan.state import TEARDOWN_S
 from tests.core.desk import DEAD, Desk
 
 
@@ -104,7 +104,7 @@ def test_a_second_request_skips_the_grace_time_and_a_third_does_not_wait_for_com
     assert desk.effects == [e.Finish()]
 
 
-@pytest.mark.parametrize(("worked_s", "may_leave_s"), [(0.0, 30.0), (29.0, LEAVE_S)])
+@pytest.mark.parametrize(("worked_s", "may_leave_s"), [(0.0, 30.0), (29.0, TEARDOWN_S)])
 def test_an_actor_that_does_not_leave_is_killed_when_the_grace_time_is_over(
     desk: Desk, worked_s: float, may_leave_s: float
 ) -> None:

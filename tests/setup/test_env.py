@@ -221,7 +221,16 @@ def test_tools_keep_their_caches_out_of_somebody_elses_checkout(
 ) -> None:
     assert "RUFF_CACHE_DIR" not in checkout.env.caches()
     monkeypatch.setattr(os, "access", lambda path, mode: path != checkout.root)
-    assert str(checkout.root) not in checkout.env.caches()["RUFF_CACHE_DIR"]
+    caches = checkout.env.caches()
+    assert str(checkout.root) not in caches["RUFF_CACHE_DIR"] + caches["PYTHONPYCACHEPREFIX"]
+
+
+def test_what_is_imported_is_compiled_once_whatever_the_user_has_set(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Images of containers set this, and each of thousands of processes would compile it all."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert "PYTHONDONTWRITEBYTECODE" not in checkout.env.caches()
 
 
 def test_an_unknown_benchmark_is_refused_with_the_list(tmp_path: Path) -> None:

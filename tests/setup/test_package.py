@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -104,10 +105,14 @@ def test_the_installed_package_migrates_and_runs_a_job(
 ) -> None:
     venv, work = tmp_path / "venv", tmp_path / "work"
     work.mkdir()
-    made = run(sys.executable, "-m", "venv", venv, cwd=tmp_path)
+    python = venv / "bin/python"
+    # Half of what an environment takes is a pip of its own. Those that uv makes have none to lend.
+    lent = importlib.util.find_spec("pip") is not None
+    made = run(sys.executable, "-m", "venv", *["--without-pip"] * lent, venv, cwd=tmp_path)
     if made.returncode:
         pytest.skip(f"no environment can be made here: {made.stdout[-200:]}")
-    pip = [venv / "bin/python", "-m", "pip", "install", "--quiet", "--no-input"]
+    pip = [sys.executable, "-m", "pip", "--python", python] if lent else [python, "-m", "pip"]
+    pip += ["install", "--quiet", "--no-input"]
     constraints = ROOT / "scripts/constraints.txt"
     needed = run(*pip, "-c", constraints, *PROJECT["dependencies"], cwd=tmp_path)
     if needed.returncode:
@@ -129,5 +134,5 @@ def test_the_installed_package_migrates_and_runs_a_job(
     actorq("run", "handlers:app", "--drain")
     assert "42" in actorq("jobs", "1")
     assert "ok    " in actorq("doctor")
-    where = run(venv / "bin/python", "-c", "import actorq; print(actorq.__file__)", cwd=work)
+    where = run(python, "-c", "import actorq; print(actorq.__file__)", cwd=work)
     assert where.stdout.startswith(str(venv))

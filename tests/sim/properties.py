@@ -22,7 +22,7 @@ from actorq.core.plan.room import (
     UNWRITTEN_JOBS,
     bundle,
 )
-from actorq.core.plan.view import PIPE_DEPTH, KindState
+from actorq.core.plan.state import PIPE_DEPTH, KindState
 from tests.sim.scenario import CHARGED, Scenario
 from tests.sim.table import READY, Violation
 

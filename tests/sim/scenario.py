@@ -24,6 +24,8 @@ CHARGED = frozenset(
 
 RETRY = (0.05, 0.1)
 RENEWAL = 1 << 40
+FOR_EVER_S = 1000.0
+"""Longer than a world without a drain is played."""
 
 
 Mode = Literal["each", "vector", "async"]
@@ -184,7 +186,7 @@ def _drain(r: Random, s: Scenario) -> None:
     s.limit_s = r.choice((0.3, 3.0, 30.0, 30.0))
     for kind in s.kinds:
         if r.random() < 0.15:
-            kind.down_until = r.choice((0.5, 2.0, 5.0, 1000.0))
+            kind.down_until = r.choice((0.5, 2.0, 5.0, FOR_EVER_S))
 
 
 def _kind(r: Random, n: int, lanes: list[int]) -> KindPlan:

@@ -14,7 +14,7 @@ from actorq.core.claiming import Order
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
 from actorq.core.plan import plan
-from actorq.core.plan.view import Settings, View
+from actorq.core.plan.state import Settings, View
 from tests.sim.actors import Actor
 from tests.sim.claimer import Claimer
 from tests.sim.properties import Watch

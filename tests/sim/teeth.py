@@ -12,7 +12,7 @@ from actorq.core.plan import (
     plan,
 )
 from tests.sim.run import Report, run
-from tests.sim.scenario import Scenario, draw
+from tests.sim.scenario import FOR_EVER_S, Scenario, draw
 
 SEEDS = range(20_000, 22_000)
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -46,8 +46,9 @@ def scenario_for(name: str, seed: int) -> Scenario:
         kind.mode = "each" if does else kind.mode
     for option, value in options.items():
         setattr(scenario, option, value)
-    for kind in scenario.kinds:
-        kind.broken = kind.broken and scenario.drain
+    for kind in scenario.kinds if not scenario.drain else ():  # only a drain gives them up
+        kind.broken = False
+        kind.down_until = 0.0 if kind.down_until == FOR_EVER_S else kind.down_until
     scenario.until_final = scenario.until_final and scenario.drain
     return scenario
 

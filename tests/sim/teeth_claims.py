@@ -19,7 +19,7 @@ from actorq.core.plan import (
 )
 from actorq.core.plan import effects as e
 from actorq.core.plan import inputs as i
-from actorq.core.plan.view import View
+from actorq.core.plan.state import View
 from tests.sim.teeth import handle, plant, plant_where
 
 

@@ -14,7 +14,7 @@ from actorq.core.plan import (
     stopping,
 )
 from actorq.core.plan import inputs as i
-from actorq.core.plan.view import View
+from actorq.core.plan.state import View
 from tests.sim.teeth import handle, plant, plant_where
 
 

@@ -14,7 +14,7 @@ from actorq.core.plan import (
     leases,
 )
 from actorq.core.plan import inputs as i
-from actorq.core.plan.view import View
+from actorq.core.plan.state import View
 from actorq.core.store_values import SettleReply
 from actorq.core.writing import writer
 from actorq.core.writing.writer import Writer

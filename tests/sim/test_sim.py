@@ -8,9 +8,7 @@ where it is tried again for ever.
 
 from __future__ import annotations
 
-import gc
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,14 +27,6 @@ ONCE_FAILED = [
     for line in Path(__file__).with_name("seeds.txt").read_text().splitlines()
     if line.split("#")[0].strip()
 ]
-
-
-@pytest.fixture(autouse=True)
-def _few_collections() -> Iterator[None]:
-    """Every world is a thousand small objects: looking through all of pytest's is most of it."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def failing(seed: int) -> Report | None:

@@ -3,42 +3,62 @@ second one waits or passes by, and each job stands in one place and ends once.""
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from actorq.core.job.model import Row
-from actorq.core.lanes.claim_turns import MANY
+from actorq.core.lanes.claim_turns import MANY, Turns
 from actorq.core.plan.effects import Claim
 from actorq.store.queue.cancel import cancel
 from actorq.store.queue.queue import QueueStore
 from tests.store.kit import ERROR, Kit, as_node, beside, done, part
+from tests.support.reuse import Databases
 
 Op = Callable[["Scene", QueueStore], object]
 
 
-class Scene:
-    """Hold six jobs: four of them leased by a node, two still ready."""
+class Stage:
+    """Hold a database and three connections on which scenes follow each other.
 
-    def __init__(self, kit: Kit) -> None:
-        self.kit = kit
-        kit.conn.execute(
-            """
-            CREATE TABLE public.ended (job bigint, state actorq.job_state);
-            CREATE FUNCTION public.note_end() RETURNS trigger LANGUAGE plpgsql AS $$
-            BEGIN INSERT INTO public.ended VALUES (NEW.id, NEW.state); RETURN NULL; END $$;
-            CREATE TRIGGER note_end AFTER UPDATE OF state ON actorq.job FOR EACH ROW
-            WHEN (NEW.state <> 'pending') EXECUTE FUNCTION public.note_end();
-            """
-        )
+    Planning a statement for the first time on a connection takes longer than all of a scene.
+    """
+
+    def __init__(self, databases: Databases) -> None:
+        self.is_clear = True
+        with contextlib.ExitStack() as stack:
+            self.kit = Kit(stack.enter_context(databases.one()))
+            stack.callback(self.kit.close)
+            self.stores = self.kit.open(), self.kit.open(lock_timeout_s=10)
+            self.kit.conn.execute(
+                """
+                CREATE TABLE public.ended (job bigint, state actorq.job_state);
+                CREATE FUNCTION public.note_end() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN INSERT INTO public.ended VALUES (NEW.id, NEW.state); RETURN NULL; END $$;
+                CREATE TRIGGER note_end AFTER UPDATE OF state ON actorq.job FOR EACH ROW
+                WHEN (NEW.state <> 'pending') EXECUTE FUNCTION public.note_end();
+                """
+            )
+            self.close = stack.pop_all().close
+
+
+class Scene:
+    """Hold six jobs: four of them leased by a node, two still ready; and two of its stores."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.kit = kit = stage.kit
+        kit.renew()
+        self.a, self.b = (fresh(store, kit.node) for store in stage.stores)
         self.ids = kit.enqueue(6)
         self.batch = kit.batch(1, 4)
         self.other = kit.register()
 
-    def end(self) -> None:
-        """Take away what is here besides: the database can be used again."""
-        self.kit.conn.execute("DROP TABLE public.ended; DROP FUNCTION public.note_end CASCADE")
+    def ended(self) -> list[int]:
+        """Return the jobs that have ended, each as often as it did."""
+        rows = self.kit.rows("DELETE FROM public.ended RETURNING job")
+        return sorted(job for (job,) in rows)
 
     def rest(self) -> list[Row]:
         """Return outcomes of the first two jobs: one ended, one to be run again."""
@@ -47,6 +67,35 @@ class Scene:
             Row(first, 0, "failed", "failed", error=ERROR),
             Row(second, 0, "pending", "failed", retry_in_s=0.0, error=ERROR),
         ]
+
+
+@pytest.fixture(scope="module")
+def stages(databases: Databases) -> Iterator[list[Stage]]:
+    """Return the stages that are free."""
+    free: list[Stage] = []
+    yield free
+    for stage in free:
+        stage.close()
+
+
+@pytest.fixture
+def stage(stages: list[Stage], databases: Databases) -> Iterator[Stage]:
+    """Return a stage on which every scene before has come to its end."""
+    stage = stages.pop() if stages else Stage(databases)
+    stage.is_clear = False
+    yield stage
+    if stage.is_clear:
+        stages.append(stage)
+    else:
+        stage.close()
+
+
+def fresh(store: QueueStore, node: str) -> QueueStore:
+    """Return a store on the same connection that has met nobody yet."""
+    made = as_node(store, node)
+    made._turns = Turns()
+    made._calls._names.clear()  # the driver forgets what it has prepared after a ROLLBACK
+    return made
 
 
 def claims(scene: Scene, store: QueueStore) -> object:
@@ -99,7 +148,7 @@ OPS: list[Op] = [
 
 
 def finish(scene: Scene) -> None:
-    """Let everybody die, and run what is left to its end."""
+    """Let everybody die, run what is left to its end, and leave."""
     kit = scene.kit
     kit.store.leave()
     as_node(kit.store, scene.other).leave()
@@ -108,16 +157,17 @@ def finish(scene: Scene) -> None:
     for n in range(1, 4):
         for batch in kit.claim(n).batches:
             assert kit.store.settle(n, [done(batch)]).missing == []
+    kit.store.leave()
 
 
 @pytest.mark.parametrize("ending", ["COMMIT", "ROLLBACK"])
 @pytest.mark.parametrize("second", OPS, ids=lambda op: op.__name__)
 @pytest.mark.parametrize("first", OPS, ids=lambda op: op.__name__)
 def test_two_at_once_leave_each_job_in_one_place(
-    kit: Kit, first: Op, second: Op, ending: str
+    stage: Stage, first: Op, second: Op, ending: str
 ) -> None:
-    scene = Scene(kit)
-    a, b = kit.open(), kit.open(lock_timeout_s=10)
+    scene = Scene(stage)
+    kit, a, b = scene.kit, scene.a, scene.b
     a._session.execute("BEGIN")
     first(scene, a)
     with beside(kit, a, b, lambda: second(scene, b)) as thread:
@@ -126,6 +176,5 @@ def test_two_at_once_leave_each_job_in_one_place(
     kit.check_places()
     finish(scene)
     kit.check_places()
-    ended = kit.rows("SELECT job FROM public.ended ORDER BY job")
-    assert [job for (job,) in ended] == scene.ids, "each job ends exactly once"
-    scene.end()
+    assert scene.ended() == scene.ids, "each job ends exactly once"
+    stage.is_clear = True

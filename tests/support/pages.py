@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import actorq
-from actorq import events, pytest_plugin, testing
+from actorq import pytest_plugin, testing
 from actorq.core import event
 from actorq.core.job import settle
 from actorq.core.job.model import Counts, ErrorInfo, Row, Verdict
 from actorq.core.job.outcome import Said
 from actorq.core.job.policy import KindPolicy
 from actorq.core.plan import batches
+from actorq.events import log_lines
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "actorq" / "docs"
@@ -173,15 +174,15 @@ def _indented(text: str) -> str:
 def event_table() -> str:
     """Return a table of all events: name, level, fields, meaning."""
     rows = ["| event | level | fields | says |", "| --- | --- | --- | --- |"]
-    for cls, (level, _) in events.LINES.items():
+    for cls, (level, _) in log_lines.LINES.items():
         fields = ", ".join(f"`{name}`" for name in cls.__struct_fields__)
         about = " ".join(_doc(cls).split()).replace("|", "\\|")
         rows.append(f"| `{_name(cls)}` | {LEVELS[level]} | {fields} | {about} |")
     return "\n".join(rows)
 
 
-LEVELS = {events.DEBUG: "debug", events.INFO: "info", events.WARNING: "warning",
-          events.ERROR: "error"}  # fmt: skip
+LEVELS = {log_lines.DEBUG: "debug", log_lines.INFO: "info", log_lines.WARNING: "warning",
+          log_lines.ERROR: "error"}  # fmt: skip
 
 
 def _name(cls: type[event.Event]) -> str:

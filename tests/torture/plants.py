@@ -192,7 +192,7 @@ PLANTS = (
         ("actor/outbox.py", "    return is_done and not was_running\n", "    return True\n"),
     )),
     Plant("fresh processes for ever", "tests/core/test_plan_hand_back.py", (
-        ("core/plan/view.py", "self.restarts.pop(id_, 0) + 1", "1"),
+        ("core/plan/state.py", "self.restarts.pop(id_, 0) + 1", "1"),
     )),
     Plant("a batch handed back is forgotten", "tests/core/test_plan_hand_back.py", (
         ("core/plan/handing_back.py", "    batches.give_back(view, held, now)\n"

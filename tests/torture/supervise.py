@@ -10,7 +10,8 @@ from typing import Any
 
 from actorq.cli.load import load_app
 from actorq.core.event import Event
-from actorq.events import Events, LogLines
+from actorq.events import Events
+from actorq.events.log_lines import LogLines
 from actorq.supervisor.engine import Engine
 from tests.torture import leash
 from tests.torture.handlers import DIRECTORY

@@ -12,7 +12,7 @@ from actorq.core.plan import batches as plan_batches
 from actorq.core.plan import blaming, looking
 from actorq.core.plan import inputs as i
 from actorq.core.plan.effects import KillActor, Spawn
-from actorq.core.plan.view import LEAVE_S, KindState, View
+from actorq.core.plan.state import TEARDOWN_S, KindState, View
 
 
 def start(view: View, now: float) -> None:
@@ -121,7 +121,7 @@ def _see_out(view: View, actor: ActorState, now: float) -> None:
     if actor.held or actor.killed_for:
         return
     if math.isinf(actor.leave_by):
-        actor.leave_at(now + LEAVE_S)
+        actor.leave_at(now + TEARDOWN_S)
     elif now >= actor.leave_by:
         actor.killed("stop")
         view.do(KillActor(actor.id))

@@ -36,7 +36,7 @@ from actorq.core.plan.effects import (
     Settle,
     StopActor,
 )
-from actorq.core.plan.view import PIPE_DEPTH, KindState, View
+from actorq.core.plan.state import PIPE_DEPTH, KindState, View
 
 SOON_S = 0.05
 """A job that returns to run within this time may lie behind claims that began during the write."""

@@ -20,7 +20,7 @@ from actorq.core.job.model import ErrorInfo, Row
 from actorq.core.plan import inputs as i
 from actorq.core.plan import learning
 from actorq.core.plan.batches import answering, finish, give_back, is_excused
-from actorq.core.plan.view import KindState, View
+from actorq.core.plan.state import KindState, View
 
 MOST_WAITING = 2 * ALIKE
 """How many verdicts may wait at once: so many jobs, each failing in its own way, will pay."""

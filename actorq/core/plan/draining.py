@@ -14,8 +14,8 @@ from actorq.core import event
 from actorq.core.lanes.lane import Lane
 from actorq.core.plan import inputs as i
 from actorq.core.plan.effects import AskLeft
+from actorq.core.plan.state import KindState, View
 from actorq.core.plan.totals import total
-from actorq.core.plan.view import KindState, View
 from actorq.core.store_values import Left
 
 CHECK_S = 0.01

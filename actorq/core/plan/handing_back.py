@@ -10,7 +10,7 @@ from actorq.core.fleet.batch import BatchState
 from actorq.core.job.model import ErrorInfo
 from actorq.core.plan import actors, batches, blaming
 from actorq.core.plan import inputs as i
-from actorq.core.plan.view import PIPE_DEPTH, KindState, View
+from actorq.core.plan.state import PIPE_DEPTH, KindState, View
 
 MAX_RESTARTS = 3
 """How many fresh processes a job may ask for; the next request counts as a failure of the job."""

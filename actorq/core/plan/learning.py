@@ -6,7 +6,7 @@ from actorq.core import event
 from actorq.core.fleet.actor import ActorState
 from actorq.core.fleet.batch import BatchState
 from actorq.core.job import settle
-from actorq.core.plan.view import KindState, View
+from actorq.core.plan.state import KindState, View
 
 
 def works(view: View, actor: ActorState, held: BatchState, now: float) -> None:

@@ -9,7 +9,7 @@ from actorq.core import event
 from actorq.core.plan import inputs as i
 from actorq.core.plan.batches import lost
 from actorq.core.plan.effects import CancelJob, GiveBack
-from actorq.core.plan.view import View
+from actorq.core.plan.state import View
 
 RELEASED_S = 60.0
 """How long an ended lease is remembered: a heartbeat that was asked earlier may still list it."""

@@ -14,7 +14,7 @@ from actorq.core.plan import draining
 from actorq.core.plan import inputs as i
 from actorq.core.plan.effects import AskDue, Claim, GiveBack, Hunger
 from actorq.core.plan.room import room
-from actorq.core.plan.view import KindState, Question, View
+from actorq.core.plan.state import KindState, Question, View
 from actorq.core.store_values import DueAsk, ReadyPosition
 
 CLAIMS_IN_FLIGHT = 2

@@ -28,7 +28,7 @@ from actorq.core.plan import (
 )
 from actorq.core.plan import inputs as i
 from actorq.core.plan.effects import Effect
-from actorq.core.plan.view import KindState, Settings, View
+from actorq.core.plan.state import KindState, Settings, View
 
 HANDLERS: dict[type[i.Input], Callable[[View, Any, float], None]] = {
     i.Tick: actors.tick,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from math import isnan
 
-from actorq.core.plan.view import PIPE_DEPTH, KindState, View
+from actorq.core.plan.state import PIPE_DEPTH, KindState, View
 
 UNWRITTEN_BATCHES = 6
 """Per actor, beside what is in its pipe: enough to keep claimer and settler both busy. With

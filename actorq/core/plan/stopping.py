@@ -17,7 +17,7 @@ from actorq.core import event
 from actorq.core.plan import batches, draining
 from actorq.core.plan import inputs as i
 from actorq.core.plan.effects import Finish, KillActor, StopActor
-from actorq.core.plan.view import LEAVE_S, View
+from actorq.core.plan.state import TEARDOWN_S, View
 
 
 def asked(view: View, input_: i.StopAsked, now: float) -> None:
@@ -74,7 +74,7 @@ def _kill(view: View) -> None:
 
 def _leave(view: View, now: float) -> None:
     left_at = view.stop_at if view.phase == "draining" else now
-    view.phase, view.stop_at = "leaving", max(left_at, now + LEAVE_S)
+    view.phase, view.stop_at = "leaving", max(left_at, now + TEARDOWN_S)
     if view.settings.drain and view.left is None:
         draining.count(view, now)
     for actor in view.actors.values():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from actorq.core import event
 from actorq.core.job.tally import Tally
-from actorq.core.plan.view import View
+from actorq.core.plan.state import View
 
 TELL_S = 60.0
 """How often a supervisor says how many jobs it has run."""

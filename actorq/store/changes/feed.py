@@ -106,29 +106,9 @@ class ChangeFeed:
 
     def look(self, cursor: Cursor) -> Look:
         """Read what has come behind the cursor."""
-        changes, dropped = self._changes(cursor)
+        changes, dropped = changes_after(self.conn, self._schema, cursor)
         told = self._told(cursor) if self._registration.wishes.parts else []
         return Look(changes, dropped, told, LIMIT)
-
-    def _changes(self, cursor: Cursor) -> tuple[list[ChangeRow], list[DroppedRow]]:
-        names = [key.rsplit("/", 1) for key in cursor.series]
-        rows = call(
-            self.conn,
-            self._schema,
-            "changes_after",
-            sources=text_array(source for source, _ in names),
-            parities=array(int(parity) for _, parity in names),
-            nos=array(read.no for read in cursor.series.values()),
-            limit=LIMIT,
-        )
-        changes, gone = [], []
-        for source, parity, no, at, counts, jobs, dropped in rows:
-            if dropped is not None:
-                gone.append(DroppedRow(source, parity, no, at, dropped))
-                continue
-            named = None if jobs is None else _JOBS.decode(jobs)
-            changes.append(ChangeRow(source, no, at, _COUNTS.decode(counts), named))
-        return changes, gone
 
     def _told(self, cursor: Cursor) -> list[ToldRow]:
         rows = call(
@@ -168,3 +148,27 @@ class ChangeFeed:
                 self._registration.remove(self._conn)
         finally:
             self.drop()
+
+
+def changes_after(
+    conn: Session, schema: str, cursor: Cursor
+) -> tuple[list[ChangeRow], list[DroppedRow]]:
+    """Return the changes behind a cursor, and how far others were dropped that it has not read."""
+    names = [key.rsplit("/", 1) for key in cursor.series]
+    rows = call(
+        conn,
+        schema,
+        "changes_after",
+        sources=text_array(source for source, _ in names),
+        parities=array(int(parity) for _, parity in names),
+        nos=array(read.no for read in cursor.series.values()),
+        limit=LIMIT,
+    )
+    changes, gone = [], []
+    for source, parity, no, at, counts, jobs, dropped in rows:
+        if dropped is not None:
+            gone.append(DroppedRow(source, parity, no, at, dropped))
+            continue
+        named = None if jobs is None else _JOBS.decode(jobs)
+        changes.append(ChangeRow(source, no, at, _COUNTS.decode(counts), named))
+    return changes, gone

@@ -31,7 +31,7 @@ READ_SIZE = 1 << 18
 RECHECK_S = 0.002
 """How soon to check again whether a killed group is gone; mostly it is at once."""
 
-LEAVE_S = 1.0
+EXIT_S = 1.0
 """How long a process may live on without its pipe: one that exits closes its pipe first."""
 
 
@@ -150,7 +150,7 @@ class Pipes(threading.Thread):
             self._listen(watched, selectors.EVENT_READ)
         if events & selectors.EVENT_READ and self._read(watched) is False:
             self._deafen(watched)
-            watched.kill_at = time.monotonic() + LEAVE_S
+            watched.kill_at = time.monotonic() + EXIT_S
 
     def _read(self, watched: _Watched) -> bool | None:
         """Deliver what has arrived; None if nothing had, False at the end of the pipe."""

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import actorq
+from actorq.admin import History, JobRow, Pruned, Retried, Status
 from actorq.events import ActorExited, AttemptFailed, Event, Events, line
 
 app = actorq.App()
@@ -152,6 +153,20 @@ async def enqueue_async() -> None:
     async for job in actorq.as_completed_async(done, timeout_s=1):
         print(job.id, waited, final)
     print(handle, n, ids, length, await Embed.enqueue_async(Doc("x")), await handle.state_async())
+
+
+def administer() -> None:
+    status: Status = app.admin.status()
+    found: list[JobRow] = app.admin.jobs(state="failed", limit=5)
+    history: History | None = app.admin.job(5)
+    again: Retried = app.admin.retry(kind="embed", limit=1_000_000, progress=print)
+    print(status, found, history, again)
+
+
+async def administer_async() -> None:
+    status: Status = await app.async_admin.status()
+    pruned: Pruned = await app.async_admin.prune(older_than_s="7d", state=["failed"])
+    print(status, pruned)
 
 
 def follow(event: Event) -> None:

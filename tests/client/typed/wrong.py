@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import actorq
+from actorq.admin import Status
 from actorq.events import Nothing  # wrong
 
 app = actorq.App()
@@ -126,3 +127,15 @@ async def enqueue() -> None:
     await docs.enqueue_async("x")  # wrong
     number: int = plain.enqueue_async("x")  # wrong
     print(number)
+
+
+app.admin.jobs(state="dead")  # wrong
+app.admin.prune(older_than="7d")  # wrong
+app.admin.cancel("5")  # wrong
+app.admin.job(5).job  # wrong
+
+
+async def administer() -> None:
+    found: Status = await app.async_admin.jobs()  # wrong
+    await app.async_admin.jobs(stat="failed")  # wrong
+    print(found)

@@ -7,9 +7,12 @@
 --   hint   bool    whether it wants a notification of changes
 --   ttl_s  float8  for how long
 -- Locks: follower. Index: follower_pkey.
-INSERT INTO {schema}.follower (id, name, jobs, parts, hint, until)
-VALUES (
-    :id::uuid, :name::text, :jobs::bool, :parts::bool, :hint::bool,
-    clock_timestamp() + :ttl_s::float8 * interval '1 second'
+WITH async AS MATERIALIZED (
+    -- Whoever follows does so again after a crash: it need not wait for the disk.
+    SELECT set_config('synchronous_commit', 'off', true) AS setting
 )
+INSERT INTO {schema}.follower (id, name, jobs, parts, hint, until)
+SELECT :id::uuid, :name::text, :jobs::bool, :parts::bool, :hint::bool,
+    clock_timestamp() + :ttl_s::float8 * interval '1 second'
+FROM async
 ON CONFLICT (id) DO UPDATE SET until = excluded.until

@@ -25,6 +25,11 @@ BEGIN
         '00000000-0000-0000-0000-000000000000', nextval('{schema}.change_no'),
         clock_timestamp(), NEW.counts, NEW.jobs
     );
+    IF EXISTS (
+        SELECT FROM {schema}.follower f WHERE f.hint AND f.until > statement_timestamp()
+    ) AND pg_notification_queue_usage() < 0.9 THEN
+        PERFORM pg_notify('actorq_' || to_regnamespace('{schema}')::oid || '_changes', '');
+    END IF;
     RETURN NULL;
 END $$;
 

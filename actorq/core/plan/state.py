@@ -29,7 +29,7 @@ Phase = Literal["running", "draining", "killing", "leaving", "finished"]
 PIPE_DEPTH = 2
 """One batch runs and one waits in each actor's pipe; no more are held there."""
 
-LEAVE_S = 5.0
+TEARDOWN_S = 5.0
 """How long a `teardown` may take."""
 
 MAX_REMEMBERED = 50_000
@@ -42,7 +42,7 @@ class Settings:
     """The settings that all kinds of one supervisor share; durations in seconds."""
 
     poll_s: float = 0.1
-    grace_s: float = 30.0
+    grace_s: float = 30.0  # the grace time: how long running batches may go on after a stop
     part_settle_s: float = 0.5  # a settle for each job costs 360 times one for each batch
     heed_s: float = 1.0  # how long a handler may take to end once its limit has interrupted it
     notify: bool = True

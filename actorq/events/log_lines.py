@@ -1,9 +1,6 @@
-"""What happened: where events go, and the one subscriber that turns them into log lines.
+"""The log lines of events: the level and the text of each, and the subscriber that writes them.
 
-The engine emits an event after the fact; for what the database knows, that is after the commit.
-Names are in the past tense, fields are flat, and this file has the only text about them. A
-subscriber is any callable that takes an event. It runs in the engine's own thread, so it has to
-be quick; whatever it raises is logged and otherwise ignored.
+This file has the only text about events.
 """
 
 from __future__ import annotations
@@ -49,91 +46,13 @@ from actorq.core.event import (
     SupervisorStarted,
     SupervisorStopped,
     SupervisorStopping,
-    name_of,
 )
 from actorq.english import count
 from actorq.escape import escape
 from actorq.logs import logger
 
-__all__ = [
-    "ActorBootFailed",
-    "ActorExited",
-    "ActorReady",
-    "ActorRetired",
-    "ArgsTypeChanged",
-    "AttemptFailed",
-    "BatchClaimed",
-    "BatchFailed",
-    "BatchFinished",
-    "BatchHandedBack",
-    "BatchLimited",
-    "BatchSettled",
-    "ConnectionLost",
-    "ConnectionRestored",
-    "DutyFailed",
-    "Event",
-    "Events",
-    "JobsRun",
-    "KindAvailable",
-    "KindResting",
-    "KindUnavailable",
-    "LeaseFound",
-    "LeaseLost",
-    "NodeReaped",
-    "ProtocolBroken",
-    "RepairDelayed",
-    "RetryFunctionFailed",
-    "RunEnded",
-    "SettleDelayed",
-    "SettleMissed",
-    "Subscriber",
-    "SupervisorDisowned",
-    "SupervisorFailed",
-    "SupervisorHeldUp",
-    "SupervisorStarted",
-    "SupervisorStopped",
-    "SupervisorStopping",
-    "line",
-]  # fmt: skip
-
 MAX_TRACEBACK_LINES = 60
 _LINE_END = re.compile("\r?\n")
-
-Subscriber = Callable[[Event], object]
-
-
-class Events:
-    """The distribution of events to subscribers, one of which is the log unless told otherwise."""
-
-    def __init__(self, *subscribers: Subscriber) -> None:
-        self._subscribers: list[Subscriber] = list(subscribers) or [LogLines()]
-
-    def subscribe(self, subscriber: Subscriber) -> None:
-        """Add a callable, which sees all events from now on; TypeError for anything else."""
-        if not callable(subscriber):
-            raise TypeError(
-                f"subscribe({subscriber!r}): give a function of one event; which ones it cares "
-                "for it decides by isinstance(event, actorq.events.AttemptFailed), say"
-            )
-        self._subscribers.append(subscriber)
-
-    def unsubscribe(self, subscriber: Subscriber) -> None:
-        """Remove a callable; ValueError if it was not added."""
-        self._subscribers.remove(subscriber)
-
-    def emit(self, event: Event) -> None:
-        """Call all subscribers; never raises because of one of them."""
-        for subscriber in self._subscribers:
-            try:
-                subscriber(event)
-            except BaseException:  # SystemExit, or an outcome raised by a handler's code
-                logger("actorq").exception("a subscriber failed on %s: %r", event.name, subscriber)
-
-
-def names() -> frozenset[str]:
-    """Return the names of all events, as a follower's `states` may contain them."""
-    return frozenset(name_of(event) for event in LINES)
-
 
 DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
 
