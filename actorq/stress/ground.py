@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from typing import NamedTuple
 from actorq.app import App
 from actorq.args.options import Options
 from actorq.core.job.policy import KindPolicy
-from actorq.errors import ActorqError
+from actorq.errors import ActorqError, ConfigError
 from actorq.store.enqueue import enqueue
 from actorq.store.enqueue.copy_data import Shared
 from actorq.stress.core.plan import StressPlan
@@ -105,6 +106,7 @@ def grounded(
     name: Callable[[], str],
 ) -> Iterator[Ground]:
     """Yield what steps run on; supervisors are started by the first step. `name` is the step's."""
+    check_installed(plan)
     with contextlib.ExitStack() as stack:
         auditor = Auditor(place, plan)
         stack.callback(auditor.close)
@@ -135,6 +137,12 @@ def grounded(
         yield Ground(
             place, plan, looks, auditor, sending, made, sampler, (polled, followed), is_over, begun
         )
+
+
+def check_installed(plan: StressPlan) -> None:
+    """Raise ConfigError if a handler needs what is not installed."""
+    if any(kind.work.form == "numpy" for kind in plan.kinds) and find_spec("numpy") is None:
+        raise ConfigError("work.form = 'numpy' needs numpy: pip install numpy, or use spin")
 
 
 def n_actors(plan: StressPlan) -> int:

@@ -79,6 +79,7 @@ def sample(at_s: float) -> Sample:
         batch_mean=12.0,
         busy_share=0.4,
         cpu={"generators": 0.1, "supervisors": 0.3, "actors": 0.1, "server": 0.9},
+        memory_mb={"generators": 30.0, "supervisors": 40.0, "actors": 50.0, "server": 200.0},
         commits_per_s=300.0,
         wal_bytes_per_job=400.0,
         dead_tuples=1000,

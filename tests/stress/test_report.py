@@ -44,8 +44,8 @@ def test_every_part_of_a_report_is_drawn() -> None:
     assert elements.count("svg") >= 2 * 5 + 3 + 8
     for words in (
         "The knee lies between 4,000 jobs/s", "closed loop, drain", "open loop, 1: 1,000 jobs/s",
-        "Latency against rate", "The tail", "Failed attempts by kind", "CPU by role", "Conditions",
-        "counts: table, polling, events", "versions.actorq",
+        "Latency against rate", "The tail", "Failed attempts by kind", "CPU by role",
+        "Memory by role", "Conditions",        "counts: table, polling, events", "versions.actorq",
     ):  # fmt: skip
         assert words in text, words
 

@@ -140,6 +140,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     batch_mean: float | None = None
     busy_share: float | None = None
     cpu: dict[str, float] = {}  # cores in use, by role
+    memory_mb: dict[str, float] = {}  # that is shared with nobody, by role
     commits_per_s: float | None = None
     statements_per_s: float | None = None
     wal_bytes_per_job: float | None = None

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 2**20
 PROC = Path("/proc")
 SYNCS = 40
 
@@ -19,6 +20,12 @@ def cpu_s(pid: int) -> float | None:
     """Return the CPU seconds of a process; None if it is gone or cannot be seen."""
     fields = _stat(pid)
     return (int(fields[11]) + int(fields[12])) * TICK_S if fields else None
+
+
+def own_memory_mb(pid: int) -> float:
+    """Return the memory of a process that it shares with no other; 0 if it cannot be seen."""
+    pages = [int(n) for n in _text(PROC / str(pid) / "statm").split()[1:3]]
+    return (pages[0] - pages[1]) * PAGE_MB if len(pages) == 2 else 0.0
 
 
 def children_of(pids: Iterable[int]) -> dict[int, list[int]]:

@@ -104,10 +104,11 @@ class Sampler:
                 last = self._look(conn, last)
             except ActorqError as error:
                 # The server may be restarted by the test itself; it is looked for again.
-                self.unseen.setdefault("connection", f"the sampler lost its connection: {error}")
+                first = str(error).splitlines()[0]
+                self.unseen.setdefault("connection", f"for a while nothing was sampled: {first}")
+                _close(conn)
                 conn = None
-        if conn is not None:
-            conn.close()
+        _close(conn)
 
     def _look(self, conn: Any, last: Seen | None) -> Seen:
         step, n_sent, n_final = self._progress()
@@ -126,6 +127,7 @@ class Sampler:
                     busy_share=round(busy_s / (now.at - last.at) / self._n_actors, 3),
                     dead_tuples=counters.get("stress_dead"),
                     waits=self._waits(conn),
+                    memory_mb=self._memory_mb(),
                     **rates(last, now),
                 )
             )
@@ -148,7 +150,7 @@ class Sampler:
         try:
             return run(conn, self._place.schema, name, **params)
         except ActorqError as error:
-            if conn.closed:
+            if getattr(error.__cause__, "sqlstate", None) not in NOT_ALLOWED:
                 raise
             self._blind.add(name)
             column, grant = GRANTS[name]
@@ -189,8 +191,24 @@ class Sampler:
             "server": [pid for one in server for pid in (one, *below[one])],
         }
 
+    def _memory_mb(self) -> dict[str, float]:
+        """Return the memory that the processes of each role have for themselves."""
+        return {
+            role: round(sum(map(machine.own_memory_mb, pids)), 1)
+            for role, pids in self._pids().items()
+        }
+
+
+NOT_ALLOWED = ("42501", "42P01", "42883", "3F000")
+"""No privilege; no such table, function or schema: pg_stat_statements may not be installed."""
 
 COUNTERS = ("stress_commits", "stress_dead", "stress_wal", "stress_statements")
+
+
+def _close(conn: Any) -> None:
+    """Close a connection that is of no use any more."""
+    if conn is not None:
+        conn.close()
 
 
 def rates(last: Seen, now: Seen) -> dict[str, Any]:

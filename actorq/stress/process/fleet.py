@@ -51,7 +51,8 @@ class Fleet:
         return LoggedChild([*self._program, *self._arguments(serving)], self._env, log)
 
     def _arguments(self, serving: Serving) -> list[str]:
-        made = [APP, "--schema", self._schema, "--log-level", "warning"]
+        """Return the words behind `run`; jobs that fail as planned are not to fill a disk."""
+        made = [APP, "--schema", self._schema, "--log-level", "error"]
         made += ["--grace", f"{GRACE_S}s", "--ttl", f"{TTL_S}s"]
         made += ["--poll", f"{serving.poll_ms:g}ms"]
         for kind in self._plan.kinds:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from actorq.core.counters.histogram import LOG_GAMMA, seconds_of
 from actorq.stress.core.figures import LatencyFigures, Sample, StepFigures, StressReport
@@ -177,13 +177,14 @@ def failures(report: StressReport) -> Markup:
 
 def resources(samples: Sequence[Sample]) -> list[Markup]:
     """Return what was used over time, by role."""
-    cpu = [
-        ChartSeries(role, n, [(s.at_s, s.cpu.get(role, 0.0)) for s in samples])
-        for n, role in enumerate(ROLES)
-        if any(role in s.cpu for s in samples)
-    ]
     x = Axis("seconds")
-    made = [figure("CPU by role", chart("cores in use by role", x, Axis("cores"), cpu))]
+    cpu = _by_role([(s.at_s, s.cpu) for s in samples])
+    memory = _by_role([(s.at_s, s.memory_mb) for s in samples])
+    made = [
+        figure("CPU by role", chart("cores in use by role", x, Axis("cores"), cpu)),
+        figure("Memory by role", chart("own memory by role", x, Axis("MB"), memory),
+               caption="Without what processes share, such as the server's buffers."),
+    ]  # fmt: skip
     for title, unit, name in (
         ("Commits", "commits/s", "commits_per_s"),
         ("Statements", "statements/s", "statements_per_s"),
@@ -198,6 +199,14 @@ def resources(samples: Sequence[Sample]) -> list[Markup]:
         y = Axis(unit, log=name in SPIKED)
         made.append(figure(title, chart(title.lower(), x, y, series, height=180.0)))
     return [*made, _waits(samples)]
+
+
+def _by_role(values: Sequence[tuple[float, Mapping[str, float]]]) -> list[ChartSeries]:
+    return [
+        ChartSeries(role, n, [(at_s, each.get(role, 0.0)) for at_s, each in values])
+        for n, role in enumerate(ROLES)
+        if any(role in each for _, each in values)
+    ]
 
 
 def _waits(samples: Sequence[Sample]) -> Markup:
