@@ -33,7 +33,7 @@ Test: TypeAlias = "Callable[[StressPlace, Callable[[str], None]], StressReport]"
 
 def stress(args: Namespace) -> int:
     """Run a stress test, write its report, and tell by the exit code whether all is well."""
-    from actorq.stress.ground import INTERRUPTED as CUT_BY_SIGNAL
+    from actorq.stress.core.figures import INTERRUPTED as CUT_BY_SIGNAL
     from actorq.stress.report.summary import figures_of, is_well, text_of
 
     begun = time.monotonic()

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -18,6 +19,7 @@ from actorq.core.job.policy import KindPolicy
 from actorq.errors import ActorqError, ConfigError
 from actorq.store.enqueue import enqueue
 from actorq.store.enqueue.copy_data import Shared
+from actorq.stress.core.figures import INTERRUPTED, TIME_UP
 from actorq.stress.core.plan import StressPlan
 from actorq.stress.measure.audit import Auditor
 from actorq.stress.measure.counting import FinalByPolling, FinalJobs
@@ -76,10 +78,6 @@ class StopAsker:
                 signal.signal(number, handler)
 
 
-TIME_UP = "the time was up"
-INTERRUPTED = "it was interrupted"
-
-
 class Ground(NamedTuple):
     """Everything that a step runs on."""
 
@@ -119,24 +117,27 @@ def grounded(
         stack.callback(sending.close)
         followed = FinalByEvents(place.dsn, place.schema, directory)
         stack.callback(followed.close)
-        sampler = Sampler(
-            place,
-            Roles(
-                lambda: sending.pids,
-                lambda: made.pids,
-                lambda: place.server.pid if place.server else None,
-                lambda: [followed.child.pid],
-            ),
-            NotesReader(made.notes),
-            n_actors(plan),
-            begun,
-            lambda: (name(), sending.n_sent, polled.count()),
+        roles = Roles(
+            lambda: sending.pids,
+            lambda: made.pids,
+            lambda: place.server.pid if place.server else None,
+            lambda: [followed.child.pid],
         )
+        progress = partial(_progress, name, sending, polled)
+        notes = NotesReader(made.notes)
+        sampler = Sampler(place, roles, notes, n_actors(plan), begun, progress)
         sampler.start()
         stack.callback(sampler.stop)
         yield Ground(
             place, plan, looks, auditor, sending, made, sampler, (polled, followed), is_over, begun
         )
+
+
+def _progress(
+    name: Callable[[], str], sending: Generators, polled: FinalByPolling
+) -> tuple[str, int, int]:
+    """Return the present step, and how many jobs it has sent and settled."""
+    return name(), sending.n_sent, polled.count()
 
 
 def check_installed(plan: StressPlan) -> None:

@@ -86,6 +86,11 @@ def test_a_bound_that_is_not_kept_makes_the_test_fail() -> None:
     assert "SLO p99_ms 5: 9, BROKEN" in text_of(reports.report(slo=broken))
 
 
+def test_a_test_that_could_not_go_on_fails_and_one_whose_time_was_up_does_not() -> None:
+    assert not is_well(reports.report(cut_short="it could not go on: a supervisor has ended"))
+    assert is_well(reports.report(cut_short="the time was up"))
+
+
 def test_the_bound_that_breaks_is_named() -> None:
     latency = reports.latencies(ms=2.0)
     assert "p99_ms was" in broken_bound({"p50_ms": 5.0, "p99_ms": 1.0}, latency)

@@ -15,6 +15,11 @@ StepEnd = Literal["held", "overloaded", "generator", "unsteady", "cut short"]
 """How a step ended: the load was borne, or not, or the generators were the limit, or latency or
 rate never became steady, or it was interrupted."""
 
+TIME_UP = "the time was up"
+"""Why a test may end early without having failed: it is bounded on purpose."""
+
+INTERRUPTED = "it was interrupted"
+
 STAGES = ("send", "enqueue", "wait", "dispatch", "run", "settle")
 """The way of a job: intended → sent → enqueue answered → claimed → handler begins → it ends →
 outcome committed."""

@@ -52,6 +52,7 @@ def found_of(
         "lost": sum(a.lost for a in audits),
         "duplicates": sum(a.duplicates for a in audits),
         "failed": sum(a.failed for a in audits),
+        "unfinished": sum(a.unfinished for a in audits),
         "knee_jobs_per_s": knee.rate if knee and not knee.generator_limited else None,
     }
     drains = [step.achieved for step in steps if step.loop == "closed" and step.end == "held"]

@@ -27,7 +27,9 @@ FaultName = Literal[
 MAX_RATE = 1_000_000.0
 MAX_JOBS = 5_000_000
 
-SLO_AT_MOST = ("p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms", "lost", "duplicates", "failed")
+SLO_AT_MOST = (
+    "p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms", "lost", "duplicates", "failed", "unfinished",
+)  # fmt: skip
 SLO_AT_LEAST = ("knee_jobs_per_s", "drain_jobs_per_s")
 
 

@@ -67,7 +67,7 @@ th,td{text-align:left;padding:4px 12px 4px 0;border-bottom:1px solid var(--rule)
 th{font-weight:600;white-space:nowrap}
 td.n,th.n{text-align:right;white-space:nowrap}
 td:first-child{white-space:nowrap}
-td.why{min-width:16em;white-space:normal}
+td.why{min-width:13em;white-space:normal}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:.82rem;background:var(--raised);
  padding:10px;border-radius:8px}
 li{margin:.2em 0}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from actorq.stress.core.figures import StepFigures, StressReport
+from actorq.stress.core.figures import TIME_UP, StepFigures, StressReport
 from actorq.stress.core.found import ms, queues_of
 from actorq.stress.core.histogram import PERCENTS
 
@@ -69,8 +69,10 @@ def is_generator_limited(report: StressReport) -> bool:
 
 
 def is_well(report: StressReport) -> bool:
-    """Tell whether every job was accounted for and every bound is kept."""
+    """Tell whether the test came to its end, every job was accounted for and every bound kept."""
     figures = figures_of(report)
+    if report.cut_short not in ("", TIME_UP):
+        return False
     wrong = ("lost", "duplicates", "wrong_states", "wrong_results")
     return (
         not any(figures[name] for name in wrong)

@@ -69,7 +69,7 @@ def shown(value: object) -> str:
 
 
 def _cell(value: object, is_number: bool) -> Markup:
-    kind = "n" if is_number else ("why" if len(str(value)) > 40 else None)
+    kind = "n" if is_number else ("why" if len(str(value)) > 22 else None)
     return element("td", shown(value), class_=kind)
 
 
