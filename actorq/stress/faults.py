@@ -16,7 +16,7 @@ import psycopg
 from actorq.errors import ActorqError
 from actorq.stress.core.figures import FaultFigures, StepFigures
 from actorq.stress.core.plan import FaultName
-from actorq.stress.core.recovery import recovered_s
+from actorq.stress.core.recovery import recovered_s, recovery_text
 from actorq.stress.ground import Ground
 from actorq.stress.measure.machine import children_of
 from actorq.stress.process.generators import StepLoad
@@ -125,13 +125,14 @@ def with_fault(ground: Ground, name: FaultName, n: int) -> tuple[StepFigures, Fa
         injection = Injection(lambda: fault.make(ground, stack), FAULT_AT * plan.fault_s)
         step = StepRun(ground, order).run(injection)
     made_at = injection.made_at or order.load.seconds
-    step = msgspec.structs.replace(step, fault_at_s=round(made_at, 2))
+    back_s = recovered_s(step.windows, made_at, step.seconds, plan.fault_rate)
+    step = msgspec.structs.replace(step, fault_at_s=round(made_at, 2), why=recovery_text(back_s))
     audit = step.audit
     return step, FaultFigures(
         fault=name,
         what=fault.what,
         at_s=round(made_at, 2),
-        recovered_s=recovered_s(step.windows, made_at, step.seconds, plan.fault_rate),
+        recovered_s=back_s,
         lost=audit.lost,
         ran_again=audit.ran_again,
         unfinished=audit.unfinished,

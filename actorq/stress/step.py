@@ -155,7 +155,7 @@ class StepRun:
         if self._order.load.at_once:
             return self._drained(audited.audit)
         if self._order.role == "fault":
-            return Judged("held", "see what the fault cost")
+            return Judged("held", "its load was kept up whatever happened")
         windows = [w for w in audited.windows if times.from_s <= w.at_s < times.until_s]
         latency = audited.all.latency
         broken = broken_bound(self._ground.plan.slo, latency)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from actorq.stress.core.figures import Window
-from actorq.stress.core.recovery import recovered_s
+from actorq.stress.core.recovery import recovered_s, recovery_text
 
 RATE, FAULT_AT = 100.0, 1.0
 
@@ -42,6 +42,12 @@ def test_a_queue_that_was_long_before_need_not_become_short() -> None:
 def test_what_comes_after_the_load_proves_nothing() -> None:
     seen = windows(*BEFORE, *[50] * 20, *[3] * 20)
     assert recovered_s(seen, FAULT_AT, 3.0, RATE) is None
+
+
+def test_a_recovery_is_told_in_words() -> None:
+    assert recovery_text(1.25) == "the backlog was as before after 1.2 s"
+    assert recovery_text(0.0) == "the backlog never grew"
+    assert "not as before until the end" in recovery_text(None)
 
 
 def test_a_fault_at_the_end_of_a_step_has_no_recovery() -> None:

@@ -36,3 +36,10 @@ def recovered_s(
     width_s = after[1].at_s - after[0].at_s if len(after) > 1 else 0.0
     back_s = unusual[-1] + width_s
     return None if back_s + STAYS_S > until_s else round(back_s - fault_at_s, 2)
+
+
+def recovery_text(back_s: float | None) -> str:
+    """Return in words how long it took."""
+    if back_s is None:
+        return "the backlog was not as before until the end of the step"
+    return f"the backlog was as before after {back_s:.1f} s" if back_s else "the backlog never grew"

@@ -103,7 +103,7 @@ def _ends(interval: tuple[float, float] | None) -> str:
 
 
 def _knee(report: StressReport) -> Markup:
-    if not any(step.loop == "open" for step in report.steps):
+    if not plots.undisturbed(report.steps):
         return Markup("")
     limited = is_generator_limited(report)
     sentence = report.knee.sentence if report.knee else "The rates were given: no knee was sought."
@@ -133,7 +133,7 @@ def _half_text(report: StressReport) -> str:
 
 
 def _stages(report: StressReport) -> Markup:
-    steps = [s for s in report.steps if s.loop == "open" and s.stages_ms][:MAX_ROWS]
+    steps = [s for s in plots.undisturbed(report.steps) if s.stages_ms][:MAX_ROWS]
     names = ("send", "enqueue", "wait", "dispatch", "run", "settle")
     rows = [(_rate(s), *(s.stages_ms.get(name) for name in names)) for s in steps]
     worst = stages_text(steps[0].stages_ms) if steps else ""
@@ -190,7 +190,7 @@ def _queues(report: StressReport) -> Markup | None:
 
 
 def _spread(report: StressReport) -> Markup:
-    if not any(step.latency and step.loop == "open" for step in report.steps):
+    if not any(step.latency for step in plots.undisturbed(report.steps)):
         return Markup("")
     return section("Distributions", plots_of(plots.distributions(report), "plots large"))
 

@@ -54,7 +54,7 @@ def _step(step: StepFigures) -> Markup:
 
 def against_rate(report: StressReport) -> Markup:
     """Return latency against rate, with the knee marked."""
-    steps = sorted(_open(report.steps), key=lambda step: step.rate or 0.0)
+    steps = sorted(undisturbed(report.steps), key=lambda step: step.rate or 0.0)
     series = [
         ChartSeries(
             name.replace("_ms", "").replace("p999", "p99.9"),
@@ -93,7 +93,9 @@ def distributions(report: StressReport) -> list[Markup]:
 def _chosen(steps: Sequence[StepFigures]) -> list[StepFigures]:
     """Return a few steps of different rates, those of the curve before all others."""
     seen: dict[float, StepFigures] = {}
-    for step in sorted(_open(steps), key=lambda s: s.role in ("curve", "given"), reverse=True):
+    for step in sorted(
+        undisturbed(steps), key=lambda s: s.role in ("curve", "given"), reverse=True
+    ):
         if step.rate and step.latency:
             seen.setdefault(step.rate, step)
     return sorted(list(seen.values())[:MAX_CURVES], key=lambda step: step.rate or 0.0)
@@ -159,8 +161,9 @@ def density(figures: LatencyFigures) -> list[tuple[float, float]]:
     ]
 
 
-def _open(steps: Sequence[StepFigures]) -> list[StepFigures]:
-    return [step for step in steps if step.loop == "open"]
+def undisturbed(steps: Sequence[StepFigures]) -> list[StepFigures]:
+    """Return the steps of the open loop in which no fault was made."""
+    return [step for step in steps if step.loop == "open" and step.role != "fault"]
 
 
 # ---- failures and resources -----------------------------------------------------------------
