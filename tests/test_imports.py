@@ -21,11 +21,11 @@ PACKAGE = ROOT / "actorq"
 
 ROOMS = [
     {"errors", "durations", "english", "logs", "early_interrupt"},
-    {"core.event", "core.exit_codes", "core.restart", "core.job"},
+    {"core.event", "core.exit_codes", "core.report", "core.restart", "core.job"},
     {"core.store_values", "core.blame", "core.counters", "core.following"},
     {"core.lanes", "core.liveness", "core.fleet"},
     {"core.plan"},
-    {"core.claiming", "core.writing"},
+    {"core.claiming", "core.writing", "core.reporting"},
     {"dsn", "escape", "loading", "args"},
     {"pipe"},
     {"store.session", "actor", "embedded", "events"},
@@ -33,21 +33,24 @@ ROOMS = [
     {"store.enqueue", "store.schema"},
     {"store.admin"},
     {"store.counters"},
+    {"store.admin.status"},
     {"store.queue"},
     {"admin"},
     {
+        "supervisor.asked",
         "supervisor.ends",
         "supervisor.executor",
         "supervisor.identity",
         "supervisor.options",
         "supervisor.retries",
         "supervisor.surroundings",
+        "supervisor.usage",
     },
     {"supervisor.duties"},
     {"supervisor.local", "supervisor.threads"},
     {"declared", "kind", "client", "app", "supervisor", "testing", "pytest_plugin"},
-    {"stress.core"},
-    {"stress.process"},
+    {"metrics", "cli.output", "stress.core"},
+    {"top", "stress.process"},
     {"stress.measure", "stress.report"},
     {"stress"},
     {"", "cli", "demo", "__main__"},
@@ -169,7 +172,10 @@ def loaded_by(code: str) -> set[str]:
     return {name.split(".")[0] for name in done.stdout.split()}
 
 
-HEAVY = {"psycopg", "psycopg_binary", "numpy", "multiprocess", "dill", "rich", "pytest"}
+HEAVY = {
+    *("psycopg", "psycopg_binary", "numpy", "multiprocess", "dill", "rich", "pytest"),
+    "prometheus_client",
+}
 
 
 def test_importing_actorq_loads_nothing_heavy() -> None:

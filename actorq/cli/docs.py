@@ -31,8 +31,8 @@ ROOMS = {
     ),
     "operating": (
         "operating it",
-        *("running", "logging", "following", "processes", "database", "administration"),
-        "stress",
+        *("running", "logging", "following", "metrics", "top", "stress", "processes", "database"),
+        "administration",
     ),
     "reference": ("looking things up", "settings", "commands", "events", "python"),
     "coming_from": (

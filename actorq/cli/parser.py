@@ -69,8 +69,8 @@ def build() -> Parser:
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help=text)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for add in (
-        *(_migrate, _run, _enqueue, _wait, _status, _jobs, _retry, _cancel, _prune, _doctor),
-        *(_stress, _demo, _docs),
+        *(_migrate, _run, _enqueue, _wait, _status, _top, _metrics, _jobs, _retry, _cancel, _prune),
+        *(_doctor, _stress, _demo, _docs),
     ):
         add(commands)
     return parser
@@ -107,6 +107,8 @@ def _run(commands: Commands) -> None:
         ("grace", "how long running batches may go on after a stop; default 30s"),
     ):
         _duration(command, name, text)
+    text = "serve /metrics and /healthz there, to this machine unless a host is given"
+    command.add_argument("--metrics", metavar="[HOST:]PORT", help=text)
     levels = ("debug", "info", "warning", "error")
     command.add_argument("--log-level", choices=levels, default="info", help="default: info")
     text = "default: ACTORQ_LOG_FORMAT, else text"
@@ -132,12 +134,27 @@ def _enqueue(commands: Commands) -> None:
 
 def _wait(commands: Commands) -> None:
     command = _command(commands, "wait", "wait:wait", "wait until jobs are final", out=True)
-    command.add_argument("ids", nargs="+", type=_job_id, metavar="ID")
+    command.add_argument("ids", nargs="*", type=_job_id, metavar="ID")
+    text = "instead of IDs: wait until so many jobs become final from now on"
+    command.add_argument("--count", type=_within(1, 2**62), metavar="N", help=text)
+    command.add_argument("--kind", metavar="K", help="count jobs of this kind only")
     _duration(command, "timeout", "wait no longer than this; default 1h")
 
 
 def _status(commands: Commands) -> None:
-    _command(commands, "status", "look:status", "count what waits and runs, by kind", out=True)
+    about = "count what waits, runs and was done of late, by kind"
+    _command(commands, "status", "status:status", about, out=True)
+
+
+def _top(commands: Commands) -> None:
+    _command(commands, "top", "watching:top", "show what happens, again and again")
+
+
+def _metrics(commands: Commands) -> None:
+    about = "serve what Prometheus scrapes, of a database"
+    command = _command(commands, "metrics", "watching:metrics", about)
+    text = "default: 127.0.0.1:9711; this machine unless a host is given"
+    command.add_argument("--listen", metavar="[HOST:]PORT", help=text)
 
 
 def _jobs(commands: Commands) -> None:
