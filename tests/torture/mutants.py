@@ -125,7 +125,7 @@ def verdict(catcher: str, code: int, said: str) -> str:
         return ""
     shutil.rmtree(report.get("directory", ""), ignore_errors=True)
     names = ("lost", "settled_twice", "stale_applied", "illegal_transitions", "unexplained_reruns",
-             "wrong_outcomes", "other")  # fmt: skip
+             "wrong_outcomes", "miscounted", "untold", "other")  # fmt: skip
     return ", ".join(f"{name} {report[name]}" for name in names if report[name])
 
 

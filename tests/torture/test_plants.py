@@ -45,6 +45,7 @@ def test_only_a_judgement_counts_as_catching() -> None:
     assert verdict("torture", 1, "Traceback …") == ""
     report = (
         '{"lost": 2, "settled_twice": 0, "stale_applied": 0, "illegal_transitions": 0,'
-        ' "unexplained_reruns": 0, "wrong_outcomes": 1, "other": 0, "directory": "nowhere at all"}'
+        ' "unexplained_reruns": 0, "wrong_outcomes": 1, "miscounted": 0,'
+        ' "untold": 0, "other": 0, "directory": "nowhere at all"}'
     )
     assert verdict("torture", 1, report) == "lost 2, wrong_outcomes 1"
