@@ -153,9 +153,8 @@ class Counting:
                 continue
             told = [int(n) for n in (change.row["dropped"] or "{}")[1:-1].split(",")]
             if told != [self._dropped[key][name] for name in OUTCOMES]:
-                self._break(
-                    "miscounted", f"{key} dropped {self._dropped[key]}, not {told} ({where})"
-                )
+                text = f"{key} dropped {self._dropped[key]}, not {told} ({where})"
+                self._break("miscounted", text)
             until = int(change.row["dropped_no"] or 0)
             if left := [no for no in self._kept[key] if no <= until]:
                 text = f"{key} is dropped up to {until}, but {left[:5]} are there ({where})"

@@ -70,7 +70,8 @@ def follow(follower: Any, log: Writer, stopping: threading.Event) -> None:
     """Write down what comes until told to stop."""
     log.write("told", [], follower.cursor)
     while not stopping.is_set():
-        begun, events, event = time.monotonic(), [], None
+        events: list[list[Any]] = []
+        begun = time.monotonic()
         while len(events) < MOST and time.monotonic() < begun + OFTEN_S:
             event = follower.next(timeout_s=0.2)
             if event is None:

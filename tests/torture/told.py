@@ -35,7 +35,8 @@ class Told:
             start = start or parsed(cursor)
             for what, *values in events:
                 self.counts[what] += 1
-                {"job": self._job, "gap": self._gap, "node": self._node}[what](*values)
+                take: Callable[..., None] = getattr(self, f"_{what}")
+                take(*values)
         if start is None:
             self._break("untold", "nothing was written down")
         else:

@@ -20,6 +20,9 @@ from actorq.core.following.events import OUTCOMES, FollowedEvent, Gap, JobEvent,
 LaneName = tuple[str, str]
 """Queue and kind."""
 
+_PLACES = {name: k for k, name in enumerate([*OUTCOMES, "requeued"])}
+"""The place of each change of a job in what a cursor keeps of a change that is read in part."""
+
 
 class ChangeRow(msgspec.Struct, frozen=True):
     """A change as it was read; `jobs` is None if nobody followed then."""
@@ -97,10 +100,10 @@ def told(
 
 
 def _gap(cursor: Cursor, dropped: DroppedRow) -> Iterator[tuple[FollowedEvent | None, Cursor]]:
-    read = cursor.series_of(dropped.source, dropped.parity)
-    if dropped.no <= read.no:
+    source, parity = dropped.source, dropped.parity
+    if dropped.no <= cursor.series_of(source, parity).no:
         return
-    missed = read.skip(dropped.no, dropped.counted)
+    missed = cursor.skip(source, dropped.no, parity, dropped.counted)
     if any(missed):
         yield Gap(_at(dropped.at), dropped.source, _named(missed)), cursor
 
@@ -111,11 +114,14 @@ def _change(
     source, no = change.source, change.no
     if no <= cursor.series_of(source, change.parity).no:
         return
-    for event in list(_of_change(change, cursor.since, lane))[cursor.taken_of(source, no) :]:
-        cursor.take_part(source, no)
+    taken = cursor.part_of(source, no)
+    events = list(_of_change(change, cursor.since, lane))[sum(taken) :]
+    for event in events[:-1]:
+        assert isinstance(event, JobEvent)
+        taken[_PLACES[event.state]] += 1
         yield event, cursor
     cursor.take_all(source, no, change.at, (numbers for _, *numbers in change.counts))
-    yield None, cursor
+    yield events[-1] if events else None, cursor
 
 
 def _of_change(
