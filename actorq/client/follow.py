@@ -10,7 +10,7 @@ from actorq.client.client import explained
 from actorq.core.following.events import JOB_CHANGES, FollowedEvent, Gap, JobEvent
 from actorq.core.following.feed import told
 from actorq.durations import CENTURY_S, Duration, check_duration
-from actorq.errors import ConfigError, StoreUnavailable
+from actorq.errors import ConfigError, StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
     from actorq.client.database import Database
@@ -106,9 +106,9 @@ class Follower:
         """
         until = time.monotonic() + check_duration("timeout_s", timeout_s, 0, CENTURY_S)
         while True:
-            for event in self._events:
-                if self._wants(event):
-                    return event
+            event = self._told()
+            if event is not None:
+                return event
             left_s = until - time.monotonic()
             if not self._brought() and left_s <= 0:
                 return None
@@ -126,6 +126,15 @@ class Follower:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def _told(self) -> FollowedEvent | None:
+        """Return the next event of the last look that is wanted, if there is one."""
+        try:
+            with explained(self._schema):
+                return next(filter(self._wants, self._events), None)
+        except StoreError as error:
+            self._lost(error)  # what was not told yet, the next look brings again
+            return None
+
     def _brought(self) -> bool:
         """Look once; return whether there are events to go through."""
         if self._n_brought >= BUSY:
@@ -136,7 +145,7 @@ class Follower:
                 self._feed.open()
                 self._feed.renew()
                 look = self._feed.look(self._cursor)
-        except StoreUnavailable as error:
+        except StoreError as error:
             self._lost(error)
             return False
         self._fails_since = 0.0
@@ -148,13 +157,17 @@ class Follower:
         self._events = (event for event, _ in moves if event is not None)
         return bool(self._n_brought)
 
-    def _lost(self, error: StoreUnavailable) -> None:
-        """Give up a connection; raise the error if none could be had for too long."""
+    def _lost(self, error: StoreError) -> None:
+        """Give up a connection; raise the error if it does not pass, or has lasted for too long."""
+        from actorq.store.session.faults import Contended, TooSlow
+
+        if not isinstance(error, StoreUnavailable | Contended | TooSlow):
+            raise error
         now = time.monotonic()
         self._feed.drop()
         self._fails_since = self._fails_since or now
         if now - self._fails_since > PATIENCE_S:
-            raise error
+            raise StoreUnavailable(f"nothing could be read for {PATIENCE_S:.0f} s: {error}")
         time.sleep(AGAIN_S)
 
     def _pause(self, left_s: float) -> None:
@@ -165,7 +178,7 @@ class Follower:
         try:
             with explained(self._schema):
                 came = self._feed.wait(min(pause_s, left_s))
-        except StoreUnavailable as error:
+        except StoreError as error:
             self._lost(error)
             return
         self._pause_s = FIRST_S if came else min(2 * self._pause_s, MOST_S)
