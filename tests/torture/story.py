@@ -18,6 +18,7 @@ WORK = Workload(1)
 A, B = "node a", "node b"
 NOBODY = str(uuid.UUID(int=0))
 LANE = 7
+AT = "2026-01-01 10:00:00+00"
 
 
 def number(behaviour: str) -> int:
@@ -84,7 +85,7 @@ class Story:
         """Number a change of a node, or of nobody; a commit fills in what it counts."""
         self._nos[node] += 2
         no = self._nos[node] - (node != NOBODY)
-        return Change("change", "INSERT", {"source": node, "no": str(no)})
+        return Change("change", "INSERT", {"source": node, "no": str(no), "at": AT})
 
     def job(self, **columns: str | None) -> Change:
         self.row = {**self.row, **columns}
