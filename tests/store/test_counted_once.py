@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from actorq.store.admin.run import connect_admin
 from actorq.store.counters.read import recent
+from actorq.store.queue.cancel import cancel
 from actorq.store.session.faults import Repeated
-from tests.store.kit import Kit, beside, done
+from tests.store.kit import Kit, Second, beside, blocked, done
+from tests.support.wait import wait_until
 
 
 def n_outcomes(kit: Kit) -> int:
@@ -85,3 +88,19 @@ def test_nor_when_its_number_is_dropped_already(kit: Kit) -> None:
     kit.store.settle(5, [second])
     kit.store.fold()
     assert n_outcomes(kit) == 5
+
+
+def test_a_number_that_is_given_is_waited_for_until_it_commits(kit: Kit) -> None:
+    """Or whoever reads the next one first would never look for it."""
+    first, second = *kit.enqueue(1), *kit.enqueue(1)  # each in a row of its own
+    other = kit.open()
+    with other._session.transaction():
+        cancel(other._session, [first], "actorq")
+        other._session.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        waiting = Second(lambda: cancel(kit.conn, [second], "actorq"))
+        waiting.start()
+        with psycopg.connect(kit.dsn, autocommit=True) as watch:
+            wait_until(lambda: blocked(watch) or not waiting.is_alive())
+            assert waiting.is_alive()
+    assert waiting.result().cancelled == [second]
+    assert kit.rows("SELECT no FROM actorq.change ORDER BY at") == [(2,), (4,)]

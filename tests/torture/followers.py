@@ -36,6 +36,15 @@ class Followers:
         self._fleet.others.append(process)
         return process
 
+    def begin(self) -> None:
+        """Wait until all have begun, so that what happens from now on is told."""
+        deadline = time.monotonic() + CATCH_UP_S
+        while not all(last_cursor(self._fleet.directory, name) for name in FOLLOWERS):
+            self.mend()
+            if time.monotonic() > deadline:
+                raise TimeoutError("the followers did not begin in time")
+            time.sleep(0.02)
+
     def mend(self) -> None:
         """Start those again that are gone."""
         for name, process in self._processes.items():

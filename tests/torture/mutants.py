@@ -20,7 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.torture.plants import PLANTS, Plant
+from tests.torture.plant import Plant
+from tests.torture.plants import PLANTS
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("actorq", "tests", "pyproject.toml", "README.md", "scripts", "bench")

@@ -116,6 +116,7 @@ class Torture:
         try:
             doors = range(n + N_ENQUEUERS, n + N_ENQUEUERS + len(FOLLOWERS))
             followers = Followers(fleet, [proxy.dsn(door) for door in doors])
+            followers.begin()
             for k in range(N_ENQUEUERS):
                 jobs = self.tier.n_jobs // N_ENQUEUERS
                 fleet.enqueue(k, proxy.dsn(n + k), jobs, self.tier.span_s * 0.9)

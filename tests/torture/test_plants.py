@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.torture.mutants import ROOT, plant, verdict
-from tests.torture.plants import PLANTS, Plant
+from tests.torture.plant import Plant
+from tests.torture.plants import PLANTS
 
 
 @pytest.mark.parametrize("bug", PLANTS, ids=lambda bug: bug.name)
