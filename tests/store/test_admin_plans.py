@@ -91,8 +91,9 @@ def fill(conn: Session) -> None:
         "INSERT INTO actorq.minute (at, lane, source, n_completed, n_failed, n_retried, n_snoozed,"
         " n_cancelled, n_batches, waited, ran, sizes, cuts)"
         " SELECT now() - m * interval '1 min', l, gen_random_uuid(), 1, 0, 0, 0, 0, 1,"
-        " to_json(repeat('x', 500)), '{}', '{}', '{}'"
-        " FROM generate_series(1, 1440) m, generate_series(1, 10) l"
+        " to_json((SELECT string_agg(md5(concat(m, l, k)), '') FROM generate_series(1, 16) k)),"
+        " '{}', '{}', '{}'"
+        " FROM generate_series(1, 1440) m, generate_series(1, 10) l ORDER BY random()"
     )
 
 
