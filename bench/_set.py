@@ -26,6 +26,7 @@ RUNS: dict[str, list[str]] = {
             "recovery",
             "start",
             "waiting",
+            "events",
             "admin",
             "status",
             "outage",

@@ -134,7 +134,10 @@ def _enqueue(commands: Commands) -> None:
 
 def _wait(commands: Commands) -> None:
     command = _command(commands, "wait", "wait:wait", "wait until jobs are final", out=True)
-    command.add_argument("ids", nargs="+", type=_job_id, metavar="ID")
+    command.add_argument("ids", nargs="*", type=_job_id, metavar="ID")
+    text = "instead of IDs: wait until so many jobs become final from now on"
+    command.add_argument("--count", type=_within(1, 2**62), metavar="N", help=text)
+    command.add_argument("--kind", metavar="K", help="count jobs of this kind only")
     _duration(command, "timeout", "wait no longer than this; default 1h")
 
 

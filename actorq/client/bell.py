@@ -6,9 +6,6 @@ import os
 import selectors
 from contextlib import suppress
 
-# eventlet removes `select.poll`.
-Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
-
 
 class Bell:
     """A flag that any thread may set, and one thread waits for, together with a descriptor."""
@@ -28,6 +25,8 @@ class Bell:
 
         The bell is not set any more afterwards.
         """
+        from actorq.store.enqueue.idle import Selector
+
         with Selector() as selector:
             selector.register(self._read, selectors.EVENT_READ)
             if also is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypedDict
 
 from actorq.client.client import explained
@@ -179,17 +179,19 @@ class Follower:
         return self._states is None or name in self._states
 
 
-async def follow_async(follower: Follower) -> AsyncIterator[FollowedEvent]:
+async def follow_async(make: Callable[[], Follower]) -> AsyncIterator[FollowedEvent]:
     """Iterate over a follower's events without blocking the event loop; it is closed at the end."""
     import asyncio
 
+    follower = await asyncio.to_thread(make)
     try:
         while True:
             event = await asyncio.to_thread(follower.next, timeout_s=SLICE_S)
             if event is not None:
                 yield event
     finally:
-        await asyncio.to_thread(follower.close)
+        # Not awaited: a loop that ends cancels whoever awaits, but it waits for its threads.
+        asyncio.get_running_loop().run_in_executor(None, follower.close)
 
 
 def _names(what: str, names: Iterable[str] | None) -> frozenset[str] | None:

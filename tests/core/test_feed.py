@@ -69,7 +69,7 @@ class History:
         found: list[ChangeRow] = []
         for source in "ab":
             for parity in (0, 1):
-                read = cursor.read(source, parity).no
+                read = cursor.series_of(source, parity).no
                 seen = [
                     c for at, c in self.commits
                     if at <= now and (c.source, c.parity) == (source, parity) and c.no > read

@@ -24,7 +24,7 @@ from tests.store.kit import NOBODY, as_node
 
 KINDS = ("a", "b")
 LOCK_TIMEOUT_S = 0.01
-TABLES = ("job", "ready", "lease", "node", "settled", "result", "failure", "unique_key")
+TABLES = ("job", "ready", "lease", "node", "change", "series", "result", "failure", "unique_key")
 POLICY = KindPolicy(
     name="a", max_attempts=MAX_ATTEMPTS, crash_budget=CRASH_BUDGET, retry=HOUR / 1e6
 )

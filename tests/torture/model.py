@@ -8,6 +8,7 @@ in a transaction that ends or bumps the lease it is under, or, for a cancel, tak
 from __future__ import annotations
 
 import json
+import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -110,7 +111,7 @@ class _Step:
     def take(self) -> None:
         """Apply the changes room by room, then look where each job that was touched is."""
         rooms: list[tuple[str, Callable[[Change], None]]] = [
-            ("settled", self._settled), ("node", self._node), ("job", self._job_made),
+            ("change", self._numbered), ("node", self._node), ("job", self._job_made),
             ("ready", self._ready), ("lease", self._lease), ("job", self._job_changed),
             ("unique_key", self._unique_key),
         ]  # fmt: skip
@@ -126,9 +127,10 @@ class _Step:
     def _break(self, rule: str, text: str, job: int | None = None) -> None:
         self.m.break_(rule, f"{text} (transaction {self.t.xid})", job)
 
-    def _settled(self, change: Change) -> None:
-        if change.verb == "INSERT":
-            node = change.row["node"] or ""
+    def _numbered(self, change: Change) -> None:
+        """Note which node's settle this is, if it is one."""
+        node = change.row["source"] or ""
+        if change.verb == "INSERT" and node != str(uuid.UUID(int=0)):  # … that of no settle
             self.settling.add(node)
             if node not in self.m.alive:
                 self._break("stale_applied", f"node {node} settles though it is dead")

@@ -51,7 +51,7 @@ class Story:
         return Change("lease", verb, {"node": node, "n": str(n), "jobs": "{1}", **row})
 
     def settling(self, node: str = A) -> Change:
-        return Change("settled", "INSERT", {"node": node, "no": "1"})
+        return Change("change", "INSERT", {"source": node, "no": "1"})
 
     def job(self, **columns: str | None) -> Change:
         self.row = {**self.row, **columns}

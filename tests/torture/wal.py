@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 Row = dict[str, str | None]
 
-TABLES = ("job", "ready", "lease", "node", "settled", "unique_key")
+TABLES = ("job", "ready", "lease", "node", "change", "unique_key")
 _CHANGE = re.compile(r"table actorq\.(\w+): (INSERT|UPDATE|DELETE): (.*)", re.DOTALL)
 _COLUMN = re.compile(r"(\w+)\[[^:]*\]:('(?:[^']|'')*'|[^ ]+)")
 _LINE = re.compile(r"BEGIN (\d+)|COMMIT (\d+)|table |message")

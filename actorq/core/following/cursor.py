@@ -19,9 +19,21 @@ class Read(msgspec.Struct):
     no: int = 0
     counted: Counted = msgspec.field(default_factory=lambda: [0] * N_OUTCOMES)
 
+    def read(self, no: int, counts: Iterable[Iterable[int]]) -> None:
+        """Go on behind one more change, which has counted so many jobs in each lane."""
+        self.no = no
+        for numbers in counts:
+            self.count(numbers)
+
     def count(self, numbers: Iterable[int]) -> None:
-        """Add the counts of one more change."""
+        """Add the counts of one lane."""
         self.counted = [before + n for before, n in zip(self.counted, numbers, strict=True)]
+
+    def skip(self, no: int, counted: Counted) -> Counted:
+        """Go on behind what was dropped; return how many jobs of each outcome that skips."""
+        missed = [now - before for now, before in zip(counted, self.counted, strict=True)]
+        self.no, self.counted = no, list(counted)
+        return missed
 
 
 class Cursor(msgspec.Struct):
@@ -39,9 +51,28 @@ class Cursor(msgspec.Struct):
     told: dict[str, int] = {}  # node → number of its last event
     partly: dict[str, int] = {}
 
-    def read(self, source: str, parity: int) -> Read:
+    def series_of(self, source: str, parity: int) -> Read:
         """Return how far a series is read; it is new if it is not known."""
         return self.series.setdefault(f"{source}/{parity}", Read())
+
+    def take_part(self, source: str, no: int) -> None:
+        """Go on behind one more event of a change."""
+        key = f"{source}/{no}"
+        self.partly[key] = self.partly.get(key, 0) + 1
+
+    def taken_of(self, source: str, no: int) -> int:
+        """Return how many events of a change were taken."""
+        return self.partly.get(f"{source}/{no}", 0)
+
+    def take_all(self, source: str, no: int, at: float, counts: Iterable[Iterable[int]]) -> None:
+        """Go on behind a change."""
+        self.series_of(source, no % 2).read(no, counts)
+        self.partly.pop(f"{source}/{no}", None)
+        self.at = at
+
+    def hear(self, node: str, no: int) -> None:
+        """Go on behind an event of a supervisor."""
+        self.told[node] = no
 
     def text(self) -> str:
         """Return the cursor as a line of text."""

@@ -97,11 +97,10 @@ def told(
 
 
 def _gap(cursor: Cursor, dropped: DroppedRow) -> Iterator[tuple[FollowedEvent | None, Cursor]]:
-    read = cursor.read(dropped.source, dropped.parity)
+    read = cursor.series_of(dropped.source, dropped.parity)
     if dropped.no <= read.no:
         return
-    missed = [now - before for now, before in zip(dropped.counted, read.counted, strict=True)]
-    read.no, read.counted = dropped.no, list(dropped.counted)
+    missed = read.skip(dropped.no, dropped.counted)
     if any(missed):
         yield Gap(_at(dropped.at), dropped.source, _named(missed)), cursor
 
@@ -109,17 +108,13 @@ def _gap(cursor: Cursor, dropped: DroppedRow) -> Iterator[tuple[FollowedEvent | 
 def _change(
     cursor: Cursor, change: ChangeRow, lane: Callable[[int], LaneName]
 ) -> Iterator[tuple[FollowedEvent | None, Cursor]]:
-    read = cursor.read(change.source, change.parity)
-    if change.no <= read.no:
+    source, no = change.source, change.no
+    if no <= cursor.series_of(source, change.parity).no:
         return
-    key = f"{change.source}/{change.no}"
-    for event in list(_of_change(change, cursor.since, lane))[cursor.partly.get(key, 0) :]:
-        cursor.partly[key] = cursor.partly.get(key, 0) + 1
+    for event in list(_of_change(change, cursor.since, lane))[cursor.taken_of(source, no) :]:
+        cursor.take_part(source, no)
         yield event, cursor
-    read.no, cursor.at = change.no, change.at
-    for _, *numbers in change.counts:
-        read.count(numbers)
-    cursor.partly.pop(key, None)
+    cursor.take_all(source, no, change.at, (numbers for _, *numbers in change.counts))
     yield None, cursor
 
 
@@ -146,18 +141,16 @@ def _told(cursor: Cursor, row: ToldRow) -> Iterator[tuple[FollowedEvent | None, 
     read = cursor.told.get(row.node, 0)
     first = row.no - row.n + 1
     if row.n == 0:  # only a mark: before it, nothing was numbered that nobody has told
-        cursor.told.setdefault(row.node, row.no)
+        cursor.hear(row.node, max(row.no, read))
     if row.no <= read or row.n == 0:
         return
     if first > read + 1:
-        cursor.told[row.node] = first - 1
+        cursor.hear(row.node, first - 1)
         yield Gap(_at(row.at), row.node, {}, first - 1 - read), cursor
     for number, (at, name, fields) in enumerate(row.events, first):
         if number > read:
-            cursor.told[row.node] = number
+            cursor.hear(row.node, number)
             yield SupervisorEvent(_at(at), row.node, number, name, fields), cursor
-    cursor.at = max(cursor.at, row.at)
-    yield None, cursor
 
 
 def _named(numbers: Iterable[int]) -> dict[str, int]:

@@ -25,9 +25,9 @@ class ChangedJobs:
         while True:
             changes, dropped = changes_after(self._conn, self._schema, self._cursor)
             for gone in dropped:
-                self._cursor.read(gone.source, gone.parity).no = gone.no
+                self._cursor.series_of(gone.source, gone.parity).skip(gone.no, gone.counted)
             for change in changes:
-                self._cursor.read(change.source, change.parity).no = change.no
+                self._cursor.take_all(change.source, change.no, change.at, ())
                 found |= _ids(change)
             is_known &= not dropped and all(c.jobs is not None for c in changes if c.counts)
             if len(changes) < LIMIT:

@@ -87,7 +87,8 @@ def _fold_some(calls: Calls) -> int:
     for key, before in stored(calls.rows("minutes", **_keys(found))).items():
         found[key].count(before.outcomes)
         found[key].add(before)
-    _put(calls, found)
+    if found:  # a settle may have written nothing that counts
+        _put(calls, found)
     last: dict[SeriesKey, int] = {}
     for source, no, *_ in changes:
         last[source, no % 2] = max(no, last.get((source, no % 2), 0))
