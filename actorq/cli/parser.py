@@ -70,7 +70,7 @@ def build() -> Parser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for add in (
         *(_migrate, _run, _enqueue, _wait, _status, _top, _metrics, _jobs, _retry, _cancel, _prune),
-        *(_doctor, _demo, _docs),
+        *(_doctor, _stress, _demo, _docs),
     ):
         add(commands)
     return parser
@@ -205,6 +205,33 @@ def _doctor(commands: Commands) -> None:
     command.add_argument("--limit", type=_within(1, 2**62), help=text)
 
 
+def _stress(commands: Commands) -> None:
+    about = "put a database and supervisors under load"
+    command = _command(commands, "stress", "stress:stress", about, out=True)
+    text = "default, mixed, faults, or a TOML file; default: default"
+    plans = command.add_mutually_exclusive_group()
+    plans.add_argument("--plan", default="default", metavar="NAME|FILE", help=text)
+    text = "run two plans in turns, and tell what differs"
+    plans.add_argument("--compare", nargs=2, metavar=("A", "B"), help=text)
+    text = "jobs per second, instead of a search; may be repeated"
+    command.add_argument("--rate", action="append", type=_positive, metavar="N", help=text)
+    command.add_argument("--arrivals", choices=("poisson", "constant"), help="default: poisson")
+    _duration(command, "step", "how long each load is kept up, warm-up included; default 3.5s")
+    text = "how often half of the knee, or each rate, is run; default 3"
+    command.add_argument("--repeats", type=_within(1, 50), metavar="N", help=text)
+    text = "drain so many jobs first; default 50000"
+    command.add_argument("--drain", type=_within(0, 5_000_000), metavar="N", help=text)
+    text = "bounds that decide the exit code"
+    command.add_argument("--slo", metavar="p99_ms=50,lost=0", help=text)
+    text = "of the arrivals; default 1"
+    command.add_argument("--seed", type=_within(0, 2**63 - 1), metavar="N", help=text)
+    _duration(command, "limit", "begin no step that would end after this; default 105s")
+    text = "the JSON of an earlier report, to compare with"
+    command.add_argument("--baseline", metavar="FILE.json", help=text)
+    text = "write an HTML page, and its figures as JSON beside it"
+    command.add_argument("--report", metavar="FILE", help=text)
+
+
 def _demo(commands: Commands) -> None:
     command = _command(commands, "demo", "setup:demo", "see it work on real input", out=True)
     command.add_argument("--jobs", type=_within(1, 1_000_000), metavar="N", help="at most so many")
@@ -253,6 +280,13 @@ def _within(low: int, high: int) -> Callable[[str], int]:
         return value
 
     return number
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return value
 
 
 _job_id = _within(0, 2**63 - 1)
