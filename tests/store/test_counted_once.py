@@ -104,3 +104,20 @@ def test_a_number_that_is_given_is_waited_for_until_it_commits(kit: Kit) -> None
             assert waiting.is_alive()
     assert waiting.result().cancelled == [second]
     assert kit.rows("SELECT no FROM actorq.change ORDER BY at") == [(2,), (4,)]
+
+
+@pytest.mark.parametrize("is_folded", [False, True])
+def test_a_sequence_that_is_behind_after_a_restore_makes_no_number_twice(
+    kit: Kit, is_folded: bool
+) -> None:
+    def cancelled(n: int) -> None:
+        for _ in range(n):
+            assert cancel(kit.conn, kit.enqueue(1), "actorq").cancelled
+
+    cancelled(3)
+    if is_folded:
+        kit.store.fold()
+    kit.conn.execute("ALTER SEQUENCE actorq.change_no RESTART")
+    cancelled(2)
+    kit.store.fold()
+    assert n_outcomes(kit) == 5
