@@ -23,8 +23,10 @@ from actorq.kind import Decorator, Kind, KindOf, is_again
 
 if TYPE_CHECKING:
     from actorq.admin import Admin, AsyncAdmin
+    from actorq.client.counting import CountSettings
     from actorq.client.follow import Follower, FollowSettings
     from actorq.core.following.events import FollowedEvent
+    from actorq.durations import Duration
     from actorq.events import Events
     from actorq.supervisor.options import RunOptions, RunSettings
 
@@ -187,15 +189,19 @@ class App:
 
         return Follower(self.database, **options)
 
-    async def follow_async(self, **options: Unpack[FollowSettings]) -> AsyncIterator[FollowedEvent]:
-        """Do what `follow` does, without blocking the event loop."""
-        import asyncio
+    def wait(
+        self, *, count: int, timeout_s: Duration, **options: Unpack[CountSettings]
+    ) -> dict[str, int]:
+        """Wait until so many jobs, whichever they are, have become final; return their states."""
+        from actorq.client.counting import wait_for_count
 
+        return wait_for_count(self.database, count, timeout_s=timeout_s, **options)
+
+    def follow_async(self, **options: Unpack[FollowSettings]) -> AsyncIterator[FollowedEvent]:
+        """Do what `follow` does, without blocking the event loop."""
         from actorq.client.follow import follow_async
 
-        follower = await asyncio.to_thread(functools.partial(self.follow, **options))
-        async for event in follow_async(follower):
-            yield event
+        return follow_async(functools.partial(self.follow, **options))
 
     def _kind(self, kind: str | Kind) -> Kind:
         if isinstance(kind, Kind):

@@ -43,7 +43,7 @@ class Recorder:
     def direct(self, text: str, params: Sequence[str | None]) -> list[tuple[Any, ...]]:
         """Keep a settle; answer that nothing was written."""
         self.sent = text, [None if p is None else p.encode() for p in params]
-        return [([], [], False)]
+        return [([], [], False, False)]
 
 
 class Sender:

@@ -1,6 +1,6 @@
 """Imports point one way, and enqueueing or acting loads no database driver.
 
-errors ← core ← args ← pipe ← store, actor, embedded ← supervisor ← client, kind, app ← cli
+errors ← core ← args ← pipe ← store, actor, embedded ← supervisor ← client, kind, app ← stress, cli
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ PACKAGE = ROOT / "actorq"
 
 ROOMS = [
     {"errors", "durations", "english", "logs", "early_interrupt"},
-    {"core.event", "core.exit_codes", "core.restart", "core.job"},
+    {"core.event", "core.exit_codes", "core.report", "core.restart", "core.job"},
     {"core.store_values", "core.blame", "core.counters", "core.following"},
     {"core.lanes", "core.liveness", "core.fleet"},
     {"core.plan"},
-    {"core.claiming", "core.writing"},
+    {"core.claiming", "core.writing", "core.reporting"},
     {"dsn", "escape", "loading", "args"},
     {"pipe"},
     {"store.session", "actor", "embedded", "events"},
@@ -33,19 +33,26 @@ ROOMS = [
     {"store.enqueue", "store.schema"},
     {"store.admin"},
     {"store.counters"},
+    {"store.admin.status"},
     {"store.queue"},
     {"admin"},
     {
+        "supervisor.asked",
         "supervisor.ends",
         "supervisor.executor",
         "supervisor.identity",
         "supervisor.options",
         "supervisor.retries",
         "supervisor.surroundings",
+        "supervisor.usage",
     },
     {"supervisor.duties"},
     {"supervisor.local", "supervisor.threads"},
     {"declared", "kind", "client", "app", "supervisor", "testing", "pytest_plugin"},
+    {"metrics", "cli.output", "stress.core"},
+    {"top", "stress.process"},
+    {"stress.measure", "stress.report"},
+    {"stress"},
     {"", "cli", "demo", "__main__"},
 ]
 """From below to above. A folder that is not named belongs to the one that it stands in."""
@@ -151,7 +158,7 @@ def test_the_core_knows_data_and_nothing_else(path: Path) -> None:
 def test_supervisors_and_actors_know_no_driver() -> None:
     allowed = {
         *("store", "embedded", "client", "testing", "pytest_plugin"),
-        *("cli", "demo"),
+        *("cli", "demo", "stress"),
     }
     for path in modules():
         if any(name.split(".")[0] == "psycopg" for name in imported(path, but_types=True)):
@@ -165,7 +172,10 @@ def loaded_by(code: str) -> set[str]:
     return {name.split(".")[0] for name in done.stdout.split()}
 
 
-HEAVY = {"psycopg", "psycopg_binary", "numpy", "multiprocess", "dill", "rich", "pytest"}
+HEAVY = {
+    *("psycopg", "psycopg_binary", "numpy", "multiprocess", "dill", "rich", "pytest"),
+    "prometheus_client",
+}
 
 
 def test_importing_actorq_loads_nothing_heavy() -> None:

@@ -20,13 +20,15 @@ from actorq.store.admin.doctor import Repaired
 from actorq.store.admin.jobs import FailureRow, History, Holder, JobRow
 from actorq.store.admin.progress import Progress
 from actorq.store.admin.prune import Pruned
-from actorq.store.admin.status import LaneStatus, NodeStatus, Status
+from actorq.store.admin.rows import NodeStatus
+from actorq.store.admin.status import FollowerStatus, Kept, LaneStatus, Status
+from actorq.store.counters.rates import Rates
 from actorq.store.queue.cancel import Cancelled
 from actorq.store.schema.plan import Planned, PlannedStep
 
 __all__ = [
     "Admin", "AsyncAdmin", "Cancelled", "Check", "Diagnosis", "FailureRow", "FinalState", "Finding",
-    "History", "Holder", "JobRow", "LaneStatus", "Migrated", "NodeStatus", "Planned",
-    "PlannedStep", "Progress", "Pruned", "Repaired", "RetriableState", "Retried",
-    "StateName", "Status",
+    "FollowerStatus", "History", "Holder", "JobRow", "Kept", "LaneStatus", "Migrated", "NodeStatus",
+    "Planned", "PlannedStep", "Progress", "Pruned", "Rates", "Repaired", "RetriableState",
+    "Retried", "StateName", "Status",
 ]  # fmt: skip

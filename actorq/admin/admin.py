@@ -77,7 +77,7 @@ class Admin:
         self._location = location
 
     def status(self) -> Status:
-        """Count what waits, runs and has failed for good, by kind, and list the supervisors."""
+        """Count what waits, runs, has failed and was done of late, by kind; list who is there."""
         with self._place() as (conn, schema):
             return status(conn, schema)
 

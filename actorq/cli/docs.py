@@ -31,11 +31,7 @@ ROOMS = {
     ),
     "operating": (
         "operating it",
-        "running",
-        "logging",
-        "following",
-        "processes",
-        "database",
+        *("running", "logging", "following", "metrics", "top", "stress", "processes", "database"),
         "administration",
     ),
     "reference": ("looking things up", "settings", "commands", "events", "python"),

@@ -1,4 +1,4 @@
-"""Commands that only read: status and jobs."""
+"""The command that lists jobs, or tells all about one."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from argparse import Namespace
 
 import msgspec
 
-from actorq.admin import History, Holder, JobRow, LaneStatus, NodeStatus
+from actorq.admin import History, Holder, JobRow
 from actorq.admin.wanted import JOBS_LIMIT
 from actorq.cli import complain
 from actorq.cli.database import administered
 from actorq.cli.matching import NOTHING, check_known
 from actorq.cli.output import (
+    ProgressLines,
     duration,
     print_fields,
     print_json,
@@ -19,30 +20,9 @@ from actorq.cli.output import (
     print_text,
     raw,
 )
-from actorq.cli.progress import ProgressLines
 from actorq.core.exit_codes import FAILED, OK
-from actorq.english import count
 from actorq.errors import ConfigError
 from actorq.escape import escape
-
-WAITING = ("n_due", "n_scheduled", "n_retrying", "n_suspect")
-
-
-def status(args: Namespace) -> int:
-    """Show the counts of each kind, and the supervisors."""
-    with administered(args) as admin:
-        found = admin.status()
-    if args.json:
-        print_json(found)
-        return OK
-    _print_lanes(found.lanes)
-    print()
-    _print_nodes(found.nodes)
-    if any(lane.waiting_estimated or lane.dead_estimated for lane in found.lanes):
-        print("~ estimated, off by some percent: there are too many to count them each time")
-    about = "about " if found.stored_estimated else ""
-    print(f"{about}{count(found.n_stored, 'job')} stored, finished ones included")
-    return OK
 
 
 def jobs(args: Namespace) -> int:
@@ -105,53 +85,6 @@ def _one_job(args: Namespace) -> int:
     else:
         _print_history(found)
     return OK
-
-
-def _print_lanes(lanes: list[LaneStatus]) -> None:
-    if not lanes:
-        print("no jobs yet")
-        return
-    headers = (
-        "queue", "kind", "due", "scheduled", "retrying", "suspect", "running", "dead",
-        "oldest", "next",
-    )  # fmt: skip
-    rows = [
-        (
-            lane.queue, lane.kind,
-            *(_number(getattr(lane, name), lane.waiting_estimated) for name in WAITING),
-            lane.n_running, _number(lane.n_dead, lane.dead_estimated),
-            duration(lane.oldest_due_s), duration(lane.next_in_s),
-        )
-        for lane in lanes
-    ]  # fmt: skip
-    print_table(headers, rows)
-
-
-class _Estimate(int):
-    """A number that is shown as an estimate."""
-
-    def __format__(self, spec: str) -> str:
-        return f"~{int(self):{spec}}"
-
-
-def _number(n: int, is_estimate: bool) -> int:
-    return _Estimate(n) if is_estimate else n
-
-
-def _print_nodes(nodes: list[NodeStatus]) -> None:
-    if not nodes:
-        print("no supervisor is running")
-        return
-    headers = ("supervisor", "host", "pid", "up", "last beat", "batches", "running")
-    rows = [
-        (
-            node.node[:8], node.host, str(node.pid), duration(node.up_s),
-            duration(node.beat_age_s) if node.alive else f"{duration(node.beat_age_s)} (dead?)",
-            node.n_batches, node.n_running,
-        )
-        for node in nodes
-    ]  # fmt: skip
-    print_table(headers, rows)
 
 
 def _print_jobs(found: list[JobRow], with_args: bool) -> None:

@@ -69,8 +69,8 @@ def build() -> Parser:
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help=text)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for add in (
-        *(_migrate, _run, _enqueue, _wait, _status, _jobs, _retry, _cancel, _prune, _doctor),
-        *(_demo, _docs),
+        *(_migrate, _run, _enqueue, _wait, _status, _top, _metrics, _jobs, _retry, _cancel, _prune),
+        *(_doctor, _stress, _demo, _docs),
     ):
         add(commands)
     return parser
@@ -107,6 +107,8 @@ def _run(commands: Commands) -> None:
         ("grace", "how long running batches may go on after a stop; default 30s"),
     ):
         _duration(command, name, text)
+    text = "serve /metrics and /healthz there, to this machine unless a host is given"
+    command.add_argument("--metrics", metavar="[HOST:]PORT", help=text)
     levels = ("debug", "info", "warning", "error")
     command.add_argument("--log-level", choices=levels, default="info", help="default: info")
     text = "default: ACTORQ_LOG_FORMAT, else text"
@@ -132,12 +134,27 @@ def _enqueue(commands: Commands) -> None:
 
 def _wait(commands: Commands) -> None:
     command = _command(commands, "wait", "wait:wait", "wait until jobs are final", out=True)
-    command.add_argument("ids", nargs="+", type=_job_id, metavar="ID")
+    command.add_argument("ids", nargs="*", type=_job_id, metavar="ID")
+    text = "instead of IDs: wait until so many jobs become final from now on"
+    command.add_argument("--count", type=_within(1, 2**62), metavar="N", help=text)
+    command.add_argument("--kind", metavar="K", help="count jobs of this kind only")
     _duration(command, "timeout", "wait no longer than this; default 1h")
 
 
 def _status(commands: Commands) -> None:
-    _command(commands, "status", "look:status", "count what waits and runs, by kind", out=True)
+    about = "count what waits, runs and was done of late, by kind"
+    _command(commands, "status", "status:status", about, out=True)
+
+
+def _top(commands: Commands) -> None:
+    _command(commands, "top", "watching:top", "show what happens, again and again")
+
+
+def _metrics(commands: Commands) -> None:
+    about = "serve what Prometheus scrapes, of a database"
+    command = _command(commands, "metrics", "watching:metrics", about)
+    text = "default: 127.0.0.1:9711; this machine unless a host is given"
+    command.add_argument("--listen", metavar="[HOST:]PORT", help=text)
 
 
 def _jobs(commands: Commands) -> None:
@@ -188,6 +205,33 @@ def _doctor(commands: Commands) -> None:
     command.add_argument("--limit", type=_within(1, 2**62), help=text)
 
 
+def _stress(commands: Commands) -> None:
+    about = "put a database and supervisors under load"
+    command = _command(commands, "stress", "stress:stress", about, out=True)
+    text = "default, mixed, faults, or a TOML file; default: default"
+    plans = command.add_mutually_exclusive_group()
+    plans.add_argument("--plan", default="default", metavar="NAME|FILE", help=text)
+    text = "run two plans in turns, and tell what differs"
+    plans.add_argument("--compare", nargs=2, metavar=("A", "B"), help=text)
+    text = "jobs per second, instead of a search; may be repeated"
+    command.add_argument("--rate", action="append", type=_positive, metavar="N", help=text)
+    command.add_argument("--arrivals", choices=("poisson", "constant"), help="default: poisson")
+    _duration(command, "step", "how long each load is kept up, warm-up included; default 3.5s")
+    text = "how often half of the knee, or each rate, is run; default 3"
+    command.add_argument("--repeats", type=_within(1, 50), metavar="N", help=text)
+    text = "drain so many jobs first; default 50000"
+    command.add_argument("--drain", type=_within(0, 5_000_000), metavar="N", help=text)
+    text = "bounds that decide the exit code"
+    command.add_argument("--slo", metavar="p99_ms=50,lost=0", help=text)
+    text = "of the arrivals; default 1"
+    command.add_argument("--seed", type=_within(0, 2**63 - 1), metavar="N", help=text)
+    _duration(command, "limit", "begin no step that would end after this; default 105s")
+    text = "the JSON of an earlier report, to compare with"
+    command.add_argument("--baseline", metavar="FILE.json", help=text)
+    text = "write an HTML page, and its figures as JSON beside it"
+    command.add_argument("--report", metavar="FILE", help=text)
+
+
 def _demo(commands: Commands) -> None:
     command = _command(commands, "demo", "setup:demo", "see it work on real input", out=True)
     command.add_argument("--jobs", type=_within(1, 1_000_000), metavar="N", help="at most so many")
@@ -236,6 +280,13 @@ def _within(low: int, high: int) -> Callable[[str], int]:
         return value
 
     return number
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return value
 
 
 _job_id = _within(0, 2**63 - 1)

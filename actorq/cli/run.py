@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from actorq.cli import exit_code
 from actorq.cli.database import location
 from actorq.cli.load import load_app
+from actorq.cli.watching import scraped
 from actorq.dsn import VARIABLE, masked
 from actorq.errors import ActorqError, ConfigError
 from actorq.logs import JsonLines, logger
@@ -45,7 +46,9 @@ def _served(args: Namespace, is_json: bool) -> int:
         app.relocate(dsn if args.dsn or args.embedded else None, schema)
         # Handlers that use another app, or a connection of their own, find the same database.
         os.environ[VARIABLE] = dsn
-        return Engine(_options(args, app), app.events).run()
+        engine = Engine(_options(args, app), app.events, counts=args.metrics is not None)
+        with scraped(args.metrics, engine, app):
+            return engine.run()
 
 
 def _format(given: str | None) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypedDict
 
 from actorq.client.client import explained
@@ -104,9 +105,12 @@ class Follower:
 
         Raises StoreUnavailable if the database is away for a minute.
         """
+        event = next(self._events, None)
+        if event is not None:
+            return event
         until = time.monotonic() + check_duration("timeout_s", timeout_s, 0, CENTURY_S)
         while True:
-            event = self._told()
+            event = next(self._events, None)
             if event is not None:
                 return event
             left_s = until - time.monotonic()
@@ -116,8 +120,11 @@ class Follower:
                 self._pause(max(0.0, left_s))
 
     def close(self) -> None:
-        """Close the connection; nothing is written for this follower any more."""
-        with explained(self._schema):
+        """Close the connection; nothing is written for this follower any more.
+
+        Without a database, that takes the minute for which a follower is waited for.
+        """
+        with contextlib.suppress(StoreError), explained(self._schema):
             self._feed.close()
 
     def __enter__(self) -> Follower:
@@ -125,15 +132,6 @@ class Follower:
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-    def _told(self) -> FollowedEvent | None:
-        """Return the next event of the last look that is wanted, if there is one."""
-        try:
-            with explained(self._schema):
-                return next(filter(self._wants, self._events), None)
-        except StoreError as error:
-            self._lost(error)  # what was not told yet, the next look brings again
-            return None
 
     def _brought(self) -> bool:
         """Look once; return whether there are events to go through."""
@@ -153,8 +151,7 @@ class Follower:
             len(c.jobs[0]) + len(c.jobs[1]) if c.jobs else 1 for c in look.changes
         )
         self._n_brought += len(look.dropped) + len(look.told)
-        moves = told(self._cursor, look, self._feed.lane)
-        self._events = (event for event, _ in moves if event is not None)
+        self._events = filter(self._wants, told(self._cursor, look, self._feed.lane))
         return bool(self._n_brought)
 
     def _lost(self, error: StoreError) -> None:
@@ -184,25 +181,28 @@ class Follower:
         self._pause_s = FIRST_S if came else min(2 * self._pause_s, MOST_S)
 
     def _wants(self, event: FollowedEvent) -> bool:
+        if isinstance(event, JobEvent):
+            is_of_kind = self._kinds is None or event.kind in self._kinds
+            return is_of_kind and (self._states is None or event.state in self._states)
         if isinstance(event, Gap):
             return True
-        if self._kinds is not None and event.kind not in self._kinds:
-            return event.kind == ""
-        name = event.state if isinstance(event, JobEvent) else event.name
-        return self._states is None or name in self._states
+        is_of_kind = self._kinds is None or event.kind in self._kinds or event.kind == ""
+        return is_of_kind and (self._states is None or event.name in self._states)
 
 
-async def follow_async(follower: Follower) -> AsyncIterator[FollowedEvent]:
+async def follow_async(make: Callable[[], Follower]) -> AsyncIterator[FollowedEvent]:
     """Iterate over a follower's events without blocking the event loop; it is closed at the end."""
     import asyncio
 
+    follower = await asyncio.to_thread(make)
     try:
         while True:
             event = await asyncio.to_thread(follower.next, timeout_s=SLICE_S)
             if event is not None:
                 yield event
     finally:
-        await asyncio.to_thread(follower.close)
+        # Not awaited: a loop that ends cancels whoever awaits, but it waits for its threads.
+        asyncio.get_running_loop().run_in_executor(None, follower.close)
 
 
 def _names(what: str, names: Iterable[str] | None) -> frozenset[str] | None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from actorq.core import event
+from actorq.core.counters.figures import Figures
 from actorq.core.exit_codes import FAILED, OK, UNREACHABLE, WRONG_SCHEMA
 from actorq.core.plan import draining, plan
 from actorq.core.plan import effects as e
@@ -24,7 +25,8 @@ from actorq.dsn import Place
 from actorq.errors import SchemaMismatch, StoreError, StoreUnavailable
 from actorq.events import Events
 from actorq.pipe.memory import keep_buffers
-from actorq.supervisor import identity
+from actorq.supervisor import asked, identity
+from actorq.supervisor.asked import Asked, Told
 from actorq.supervisor.duties.tell import tell
 from actorq.supervisor.ends import Disowned, Fatal
 from actorq.supervisor.executor import MakeExecutor
@@ -59,9 +61,15 @@ class Engine:
     """One supervisor, under as many identities in turn as necessary."""
 
     def __init__(
-        self, options: RunOptions, events: Events, executor: MakeExecutor = LocalExecutor
+        self,
+        options: RunOptions,
+        events: Events,
+        executor: MakeExecutor = LocalExecutor,
+        *,
+        counts: bool = False,
     ) -> None:
         self._options = options
+        self._done: dict[int, Figures] | None = {} if counts else None
         self._events = events
         self._executor = executor
         self._inbox: SimpleQueue[object] = SimpleQueue()
@@ -75,6 +83,10 @@ class Engine:
         self._stopped = True
         self._asked.append(i.StopAsked())
         self._inbox.put(None)  # to wake it
+
+    def ask(self, answer: Callable[[Told], object]) -> None:
+        """Have `answer` called with what this supervisor is doing, in its thread, if it lives."""
+        self._inbox.put(Asked(answer))
 
     def run(self) -> int:
         """Serve until stopped or drained; returns the exit code.
@@ -93,7 +105,9 @@ class Engine:
         self._inbox = SimpleQueue()
         if self._stopped and not self._asked:
             self._asked.append(i.StopAsked())
-        return _Life(self._options, self._events, self._executor, self._inbox, self._asked)
+        life = _Life(self._options, self._events, self._executor, self._inbox, self._asked)
+        life._view.done = self._done
+        return life
 
     def _reborn(self, before: _Life) -> _Life | None:
         """Start over under a new identity, however long the database is away; None if stopped."""
@@ -261,6 +275,9 @@ class _Life:
             inputs = []
             if isinstance(item, event.Event):
                 self._events.emit(item)
+            elif isinstance(item, Asked):
+                pids = self._executor.pids()
+                item.answer(asked.answer(self._node.id, self._view, pids, now))
             elif isinstance(item, Disowned):
                 return True
             elif isinstance(item, Fatal):

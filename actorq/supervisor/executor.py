@@ -38,6 +38,9 @@ class Executor(Protocol):
     def progress(self) -> i.Tick:
         """Return which batch each actor has begun, and which of its jobs run."""
 
+    def pids(self) -> dict[int, int]:
+        """Return the process of each actor; 0 where it has none here."""
+
     def close(self) -> None:
         """End all actors, and wait until nothing of them is left."""
 

@@ -104,7 +104,7 @@ def test_estimates_are_marked(
 ) -> None:
     for _ in range(2):
         insert(conn, 4000)
-    monkeypatch.setattr(admin_status, "percent", lambda n_pages: 99.9999)
+    monkeypatch.setattr(admin_status, "percent", lambda *pages: 99.9999)
     monkeypatch.setattr(admin_status, "FEW", 1)
     shown = actorq("status").out
     assert " ~8,000 " in shown

@@ -6,9 +6,12 @@ import os
 import pty
 import subprocess
 import sys
+import threading
 
+import psycopg
 import pytest
 
+from actorq.store.queue.cancel import cancel
 from actorq.store.session.connection import Session
 from tests.support.rows import finish, insert
 from tests.support.shell import ROOT, Shell
@@ -91,3 +94,44 @@ def test_a_terminal_shows_a_progress_bar(dsn: str, conn: Session) -> None:
     with waiting.stdout as out:
         assert out.read().endswith("2 jobs final: 2 completed\n")
     os.close(ours)
+
+
+def cancelled_soon(dsn: str, ids: list[int]) -> threading.Thread:
+    """Cancel jobs as soon as somebody counts."""
+
+    def run() -> None:
+        with psycopg.connect(dsn, autocommit=True) as mine:
+            wait_until(lambda: mine.execute("SELECT FROM actorq.follower").fetchall())
+            cancel(mine, ids)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_any_jobs_are_counted_until_there_are_enough(
+    actorq: Shell, conn: Session, dsn: str
+) -> None:
+    ids = insert(conn, 3)
+    thread = cancelled_soon(dsn, ids)
+    ran = actorq("wait", "--count", 3, "--timeout-s", 30)
+    thread.join()
+    assert (ran.code, ran.out) == (0, "3 jobs became final: 3 cancelled\n")
+
+
+def test_a_count_that_is_not_reached_is_code_5_and_says_how_many_are_missing(
+    actorq: Shell, conn: Session, dsn: str
+) -> None:
+    ids = insert(conn, 2)
+    thread = cancelled_soon(dsn, ids)
+    ran = actorq("wait", "--count", 5, "--kind", "embed", "--timeout-s", 2)
+    thread.join()
+    assert ran.code == 5
+    assert "3 of 5 jobs have not become final within 2 s" in ran.err
+
+
+@pytest.mark.parametrize("args", [(), ("1", "--count", "2"), ("1", "--kind", "k"), ("--kind", "k")])
+def test_ids_or_a_count_are_needed_and_not_both(actorq: Shell, args: tuple[str, ...]) -> None:
+    ran = actorq("wait", *args)
+    assert ran.code == 2
+    assert "either IDs, or --count" in ran.err or "--kind chooses what --count counts" in ran.err

@@ -266,7 +266,7 @@ def test_developers_groups_are_installed_by_what_they_need(
 def test_nobody_gets_what_only_developers_need_by_an_extra() -> None:
     with (SCRIPTS.parent / "pyproject.toml").open("rb") as file:
         project = tomllib.load(file)["project"]
-    assert set(project["optional-dependencies"]) == {"cli", "demo", "embedded"}
+    assert set(project["optional-dependencies"]) == {"cli", "demo", "embedded", "metrics", "top"}
     needed = {re.split(r"[\[<>=]", each)[0] for each in project["dependencies"]}
     assert needed == {"dill", "msgspec", "multiprocess", "psycopg"}
     assert "Operating System :: POSIX :: Linux" in project["classifiers"]

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from actorq.core import event
+from actorq.core.job.tally import Tally
 from actorq.core.lanes.frontier import COST_FACTOR, UNBOUNDED_EVERY_S
 from actorq.core.plan import draining, looking
 from actorq.core.plan import effects as e
@@ -23,6 +24,8 @@ from actorq.core.plan.room import (
     bundle,
 )
 from actorq.core.plan.state import PIPE_DEPTH, KindState
+from actorq.core.plan.totals import total
+from actorq.core.reporting import report
 from tests.sim.scenario import CHARGED, Scenario
 from tests.sim.table import READY, Violation
 
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from tests.sim.world import World
 
 MONITOR_S = 0.1
+REPORT_EVERY = 16  # ticks
 SLACK_S = 0.35
 """What statements, notifications and deaths of actors may take on top of the stated bounds."""
 
@@ -158,6 +162,22 @@ class Watch:
             most = PIPE_DEPTH * len(kind.slots) * n
             check(in_flight <= most, "more in flight than actors can hold")
             check(kind.n_unwritten <= _most_unwritten(kind, n), "too many outcomes unwritten")
+        self._reported()
+
+    def _reported(self) -> None:
+        """Check that what is counted by lane is what is counted by kind, and can be reported."""
+        view, told = self.owner.view, Tally()
+        for figures in (view.done or {}).values():
+            told.completed += figures.n_completed
+            told.failed += figures.n_failed
+            told.cancelled += figures.n_cancelled
+            told.later += figures.n_retried + figures.n_snoozed
+        check(told == total(view), "outcomes are miscounted")
+        if self.n_ticks % REPORT_EVERY == 0:
+            found = report(view, {}, self.owner.world.now)
+            n_unwritten = sum(kind.n_unwritten for kind in view.kinds.values())
+            check(sum(lane.n_running for lane in found.lanes) == n_unwritten, "it reports others")
+            check(all(actor.since_s >= 0 for actor in found.actors), "it reports the future")
 
     def ticked(self) -> None:
         self.n_ticks += 1

@@ -46,6 +46,7 @@ class Supervisor:
         )
         kinds = [(k.policy, {lane: f"q{lane}" for lane in k.lanes}) for k in s.kinds]
         self.view: View = plan.begin(settings, kinds, s.seed + node)
+        self.view.done = {}
         self.inbox: list[i.Input] = []
         self.lateness = Random(f"late {s.seed} {node}")
         self.gone = False  # dead, disowned or finished

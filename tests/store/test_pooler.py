@@ -44,6 +44,9 @@ def remains(dsn: str) -> dict[str, Any]:
     for name in ("application_name", "client_encoding", "DateStyle", "TimeZone"):
         found.pop(name, None)
     found.pop("standard_conforming_strings", None)
+    # What a transaction had set for itself: each begins anew with the default.
+    for name in ("transaction_isolation", "transaction_read_only"):
+        assert found.pop(name, "off") in ("read committed", "off")
     return {name: value for name, value in found.items() if value not in ("0", "", None)}
 
 

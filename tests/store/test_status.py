@@ -64,6 +64,9 @@ def test_large_tables_are_estimated_and_small_lanes_still_counted(
     assert exact.n_stored == 9003
     monkeypatch.setattr(status, "EXACT_PAGES", 20)
     monkeypatch.setattr(status, "SAMPLE_PAGES", 20)
+    monkeypatch.setattr(status, "EXACT_STORED", 20)
+    monkeypatch.setattr(status, "EXACT_DEAD", 20)
+    monkeypatch.setattr(status, "SAMPLE_DEAD", 20)
     found = status.status(conn)
     many = {lane.kind: lane for lane in found.lanes}
     assert found.stored_estimated
@@ -73,9 +76,10 @@ def test_large_tables_are_estimated_and_small_lanes_still_counted(
 
 
 def test_what_is_counted_on_a_share_of_the_pages_is_scaled() -> None:
-    assert status.percent(4_000) == 100
+    assert status.percent(1_000) == 100
+    assert status.percent(1_000, 250, 150) == 15
     share = status.percent(100_000)
-    assert status.scaled(7_000, share) == 700_000
+    assert status.scaled(3_000, share) == 1_000_000
     assert status.scaled(None, share) == 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import psycopg
 import pytest
@@ -17,7 +17,7 @@ from actorq.store.schema.migrate import migrate, plan, restore_names
 from actorq.store.schema.numbered import MigrationStep, parsed
 from actorq.store.session.faults import LockTimeout
 from actorq.store.session.statements import quoted
-from tests.store.kit import NOBODY, Kit
+from tests.store.kit import NOBODY, Kit, done
 from tests.support.migrations import CATALOG, CONTRACT, FUNCTION, INDEX, JOB_COLUMN, NOTES
 from tests.support.migrations import also_known as known
 from tests.support.pooler import pooled
@@ -349,3 +349,36 @@ def test_a_header_that_says_too_little_is_an_error(
 def test_the_steps_of_a_migration_are_of_one_phase() -> None:
     with pytest.raises(ValueError, match="all of its files need the same line Phase"):
         parsed("0003_x", {"1": INDEX, "2": CONTRACT})
+
+
+def test_jobs_of_every_state_go_on_after_the_first_upgrade(
+    empty_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made by the code before: waiting, scheduled, suspect, leased, and all that are final."""
+    first = numbered.migrations()[0]
+    with monkeypatch.context() as patch:
+        patch.setattr(numbered, "migrations", lambda: (first,))
+        assert migrate(empty_dsn) == ["0001_initial"]
+    with psycopg.connect(empty_dsn, autocommit=True) as conn:
+        conn.execute("SET actorq.own = 'on'")
+        conn.execute(
+            """
+            INSERT INTO actorq.job (kind, run_at, state, finalized_at)
+            SELECT 'k', now() + n * interval '1 h', s::actorq.job_state,
+                CASE WHEN s <> 'pending' THEN now() END
+            FROM unnest(ARRAY['pending', 'pending', 'completed', 'failed', 'cancelled'],
+                ARRAY[0, 1, 0, 0, 0]) u (s, n)
+            """
+        )
+        conn.execute("INSERT INTO actorq.settled (node, no) VALUES (gen_random_uuid(), 7)")
+        conn.execute("UPDATE actorq.ready SET suspect = 5 WHERE run_at < now() + interval '1 min'")
+    assert migrate(empty_dsn) == [m.name for m in numbered.migrations()[1:]]
+    with closing(Kit(empty_dsn)) as kit:
+        assert kit.batch(1, suspect=5).n == 1
+        kit.store.give_back(1)
+        batch = kit.batch(2, suspect=5)
+        kit.store.settle(1, [done(batch)])
+        assert kit.store.fold() == 1
+        assert sorted(state for state in kit.states().values()) == [
+            "cancelled", "completed", "completed", "failed", "scheduled",
+        ]  # fmt: skip

@@ -70,6 +70,9 @@ class AtOnce:
     def progress(self) -> i.Tick:
         return i.Tick({actor: lease for actor, lease in self.taken.items() if lease})
 
+    def pids(self) -> dict[int, int]:
+        return {}
+
     def close(self) -> None:
         self.closed = True
 

@@ -27,7 +27,7 @@ PATIENT = NodeInfo("me", "here", 1, ttl_s=5.0)
 class Store:
     """Answer as the database would, with one error for each call named."""
 
-    is_followed = False
+    is_followed = is_watched = False
 
     def __init__(self, trouble: dict[str, StoreError], nodes: list[NodeSeen]) -> None:
         self.trouble = trouble

@@ -191,7 +191,9 @@ def _name(cls: type[event.Event]) -> str:
 
 # ---- tables of the database ---------------------------------------------------------------------
 
-TABLE = re.compile(r"((?:^--[^\n]*\n)*)^CREATE TABLE \{schema\}\.(\w+) \((.*?)^\)", re.M | re.S)
+TABLE = re.compile(
+    r"((?:^--[^\n]*\n)*)^CREATE (?:UNLOGGED )?TABLE \{schema\}\.(\w+) \((.*?)^\)", re.M | re.S
+)
 COLUMN = re.compile(r"^ {4}([a-z_]+) +[a-z{\"]", re.M)
 
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 from heapq import heappush
 
 from actorq.core import event
+from actorq.core.counters.committed import count_done
 from actorq.core.fleet.actor import ActorState
 from actorq.core.fleet.batch import BatchState
 from actorq.core.job import settle
@@ -317,6 +318,8 @@ def settled(view: View, input_: i.Settled, now: float) -> None:
         held.applied(n, input_.seqs.get(settlement.lease, settlement.seq + 1))
         view.kinds[held.kind].wrote(n)
         _publish(view, held, settlement, input_.refused)
+        if view.done is not None:
+            count_done(view.done, held.batch.lane, settlement, input_.refused)
         lane = view.lanes[held.batch.lane]
         for row in settlement.rows:
             if row.state == "pending":

@@ -13,6 +13,7 @@ from random import Random
 from typing import Literal
 
 from actorq.core.blame.quarantine import GROUPS, Quarantine, group_number
+from actorq.core.counters.figures import Figures
 from actorq.core.event import Event
 from actorq.core.fleet.actor import ActorState, Slot
 from actorq.core.fleet.batch import BatchState
@@ -171,6 +172,7 @@ class View:
     told: Tally = field(default_factory=Tally)  # the totals as last reported
     told_at: float = 0.0
     tell_at: float = 0.0
+    done: dict[int, Figures] | None = None  # lane → what was committed; None: nobody asks for it
     actors: dict[int, ActorState] = field(default_factory=dict)
     held: dict[int, BatchState] = field(default_factory=dict)  # by lease number
     claims: dict[int, tuple[Claim, float]] = field(default_factory=dict)  # in flight, since when

@@ -14,13 +14,13 @@ from actorq.store.admin.rows import (
     AstrayLease,
     HiddenTable,
     IdSequence,
+    NodeStatus,
     Orphans,
     Reference,
     ServerFacts,
     TableRows,
     UnservedLane,
 )
-from actorq.store.admin.status import NodeStatus
 from actorq.store.session.connection import Pooling, transport_risk
 
 Level = Literal["ok", "warn", "bad"]

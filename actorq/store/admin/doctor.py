@@ -35,6 +35,7 @@ from actorq.store.admin.rows import (
     AstrayLease,
     HiddenTable,
     IdSequence,
+    NodeStatus,
     Orphans,
     Reference,
     ServerFacts,
@@ -42,7 +43,6 @@ from actorq.store.admin.rows import (
     UnservedLane,
 )
 from actorq.store.admin.run import Conn, run, structs
-from actorq.store.admin.status import NodeStatus
 from actorq.store.session.connection import (
     Pooling,
     Session,

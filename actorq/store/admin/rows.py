@@ -1,4 +1,4 @@
-"""The rows of doctor's statements and of prune's, with their columns' names."""
+"""The rows of doctor's statements, of prune's and of status, with their columns' names."""
 
 from __future__ import annotations
 
@@ -89,3 +89,21 @@ class Picked(msgspec.Struct, frozen=True, kw_only=True):
     completed_s: float | None
     cancelled_s: float | None
     failed_s: float | None
+
+
+class NodeStatus(msgspec.Struct, frozen=True):
+    """A supervisor as the database knows it."""
+
+    node: str
+    host: str
+    pid: int
+    up_s: float
+    beat_age_s: float
+    ttl_s: float
+    n_batches: int
+    n_running: int
+
+    @property
+    def alive(self) -> bool:
+        """Return whether its last sign of life is no older than its time to live."""
+        return self.beat_age_s < self.ttl_s

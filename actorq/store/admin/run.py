@@ -15,6 +15,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 
+from actorq.store.schema.version import check
 from actorq.store.session.connection import Session, connect, unit
 from actorq.store.session.faults import translated
 from actorq.store.session.statements import in_order, statement
@@ -30,9 +31,9 @@ BY_INDEX = {
     for name in (
         "ids_failed", "ids_stored", "jobs", "failures", "result", "waiting_few", "dead_few", "dead",
         "next", "range", "unserved", "retry", "prune_pick", "prune", "repair_orphans",
-        "repair_finals", "repair_dead",
+        "repair_finals", "repair_dead", "last_failures",
     )
-}  # fmt: skip
+} | {"minutes_since", "changes_unfolded"}  # fmt: skip
 _LOOKUPS = "SELECT " + ", ".join(
     f"pg_catalog.set_config('enable_{what}', 'off', true)"
     for what in ("seqscan", "bitmapscan", "hashjoin", "mergejoin")
@@ -53,6 +54,14 @@ def connect_admin(dsn: str, schema: str) -> Session:
         deadline_s=STATEMENT_TIMEOUT_S + 10,
         session=False,
     )
+
+
+@contextmanager
+def placed(dsn: str, schema: str) -> Iterator[tuple[Session, str]]:
+    """Yield such a connection to a database whose schema is right, and the schema's name."""
+    with connect_admin(dsn, schema) as conn:
+        check(conn, schema)
+        yield conn, schema
 
 
 def run(conn: Conn, schema: str, name: str, /, **params: object) -> list[DictRow]:

@@ -15,16 +15,20 @@ from actorq.store.session.statements import in_order, statement
 TTL_S = 60.0
 """For how long a follower counts without being heard of: then nothing is written for it."""
 
-RENEW_S = 15.0
-"""How often it is heard of."""
+RENEWALS_PER_TTL = 4
+"""How often it is heard of in that time."""
 
 
 class Wishes(msgspec.Struct, frozen=True):
-    """What a follower wants: names of jobs in changes, events of supervisors, notifications."""
+    """What a follower wants: names of jobs in changes, events of supervisors, notifications.
+
+    `reports` has supervisors report what they are doing.
+    """
 
     jobs: bool = False
     parts: bool = False
     hint: bool = False
+    reports: bool = False
 
 
 class Stamp(msgspec.Struct, frozen=True):
@@ -53,8 +57,8 @@ def stamp(conn: Session, schema: str) -> Stamp:
 class FollowerEntry:
     """One follower's row, while there is one."""
 
-    def __init__(self, schema: str, name: str, wishes: Wishes) -> None:
-        self._schema, self._name, self.wishes = schema, name, wishes
+    def __init__(self, schema: str, name: str, wishes: Wishes, ttl_s: float = TTL_S) -> None:
+        self._schema, self._name, self.wishes, self._ttl_s = schema, name, wishes, ttl_s
         self._id = str(uuid.uuid4())
         self._renew_at = 0.0
 
@@ -64,9 +68,15 @@ class FollowerEntry:
             return
         wishes = msgspec.structs.asdict(self.wishes)
         call(
-            conn, self._schema, "follower_put", id=self._id, name=self._name, ttl_s=TTL_S, **wishes
+            conn,
+            self._schema,
+            "follower_put",
+            id=self._id,
+            name=self._name,
+            ttl_s=self._ttl_s,
+            **wishes,
         )
-        self._renew_at = now + RENEW_S
+        self._renew_at = now + self._ttl_s / RENEWALS_PER_TTL
 
     def forget(self) -> None:
         """Register anew at the next opportunity."""

@@ -42,6 +42,8 @@ SeriesKey = tuple[str, int]
 
 _COUNTS = msgspec.json.Decoder(list[tuple[int, int, int, int, int, int]])
 _TIMES = msgspec.json.Decoder(dict[int, Times])
+_HISTOGRAM = msgspec.json.Decoder(dict[int, int])
+_CUTS = msgspec.json.Decoder(dict[str, int])
 
 
 def fold(calls: Calls, keep_s: float = KEEP_S, keep_bytes: int = KEEP_BYTES) -> int:
@@ -108,8 +110,8 @@ def _figures(
     n_batches: int,
     *histograms: str,
 ) -> Figures:
-    waited, ran, sizes = (msgspec.json.decode(text, type=dict[int, int]) for text in histograms[:3])
-    cuts = msgspec.json.decode(histograms[3], type=dict[str, int])
+    waited, ran, sizes = map(_HISTOGRAM.decode, histograms[:3])
+    cuts = _CUTS.decode(histograms[3])
     return Figures(
         n_batches, waited, ran, sizes, cuts, completed, failed, retried, snoozed, cancelled
     )

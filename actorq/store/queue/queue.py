@@ -49,7 +49,8 @@ class QueueStore:
         self._turns = Turns()
         self._schema = schema
         self._node = node
-        self.is_followed = False  # as of the last beat: somebody reads what supervisors tell
+        # As of the last beat: somebody reads what supervisors tell, and what they report.
+        self.is_followed = self.is_watched = False
 
     @classmethod
     def connect(
@@ -103,7 +104,9 @@ class QueueStore:
 
     def beat(self) -> list[int] | None:
         """Report that the node lives; return its leases, or None if it was declared dead."""
-        alive, leases, self.is_followed = self._calls.row("node_beat", node=self._node)
+        alive, leases, self.is_followed, self.is_watched = self._calls.row(
+            "node_beat", node=self._node
+        )
         return sorted(leases) if alive else None
 
     def check_version(self) -> None:
@@ -252,6 +255,10 @@ class QueueStore:
         text = msgspec.json.encode(events).decode()
         row = {"no": str(no), "n": str(len(events)), "events": text}
         self._calls.do("tell", node=self._node, **row)
+
+    def report(self, text: bytes) -> None:
+        """Store what this node is doing, as JSON."""
+        self._calls.do("report_put", node=self._node, report=text.decode())
 
     def hint(self) -> None:
         """Notify followers and waiters that something has changed."""

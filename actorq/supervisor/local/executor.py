@@ -104,6 +104,10 @@ class LocalExecutor:
                 running[number] = tuple(actor.page.running())
         return i.Tick(taken, running)
 
+    def pids(self) -> dict[int, int]:
+        """Return the process of each actor, 0 if it could not be started."""
+        return {number: actor.pid for number, actor in list(self._actors.items())}
+
     def close(self) -> None:
         """Kill whatever is left, and wait until it is gone."""
         for actor in list(self._actors.values()):

@@ -17,6 +17,7 @@ from actorq.supervisor.duties.check_schema import CheckSchema
 from actorq.supervisor.duties.duty import Duty
 from actorq.supervisor.duties.fold import FoldCounters
 from actorq.supervisor.duties.reap import Reap
+from actorq.supervisor.duties.report import WriteReport
 from actorq.supervisor.duties.sweep_keys import SweepKeys
 from actorq.supervisor.duties.tell import EventBuffer, TellEvents
 from actorq.supervisor.duties.vacuum import Vacuum
@@ -66,6 +67,7 @@ class Heart(StoreThread):
         tell = TellEvents(self.events)
         self._duties: list[Duty] = [
             self._beat, check, reap, self._watch, vacuum, sweep, fold, tell,
+            WriteReport(post, self.report),
         ]  # fmt: skip
 
     @property

@@ -1,11 +1,11 @@
 -- Delete what is too old: minutes, series of nodes that are gone, followers that are not heard of,
--- what supervisors have told.
+-- what supervisors have told and reported.
 -- Parameters:
 --   minutes_s  float8  how long minutes are kept
 --   series_s   float8  how long the series of a node that is gone are kept, and lost followers
 --   told_s     float8  how long what supervisors told is kept
--- Locks: minute, series, follower, told. Index: minute_pkey, node_pkey, change_pkey; all of series,
--- follower and told is read.
+-- Locks: minute, series, follower, report, told. Index: minute_pkey, node_pkey, change_pkey; all of
+-- series, follower, report and told is read.
 WITH minutes AS (
     DELETE FROM {schema}.minute m
     WHERE m.at < statement_timestamp() - :minutes_s::float8 * interval '1 second'
@@ -18,6 +18,9 @@ WITH minutes AS (
 ), lost AS (
     DELETE FROM {schema}.follower f
     WHERE f.until < statement_timestamp() - :series_s::float8 * interval '1 second'
+), reported AS (
+    DELETE FROM {schema}.report r
+    WHERE r.at < statement_timestamp() - :told_s::float8 * interval '1 second'
 )
 DELETE FROM {schema}.told t
 WHERE t.at < statement_timestamp() - :told_s::float8 * interval '1 second'

@@ -61,14 +61,16 @@ CREATE TABLE {schema}.minute (
 -- Who follows, or waits, until when unless it is heard of again.
 -- jobs: changes name their jobs for it. hint: it wants a notification of each change.
 -- parts: supervisors tell of their batches, actors and kinds.
+-- reports: supervisors report what they are doing, about once a second.
 CREATE TABLE {schema}.follower (
-    id    uuid        PRIMARY KEY,
-    name  text        NOT NULL,
-    jobs  boolean     NOT NULL,
-    parts boolean     NOT NULL,
-    hint  boolean     NOT NULL,
-    since timestamptz NOT NULL DEFAULT clock_timestamp(),
-    until timestamptz NOT NULL
+    id      uuid        PRIMARY KEY,
+    name    text        NOT NULL,
+    jobs    boolean     NOT NULL,
+    parts   boolean     NOT NULL,
+    hint    boolean     NOT NULL,
+    reports boolean     NOT NULL DEFAULT false,
+    since   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    until   timestamptz NOT NULL
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
 
 -- What supervisors tell of themselves while somebody follows: some events of one node, in order.

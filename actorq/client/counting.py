@@ -1,0 +1,93 @@
+"""Waiting for a number of jobs, whichever they are."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, TypedDict
+
+from actorq.client.follow import Follower
+from actorq.core.following.events import Gap, JobEvent
+from actorq.core.job.policy import check_integer
+from actorq.durations import CENTURY_S, Duration, check_duration
+from actorq.errors import ConfigError, WaitEnded, WaitTimeout
+
+if TYPE_CHECKING:
+    from actorq.client.database import Database
+
+
+class CountSettings(TypedDict, total=False):
+    """What `app.wait` takes beside `count` and `timeout_s`."""
+
+    kinds: Iterable[str] | None
+    states: Iterable[str] | None
+    since: str | None
+    notify: bool
+
+
+FINAL = ("completed", "failed", "cancelled")
+MOST = 2**62
+SLICE_S = 1.0
+
+
+def wait_for_count(
+    database: Database,
+    count: int,
+    *,
+    kinds: Iterable[str] | None = None,
+    states: Iterable[str] | None = None,
+    timeout_s: Duration,
+    since: str | None = None,
+    notify: bool = True,
+    tell: Callable[[int], object] | None = None,
+) -> Counter[str]:
+    """Wait until so many jobs have become final; return how many came to which state.
+
+    They are counted from now on, or from a follower's cursor. `tell` is called with the number so
+    far. Raises WaitTimeout, which says how many are missing, and WaitEnded if jobs of some kinds
+    are counted and what was missed cannot be told by kind.
+    """
+    wanted = tuple(FINAL if states is None else states)
+    if unknown := set(wanted) - set(FINAL):
+        raise ConfigError(f"states: {unknown.pop()!r} is not final: choose from {', '.join(FINAL)}")
+    check_integer("count", count, 1, MOST)
+    limit_s = check_duration("timeout_s", timeout_s, 0, CENTURY_S)
+    found: Counter[str] = Counter()
+    follower = Follower(
+        database, kinds=kinds, states=wanted, since=since, notify=notify, name="wait"
+    )
+    with follower:
+        for states_ in _counted(follower, limit_s, wanted, by_kind=kinds is not None):
+            found.update(states_)
+            if tell is not None:
+                tell(found.total())
+            if found.total() >= count:
+                return found
+    missing = count - found.total()
+    raise WaitTimeout(
+        f"{missing:,} of {count:,} jobs have not become final within {limit_s:g} s; nothing was "
+        "changed",
+        [],
+    )
+
+
+def _counted(
+    follower: Follower, limit_s: float, wanted: tuple[str, ...], *, by_kind: bool
+) -> Iterator[dict[str, int]]:
+    """Yield how many jobs came to which state, until the time is up."""
+    until = time.monotonic() + limit_s
+    while True:
+        event = follower.next(timeout_s=max(0.0, min(SLICE_S, until - time.monotonic())))
+        if isinstance(event, JobEvent):
+            yield {event.state: 1}
+        elif isinstance(event, Gap):
+            if by_kind or event.jobs is None:
+                raise WaitEnded(
+                    "some changes were missed, and of what kinds they were is not known: count "
+                    "without kinds, or begin to wait before the jobs are enqueued",
+                    [],
+                )
+            yield {state: n for state, n in event.jobs.items() if state in wanted}
+        elif event is None and time.monotonic() >= until:
+            return

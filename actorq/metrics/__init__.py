@@ -1,0 +1,1 @@
+"""What Prometheus scrapes: of one supervisor, or of a database. Needs the extra `metrics`."""

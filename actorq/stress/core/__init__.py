@@ -1,0 +1,1 @@
+"""What a stress test decides and computes: values in, values out."""

@@ -1,0 +1,1 @@
+"""The report: figures drawn as one HTML page without any reference to elsewhere, and as text."""
