@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypedDict
@@ -119,8 +120,11 @@ class Follower:
                 self._pause(max(0.0, left_s))
 
     def close(self) -> None:
-        """Close the connection; nothing is written for this follower any more."""
-        with explained(self._schema):
+        """Close the connection; nothing is written for this follower any more.
+
+        Without a database, that takes the minute for which a follower is waited for.
+        """
+        with contextlib.suppress(StoreError), explained(self._schema):
             self._feed.close()
 
     def __enter__(self) -> Follower:

@@ -9,6 +9,8 @@ import pytest
 
 import actorq
 from actorq.client.follow import Follower
+from actorq.core.following.cursor import Cursor
+from actorq.core.following.feed import Look
 from actorq.store.queue.cancel import cancel
 
 
@@ -38,19 +40,17 @@ def test_somebodys_lock_on_the_changes_is_waited_for(
     assert event.id == id_
 
 
-def test_a_connection_lost_between_two_questions_is_made_anew(
+def test_what_was_read_before_a_connection_was_lost_is_told(
     app: actorq.App, db: psycopg.Connection, follower: Follower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lane = follower._feed.lane
-    lost: list[int] = []
+    look = follower._feed.look
 
-    def lose(number: int) -> tuple[str, str]:
-        if not lost:
-            lost.append(follower._feed.conn.info.backend_pid)
-            db.execute("SELECT pg_terminate_backend(%s, 5000)", lost)
-        return lane(number)
+    def lose(cursor: Cursor) -> Look:
+        found = look(cursor)
+        db.execute("SELECT pg_terminate_backend(%s, 5000)", [follower._feed.conn.info.backend_pid])
+        return found
 
-    monkeypatch.setattr(follower._feed, "lane", lose)
+    monkeypatch.setattr(follower._feed, "look", lose)
     id_ = cancelled(app, db)
     event = follower.next(timeout_s=10)
     assert isinstance(event, actorq.JobEvent)

@@ -121,6 +121,15 @@ def test_a_gap_says_exactly_how_many_jobs_came_to_what() -> None:
     assert events(cursor, look) == []
 
 
+def test_a_gap_is_told_once_also_if_nothing_comes_after_it() -> None:
+    cursor, look = fresh(), Look([], [DroppedRow("a", 1, 5, 2.0, [12, 1, 0, 0, 2])])
+    assert len(events(cursor, look)) == 1
+    assert events(cursor, look) == []
+    (more,) = events(cursor, Look([], [DroppedRow("a", 1, 7, 2.0, [13, 1, 0, 0, 2])]))
+    assert isinstance(more, Gap)
+    assert more.jobs == {"completed": 1}
+
+
 @pytest.mark.parametrize("state", ["completed", "retried"])
 def test_what_was_told_of_a_change_that_is_dropped_then_is_in_no_gap(state: str) -> None:
     cursor, change = fresh(), row("a", 1, 1.0, 7, 8, 9, state=state)

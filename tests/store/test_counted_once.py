@@ -104,3 +104,37 @@ def test_a_number_that_is_given_is_waited_for_until_it_commits(kit: Kit) -> None
             assert waiting.is_alive()
     assert waiting.result().cancelled == [second]
     assert kit.rows("SELECT no FROM actorq.change ORDER BY at") == [(2,), (4,)]
+
+
+@pytest.mark.parametrize("is_folded", [False, True])
+def test_a_sequence_that_is_behind_after_a_restore_makes_no_number_twice(
+    kit: Kit, is_folded: bool
+) -> None:
+    def cancelled(n: int) -> None:
+        for _ in range(n):
+            assert cancel(kit.conn, kit.enqueue(1), "actorq").cancelled
+
+    cancelled(3)
+    if is_folded:
+        kit.store.fold()
+    kit.conn.execute("ALTER SEQUENCE actorq.change_no RESTART")
+    cancelled(2)
+    kit.store.fold()
+    assert n_outcomes(kit) == 5
+
+
+def test_a_clock_that_was_set_back_drops_nothing_from_the_middle(kit: Kit) -> None:
+    """Or a follower would go on behind what stays, and never be told of it."""
+    kit.conn.execute(
+        "INSERT INTO actorq.follower (id, name, jobs, parts, hint, until)"
+        " VALUES (gen_random_uuid(), 'f', true, false, false, now() + interval '1 min')"
+    )
+    for no, age_s in ((1, 3600), (3, 0), (5, 3600), (7, 0)):
+        kit.enqueue(1)
+        kit.store.settle(no, [done(kit.batch(no))])
+        kit.conn.execute(
+            "UPDATE actorq.change SET at = at - %s * interval '1 s' WHERE no = %s", [age_s, no]
+        )
+    kit.store.fold()
+    assert kit.rows("SELECT no FROM actorq.change ORDER BY no") == [(3,), (5,), (7,)]
+    assert kit.one("SELECT dropped_no FROM actorq.series WHERE parity = 1") == 1

@@ -161,6 +161,7 @@ def test_a_cancel_in_an_open_transaction_keeps_nobody_waiting(kit: Kit) -> None:
     import psycopg
 
     first, second = *kit.enqueue(1), *kit.enqueue(1)  # each in a row of its own
+    kit.conn.execute("SET lock_timeout = '5s'")
     with psycopg.connect(kit.dsn) as slow:
         slow.execute("SET actorq.own = 'on'")
         cancel(slow, [first])

@@ -38,11 +38,6 @@ class ChangeRow(msgspec.Struct, frozen=True):
         """Return which of its source's series it belongs to."""
         return self.no % 2
 
-    def lanes(self) -> set[int]:
-        """Return the lanes of its jobs."""
-        named = {row[0] for rows in self.jobs or () for row in rows}
-        return named | {number for number, *_ in self.counts}
-
 
 class DroppedRow(msgspec.Struct, frozen=True):
     """How far a series was dropped, and what all its dropped changes counted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any, cast
 
 import msgspec
@@ -107,8 +108,7 @@ class ChangeFeed:
     def look(self, cursor: Cursor) -> Look:
         """Read what has come behind the cursor."""
         changes, dropped = changes_after(self.conn, self._schema, cursor)
-        for number in {number for change in changes for number in change.lanes()}:
-            self.lane(number)  # known from now on: what is told needs no connection
+        self._learn(changes)
         told = self._told(cursor) if self._registration.wishes.parts else []
         return Look(changes, dropped, told, LIMIT)
 
@@ -123,12 +123,17 @@ class ChangeFeed:
         )
         return [ToldRow(node, no, n, at, _EVENTS.decode(text)) for node, no, n, at, text in rows]
 
+    def _learn(self, changes: Iterable[ChangeRow]) -> None:
+        """Learn the names of lanes that changes tell of, so that telling asks nothing more."""
+        found = {row[0] for change in changes for row in change.counts or _others(change)}
+        if found - self._lanes.keys():
+            rows = call(self.conn, self._schema, "lanes_named")
+            self._lanes = {id_: (queue, kind) for id_, queue, kind in rows}
+            self._lanes |= dict.fromkeys(found - self._lanes.keys(), ("", ""))
+
     def lane(self, number: int) -> LaneName:
-        """Return the queue and the kind of a lane; empty ones if it is gone."""
-        if number not in self._lanes:
-            found = call(self.conn, self._schema, "lanes_named")
-            self._lanes = {id_: (queue, kind) for id_, queue, kind in found}
-        return self._lanes.setdefault(number, ("", ""))
+        """Return the queue and the kind of a lane of which a look has told; empty if it is gone."""
+        return self._lanes.get(number, ("", ""))
 
     def wait(self, timeout_s: float) -> bool:
         """Wait for a notification, if there can be one; return whether one came."""
@@ -150,6 +155,10 @@ class ChangeFeed:
                 self._registration.remove(self._conn)
         finally:
             self.drop()
+
+
+def _others(change: ChangeRow) -> list[Any]:
+    return change.jobs[1] if change.jobs else []
 
 
 def changes_after(

@@ -20,14 +20,22 @@ WITH followed AS MATERIALIZED (
     WHERE c.n_bytes > :keep_bytes::int8
 ), folded AS MATERIALIZED (
     SELECT c.source, c.no
-    FROM {schema}.series f, LATERAL (
-        SELECT c.source, c.no, c.at FROM {schema}.change c
+    FROM {schema}.series f
+    LEFT JOIN LATERAL (
+        -- The first that stays. All behind it stay, too, even if the clock was set back meanwhile:
+        -- a series is dropped from its beginning on.
+        SELECT k.no FROM {schema}.change k
+        WHERE k.source = f.source AND k.no % 2 = f.parity AND (SELECT is_so FROM followed)
+          AND k.at >= statement_timestamp() - :keep_s::float8 * interval '1 second'
+          AND (k.at > (SELECT at FROM full_at)) IS NOT FALSE
+        ORDER BY k.no LIMIT 1
+    ) young ON true,
+    LATERAL (
+        SELECT c.source, c.no FROM {schema}.change c
         WHERE c.source = f.source AND c.no <= f.folded_no AND c.no % 2 = f.parity
           AND (c.no < f.folded_no OR NOT EXISTS (SELECT FROM {schema}.node n WHERE n.id = f.source))
+          AND (c.no < young.no) IS NOT FALSE
     ) c
-    WHERE NOT (SELECT is_so FROM followed)
-       OR c.at < statement_timestamp() - :keep_s::float8 * interval '1 second'
-       OR c.at <= (SELECT at FROM full_at)
 )
 DELETE FROM {schema}.change c USING folded f WHERE c.source = f.source AND c.no = f.no
 RETURNING c.source::text, c.no, c.counts::text

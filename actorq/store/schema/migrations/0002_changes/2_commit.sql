@@ -17,13 +17,30 @@ CREATE TABLE {schema}.new_change (
 
 CREATE FUNCTION {schema}.change_numbered() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    given bigint;
+    last  bigint;
 BEGIN
     DELETE FROM {schema}.new_change WHERE id = NEW.id;
     PERFORM pg_advisory_xact_lock('{schema}.change'::regclass::oid::int4, 0);
+    given := nextval('{schema}.change_no');
+    last := greatest(
+        (
+            SELECT c.no FROM {schema}.change c
+            WHERE c.source = '00000000-0000-0000-0000-000000000000' ORDER BY c.no DESC LIMIT 1
+        ),
+        (
+            SELECT s.folded_no FROM {schema}.series s
+            WHERE s.source = '00000000-0000-0000-0000-000000000000' AND s.parity = 0
+        )
+    );
+    IF given <= last THEN -- the sequence is behind, as after a restore or a switch to a replica
+        PERFORM setval('{schema}.change_no', last);
+        given := nextval('{schema}.change_no');
+    END IF;
     INSERT INTO {schema}.change (source, no, at, counts, jobs)
     VALUES (
-        '00000000-0000-0000-0000-000000000000', nextval('{schema}.change_no'),
-        clock_timestamp(), NEW.counts, NEW.jobs
+        '00000000-0000-0000-0000-000000000000', given, clock_timestamp(), NEW.counts, NEW.jobs
     );
     IF EXISTS (
         SELECT FROM {schema}.follower f WHERE f.hint AND f.until > statement_timestamp()
