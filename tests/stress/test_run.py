@@ -242,7 +242,7 @@ def test_a_handler_that_never_ends_is_named(
 
 @pytest.mark.parametrize("words", [("--plan", "nowhere.toml"), ("--slo", "p95=1"),
                                    ("--report", "/nowhere/r.html"), ("--embedded",),
-                                   ("--baseline", __file__)])  # fmt: skip
+                                   ("--baseline", __file__), ("--report", "r.json")])  # fmt: skip
 def test_wrong_usage_is_refused_before_anything_is_started(
     empty_dsn: str, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:

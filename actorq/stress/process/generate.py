@@ -84,7 +84,7 @@ class Prepared(msgspec.Struct, frozen=True, tag="prepared"):
     n_jobs: int
 
 
-class Told(msgspec.Struct, frozen=True, tag="told"):
+class SentSoFar(msgspec.Struct, frozen=True, tag="so_far"):
     """How many jobs have been sent by now."""
 
     n_sent: int
@@ -240,7 +240,7 @@ class Sender:
         now = time.monotonic()
         if now - self._told_at >= TOLD_EVERY_S:
             self._told_at = now
-            say(Told(self._n_sent))
+            say(SentSoFar(self._n_sent))
 
     def _lags(self) -> list[float]:
         """Return how late jobs were sent, in ms: of every one, or of one in so many."""

@@ -17,7 +17,7 @@ from actorq.stress.core.arrivals import split
 from actorq.stress.core.figures import SentFigures
 from actorq.stress.core.plan import StressPlan
 from actorq.stress.process.child import LoggedChild
-from actorq.stress.process.generate import Go, Halt, Prepare, Prepared, Sent, SentChunk, Told
+from actorq.stress.process.generate import Go, Halt, Prepare, Prepared, Sent, SentChunk, SentSoFar
 
 PROGRAM = (sys.executable, "-P", "-m", "actorq.stress.process.generate")
 MAKE_S = 120.0
@@ -26,7 +26,7 @@ SOON_S = 0.05
 
 STOP_S = 5.0
 
-Reply = Prepared | Told | Sent
+Reply = Prepared | SentSoFar | Sent
 
 
 class StepLoad(NamedTuple):
@@ -63,7 +63,7 @@ class Generator:
         try:
             for line in self.child.process.stdout:
                 reply = decode(line)
-                if isinstance(reply, Told):
+                if isinstance(reply, SentSoFar):
                     self.n_sent = reply.n_sent
                 else:
                     self._replies.put(reply)
