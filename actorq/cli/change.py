@@ -8,8 +8,7 @@ from actorq.admin import Retried
 from actorq.cli import complain
 from actorq.cli.database import administered
 from actorq.cli.matching import NOTHING, check_known
-from actorq.cli.output import print_json
-from actorq.cli.progress import ProgressLines
+from actorq.cli.output import ProgressLines, print_json
 from actorq.core.exit_codes import FAILED, OK
 from actorq.english import count
 

@@ -12,6 +12,7 @@ from actorq.cli import complain
 from actorq.cli.database import administered
 from actorq.cli.matching import NOTHING, check_known
 from actorq.cli.output import (
+    ProgressLines,
     duration,
     print_fields,
     print_json,
@@ -19,7 +20,6 @@ from actorq.cli.output import (
     print_text,
     raw,
 )
-from actorq.cli.progress import ProgressLines
 from actorq.core.exit_codes import FAILED, OK
 from actorq.errors import ConfigError
 from actorq.escape import escape

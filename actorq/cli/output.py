@@ -1,18 +1,37 @@
 """How things are printed: tables and lines for people, one JSON object per line for programs.
 
 Nothing from the database reaches a terminal unchanged: control characters are escaped in text, and
-JSON is pure ASCII.
+JSON is pure ASCII. How far a long command has come is printed on stderr, apart from its output.
 """
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Sequence
 
 import msgspec
 
+from actorq.admin import Progress
 from actorq.escape import ascii_json, escape
 
 MAX_CELL_CHARS = 60
+FIRST_S = 0.1
+EVERY_S = 1.0
+
+
+class ProgressLines:
+    """Lines on stderr: the first after a tenth of a second, then at most one per second."""
+
+    def __init__(self) -> None:
+        self._next_at = time.monotonic() + FIRST_S
+
+    def __call__(self, progress: Progress) -> None:
+        """Print how far the command has come, if it is time for a line."""
+        now = time.monotonic()
+        if now >= self._next_at:
+            self._next_at = now + EVERY_S
+            print(f"actorq: {progress}", file=sys.stderr, flush=True)
 
 
 def print_json(value: object) -> None:

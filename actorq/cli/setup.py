@@ -7,8 +7,7 @@ from argparse import Namespace
 from actorq.admin import Check, Finding, Repaired
 from actorq.cli import complain
 from actorq.cli.database import SCHEMA, administered
-from actorq.cli.output import print_json, print_table
-from actorq.cli.progress import ProgressLines
+from actorq.cli.output import ProgressLines, print_json, print_table
 from actorq.core.exit_codes import FAILED, OK
 from actorq.english import count
 from actorq.errors import ConfigError

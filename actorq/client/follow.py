@@ -104,11 +104,14 @@ class Follower:
 
         Raises StoreUnavailable if the database is away for a minute.
         """
+        event = next(self._events, None)
+        if event is not None:
+            return event
         until = time.monotonic() + check_duration("timeout_s", timeout_s, 0, CENTURY_S)
         while True:
-            for event in self._events:
-                if self._wants(event):
-                    return event
+            event = next(self._events, None)
+            if event is not None:
+                return event
             left_s = until - time.monotonic()
             if not self._brought() and left_s <= 0:
                 return None
@@ -144,8 +147,7 @@ class Follower:
             len(c.jobs[0]) + len(c.jobs[1]) if c.jobs else 1 for c in look.changes
         )
         self._n_brought += len(look.dropped) + len(look.told)
-        moves = told(self._cursor, look, self._feed.lane)
-        self._events = (event for event, _ in moves if event is not None)
+        self._events = filter(self._wants, told(self._cursor, look, self._feed.lane))
         return bool(self._n_brought)
 
     def _lost(self, error: StoreUnavailable) -> None:
@@ -171,12 +173,13 @@ class Follower:
         self._pause_s = FIRST_S if came else min(2 * self._pause_s, MOST_S)
 
     def _wants(self, event: FollowedEvent) -> bool:
+        if isinstance(event, JobEvent):
+            is_of_kind = self._kinds is None or event.kind in self._kinds
+            return is_of_kind and (self._states is None or event.state in self._states)
         if isinstance(event, Gap):
             return True
-        if self._kinds is not None and event.kind not in self._kinds:
-            return event.kind == ""
-        name = event.state if isinstance(event, JobEvent) else event.name
-        return self._states is None or name in self._states
+        is_of_kind = self._kinds is None or event.kind in self._kinds or event.kind == ""
+        return is_of_kind and (self._states is None or event.name in self._states)
 
 
 async def follow_async(make: Callable[[], Follower]) -> AsyncIterator[FollowedEvent]:

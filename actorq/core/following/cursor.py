@@ -55,14 +55,13 @@ class Cursor(msgspec.Struct):
         """Return how far a series is read; it is new if it is not known."""
         return self.series.setdefault(f"{source}/{parity}", Read())
 
-    def take_part(self, source: str, no: int) -> None:
-        """Go on behind one more event of a change."""
-        key = f"{source}/{no}"
-        self.partly[key] = self.partly.get(key, 0) + 1
+    def take_part(self, key: str, n: int) -> None:
+        """Go on behind the first n events of a change, which is named by `SOURCE/NUMBER`."""
+        self.partly[key] = n
 
-    def taken_of(self, source: str, no: int) -> int:
+    def taken_of(self, key: str) -> int:
         """Return how many events of a change were taken."""
-        return self.partly.get(f"{source}/{no}", 0)
+        return self.partly.get(key, 0)
 
     def take_all(self, source: str, no: int, at: float, counts: Iterable[Iterable[int]]) -> None:
         """Go on behind a change."""

@@ -81,13 +81,8 @@ def _complete_until(look: Look) -> float:
     return min(cut, default=math.inf)
 
 
-def told(
-    cursor: Cursor, look: Look, lane: Callable[[int], LaneName]
-) -> Iterator[tuple[FollowedEvent | None, Cursor]]:
-    """Yield the events of a look, and move the cursor behind each before it is yielded.
-
-    An event of None only moves the cursor. The cursor is the same object all the time.
-    """
+def told(cursor: Cursor, look: Look, lane: Callable[[int], LaneName]) -> Iterator[FollowedEvent]:
+    """Yield the events of a look, and move the cursor behind each before it is yielded."""
     for dropped in look.dropped:
         yield from _gap(cursor, dropped)
     for change in in_order(look):
@@ -96,26 +91,27 @@ def told(
         yield from _told(cursor, row)
 
 
-def _gap(cursor: Cursor, dropped: DroppedRow) -> Iterator[tuple[FollowedEvent | None, Cursor]]:
+def _gap(cursor: Cursor, dropped: DroppedRow) -> Iterator[FollowedEvent]:
     read = cursor.series_of(dropped.source, dropped.parity)
     if dropped.no <= read.no:
         return
     missed = read.skip(dropped.no, dropped.counted)
     if any(missed):
-        yield Gap(_at(dropped.at), dropped.source, _named(missed)), cursor
+        yield Gap(_at(dropped.at), dropped.source, _named(missed))
 
 
 def _change(
     cursor: Cursor, change: ChangeRow, lane: Callable[[int], LaneName]
-) -> Iterator[tuple[FollowedEvent | None, Cursor]]:
+) -> Iterator[FollowedEvent]:
     source, no = change.source, change.no
     if no <= cursor.series_of(source, change.parity).no:
         return
-    for event in list(_of_change(change, cursor.since, lane))[cursor.taken_of(source, no) :]:
-        cursor.take_part(source, no)
-        yield event, cursor
+    key = f"{source}/{no}"
+    events, taken = list(_of_change(change, cursor.since, lane)), cursor.taken_of(key)
+    for n, event in enumerate(events[taken:], taken + 1):
+        cursor.take_part(key, n)
+        yield event
     cursor.take_all(source, no, change.at, (numbers for _, *numbers in change.counts))
-    yield None, cursor
 
 
 def _of_change(
@@ -137,7 +133,7 @@ def _of_change(
         yield JobEvent(at, id_, kind, queue, state, attempt, retry_in_s)
 
 
-def _told(cursor: Cursor, row: ToldRow) -> Iterator[tuple[FollowedEvent | None, Cursor]]:
+def _told(cursor: Cursor, row: ToldRow) -> Iterator[FollowedEvent]:
     read = cursor.told.get(row.node, 0)
     first = row.no - row.n + 1
     if row.n == 0:  # only a mark: before it, nothing was numbered that nobody has told
@@ -146,11 +142,11 @@ def _told(cursor: Cursor, row: ToldRow) -> Iterator[tuple[FollowedEvent | None, 
         return
     if first > read + 1:
         cursor.hear(row.node, first - 1)
-        yield Gap(_at(row.at), row.node, {}, first - 1 - read), cursor
+        yield Gap(_at(row.at), row.node, {}, first - 1 - read)
     for number, (at, name, fields) in enumerate(row.events, first):
         if number > read:
             cursor.hear(row.node, number)
-            yield SupervisorEvent(_at(at), row.node, number, name, fields), cursor
+            yield SupervisorEvent(_at(at), row.node, number, name, fields)
 
 
 def _named(numbers: Iterable[int]) -> dict[str, int]:
