@@ -237,7 +237,7 @@ def test_a_handler_that_never_ends_is_named(
     plan = changed(PLAN, {"kinds": (StressKind(work=work, batch_timeout_s=3600.0),)})
     with pytest.raises(ActorqError, match=r"still running after 3 s: .* lower work\.call_ms"):
         run_with(empty_dsn, Programs(), plan)
-    assert running() == []
+    wait_until(lambda: running() == [], 20, "all processes have ended")
 
 
 @pytest.mark.parametrize("words", [("--plan", "nowhere.toml"), ("--slo", "p95=1"),
