@@ -10,7 +10,7 @@ from actorq.client.client import explained
 from actorq.core.following.events import JOB_CHANGES, FollowedEvent, Gap, JobEvent
 from actorq.core.following.feed import told
 from actorq.durations import CENTURY_S, Duration, check_duration
-from actorq.errors import ConfigError, StoreUnavailable
+from actorq.errors import ConfigError, StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
     from actorq.client.database import Database
@@ -139,7 +139,7 @@ class Follower:
                 self._feed.open()
                 self._feed.renew()
                 look = self._feed.look(self._cursor)
-        except StoreUnavailable as error:
+        except StoreError as error:
             self._lost(error)
             return False
         self._fails_since = 0.0
@@ -150,13 +150,17 @@ class Follower:
         self._events = filter(self._wants, told(self._cursor, look, self._feed.lane))
         return bool(self._n_brought)
 
-    def _lost(self, error: StoreUnavailable) -> None:
-        """Give up a connection; raise the error if none could be had for too long."""
+    def _lost(self, error: StoreError) -> None:
+        """Give up a connection; raise the error if it does not pass, or has lasted for too long."""
+        from actorq.store.session.faults import Contended, TooSlow
+
+        if not isinstance(error, StoreUnavailable | Contended | TooSlow):
+            raise error
         now = time.monotonic()
         self._feed.drop()
         self._fails_since = self._fails_since or now
         if now - self._fails_since > PATIENCE_S:
-            raise error
+            raise StoreUnavailable(f"nothing could be read for {PATIENCE_S:.0f} s: {error}")
         time.sleep(AGAIN_S)
 
     def _pause(self, left_s: float) -> None:
@@ -167,7 +171,7 @@ class Follower:
         try:
             with explained(self._schema):
                 came = self._feed.wait(min(pause_s, left_s))
-        except StoreUnavailable as error:
+        except StoreError as error:
             self._lost(error)
             return
         self._pause_s = FIRST_S if came else min(2 * self._pause_s, MOST_S)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actorq.core.following.cursor import Cursor, parsed
-from actorq.core.following.events import FollowedEvent, Gap, JobEvent, SupervisorEvent
+from actorq.core.following.events import OUTCOMES, FollowedEvent, Gap, JobEvent, SupervisorEvent
 from actorq.core.following.feed import ChangeRow, DroppedRow, Look, ToldRow, told
 from actorq.errors import ConfigError
 
@@ -119,6 +119,29 @@ def test_a_gap_says_exactly_how_many_jobs_came_to_what() -> None:
     assert gap.jobs == {"completed": 10, "failed": 1, "cancelled": 2}
     assert isinstance(then, JobEvent)
     assert events(cursor, look) == []
+
+
+@pytest.mark.parametrize("state", ["completed", "retried"])
+def test_what_was_told_of_a_change_that_is_dropped_then_is_in_no_gap(state: str) -> None:
+    cursor, change = fresh(), row("a", 1, 1.0, 7, 8, 9, state=state)
+    moves = told(cursor, Look([change, row("b", 1, 0.5, 1, 2)]), lane)
+    for _ in range(4):
+        next(moves)  # all of b, two of a
+    again = parsed(cursor.text())
+    numbers = [3 if name == state else 0 for name in OUTCOMES]
+    gap, *rest = events(again, Look([], [DroppedRow("a", 1, 1, 2.0, numbers)]))
+    assert isinstance(gap, Gap)
+    assert gap.jobs == {state: 1}
+    assert not rest
+    assert again.partly == {}
+
+
+def test_a_gap_that_was_told_is_not_told_again_when_its_change_is_dropped() -> None:
+    cursor = fresh()
+    unnamed = ChangeRow("a", 1, 5.0, [(1, 2, 0, 0, 0, 0)], None)
+    assert isinstance(next(told(cursor, Look([unnamed]), lane)), Gap)
+    again = parsed(cursor.text())
+    assert events(again, Look([], [DroppedRow("a", 1, 1, 6.0, [2, 0, 0, 0, 0])])) == []
 
 
 def test_what_was_dropped_after_it_was_read_is_no_gap() -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from tests.torture import history
 from tests.torture.model import Job, Model, Violation
 from tests.torture.runs import Node, Run, Runs
+from tests.torture.told import Told
 from tests.torture.wal import Transaction
 from tests.torture.workload import CRASH_BUDGET, Fate, Workload
 
@@ -73,10 +74,17 @@ class Checker:
         return self.model.violations
 
     def check(
-        self, transactions: Iterable[Transaction], results: dict[int, Any] | None = None
+        self,
+        transactions: Iterable[Transaction],
+        results: dict[int, Any] | None = None,
+        counted: list[tuple[Any, ...]] | None = None,
     ) -> None:
-        """Check everything; `results` are the stored results by job id, if they are known."""
+        """Check everything; `results` are the stored results by job id, if they are known.
+
+        `counted` is what the database has counted in the end: kind, outcome and how many.
+        """
         self.model.replay(transactions)
+        self.model.counting.finish(counted)
         self._enqueued()
         for id_, job in self.model.jobs.items():
             self._job(id_, job)
@@ -84,6 +92,12 @@ class Checker:
             if results is not None:
                 self._result(id_, job, results.get(id_))
         self._events()
+
+    def follow(self, name: str, batches: Iterable[tuple[list[Any], str]]) -> Counter[str]:
+        """Check what a follower has written down; return how much of what that was."""
+        told = Told(self.model, name, self.model.break_)
+        told.judge(batches)
+        return told.counts
 
     def _break(self, rule: str, text: str, job: int | None = None) -> None:
         self.model.break_(rule, text, job)
@@ -224,6 +238,8 @@ RULES = {
     "illegal_transitions": ("illegal", "unique", "blame"),
     "unexplained_reruns": ("unexplained", "unexpected"),
     "wrong_outcomes": ("wrong", "untrue", "strange"),
+    "miscounted": ("miscounted", "disorder"),
+    "untold": ("untold", "told_twice"),
 }
 
 

@@ -49,6 +49,7 @@ class Fleet:
         self.n_started = 0
         self.members = [self._start(place) for place in range(len(dsns))]
         self.enqueuers: list[subprocess.Popen[bytes]] = []
+        self.others: list[subprocess.Popen[bytes]] = []  # to be killed at the end
 
     def spawn(self, module: str, dsn: str, name: str, *args: str) -> subprocess.Popen[bytes]:
         """Start one of our modules in a group of its own, its output in a file."""
@@ -142,7 +143,7 @@ class Fleet:
 
     def kill_all(self) -> None:
         """Leave nothing behind, whatever happened."""
-        for process in [*(m.process for m in self.members), *self.enqueuers]:
+        for process in [*(m.process for m in self.members), *self.enqueuers, *self.others]:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()

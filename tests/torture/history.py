@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+TAIL = 4 << 20
+"""More than any one line has, in bytes."""
+
 SUPERVISOR = "TORTURE_SUPERVISOR"
 """The variable by which an actor knows whose it is."""
 
@@ -32,9 +35,15 @@ class Writer:
         os.write(self._fd, line.encode() + b"\n")
 
 
-def read(path: Path) -> Iterator[list[Any]]:
-    """Yield the lines of one file, without the torn one that a kill may have left."""
+def read(path: Path, tail: int | None = None) -> Iterator[list[Any]]:
+    """Yield the lines of one file, without the torn one that a kill may have left.
+
+    `tail` says how many bytes of its end suffice.
+    """
     with path.open("rb") as file:
+        if tail is not None and path.stat().st_size > tail:
+            file.seek(-tail, os.SEEK_END)
+            file.readline()
         for line in file:
             if line.endswith(b"\n"):
                 yield json.loads(line)

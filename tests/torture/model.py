@@ -13,10 +13,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from tests.torture.counting import Counting, Counts
 from tests.torture.wal import Change, Row, Transaction
 from tests.torture.workload import CRASH_BUDGET, MAX_ATTEMPTS
 
 LeaseId = tuple[str, int]
+Event = tuple[int, str, int]
+"""A job, what became of it, and its attempt."""
+
 BLOCK_KEY = ("lane", "suspect", "priority", "run_at", "id")
 LOST_BUDGET = 11  # the loss after the tenth fails the job
 
@@ -72,6 +76,8 @@ class Model:
         self.dead: set[str] = set()
         self.violations: list[Violation] = []
         self.counts: Counter[str] = Counter()
+        self.counting = Counting(self.break_)
+        self.events: dict[Event, int] = {}  # → the place of the change that tells of it
         self._keys: dict[tuple[str, str], int] = {}
 
     def break_(self, rule: str, text: str, job: int | None = None) -> None:
@@ -104,6 +110,8 @@ class _Step:
         self.taken: set[int] = set()  # left `ready` in this transaction
         self.updated: set[int] = set()
         self.buried: set[str] = set()
+        self.became: Counts = Counter()
+        self.n_uncharged = 0
         self.by_table: dict[str, list[Change]] = defaultdict(list)
         for change in transaction.changes:
             self.by_table[change.table].append(change)
@@ -121,6 +129,8 @@ class _Step:
         self._leave_leases()
         for id_ in self.touched:
             self._placed(id_)
+        where = f"transaction {self.t.xid}"
+        self.m.counting.take(self.by_table, self.became, self.n_uncharged, where)
         self.m.alive -= self.buried
         self.m.dead |= self.buried
 
@@ -255,8 +265,21 @@ class _Step:
             rule = "settled_twice" if new.state != "pending" else "illegal"
             self._break(rule, f"job {id_} was {job.state} and changed to {new.state}", id_)
         self._check_change(id_, job, new)
+        self._note(id_, job, new)
         self.updated.add(id_)
         _take_over(job, new)
+
+    def _note(self, id_: int, old: Job, new: Job) -> None:
+        """Note what became of a job: followers are told so, and it is counted."""
+        became = new.state
+        if new.state == "pending":
+            self.n_uncharged += new.attempt == old.attempt
+            if new.attempt == old.attempt:
+                return
+            became = "retried"
+        self.became[new.kind, became] += 1
+        # The change of this transaction is taken in after its jobs.
+        self.m.events[id_, became, new.attempt] = len(self.m.counting.changes)
 
     def _check_change(self, id_: int, old: Job, new: Job) -> None:
         d_attempt = new.attempt - old.attempt

@@ -20,7 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.torture.plants import PLANTS, Plant
+from tests.torture.plant import Plant
+from tests.torture.plants import PLANTS
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("actorq", "tests", "pyproject.toml", "README.md", "scripts", "bench")
@@ -125,7 +126,7 @@ def verdict(catcher: str, code: int, said: str) -> str:
         return ""
     shutil.rmtree(report.get("directory", ""), ignore_errors=True)
     names = ("lost", "settled_twice", "stale_applied", "illegal_transitions", "unexplained_reruns",
-             "wrong_outcomes", "other")  # fmt: skip
+             "wrong_outcomes", "miscounted", "untold", "other")  # fmt: skip
     return ", ".join(f"{name} {report[name]}" for name in names if report[name])
 
 

@@ -12,16 +12,27 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import psutil
 import psycopg
 
+from actorq.errors import StoreError
+from actorq.store.changes.followers import TTL_S as FOLLOWER_TTL_S
+from actorq.store.counters.fold import fold
+from actorq.store.session.calls import Calls
+from actorq.store.session.connection import connect
 from tests.torture.cluster import Cluster, Proxy, disk
 from tests.torture.fleet import Fleet, Member, is_actor
+from tests.torture.follow import FOLLOWERS
+from tests.torture.followers import Followers
 from tests.torture.history import Writer
 from tests.torture.tiers import TTL_S, Tier
+
+LONG_S = 1000.0
+"""A run that lasts longer has time to hold up a follower for longer than it is waited for."""
 
 OURS = "application_name LIKE 'actorq%%'"
 
@@ -30,10 +41,18 @@ class Nemesis:
     """Carry out the tier's faults, evenly over its span; what lasts is undone in time."""
 
     def __init__(
-        self, tier: Tier, seed: int, cluster: Cluster, fleet: Fleet, proxy: Proxy, directory: Path
+        self,
+        tier: Tier,
+        seed: int,
+        cluster: Cluster,
+        fleet: Fleet,
+        followers: Followers,
+        proxy: Proxy,
+        directory: Path,
     ) -> None:
         self.random = random.Random(f"nemesis {seed}")
         self.cluster, self.fleet, self.proxy = cluster, fleet, proxy
+        self.followers = followers
         self.done: Counter[str] = Counter()
         self._log = Writer(directory, "nemesis")
         self._span_s = tier.span_s
@@ -69,6 +88,7 @@ class Nemesis:
             while self._undo and self._undo[0][0] <= now:
                 heapq.heappop(self._undo)[2]()
             self.fleet.mend()
+            self.followers.mend()
             if now >= until:
                 return
             time.sleep(min(0.05, max(0.0, until - now)))
@@ -175,6 +195,59 @@ class Nemesis:
         self._later(self.random.uniform(0.2, 1.5), go_on)
         return True
 
+    # ---- followers ------------------------------------------------------------------------
+
+    def _a_follower(self) -> str | None:
+        some = self.followers.running()
+        return self.random.choice(some) if some else None
+
+    def _kill_follower(self) -> bool:
+        if (name := self._a_follower()) is None:
+            return False
+        self.write("kill_follower", name=name)
+        self.followers.kill(name)
+        return True
+
+    def _stop_follower(self) -> bool:
+        """Hold a follower up; in a long run sometimes for so long that nobody waits for it."""
+        if (name := self._a_follower()) is None:
+            return False
+        is_long = self._span_s > LONG_S and self.random.random() < 0.2
+        s = FOLLOWER_TTL_S * 1.2 if is_long else self.random.uniform(0.3, 3.0)
+        self.write("stop_follower", name=name, s=s)
+        self.followers.stop(name)
+        self._later(s, lambda: self.followers.go_on(name))
+        return True
+
+    def _outrun_follower(self) -> bool:
+        """Hold a follower up, and drop what it has not read, as too old."""
+        if (name := self._a_follower()) is None:
+            return False
+        self.write("outrun_follower", name=name)
+        self.followers.stop(name)
+
+        def go_on() -> None:
+            with contextlib.suppress(StoreError):
+                self._drop()
+            self.followers.go_on(name)
+
+        self._later(self.random.uniform(1.0, 2.0), go_on)
+        return True
+
+    def _drop(self) -> None:
+        with closing(
+            connect(
+                self.cluster.dsn, name="torture fold", schema="actorq",
+                statement_timeout_s=10, deadline_s=15,
+            )
+        ) as session:  # fmt: skip
+            fold(Calls(session, "actorq"), keep_s=0.0)
+
+    def _forget_followers(self) -> None:
+        """Forget who follows, as if nothing had been heard of them for a minute."""
+        self.write("forget_followers")
+        self._execute("DELETE FROM actorq.follower")
+
     # ---- the server -----------------------------------------------------------------------
 
     def _signal_backends(self, function: str, n: int, where: str = "true") -> bool:
@@ -248,9 +321,11 @@ class Nemesis:
 
     def _cut(self, do: str) -> None:
         """Choose whose request gets lost: most often a settle, for it has most to lose."""
-        [who] = self.random.choices(["settler", "claimer", "heart", "client"], [5, 3, 1, 2])
-        n = len(self.fleet.members)  # the doors behind theirs are the enqueuers'
-        doors = range(n, len(self.proxy.ports)) if who == "client" else range(n)
+        some = ["settler", "claimer", "heart", "client", "follower"]
+        [who] = self.random.choices(some, [10, 6, 2, 4, 1])
+        n, n_doors = len(self.fleet.members), len(self.proxy.ports)
+        last = n_doors - len(FOLLOWERS)  # behind the supervisors' doors are the enqueuers'
+        doors = {"client": range(n, last), "follower": range(last, n_doors)}.get(who, range(n))
         self._order(self.random.choice(doors), do, who=who)
 
     # ---- other people's transactions ------------------------------------------------------

@@ -6,26 +6,8 @@ than plant nothing. `caught_by` is `torture`, or what to give to pytest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from actorq.store.session.statements import SQL
-
-Patch = tuple[str, str, str]
-
-
-@dataclass(frozen=True)
-class Plant:
-    """Describe one bug."""
-
-    name: str
-    caught_by: str
-    patches: tuple[Patch, ...]
-
-
-def _sql(file: str, old: str, new: str) -> Patch:
-    (path,) = SQL.glob(f"*/{file}.sql")
-    return f"store/sql/{path.parent.name}/{path.name}", old, new
-
+from tests.torture.plant import Plant, sql
+from tests.torture.plants_counting import COUNTING
 
 _HEART = "supervisor/threads/heart.py"
 _THREAD = "supervisor/threads/store_thread.py"
@@ -37,7 +19,7 @@ _CLOSED = "v (n, seq, k)\n    WHERE l.node = :node::uuid AND l.n = v.n AND l.seq
 _BUMPED = "v (n, seq, open, k)\n    WHERE l.node = :node::uuid AND l.n = v.n AND l.seq = v.seq"
 _DONE = "AND (SELECT lane FROM held)[v.k] > 0\n    RETURNING j.id, v.k"
 _OTHER = "AND (SELECT lane FROM held)[v.k] > 0\n    RETURNING j.id, j.state"
-_ALIVE = "(SELECT count(*) FROM me) = 1"
+_ALIVE = "(SELECT count(*) FROM fresh) = 1"
 _JUDGED = "    failure = Failure(view.kinds[held.kind], actor, held, error, crashed, now)\n"
 _KEYS = "tests/client/test_unique.py::test_keys_are_taken_in_one_order_whatever_order_they_come_in"
 _CUT = "tests/supervisor/test_settler.py::test_a_settle_whose_connection_is_lost_is_written_once"
@@ -58,40 +40,40 @@ _ORPHANS = "WHERE NOT EXISTS (SELECT FROM {schema}.node d WHERE d.id = l.node)\n
 PLANTS = (
     # ---- the fence ------------------------------------------------------------------------
     Plant("settle without seq", "tests/store/test_settle.py", (
-        _sql("settle", _CLOSED, _CLOSED.replace(" AND l.seq = v.seq", "")),
-        _sql("settle", _BUMPED, _BUMPED.replace(" AND l.seq = v.seq", "")),
+        sql("settle", _CLOSED, _CLOSED.replace(" AND l.seq = v.seq", "")),
+        sql("settle", _BUMPED, _BUMPED.replace(" AND l.seq = v.seq", "")),
     )),
     Plant("a key taken over from a job that is retried", "tests/client/test_unique.py::"
           "test_a_key_whose_job_is_retried_while_one_waits_is_held", (
-        _sql("unique_insert", "seen.ctid = k.ctid", "true"),
+        sql("unique_insert", "seen.ctid = k.ctid", "true"),
     )),
     Plant("a sweep that asks before it locks", "tests/store/test_keys.py", (
-        _sql("key_sweep", "\n  AND NOT EXISTS (SELECT FROM {schema}.job j"
+        sql("key_sweep", "\n  AND NOT EXISTS (SELECT FROM {schema}.job j"
              " WHERE j.id = k.job AND j.state = 'pending')", ""),
-        _sql("key_stale", "\n    FOR UPDATE OF k SKIP LOCKED", ""),
+        sql("key_stale", "\n    FOR UPDATE OF k SKIP LOCKED", ""),
     )),
     Plant("a retry that takes a held key", "tests/store/test_by_hand.py", (
-        _sql("admin_retry", "AND j.state <> 'pending')", ")"),
+        sql("admin_retry", "AND j.state <> 'pending')", ")"),
     )),
     Plant("settle without attempt", "tests/store/test_settle.py", (
-        _sql("settle", "WHERE j.id = ANY (v.ids) AND j.attempt = v.attempt"
+        sql("settle", "WHERE j.id = ANY (v.ids) AND j.attempt = v.attempt"
              " AND j.state = 'pending'\n      " + _DONE,
              "WHERE j.id = ANY (v.ids) AND j.state = 'pending'\n      " + _DONE),
     )),
     Plant("settle without the lease", "tests/store/test_settle.py", (
-        _sql("settle", _DONE, "RETURNING j.id, v.k"),
-        _sql("settle", _OTHER, "RETURNING j.id, j.state"),
+        sql("settle", _DONE, "RETURNING j.id, v.k"),
+        sql("settle", _OTHER, "RETURNING j.id, j.state"),
     )),
     Plant("the fence is the supervisor's row alone", "tests/store/test_settle.py", (
-        _sql("settle", _DONE, _DONE.replace("(SELECT lane FROM held)[v.k] > 0", _ALIVE, 1)),
-        _sql("settle", _OTHER, _OTHER.replace("(SELECT lane FROM held)[v.k] > 0", _ALIVE, 1)),
+        sql("settle", _DONE, _DONE.replace("(SELECT lane FROM held)[v.k] > 0", _ALIVE, 1)),
+        sql("settle", _OTHER, _OTHER.replace("(SELECT lane FROM held)[v.k] > 0", _ALIVE, 1)),
     )),
     Plant("a dead supervisor still settles", "tests/store/test_settle.py", (
-        _sql("settle", f"{_CLOSED} AND {_ALIVE}", _CLOSED),
-        _sql("settle", f"{_BUMPED} AND {_ALIVE}", _BUMPED),
+        sql("settle", f"{_CLOSED} AND {_ALIVE}", _CLOSED),
+        sql("settle", f"{_BUMPED} AND {_ALIVE}", _BUMPED),
     )),
     Plant("give back without seq", "tests/store/test_claim.py", (
-        _sql("give_back", "l.seq = coalesce(:seq::int4, l.seq)", "(:seq::int4 IS NULL OR true)"),
+        sql("give_back", "l.seq = coalesce(:seq::int4, l.seq)", "(:seq::int4 IS NULL OR true)"),
     )),
     Plant("lease ids used again", "torture", (
         ("core/plan/looking.py", "view.next_lease, view.next_lease + take.n_batches",
@@ -99,19 +81,19 @@ PLANTS = (
     )),
     # ---- dead supervisors -----------------------------------------------------------------
     Plant("reap by way of the node's row", "tests/store/test_reap.py", (
-        _sql("reap", _ORPHANS, "WHERE EXISTS (SELECT FROM {schema}.node d WHERE d.id = l.node"
+        sql("reap", _ORPHANS, "WHERE EXISTS (SELECT FROM {schema}.node d WHERE d.id = l.node"
              " AND d.beat_at < clock_timestamp() - d.ttl_s * interval '1 s')\n      AND concat"),
     )),
     Plant("a loss is not charged", "tests/store/test_reap.py", (
-        _sql("reap", " + 1, n_lost = least(j.n_lost + 1, 32767)",
+        sql("reap", " + 1, n_lost = least(j.n_lost + 1, 32767)",
              ", n_lost = least(j.n_lost + 1, 32767)"),
     )),
     Plant("reap whatever state a job has", "tests/store/test_reap.py", (
-        _sql("reap", "WHERE j.id = s.id AND j.state = 'pending'", "WHERE j.id = s.id"),
-        _sql("reap", "{schema}.open_jobs(l.jobs, l.open) u", "unnest(l.jobs) u (id)"),
+        sql("reap", "WHERE j.id = s.id AND j.state = 'pending'", "WHERE j.id = s.id"),
+        sql("reap", "{schema}.open_jobs(l.jobs, l.open) u", "unnest(l.jobs) u (id)"),
     )),
     Plant("a beat revives a dead node", "tests/store/test_reap.py", (
-        _sql("node_beat", "UPDATE {schema}.node SET beat_at = clock_timestamp() WHERE id ="
+        sql("node_beat", "UPDATE {schema}.node SET beat_at = clock_timestamp() WHERE id ="
              " :node::uuid RETURNING id", "INSERT INTO {schema}.node (id, host, pid, ttl_s) VALUES"
              " (:node::uuid, '', 0, 3) ON CONFLICT (id) DO UPDATE SET beat_at ="
              " clock_timestamp() RETURNING id"),
@@ -158,7 +140,7 @@ PLANTS = (
          "        if written is None or written < 10**9:"),
     )),
     Plant("the other settler's commit counts", "tests/supervisor/test_settlers.py", (
-        _sql("settle_no", " AND c.no % 2 = :like::int8 % 2", " AND :like::int8 > 0"),
+        sql("settle_no", " AND c.no % 2 = :like::int8 % 2", " AND :like::int8 > 0"),
     )),
     Plant("a lost answer means written", "tests/supervisor/test_settler.py", (
         (_WRITER, "        if written is None or written < self.no:",
@@ -172,7 +154,7 @@ PLANTS = (
         ("core/plan/looking.py", "    view.do(GiveBack(input_.lease, claim.n_batches))\n", ""),
     )),
     Plant("a claim brings what is of another kind", "tests/store/test_restore.py", (
-        _sql("jobs_of", "              AND j.queue = home.queue AND j.kind = home.kind\n", ""),
+        sql("jobs_of", "              AND j.queue = home.queue AND j.kind = home.kind\n", ""),
     )),
     Plant("an error without a code is final", "tests/store/test_faults.py", (
         ("store/session/faults.py", "        return \"reconnect\"\n    return \"bisect\"",
@@ -243,16 +225,16 @@ PLANTS = (
     )),
     # ---- claims ---------------------------------------------------------------------------
     Plant("a claim takes more than its limit", "tests/store/test_claim.py", (
-        _sql("claim", _LIMIT, ") AS ids,\n        CASE WHEN false AND EXISTS"),
+        sql("claim", _LIMIT, ") AS ids,\n        CASE WHEN false AND EXISTS"),
     )),
     Plant("a claim asks for its limit in a subquery", _PLANNER, (
-        _sql("claim", _PICK + "    SELECT r.place\n",
+        sql("claim", _PICK + "    SELECT r.place\n",
              _PICK + "    DELETE FROM {schema}.ready d WHERE d.ctid IN (SELECT r.place\n"),
-        _sql("claim", _GONE, "    WHERE r.k = 1) RETURNING d.id, d.run_at, d.priority,"
+        sql("claim", _GONE, "    WHERE r.k = 1) RETURNING d.id, d.run_at, d.priority,"
              " d.jobs\n), gone AS MATERIALIZED (SELECT * FROM pick), here AS"),
     )),
     Plant("a batch takes its neighbour's first job as well", "tests/store/test_bundles.py", (
-        _sql("claim", "(batch.k + 1) * :size::int8]", "(batch.k + 1) * :size::int8 + 1]"),
+        sql("claim", "(batch.k + 1) * :size::int8]", "(batch.k + 1) * :size::int8 + 1]"),
     )),
     Plant("of a lost claim one lease goes back", "tests/core/test_plan_room.py", (
         ("core/plan/looking.py", "GiveBack(input_.lease, claim.n_batches)",
@@ -267,7 +249,7 @@ PLANTS = (
          "WHERE false"),
     )),
     Plant("a cancel takes its block along", "tests/store/test_blocks.py", (
-        _sql("cancel_take", "WHERE NOT h.mine", "WHERE false"),
+        sql("cancel_take", "WHERE NOT h.mine", "WHERE false"),
     )),
     Plant("a cancel does not look where its block has gone", "tests/store/test_blocks.py", (
         ("store/queue/cancel.py", "if again else []", "if False else []"),
@@ -331,25 +313,25 @@ PLANTS = (
     )),
     # ---- cancels, refused rows, locks -----------------------------------------------------
     Plant("a cancel is not looked at on the way back", "tests/store/test_settle.py", (
-        _sql("settle", "CASE WHEN v.state = 'pending' AND j.cancel_at IS NOT NULL THEN 'cancelled'",
+        sql("settle", "CASE WHEN v.state = 'pending' AND j.cancel_at IS NOT NULL THEN 'cancelled'",
              "CASE WHEN false THEN 'cancelled'"),
     )),
     Plant("a lost job's cancel is not looked at", "tests/store/test_reap.py", (
-        _sql("reap", "CASE WHEN j.cancel_at IS NOT NULL THEN 'cancelled'\n            WHEN",
+        sql("reap", "CASE WHEN j.cancel_at IS NOT NULL THEN 'cancelled'\n            WHEN",
              "CASE WHEN"),
     )),
     Plant("a cancel is not looked at where a batch is given back", "tests/store/test_schema.py", (
-        _sql("give_back", "CASE WHEN j.cancel_at IS NOT NULL THEN 'cancelled'",
+        sql("give_back", "CASE WHEN j.cancel_at IS NOT NULL THEN 'cancelled'",
              "CASE WHEN false THEN 'cancelled'"),
     )),
     Plant("a cancel of a job that runs leaves no mark", "tests/store/test_schema.py", (
-        _sql("cancel_mark", "coalesce(j.cancel_at, clock_timestamp())", "j.cancel_at"),
+        sql("cancel_mark", "coalesce(j.cancel_at, clock_timestamp())", "j.cancel_at"),
     )),
     Plant("a key is taken from a job that waits", "tests/client/test_unique.py", (
-        _sql("unique_insert", "WHERE j.id = k.job AND j.state <> 'pending'", "WHERE j.id = k.job"),
+        sql("unique_insert", "WHERE j.id = k.job AND j.state <> 'pending'", "WHERE j.id = k.job"),
     )),
     Plant("keys are taken in any order", _KEYS, (
-        _sql("unique_insert", 'ORDER BY g.unique_key COLLATE "C"', "ORDER BY g.unique_key DESC"),
+        sql("unique_insert", 'ORDER BY g.unique_key COLLATE "C"', "ORDER BY g.unique_key DESC"),
     )),
     Plant("a user's lock is waited for without end", "tests/supervisor/test_settler.py", (
         ("store/session/settings.py", 'f"{round(lock_timeout_s * 1000)}ms"', '"0"'),
@@ -359,9 +341,10 @@ PLANTS = (
          "                return SettleReply({s.lease for s in self._writer.sent})"),
     )),
     Plant("locks are taken in any order", "tests/store/test_settle.py", (
-        _sql("settle", "        ORDER BY v.id\n", ""),
+        sql("settle", "        ORDER BY v.id\n", ""),
     )),
     Plant("one lock stops all outcomes", "tests/store/test_settle.py", (
-        _sql("lock_jobs", "FOR NO KEY UPDATE SKIP LOCKED", "FOR NO KEY UPDATE"),
+        sql("lock_jobs", "FOR NO KEY UPDATE SKIP LOCKED", "FOR NO KEY UPDATE"),
     )),
+    *COUNTING,
 )  # fmt: skip

@@ -23,6 +23,8 @@ from tests.torture import leftovers
 from tests.torture.checker import Checker, Enqueued, behaviours, totals
 from tests.torture.cluster import Cluster, Proxy, WalTap
 from tests.torture.fleet import Fleet
+from tests.torture.follow import FOLLOWERS, told
+from tests.torture.followers import Followers
 from tests.torture.model import Violation
 from tests.torture.nemesis import Nemesis
 from tests.torture.runs import Runs
@@ -37,6 +39,24 @@ DRAIN_S = 10.0 + 3 * TTL_S
 
 CUTS = ("cut_before", "cut_after")
 """An order to cut waits for its request, perhaps in vain: what counts are those that were cut."""
+
+COUNTED = """
+    SELECT l.kind, o.name, sum(o.n)::int8
+    FROM (
+        SELECT m.lane, ARRAY[n_completed, n_failed, n_retried, n_snoozed, n_cancelled] AS n
+        FROM actorq.minute m
+        UNION ALL
+        SELECT (e ->> 0)::int4, ARRAY(SELECT n::int8 FROM json_array_elements_text(e)
+            WITH ORDINALITY v (n, k) WHERE k > 1 ORDER BY k)
+        FROM actorq.change c, json_array_elements(c.counts) e
+        WHERE c.no > coalesce((SELECT s.folded_no FROM actorq.series s
+            WHERE s.source = c.source AND s.parity = c.no % 2), 0)
+    ) c
+    JOIN actorq.lane l ON l.id = c.lane,
+    unnest(c.n, '{completed,failed,retried,snoozed,cancelled}'::text[]) o (n, name)
+    GROUP BY 1, 2
+"""
+"""What all minutes, and the changes that are not folded yet, have counted."""
 
 SEEN = (
     "supervisor_started", "supervisor_disowned", "node_reaped", "connection_lost",
@@ -68,6 +88,7 @@ class Torture:
         self.work = Workload(seed, tier.deaths)
         self.wrong: list[Violation] = []
         self.results: dict[int, Any] = {}
+        self.counted: list[tuple[Any, ...]] = []
         self.took: dict[str, float] = {}
         self.cuts: dict[str, int] = {}
 
@@ -78,7 +99,7 @@ class Torture:
         begun = time.monotonic()
         with contextlib.closing(Cluster(self.directory / "server")) as cluster:
             tap = WalTap(cluster, self.directory / "wal.txt")
-            proxy = Proxy(cluster, self.tier.supervisors + N_ENQUEUERS, ROOT)
+            proxy = Proxy(cluster, self.tier.supervisors + N_ENQUEUERS + len(FOLLOWERS), ROOT)
             try:
                 done = self._torment(cluster, tap, proxy)
             finally:
@@ -93,16 +114,21 @@ class Torture:
         n = self.tier.supervisors
         fleet = Fleet(self.directory, ROOT, self._env(), [proxy.dsn(door) for door in range(n)])
         try:
+            doors = range(n + N_ENQUEUERS, n + N_ENQUEUERS + len(FOLLOWERS))
+            followers = Followers(fleet, [proxy.dsn(door) for door in doors])
+            followers.begin()
             for k in range(N_ENQUEUERS):
                 jobs = self.tier.n_jobs // N_ENQUEUERS
                 fleet.enqueue(k, proxy.dsn(n + k), jobs, self.tier.span_s * 0.9)
-            nemesis = Nemesis(self.tier, self.seed, cluster, fleet, proxy, self.directory)
+            nemesis = Nemesis(
+                self.tier, self.seed, cluster, fleet, followers, proxy, self.directory
+            )
             nemesis.run()
             for enqueuer in fleet.enqueuers:
                 enqueuer.wait(60)
-            self._drain(cluster, fleet)
+            self._drain(cluster, fleet, followers)
             self._read_results(cluster)
-            self._end(cluster, fleet)
+            self._end(cluster, fleet, followers)
             tap.finish()
         finally:
             fleet.kill_all()
@@ -120,12 +146,13 @@ class Torture:
             "TORTURE_ACTORS": str(self.tier.actors),
         }
 
-    def _drain(self, cluster: Cluster, fleet: Fleet) -> None:
+    def _drain(self, cluster: Cluster, fleet: Fleet, followers: Followers) -> None:
         """Wait until every job is final; the time for that is bounded once the faults are over."""
         begun = time.monotonic()
         last, left = begun, -1
         while True:
             fleet.mend()
+            followers.mend()
             before, left = left, cluster.patiently(_pending)
             now = time.monotonic()
             if left == 0:
@@ -144,12 +171,16 @@ class Torture:
 
         self.results = cluster.patiently(read)
 
-    def _end(self, cluster: Cluster, fleet: Fleet) -> None:
+    def _end(self, cluster: Cluster, fleet: Fleet, followers: Followers) -> None:
         """Stop softly, and look for anything that is left behind."""
         for text in fleet.grown():
             self._wrong("grown", text)
         for text in fleet.stop():
             self._wrong("stop", text)
+        self.counted = cluster.patiently(_counted_by_database)
+        followers.finish(cluster)
+        for text in followers.wrong:
+            self._wrong("untold", text)
         for text in fleet.strays():
             self._wrong("stray", text)
         for text in cluster.patiently(leftovers.rows):
@@ -165,7 +196,8 @@ class Torture:
         runs = Runs(self.directory)
         checker = Checker(self.work, Enqueued.read(self.directory), runs)
         with (self.directory / "wal.txt").open(encoding="utf-8", errors="replace") as file:
-            checker.check(transactions(file), self.results)
+            checker.check(transactions(file), self.results, self.counted)
+        followed = {name: checker.follow(name, told(self.directory, name)) for name in FOLLOWERS}
         self.took["check"] = time.monotonic() - begun
         violations = self.wrong + checker.violations
         faults = Counter({**nemesis.done, **dict.fromkeys(CUTS, 0), **self.cuts})
@@ -175,6 +207,7 @@ class Torture:
             "states": _counted(job.state for job in checker.model.jobs.values()),
             "behaviours": dict(sorted(behaviours(self.work, checker.model).items())),
             "checked": dict(sorted(checker.counts.items())),
+            "followed": {name: dict(sorted(found.items())) for name, found in followed.items()},
             "faults": dict(sorted(faults.items())),
             "seen": {name: runs.events[name] for name in SEEN},
             "took_s": {name: round(s, 1) for name, s in self.took.items()},
@@ -210,6 +243,10 @@ def _pending(conn: psycopg.Connection[Any]) -> int:
     return int((row or [0])[0])
 
 
+def _counted_by_database(conn: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
+    return conn.execute(COUNTED.encode()).fetchall()
+
+
 def _counted(values: Iterator[str]) -> dict[str, int]:
     counted: dict[str, int] = {}
     for value in values:
@@ -224,7 +261,8 @@ def _of_job(directory: Path, id_: int) -> Iterator[str]:
             for change in transaction.changes:
                 row = change.row
                 ids = (row.get("jobs") or "{}")[1:-1].split(",")
-                if (row.get("id") == str(id_) and change.table != "node") or str(id_) in ids:
+                is_its = change.table in ("job", "ready") and row.get("id") == str(id_)
+                if is_its or str(id_) in ids:
                     facts = {k: v for k, v in row.items() if k not in ("jobs", "args")}
                     yield f"{transaction.xid} {change.table} {change.verb} {facts}"
 

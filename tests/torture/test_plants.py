@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.torture.mutants import ROOT, plant, verdict
-from tests.torture.plants import PLANTS, Plant
+from tests.torture.plant import Plant
+from tests.torture.plants import PLANTS
 
 
 @pytest.mark.parametrize("bug", PLANTS, ids=lambda bug: bug.name)
@@ -45,6 +46,7 @@ def test_only_a_judgement_counts_as_catching() -> None:
     assert verdict("torture", 1, "Traceback …") == ""
     report = (
         '{"lost": 2, "settled_twice": 0, "stale_applied": 0, "illegal_transitions": 0,'
-        ' "unexplained_reruns": 0, "wrong_outcomes": 1, "other": 0, "directory": "nowhere at all"}'
+        ' "unexplained_reruns": 0, "wrong_outcomes": 1, "miscounted": 0,'
+        ' "untold": 0, "other": 0, "directory": "nowhere at all"}'
     )
     assert verdict("torture", 1, report) == "lost 2, wrong_outcomes 1"

@@ -29,6 +29,7 @@ T0 = Tier(
         "kill_backend": 1, "crash_server": 1, "kill_server": 1,
         "delay": 4, "swallow": 4, "slice": 3, "reset": 8, "cut_before": 20, "cut_after": 100,
         "lock_rows": 6, "lock_table": 1, "read_only": 1, "disk_full": 1, "snapshot": 1,
+        "kill_follower": 4, "stop_follower": 2, "outrun_follower": 3, "forget_followers": 1,
     },
 )  # fmt: skip
 
@@ -40,6 +41,7 @@ _NIGHT = {
     "kill_backend": 10, "crash_server": 10, "kill_server": 10,
     "delay": 50, "swallow": 50, "slice": 30, "reset": 80, "cut_before": 200, "cut_after": 600,
     "lock_rows": 60, "lock_table": 10, "read_only": 5, "disk_full": 2, "snapshot": 10,
+    "kill_follower": 30, "stop_follower": 15, "outrun_follower": 20, "forget_followers": 5,
 }  # fmt: skip
 
 TIERS: Mapping[str, Tier] = {

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 Row = dict[str, str | None]
 
-TABLES = ("job", "ready", "lease", "node", "change", "unique_key")
+TABLES = (
+    "job", "ready", "lease", "node", "change", "unique_key", "lane", "series", "minute",
+)  # fmt: skip
 _CHANGE = re.compile(r"table actorq\.(\w+): (INSERT|UPDATE|DELETE): (.*)", re.DOTALL)
 _COLUMN = re.compile(r"(\w+)\[[^:]*\]:('(?:[^']|'')*'|[^ ]+)")
 _LINE = re.compile(r"BEGIN (\d+)|COMMIT (\d+)|table |message")

@@ -41,7 +41,8 @@ class Cursor(msgspec.Struct):
 
     `schema` names the schema by when it was made, `at` is when the cursor was last moved, in
     seconds of the database's clock. A series is named `SOURCE/PARITY`. Of changes that are read in
-    part, named `SOURCE/NUMBER`, `partly` holds how many of their events were.
+    part, named `SOURCE/NUMBER`, `partly` holds how many of their events were: of each outcome, and
+    of those that are not counted.
     """
 
     schema: str
@@ -49,25 +50,30 @@ class Cursor(msgspec.Struct):
     since: float = 0.0  # what had begun before is not told
     series: dict[str, Read] = {}
     told: dict[str, int] = {}  # node → number of its last event
-    partly: dict[str, int] = {}
+    partly: dict[str, Counted] = {}
 
     def series_of(self, source: str, parity: int) -> Read:
         """Return how far a series is read; it is new if it is not known."""
         return self.series.setdefault(f"{source}/{parity}", Read())
 
-    def take_part(self, key: str, n: int) -> None:
-        """Go on behind the first n events of a change, which is named by `SOURCE/NUMBER`."""
-        self.partly[key] = n
-
-    def taken_of(self, key: str) -> int:
-        """Return how many events of a change were taken."""
-        return self.partly.get(key, 0)
+    def part_of(self, source: str, no: int) -> Counted:
+        """Return how many events of a change were taken, to be counted up with each one more."""
+        return self.partly.setdefault(f"{source}/{no}", [0] * (N_OUTCOMES + 1))
 
     def take_all(self, source: str, no: int, at: float, counts: Iterable[Iterable[int]]) -> None:
         """Go on behind a change."""
         self.series_of(source, no % 2).read(no, counts)
         self.partly.pop(f"{source}/{no}", None)
         self.at = at
+
+    def skip(self, source: str, no: int, parity: int, counted: Counted) -> Counted:
+        """Go on behind what was dropped; return how many jobs of each outcome were not taken."""
+        read = self.series_of(source, parity)
+        for key in [key for key in self.partly if key.startswith(f"{source}/")]:
+            number = int(key.rsplit("/", 1)[1])
+            if number % 2 == parity and number <= no:
+                read.count(self.partly.pop(key)[:N_OUTCOMES])
+        return read.skip(no, counted)
 
     def hear(self, node: str, no: int) -> None:
         """Go on behind an event of a supervisor."""

@@ -20,6 +20,9 @@ from actorq.core.following.events import OUTCOMES, FollowedEvent, Gap, JobEvent,
 LaneName = tuple[str, str]
 """Queue and kind."""
 
+_PLACES = {name: k for k, name in enumerate([*OUTCOMES, "requeued"])}
+"""The place of each change of a job in what a cursor keeps of a change that is read in part."""
+
 
 class ChangeRow(msgspec.Struct, frozen=True):
     """A change as it was read; `jobs` is None if nobody followed then."""
@@ -34,6 +37,11 @@ class ChangeRow(msgspec.Struct, frozen=True):
     def parity(self) -> int:
         """Return which of its source's series it belongs to."""
         return self.no % 2
+
+    def lanes(self) -> set[int]:
+        """Return the lanes of its jobs."""
+        named = {row[0] for rows in self.jobs or () for row in rows}
+        return named | {number for number, *_ in self.counts}
 
 
 class DroppedRow(msgspec.Struct, frozen=True):
@@ -92,10 +100,10 @@ def told(cursor: Cursor, look: Look, lane: Callable[[int], LaneName]) -> Iterato
 
 
 def _gap(cursor: Cursor, dropped: DroppedRow) -> Iterator[FollowedEvent]:
-    read = cursor.series_of(dropped.source, dropped.parity)
-    if dropped.no <= read.no:
+    source, parity = dropped.source, dropped.parity
+    if dropped.no <= cursor.series_of(source, parity).no:
         return
-    missed = read.skip(dropped.no, dropped.counted)
+    missed = cursor.skip(source, dropped.no, parity, dropped.counted)
     if any(missed):
         yield Gap(_at(dropped.at), dropped.source, _named(missed))
 
@@ -106,12 +114,14 @@ def _change(
     source, no = change.source, change.no
     if no <= cursor.series_of(source, change.parity).no:
         return
-    key = f"{source}/{no}"
-    events, taken = list(_of_change(change, cursor.since, lane)), cursor.taken_of(key)
-    for n, event in enumerate(events[taken:], taken + 1):
-        cursor.take_part(key, n)
+    taken = cursor.part_of(source, no)
+    events = list(_of_change(change, cursor.since, lane))[sum(taken) :]
+    for event in events[:-1]:
+        assert isinstance(event, JobEvent)
+        taken[_PLACES[event.state]] += 1
         yield event
     cursor.take_all(source, no, change.at, (numbers for _, *numbers in change.counts))
+    yield from events[-1:]
 
 
 def _of_change(

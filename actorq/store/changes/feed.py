@@ -107,6 +107,8 @@ class ChangeFeed:
     def look(self, cursor: Cursor) -> Look:
         """Read what has come behind the cursor."""
         changes, dropped = changes_after(self.conn, self._schema, cursor)
+        for number in {number for change in changes for number in change.lanes()}:
+            self.lane(number)  # known from now on: what is told needs no connection
         told = self._told(cursor) if self._registration.wishes.parts else []
         return Look(changes, dropped, told, LIMIT)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
 
 import msgspec
+from psycopg.pq import TransactionStatus
 
 from actorq.core.blame.halve import culprits
 from actorq.core.counters.figures import times_of
@@ -15,7 +16,7 @@ from actorq.core.store_values import SettleReply
 from actorq.core.writing.parts import failing, keeping, only, without
 from actorq.errors import InternalError, RowRefused
 from actorq.store.session.calls import Calls, array, bytes_array, text_array
-from actorq.store.session.faults import translated
+from actorq.store.session.faults import Repeated, translated
 from actorq.store.session.statements import in_order, statement
 
 GROUPS = (1, 8, 64, 1024)  # the sizes to which {rows} is padded, each of them prepared
@@ -39,8 +40,13 @@ def settle(
     padding: list[RowGroup] = [(0, 0, "{}", None)] * (size - len(groups))
     params += [str(v) if isinstance(v, int) else v for g in groups + padding for v in g]
     text = statement("settle", calls.schema).replace("{rows}", _values(size, first))
-    with translated():
-        rows = calls.direct(text, params)
+    try:
+        with translated():
+            rows = calls.direct(text, params)
+    except Repeated:
+        if calls.session.info.transaction_status != TransactionStatus.IDLE:
+            raise  # what surrounds this has to go, too; the next try finds the number in use
+        return SettleReply(set(), is_repeated=True)
     if not rows:
         raise InternalError("the settle returned no row")
     return _settled(settlements, *rows[0])

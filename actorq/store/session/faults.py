@@ -28,6 +28,10 @@ class LockTimeout(Contended):
     """A lock that somebody else has held for longer than `lock_timeout`."""
 
 
+class Repeated(Contended):
+    """A settle whose number another one has used while this one ran: it has written nothing."""
+
+
 class BrokenLease(StoreError):
     """A lease whose jobs cannot be run together: give it back."""
 
@@ -91,6 +95,8 @@ def remedy_of(exc: BaseException) -> Remedy:
     state = exc.sqlstate if isinstance(exc, psycopg.Error) else None
     if _is_sequence_behind(exc):
         return "hold"
+    if _is_repeated(exc):
+        return "retry"
     if state is not None:
         return _BY_CODE.get(state) or _BY_CLASS.get(state[:2], "hold")
     # When another backend crashes, the server drops every connection; that error has no SQLSTATE.
@@ -102,7 +108,9 @@ def remedy_of(exc: BaseException) -> Remedy:
 def fault(exc: BaseException) -> StoreError:
     """Return actorq's own error for one that the driver raised."""
     state = exc.sqlstate if isinstance(exc, psycopg.Error) else None
-    kind = LockTimeout if state == "55P03" else _ERRORS[remedy_of(exc)]
+    kind: type[StoreError] = _ERRORS[remedy_of(exc)]
+    if kind is Contended:
+        kind = LockTimeout if state == "55P03" else Repeated if _is_repeated(exc) else kind
     return kind(_text(exc, state))
 
 
@@ -148,6 +156,14 @@ def translated() -> Iterator[None]:
 def _is_sequence_behind(exc: BaseException) -> bool:
     """Return whether a number from a sequence is already in use: no value is at fault."""
     return isinstance(exc, psycopg.errors.UniqueViolation) and exc.diag.constraint_name in _NUMBERED
+
+
+def _is_repeated(exc: BaseException) -> bool:
+    """Return whether a settle's number is in use."""
+    return (
+        isinstance(exc, psycopg.errors.UniqueViolation)
+        and exc.diag.constraint_name == "change_pkey"
+    )
 
 
 def _text(exc: BaseException, state: str | None) -> str:

@@ -40,8 +40,10 @@ WITH gone AS MATERIALIZED (
         array_agg(c.lane), array_agg(c.id), array_agg(c.state), array_agg(c.attempt)
     ) AS n
     FROM (
-        SELECT (SELECT a.id FROM {schema}.lane a WHERE a.queue = b.queue AND a.kind = b.kind) AS lane,
-            b.id, b.state::text AS state, b.attempt
+        SELECT coalesce(
+                (SELECT a.id FROM {schema}.lane a WHERE a.queue = b.queue AND a.kind = b.kind),
+                {schema}.made_lane(b.queue, b.kind)
+            ) AS lane, b.id, b.state::text AS state, b.attempt
         FROM back b WHERE b.state = 'cancelled'
     ) c
 )

@@ -28,8 +28,8 @@
 -- (1E) between them and a unit separator (1F) for a missing one. JSON can contain neither of these;
 -- an array would be parsed character by character.
 -- Returns: the leases (k) that matched; the jobs that were written, NULL if those were all; whether
--- another statement of this number has committed, perhaps while this one waited for it; and whether
--- somebody wants to be notified. k counts this statement's leases from 1: first those that end,
+-- a statement of this number, or a later one of this settler, has committed; and whether somebody
+-- wants to be notified. If that commits while this one runs, change_pkey refuses this one. k counts this statement's leases from 1: first those that end,
 -- then those that go on. A job that runs again goes into its own lane.
 -- The row of `change` counts what was written, and nothing else. The figures in `times` are dropped
 -- if one of the leases did not match. Jobs are named in it while somebody follows them.
@@ -42,19 +42,28 @@
 WITH me AS MATERIALIZED (
     -- Prevents the node from being declared dead meanwhile, but not from beating.
     SELECT id FROM {schema}.node WHERE id = :node::uuid FOR KEY SHARE
+), fresh AS MATERIALIZED (
+    -- A statement that is so late that its settler has gone on without it must write nothing. If
+    -- that happens while this one runs, its number is in use, and all of it is rolled back.
+    SELECT me.id FROM me
+    WHERE NOT EXISTS (
+        SELECT FROM {schema}.change c
+        WHERE c.source = :node::uuid AND c.no >= :settle_no::int8
+          AND c.no % 2 = :settle_no::int8 % 2
+    )
 ), wanted AS MATERIALIZED (
     SELECT coalesce(bool_or(jobs), false) AS jobs, coalesce(bool_or(hint), false) AS hint
     FROM {schema}.follower WHERE until > statement_timestamp()
 ), closed AS MATERIALIZED (
     DELETE FROM {schema}.lease l
     USING unnest(:ended::int8[], :ended_seqs::int4[]) WITH ORDINALITY v (n, seq, k)
-    WHERE l.node = :node::uuid AND l.n = v.n AND l.seq = v.seq AND (SELECT count(*) FROM me) = 1
+    WHERE l.node = :node::uuid AND l.n = v.n AND l.seq = v.seq AND (SELECT count(*) FROM fresh) = 1
     RETURNING v.k, l.lane, l.claimed_at
 ), bumped AS MATERIALIZED (
     UPDATE {schema}.lease l SET seq = l.seq + 1, open = v.open
     FROM unnest(:going_on::int8[], :going_on_seqs::int4[], :open::bytea[])
         WITH ORDINALITY v (n, seq, open, k)
-    WHERE l.node = :node::uuid AND l.n = v.n AND l.seq = v.seq AND (SELECT count(*) FROM me) = 1
+    WHERE l.node = :node::uuid AND l.n = v.n AND l.seq = v.seq AND (SELECT count(*) FROM fresh) = 1
     RETURNING v.k + cardinality(:ended::int8[]) AS k, l.lane, l.claimed_at
 ), held AS MATERIALIZED (
     SELECT array_agg(lane ORDER BY k) AS lane, array_agg(at ORDER BY k) AS at
@@ -134,7 +143,7 @@ WITH me AS MATERIALIZED (
     FROM other o WHERE o.cause IS NOT NULL
 ), numbered AS (
     INSERT INTO {schema}.change (source, no, counts, times, jobs)
-    SELECT me.id, :settle_no::int8,
+    SELECT fresh.id, :settle_no::int8,
         (
             SELECT coalesce(json_agg(json_build_array(
                 c.lane, c.n_completed, c.n_failed, c.n_retried, c.n_snoozed, c.n_cancelled
@@ -171,8 +180,7 @@ WITH me AS MATERIALIZED (
                 FROM other o WHERE o.became IS NOT NULL
             )
         ) END
-    FROM me
-    ON CONFLICT (source, no) DO NOTHING
+    FROM fresh
     RETURNING no
 )
 SELECT ARRAY(SELECT k FROM closed UNION ALL SELECT k FROM bumped),
