@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 import sys
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast, overload
 
 import msgspec
@@ -24,8 +24,7 @@ from actorq.kind import Decorator, Kind, KindOf, is_again
 if TYPE_CHECKING:
     from actorq.admin import Admin, AsyncAdmin
     from actorq.client.counting import CountSettings
-    from actorq.client.follow import Follower, FollowSettings
-    from actorq.core.following.events import FollowedEvent
+    from actorq.client.follow import AsyncFollower, Follower, FollowSettings
     from actorq.durations import Duration
     from actorq.events import Events
     from actorq.supervisor.options import RunOptions, RunSettings
@@ -187,7 +186,7 @@ class App:
         """Return a Follower: an iterator over what happens in all supervisors from now on."""
         from actorq.client.follow import Follower
 
-        return Follower(self.database, **options)
+        return Follower(self.database, closing=self.client.closing, **options)
 
     def wait(
         self, *, count: int, timeout_s: Duration, **options: Unpack[CountSettings]
@@ -197,11 +196,11 @@ class App:
 
         return wait_for_count(self.database, count, timeout_s=timeout_s, **options)
 
-    def follow_async(self, **options: Unpack[FollowSettings]) -> AsyncIterator[FollowedEvent]:
-        """Do what `follow` does, without blocking the event loop."""
-        from actorq.client.follow import follow_async
+    def follow_async(self, **options: Unpack[FollowSettings]) -> AsyncFollower:
+        """Return a follower for asyncio, which does not block the event loop."""
+        from actorq.client.follow import AsyncFollower
 
-        return follow_async(functools.partial(self.follow, **options))
+        return AsyncFollower(functools.partial(self.follow, **options))
 
     def _kind(self, kind: str | Kind) -> Kind:
         if isinstance(kind, Kind):

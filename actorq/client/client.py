@@ -95,7 +95,8 @@ class Client:
         made, database = self._connections, self.database
         dsn = database.dsn()
         if made is None or made.place != (dsn, database.schema, database.pooler):
-            self.close()
+            if made is not None:
+                self.close()  # what follows or waits is somewhere else
             made = IdleConnections(dsn, database.schema, pooler=database.pooler)
             self._connections = made
         return made

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypedDict
 
-from actorq.client.follow import Follower
+from actorq.client.follow import AGAIN_S, Follower
 from actorq.core.following.events import Gap, JobEvent
 from actorq.core.job.policy import check_integer
 from actorq.durations import CENTURY_S, Duration, check_duration
-from actorq.errors import ConfigError, WaitEnded, WaitTimeout
+from actorq.errors import ConfigError, StoreUnavailable, WaitEnded, WaitTimeout
 
 if TYPE_CHECKING:
     from actorq.client.database import Database
@@ -48,16 +49,20 @@ def wait_for_count(
     far. Raises WaitTimeout, which says how many are missing, and WaitEnded if jobs of some kinds
     are counted and what was missed cannot be told by kind.
     """
+    if isinstance(states, str):
+        raise ConfigError(f"states={states!r}: give a list, even of one: states=[{states!r}]")
     wanted = tuple(FINAL if states is None else states)
     if unknown := set(wanted) - set(FINAL):
         raise ConfigError(f"states: {unknown.pop()!r} is not final: choose from {', '.join(FINAL)}")
     check_integer("count", count, 1, MOST)
     limit_s = check_duration("timeout_s", timeout_s, 0, CENTURY_S)
     found: Counter[str] = Counter()
-    follower = Follower(
-        database, kinds=kinds, states=wanted, since=since, notify=notify, name="wait"
+    begun = time.monotonic()
+    make = functools.partial(
+        Follower, database, kinds=kinds, states=wanted, since=since, notify=notify, name="wait"
     )
-    with follower:
+    with _begun(make, begun + limit_s) as follower:
+        limit_s -= time.monotonic() - begun
         for states_ in _counted(follower, limit_s, wanted, by_kind=kinds is not None):
             found.update(states_)
             if tell is not None:
@@ -65,11 +70,24 @@ def wait_for_count(
             if found.total() >= count:
                 return found
     missing = count - found.total()
+    of = "" if kinds is None else f" of kind {' or '.join(sorted(kinds))}"
+    within_s = check_duration("timeout_s", timeout_s, 0, CENTURY_S)
     raise WaitTimeout(
-        f"{missing:,} of {count:,} jobs have not become final within {limit_s:g} s; nothing was "
-        "changed",
+        f"{missing:,} of {count:,} jobs{of} have not become final within {within_s:g} s; nothing "
+        "was changed",
         [],
     )
+
+
+def _begun(make: Callable[[], Follower], until: float) -> Follower:
+    """Return a follower as soon as the database answers, or raise why it does not in time."""
+    while True:
+        try:
+            return make()
+        except StoreUnavailable:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(AGAIN_S)
 
 
 def _counted(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypedDict
 
 from actorq.client.client import explained
 from actorq.core.following.events import JOB_CHANGES, FollowedEvent, Gap, JobEvent
 from actorq.core.following.feed import told
 from actorq.durations import CENTURY_S, Duration, check_duration
-from actorq.errors import ConfigError, StoreError, StoreUnavailable
+from actorq.errors import ConfigError, StoreError, StoreUnavailable, WaitEnded
 
 if TYPE_CHECKING:
+    import asyncio
+
     from actorq.client.database import Database
     from actorq.core.following.cursor import Cursor
 
@@ -65,10 +69,13 @@ class Follower:
         since: str | None = None,
         notify: bool = True,
         name: str = "",
+        closing: dict[object, Callable[[], None]] | None = None,
     ) -> None:
         from actorq.store.changes.feed import ChangeFeed
         from actorq.store.changes.followers import Wishes
 
+        self._closing, self._is_closed = {} if closing is None else closing, False
+        self._lock = threading.Lock()  # held by whoever uses the connection
         self._kinds = _names("kinds", kinds)
         self._states = _states(states)
         jobs = self._states is None or bool(self._states & JOB_CHANGES)
@@ -88,6 +95,12 @@ class Follower:
         except BaseException:
             self._feed.drop()
             raise
+        self._closing[self] = self.close
+
+    @property
+    def is_closed(self) -> bool:
+        """Return whether this follower has ended."""
+        return self._is_closed
 
     @property
     def cursor(self) -> str:
@@ -95,36 +108,45 @@ class Follower:
         return self._cursor.text()
 
     def __iter__(self) -> Iterator[FollowedEvent]:
-        while True:
-            event = self.next(timeout_s=HINTED_S)
+        while not self._is_closed:
+            event = self._next(HINTED_S)
             if event is not None:
                 yield event
 
     def next(self, *, timeout_s: Duration) -> FollowedEvent | None:
         """Return the next event; None if there is none in this time.
 
-        Raises StoreUnavailable if the database is away for a minute.
+        Raises StoreUnavailable if the database is away for a minute, and WaitEnded if this follower
+        is closed.
         """
+        if self._is_closed:
+            raise WaitEnded("this follower is closed: begin another one, from its cursor", [])
+        return self._next(check_duration("timeout_s", timeout_s, 0, CENTURY_S))
+
+    def _next(self, timeout_s: float) -> FollowedEvent | None:
         event = next(self._events, None)
-        if event is not None:
-            return event
-        until = time.monotonic() + check_duration("timeout_s", timeout_s, 0, CENTURY_S)
-        while True:
+        until = 0.0
+        while event is None and not self._is_closed:
+            now = time.monotonic()
+            until = until or now + timeout_s
+            with self._lock:
+                if self._is_closed or (not self._brought() and now >= until):
+                    return None
+                if not self._n_brought:
+                    self._pause(max(0.0, until - now))
             event = next(self._events, None)
-            if event is not None:
-                return event
-            left_s = until - time.monotonic()
-            if not self._brought() and left_s <= 0:
-                return None
-            if not self._n_brought:
-                self._pause(max(0.0, left_s))
+        return event
 
     def close(self) -> None:
-        """Close the connection; nothing is written for this follower any more.
+        """Close the connection; nothing is written for this follower any more, and it ends.
 
-        Without a database, that takes the minute for which a follower is waited for.
+        An iteration in another thread ends, too. Without a database, nobody can be told: then the
+        follower counts for another minute.
         """
-        with contextlib.suppress(StoreError), explained(self._schema):
+        self._is_closed = True
+        self._closing.pop(self, None)
+        with self._lock, contextlib.suppress(StoreError), explained(self._schema):
+            self._events = iter(())
             self._feed.close()
 
     def __enter__(self) -> Follower:
@@ -163,6 +185,8 @@ class Follower:
         now = time.monotonic()
         self._feed.drop()
         self._fails_since = self._fails_since or now
+        if self._is_closed:
+            return
         if now - self._fails_since > PATIENCE_S:
             raise StoreUnavailable(f"nothing could be read for {PATIENCE_S:.0f} s: {error}")
         time.sleep(AGAIN_S)
@@ -190,19 +214,63 @@ class Follower:
         return is_of_kind and (self._states is None or event.name in self._states)
 
 
-async def follow_async(make: Callable[[], Follower]) -> AsyncIterator[FollowedEvent]:
-    """Iterate over a follower's events without blocking the event loop; it is closed at the end."""
-    import asyncio
+class AsyncFollower:
+    """A Follower for asyncio: it reads in a thread, so that the event loop goes on.
 
-    follower = await asyncio.to_thread(make)
-    try:
+    Close it, by `await follower.close()` or `async with`. A read that is cancelled loses nothing:
+    the next one returns what it would have.
+    """
+
+    def __init__(self, make: Callable[[], Follower]) -> None:
+        self._make = make
+        self._follower: Follower | None = None
+        self._reading: asyncio.Task[FollowedEvent | None] | None = None
+        self._cursor_before = ""
+
+    @property
+    def cursor(self) -> str:
+        """Return how far this has come; empty before the first read."""
+        if self._follower is None or self._reading is not None:
+            return self._cursor_before
+        return self._follower.cursor
+
+    def __aiter__(self) -> AsyncFollower:
+        return self
+
+    async def __anext__(self) -> FollowedEvent:
         while True:
-            event = await asyncio.to_thread(follower.next, timeout_s=SLICE_S)
+            event = await self.next(timeout_s=SLICE_S)
             if event is not None:
-                yield event
-    finally:
-        # Not awaited: a loop that ends cancels whoever awaits, but it waits for its threads.
-        asyncio.get_running_loop().run_in_executor(None, follower.close)
+                return event
+            if self._follower is not None and self._follower.is_closed:
+                raise StopAsyncIteration
+
+    async def next(self, *, timeout_s: Duration) -> FollowedEvent | None:
+        """Do what `Follower.next` does."""
+        import asyncio
+
+        if self._follower is None:
+            self._follower = await asyncio.to_thread(self._make)
+        if self._reading is None:
+            self._cursor_before = self._follower.cursor
+            read = functools.partial(self._follower.next, timeout_s=timeout_s)
+            self._reading = asyncio.ensure_future(asyncio.to_thread(read))
+        event = await asyncio.shield(self._reading)
+        self._reading = None
+        return event
+
+    async def close(self) -> None:
+        """Do what `Follower.close` does."""
+        import asyncio
+
+        if self._follower is not None:
+            await asyncio.shield(asyncio.to_thread(self._follower.close))
+
+    async def __aenter__(self) -> AsyncFollower:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.close()
 
 
 def _names(what: str, names: Iterable[str] | None) -> frozenset[str] | None:

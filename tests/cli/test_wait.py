@@ -127,7 +127,7 @@ def test_a_count_that_is_not_reached_is_code_5_and_says_how_many_are_missing(
     ran = actorq("wait", "--count", 5, "--kind", "embed", "--timeout-s", 2)
     thread.join()
     assert ran.code == 5
-    assert "3 of 5 jobs have not become final within 2 s" in ran.err
+    assert "3 of 5 jobs of kind embed have not become final within 2 s" in ran.err
 
 
 @pytest.mark.parametrize("args", [(), ("1", "--count", "2"), ("1", "--kind", "k"), ("--kind", "k")])

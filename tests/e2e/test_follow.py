@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 from collections import Counter
 from collections.abc import Iterator
 
@@ -158,7 +160,8 @@ def test_a_follower_outlives_its_connection_and_its_tasks_end(its_supervisors: S
 
     async def some(n: int) -> list[int]:
         found: list[int] = []
-        async for event in app.follow_async(states=["completed", "failed"]):
+        follower = app.follow_async(states=["completed", "failed"])
+        async for event in follower:
             if isinstance(event, actorq.JobEvent):
                 found.append(event.id)
             if not found or len(found) == n // 2:
@@ -169,6 +172,12 @@ def test_a_follower_outlives_its_connection_and_its_tasks_end(its_supervisors: S
                     )
             if len(found) == n:
                 break
+            if len(found) == n // 3:  # a read that is given up loses nothing
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(follower.next(timeout_s=5), 0)
+        cursor = follower.cursor
+        await follower.close()
+        assert cursor
         return found
 
     async def both() -> list[int]:
@@ -187,3 +196,18 @@ def test_states_that_there_are_not_are_named(
 ) -> None:
     with pytest.raises(ConfigError, match=r"choose from|give a list"):
         actorq.App(its_supervisors.dsn).follow(states=states)
+
+
+def test_a_closed_follower_ends_wherever_it_is_read(its_supervisors: Supervisors) -> None:
+    app = actorq.App(its_supervisors.dsn)
+    follower = app.follow()
+    read: list[object] = []
+    thread = threading.Thread(target=lambda: read.extend(follower))
+    thread.start()
+    app.close()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert list(follower) == []
+    with pytest.raises(actorq.WaitEnded, match="this follower is closed"):
+        follower.next(timeout_s=1)
+    assert its_supervisors.rows("SELECT * FROM actorq.follower") == []

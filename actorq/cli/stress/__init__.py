@@ -108,6 +108,8 @@ def _check_report(path: str | None) -> None:
         raise ConfigError(f"--report {path}: name the HTML page; its JSON is written beside it")
     if path and not Path(path).resolve().parent.is_dir():
         raise ConfigError(f"--report {path}: there is no directory {Path(path).resolve().parent}")
+    if path and Path(path).is_dir():
+        raise ConfigError(f"--report {path}: this is a directory; name the HTML page")
 
 
 def _write(path: Path, report: StressReport) -> None:

@@ -115,8 +115,8 @@ def _check_empty(conn: Session, schema: str) -> None:
         raise ConfigError(
             f"schema {schema!r} has jobs: a stress test works in a schema of its own, which it "
             "empties. Name one that is not there, such as --schema actorq_stress, or use "
-            "--embedded. If a test that was killed has left it, drop it: "
-            f"DROP SCHEMA {schema} CASCADE"
+            "--embedded. If a test that was killed has left it, and nothing else is in it, drop it "
+            "yourself"
         )
     [nodes] = run(conn, schema, "stress_any_node")
     if nodes["any_node"]:
