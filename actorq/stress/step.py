@@ -16,7 +16,7 @@ from actorq.stress.core.figures import (
 from actorq.stress.core.plan import LoadPlan
 from actorq.stress.core.steady import PEAK_S, Judged, judged
 from actorq.stress.core.verdict import broken_bound
-from actorq.stress.ground import Ground, n_actors
+from actorq.stress.ground import Ground, n_actors, warm_up
 from actorq.stress.measure.audit import Audited, StepTimes
 from actorq.stress.process.generators import StepLoad, StepSent
 
@@ -25,6 +25,8 @@ MIN_PEAK = 500
 """A backlog below this ends no step early, however low the rate is."""
 
 REPLY_S = 60.0
+FOREVER_S = 1e9
+LAST_ID = 2**63 - 1
 HEARD_S = 10.0
 """How much later than the table a follower may know of a job: it reads in rounds."""
 LATE_MS = LoadPlan().late_ms
@@ -40,12 +42,11 @@ class StepOrder(NamedTuple):
 
 
 class StepRun:
-    """One step while it runs; `step` and `n_final` are for whoever looks on."""
+    """One step: its load, the drain of what is left, and the look at every row."""
 
     def __init__(self, ground: Ground, order: StepOrder) -> None:
         self._ground, self._order = ground, order
         self._peak = 0
-        self._halted_at: float | None = None
 
     def run(self, during: Callable[[float], None] = lambda elapsed: None) -> StepFigures:
         """Run the step; `during` is called several times a second with the time passed."""
@@ -62,13 +63,19 @@ class StepRun:
         if load.at_once:
             ground.fleet.start()
         drained_s = self._drain()
-        warm_up_s = 0.0 if load.at_once or not ground.plan.load else ground.plan.load.warm_up_s
-        until_s = 1e9 if load.at_once else seconds
-        times = StepTimes(begun_at, min(warm_up_s, seconds / 2), until_s)
+        times = self._measured(begun_at, seconds)
         audited = ground.auditor.audit(times, sent.chunks, ground.sampler.take_ran())
         figures = self._figures(times, seconds, drained_s, sent, audited, begun=at)
         self._clear(audited.audit)
         return figures
+
+    def _measured(self, begun_at: float, seconds: float) -> StepTimes:
+        """Return which part of the step is measured: of a drain all, else what was not warm-up."""
+        if self._order.load.at_once:
+            return StepTimes(begun_at, 0.0, FOREVER_S)
+        settings = self._ground.plan.load
+        warm_up_s = min(settings.warm_up_s if settings else 0.0, seconds / 2)
+        return StepTimes(begun_at, warm_up_s, seconds)
 
     def _send(self, at: float, during: Callable[[float], None]) -> float:
         """Look on until all is sent, or the backlog is far too high; return for how long."""
@@ -109,9 +116,14 @@ class StepRun:
         ground = self._ground
         if audit.unfinished:
             ground.fleet.stop()
+            # What ended meanwhile is to be heard of now, and not in the next step.
+            row = ground.looks.one("stress_final_below", low=0, high=LAST_ID)
+            for counter in ground.counters:
+                counter.finish(row["n_final"], HEARD_S)
         ground.auditor.truncate()
         if audit.unfinished and not ground.is_over():
             ground.fleet.start()
+            warm_up(ground)
 
     # ---- figures ----------------------------------------------------------------------------
 

@@ -76,7 +76,7 @@ def _database(sight: Sight, per_second: PerSecond) -> str:
     snapshot = duration(known.oldest_snapshot_s) or ("none" if known.sees_all else "-")
     return (
         f"PostgreSQL {known.version.split()[0]}  {known.n_connections}/{known.max_connections} "
-        f"connections  snapshot {snapshot}  {n_dead} dead in ready  WAL {wal}"
+        f"connections  snapshot {snapshot}  ready {n_dead} dead  WAL {wal}"
     )
 
 

@@ -84,12 +84,13 @@ def test_the_terminal_is_left_as_it_was(dsn: str, sig: signal.Signals, code: int
         ended(top, code)
 
 
-def test_a_database_that_is_away_is_waited_for(server_of_its_own: embedded.Server) -> None:
+def test_a_database_that_is_killed_is_waited_for(server_of_its_own: embedded.Server) -> None:
     env = {**os.environ, "ACTORQ_DSN": server_of_its_own.dsn}
     with screened("top", env=env) as top:
         sees(top, "q quit")
         with server_of_its_own.locked():
-            server_of_its_own.stop()
+            assert server_of_its_own.pid is not None
+            os.kill(server_of_its_own.pid, signal.SIGKILL)
             sees(top, "the database does not answer, trying again")
         server_of_its_own.ensure()
         wait_until(lambda: "does not answer" not in top.read(), 60)

@@ -45,7 +45,6 @@ CALLS: dict[str, tuple[str, dict[str, Any], int]] = {
     "the next job": ("admin_next", {"after": 17}, 10),
     "a range": ("admin_range", {"first": 17, "n": 1000}, 300),
     "unserved lanes": ("admin_unserved", {"due_s": 0.0, "most": 10}, 200),
-    "the last hour of a day": ("minutes_since", {"minutes": 60}, 700),
     "the last failures": ("admin_last_failures", {"most": 5}, 30),
     "idle places": ("admin_idle_places", {"states": ["completed"], "older_than_s": 3600.0}, 50),
     "what is waited for": ("wait_states", {"ids": WAITED}, 400),
@@ -87,13 +86,6 @@ def fill(conn: Session) -> None:
         " SELECT j.id, 1, l.id, true, 'error', 'ValueError', 'no', repeat('x', 100)"
         " FROM actorq.job j JOIN actorq.lane l USING (queue, kind) WHERE j.state = 'failed'"
     )
-    conn.execute(
-        "INSERT INTO actorq.minute (at, lane, source, n_completed, n_failed, n_retried, n_snoozed,"
-        " n_cancelled, n_batches, waited, ran, sizes, cuts)"
-        " SELECT now() - m * interval '1 min', l, gen_random_uuid(), 1, 0, 0, 0, 0, 1,"
-        " to_json(repeat('x', 500)), '{}', '{}', '{}'"
-        " FROM generate_series(1, 1440) m, generate_series(1, 10) l"
-    )
 
 
 def explained(conn: Session, name: str, params: dict[str, Any]) -> dict[str, Any]:
@@ -113,7 +105,7 @@ def test_what_is_looked_for_is_found_without_reading_whole_tables(
     filled: Session, analysed: bool
 ) -> None:
     if analysed:
-        filled.execute("ANALYZE actorq.job, actorq.ready, actorq.failure, actorq.minute")
+        filled.execute("ANALYZE actorq.job, actorq.ready, actorq.failure")
     touched = {}
     for what, (name, params, most) in CALLS.items():
         plan = explained(filled, name, params)

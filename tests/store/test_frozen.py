@@ -8,6 +8,7 @@ from actorq.store.schema.numbered import Migration, migrations
 
 FROZEN = {
     "0001_initial": "9af19fa6132d2fb97bcc7a024417477c4d5f30ddc2d1a4834edb970359f03a98",
+    "0002_changes": "60c94cbc3facadc0c2efba3cbbc7158750266e4ef60f84a14aafa457289f99ee",
 }
 """The SHA-256 of each migration's files: a new migration gets its line with its release."""
 

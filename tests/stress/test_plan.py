@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+import textwrap
+from typing import Any, get_args
 
+import msgspec
 import pytest
 
 from actorq.errors import ConfigError
-from actorq.stress.core.plan import LoadPlan, Serving, StressKind, StressPlan, WorkCost
+from actorq.stress.core.plan import (
+    SLO_AT_LEAST,
+    SLO_AT_MOST,
+    FaultName,
+    LoadPlan,
+    Serving,
+    StressKind,
+    StressPlan,
+    WorkCost,
+)
 from actorq.stress.core.reading import BUILT_IN, changed, plan_of, plan_of_toml, slo_of
+from tests.support.shell import ROOT
 
 
 def test_a_plan_is_read_from_toml() -> None:
@@ -98,3 +111,27 @@ def test_a_search_goes_no_higher_than_the_jobs_of_a_step_allow() -> None:
 def test_kinds_have_names_of_their_own() -> None:
     with pytest.raises(ConfigError, match="each once"):
         StressPlan(kinds=(StressKind(), StressKind()))
+
+
+# ---- the page ---------------------------------------------------------------------------------
+
+PAGE = (ROOT / "actorq" / "docs" / "operating" / "stress.md").read_text("utf-8")
+
+
+def test_the_plan_on_the_page_is_one() -> None:
+    [block] = re.findall(r"(?:^    .*\n|^\n)+(?=\n?\| key of a plan)", PAGE, re.M)
+    plan = plan_of_toml(textwrap.dedent(block), "the page")
+    assert plan.kinds[0].work.form == "spin"
+    assert plan.slo == {"p99_ms": 5000, "lost": 0}
+
+
+@pytest.mark.parametrize("struct", [StressPlan, LoadPlan, StressKind, Serving, WorkCost])
+def test_every_key_of_a_plan_is_on_the_page(struct: type[msgspec.Struct]) -> None:
+    table = PAGE.split("| key of a plan")[1]
+    missing = [f.name for f in msgspec.structs.fields(struct) if f"`{f.name}`" not in table]
+    assert [name for name in missing if name not in ("kinds", "supervisors")] == []
+
+
+def test_every_bound_and_fault_is_on_the_page() -> None:
+    for name in (*SLO_AT_MOST, *SLO_AT_LEAST, *get_args(FaultName)):
+        assert f"`{name}`" in PAGE, name

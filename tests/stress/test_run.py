@@ -232,17 +232,17 @@ def test_two_plans_run_in_turns_beside_a_baseline(
 def test_a_handler_that_never_ends_is_named(
     empty_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ground, "WARM_S", 3.0)
+    monkeypatch.setattr(ground, "RUN_S", 3.0)
     work = WorkCost(form="sleep", call_ms=600_000.0)
     plan = changed(PLAN, {"kinds": (StressKind(work=work, batch_timeout_s=3600.0),)})
     with pytest.raises(ActorqError, match=r"still running after 3 s: .* lower work\.call_ms"):
         run_with(empty_dsn, Programs(), plan)
-    assert running() == []
+    wait_until(lambda: running() == [], 20, "all processes have ended")
 
 
 @pytest.mark.parametrize("words", [("--plan", "nowhere.toml"), ("--slo", "p95=1"),
                                    ("--report", "/nowhere/r.html"), ("--embedded",),
-                                   ("--baseline", __file__)])  # fmt: skip
+                                   ("--baseline", __file__), ("--report", "r.json")])  # fmt: skip
 def test_wrong_usage_is_refused_before_anything_is_started(
     empty_dsn: str, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:

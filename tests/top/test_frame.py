@@ -50,7 +50,7 @@ def test_everything_of_a_small_installation_fits_into_80_by_24() -> None:
     ]
     assert "embed[0]" in text
     assert "1 supervisor" in text
-    assert "5/100 connections  snapshot 2.5s  400 dead in ready" in text
+    assert "5/100 connections  snapshot 2.5s  ready 400 dead" in text
     assert "00000001" in text
     assert "q quit" in text.splitlines()[-1]
 

@@ -35,6 +35,7 @@ def beaten(view: View, input_: i.Beaten, now: float) -> None:
         if lease not in view.held and lease not in view.released and not view.claiming(lease):
             view.emit(event.LeaseFound(lease))
             view.do(GiveBack(lease))
+            view.ask_soon(view.settings.poll_s, now)  # nothing else tells that they are back
     for lease, held in list(view.held.items()):
         known_then = held.claimed_at < input_.asked_at
         if known_then and lease not in input_.leases and not held.writing:

@@ -84,7 +84,7 @@ class Prepared(msgspec.Struct, frozen=True, tag="prepared"):
     n_jobs: int
 
 
-class SentSoFar(msgspec.Struct, frozen=True, tag="told"):
+class SentSoFar(msgspec.Struct, frozen=True, tag="so_far"):
     """How many jobs have been sent by now."""
 
     n_sent: int

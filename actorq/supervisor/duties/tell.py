@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from actorq.core.event import Event
+from actorq.errors import StoreError
+from actorq.store.session.faults import Forbidden
 from actorq.supervisor.duties.duty import EACH_ROUND, Duty
 
 if TYPE_CHECKING:
@@ -67,20 +71,25 @@ class EventBuffer:
 class TellEvents(Duty):
     """The writing of what was kept, twice a second."""
 
-    def __init__(self, buffer: EventBuffer) -> None:
+    def __init__(self, buffer: EventBuffer, report: Callable[[StoreError], None]) -> None:
         super().__init__(EACH_ROUND)
-        self._buffer = buffer
+        self._buffer, self._report = buffer, report
         self._mark_at = 0.0
 
-    def run(self, store: QueueStore, now: float) -> None:
+    def run(self, store: QueueStore, now: float) -> float | None:
         """Write the events that there are; and now and then, how many there have been."""
         if not self._buffer.is_wanted:
             self._mark_at = 0.0
-            return
-        if now >= self._mark_at:
-            self._mark_at = now + MARK_S
-            store.tell(self._buffer.told_no, [])
-        tell(store, self._buffer)
+            return None
+        try:
+            if now >= self._mark_at:
+                self._mark_at = now + MARK_S
+                store.tell(self._buffer.told_no, [])
+            tell(store, self._buffer)
+        except Forbidden as exc:
+            self._report(exc)
+            return math.inf  # a role that may not tell can do everything else
+        return None
 
 
 def tell(store: QueueStore, buffer: EventBuffer) -> None:

@@ -64,7 +64,7 @@ class Heart(StoreThread):
         self._watch = WatchNodes(me, min(NODES_S, beat_s), post, reap, self._beat_if_due)
         vacuum, sweep = Vacuum(lambda: self.n_settled), SweepKeys(self.report)
         check, fold = CheckSchema(beat_s), FoldCounters(lambda: self.n_settled, self.report)
-        tell = TellEvents(self.events)
+        tell = TellEvents(self.events, self.report)
         self._duties: list[Duty] = [
             self._beat, check, reap, self._watch, vacuum, sweep, fold, tell,
             WriteReport(post, self.report),

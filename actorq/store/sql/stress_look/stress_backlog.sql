@@ -1,7 +1,7 @@
 -- Count the jobs that are due and those under leases. Reads only.
 -- Returns one row; oldest_s is for how long the first of them has been due, NULL if none is.
 -- Locks: none. Index: none; all of ready and lease is read.
-SELECT r.due, r.later, r.oldest_s, l.leased, l.n_leases
+SELECT r.due, r.later, r.oldest_s, l.held AS leased, l.n_leases
 FROM (
     SELECT coalesce(sum(coalesce(cardinality(jobs), 1)) FILTER (WHERE is_due), 0)::int8 AS due,
         coalesce(sum(coalesce(cardinality(jobs), 1)) FILTER (WHERE NOT is_due), 0)::int8 AS later,
@@ -11,6 +11,6 @@ FROM (
 ) r, (
     SELECT coalesce(sum(
         CASE WHEN open IS NULL THEN cardinality(jobs) ELSE bit_count(open) END
-    ), 0)::int8 AS leased, count(*) AS n_leases
+    ), 0)::int8 AS held, count(*) AS n_leases
     FROM {schema}.lease
 ) l;

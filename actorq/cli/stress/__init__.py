@@ -5,37 +5,39 @@ from __future__ import annotations
 import sys
 import time
 from argparse import Namespace
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TypeAlias
+
+import msgspec
 
 from actorq.cli.database import warn_of_password
 from actorq.cli.output import print_json
+from actorq.cli.stress import wanted
 from actorq.core.exit_codes import FAILED, OK
 from actorq.dsn import find_dsn
 from actorq.early_interrupt import INTERRUPTED
 from actorq.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from actorq.stress.core.figures import StressReport
-    from actorq.stress.core.plan import StressPlan
-    from actorq.stress.measure.place import StressPlace
+from actorq.stress.compare import Duel, check, compare
+from actorq.stress.core.comparing import against, other_conditions
+from actorq.stress.core.figures import INTERRUPTED as CUT_BY_SIGNAL
+from actorq.stress.core.figures import StressReport
+from actorq.stress.measure.place import StressPlace, given_place, private_place
+from actorq.stress.report.page import page
+from actorq.stress.report.summary import figures_of, is_well, text_of
+from actorq.stress.run import StressRun
 
 SCHEMA = "actorq_stress"
 PAIRS = 3
 """How often two plans are run if they do not say it."""
 
-Test: TypeAlias = "Callable[[StressPlace, Callable[[str], None]], StressReport]"
+Test: TypeAlias = Callable[[StressPlace, Callable[[str], None]], StressReport]
 """What runs on a place, and tells lines meanwhile."""
 
 
 def stress(args: Namespace) -> int:
     """Run a stress test, write its report, and tell by the exit code whether all is well."""
-    from actorq.stress.core.figures import INTERRUPTED as CUT_BY_SIGNAL
-    from actorq.stress.report.summary import figures_of, is_well, text_of
-
     begun = time.monotonic()
     test = _test(args, begun)
     baseline = _baseline(args.baseline)
@@ -58,43 +60,18 @@ def stress(args: Namespace) -> int:
 
 def _test(args: Namespace, begun: float) -> Test:
     """Return what is to be run: one plan, or two in turns."""
-    from actorq.stress.compare import Duel, check, compare
-    from actorq.stress.run import StressRun
-
     if not args.compare:
-        plan = _changed(_named_plan(args.plan), args)
+        plan = wanted.plan(args.plan, args)
         return lambda place, tell: StressRun(place, plan, tell, begun=begun).run()
-    a, b = (_changed(_named_plan(name), args) for name in args.compare)
+    a, b = (wanted.plan(name, args) for name in args.compare)
     repeats = args.repeats or (a.load.repeats if a.load else PAIRS)
     duel = Duel((a, b), repeats)
     check(duel)
     return lambda place, tell: compare(place, duel, tell)
 
 
-def _changed(plan: StressPlan, args: Namespace) -> StressPlan:
-    """Return a plan with what was typed."""
-    from actorq.stress.core import reading
-
-    options: dict[str, Any] = {
-        "load.rates": tuple(args.rate) if args.rate else None,
-        "load.arrivals": args.arrivals,
-        "load.step_s": args.step_s,
-        "load.warm_up_s": None if args.step_s is None else args.step_s / 4,
-        "load.repeats": args.repeats,
-        "drain_jobs": args.drain,
-        "seed": args.seed,
-        "max_s": args.limit_s,
-        "slo": reading.slo_of(args.slo) if args.slo else None,
-    }
-    return reading.changed(plan, {name: v for name, v in options.items() if v is not None})
-
-
 def _baseline(path: str | None) -> StressReport | None:
     """Return an earlier report; raises ConfigError if the file is none."""
-    import msgspec
-
-    from actorq.stress.core.figures import StressReport
-
     if path is None:
         return None
     try:
@@ -107,10 +84,6 @@ def _baseline(path: str | None) -> StressReport | None:
 
 def _beside(old: StressReport, new: StressReport) -> StressReport:
     """Return a report with what differs from an earlier one."""
-    import msgspec
-
-    from actorq.stress.core.comparing import against, other_conditions
-
     found = against(old, new)
     said = [*other_conditions(old, new), *(each.says for each in found)]
     return msgspec.structs.replace(
@@ -118,24 +91,8 @@ def _beside(old: StressReport, new: StressReport) -> StressReport:
     )
 
 
-def _named_plan(name: str) -> StressPlan:
-    from actorq.stress.core import reading
-
-    if name in reading.BUILT_IN:
-        return reading.BUILT_IN[name]
-    try:
-        text = Path(name).read_text("utf-8")
-    except OSError as error:
-        known = ", ".join(reading.BUILT_IN)
-        raise ConfigError(
-            f"--plan {name}: {error.strerror}; give a TOML file, or one of {known}"
-        ) from None
-    return reading.plan_of_toml(text, name)
-
-
 def _place(args: Namespace) -> AbstractContextManager[StressPlace]:
-    from actorq.stress.measure.place import given_place, private_place
-
+    """Return where to run, which is made when it is entered."""
     schema = SCHEMA if args.schema is None else args.schema
     if args.embedded and args.dsn:
         raise ConfigError("--dsn and --embedded: give one of them, it decides where the jobs are")
@@ -147,15 +104,13 @@ def _place(args: Namespace) -> AbstractContextManager[StressPlace]:
 
 def _check_report(path: str | None) -> None:
     """Refuse a report that cannot be written before two minutes have been spent on it."""
+    if path and Path(path).suffix == ".json":
+        raise ConfigError(f"--report {path}: name the HTML page; its JSON is written beside it")
     if path and not Path(path).resolve().parent.is_dir():
         raise ConfigError(f"--report {path}: there is no directory {Path(path).resolve().parent}")
 
 
 def _write(path: Path, report: StressReport) -> None:
     """Write the page, and the same figures as JSON beside it."""
-    import msgspec
-
-    from actorq.stress.report.page import page
-
-    path.write_text(page(report), "utf-8")
     path.with_suffix(".json").write_bytes(msgspec.json.encode(report))
+    path.write_text(page(report), "utf-8")
