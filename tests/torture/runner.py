@@ -125,7 +125,7 @@ class Torture:
             )
             nemesis.run()
             for enqueuer in fleet.enqueuers:
-                enqueuer.wait(60)
+                enqueuer.wait(60 + self.tier.span_s)  # on a busy machine they are late
             self._drain(cluster, fleet, followers)
             self._read_results(cluster)
             self._end(cluster, fleet, followers)

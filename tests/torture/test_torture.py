@@ -21,3 +21,5 @@ def test_nothing_is_lost_and_nothing_is_settled_twice() -> None:
     assert report.summary["supervisor_kills"] >= 5
     assert report.summary["actor_kills"] >= 10
     assert report.summary["server_crashes"] >= 2
+    for told in report.summary["followed"].values():  # one who learned nothing would prove nothing
+        assert told["job"] + told.get("missed", 0) > 10_000

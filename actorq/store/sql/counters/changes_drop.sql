@@ -34,7 +34,7 @@ WITH followed AS MATERIALIZED (
         SELECT c.source, c.no FROM {schema}.change c
         WHERE c.source = f.source AND c.no <= f.folded_no AND c.no % 2 = f.parity
           AND (c.no < f.folded_no OR NOT EXISTS (SELECT FROM {schema}.node n WHERE n.id = f.source))
-          AND (c.no < young.no) IS NOT FALSE
+          AND c.no < coalesce(young.no, 9223372036854775807)
     ) c
 )
 DELETE FROM {schema}.change c USING folded f WHERE c.source = f.source AND c.no = f.no
