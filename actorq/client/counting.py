@@ -49,11 +49,7 @@ def wait_for_count(
     far. Raises WaitTimeout, which says how many are missing, and WaitEnded if jobs of some kinds
     are counted and what was missed cannot be told by kind.
     """
-    if isinstance(states, str):
-        raise ConfigError(f"states={states!r}: give a list, even of one: states=[{states!r}]")
-    wanted = tuple(FINAL if states is None else states)
-    if unknown := set(wanted) - set(FINAL):
-        raise ConfigError(f"states: {unknown.pop()!r} is not final: choose from {', '.join(FINAL)}")
+    wanted = _finals(states)
     check_integer("count", count, 1, MOST)
     limit_s = check_duration("timeout_s", timeout_s, 0, CENTURY_S)
     found: Counter[str] = Counter()
@@ -69,10 +65,25 @@ def wait_for_count(
                 tell(found.total())
             if found.total() >= count:
                 return found
-    missing = count - found.total()
+    raise _late(count - found.total(), count, kinds, timeout_s)
+
+
+def _finals(states: Iterable[str] | None) -> tuple[str, ...]:
+    """Return the final states that are counted; raises ConfigError for any other."""
+    if isinstance(states, str):
+        raise ConfigError(f"states={states!r}: give a list, even of one: states=[{states!r}]")
+    wanted = tuple(FINAL if states is None else states)
+    if unknown := set(wanted) - set(FINAL):
+        raise ConfigError(f"states: {unknown.pop()!r} is not final: choose from {', '.join(FINAL)}")
+    return wanted
+
+
+def _late(
+    missing: int, count: int, kinds: Iterable[str] | None, timeout_s: Duration
+) -> WaitTimeout:
     of = "" if kinds is None else f" of kind {' or '.join(sorted(kinds))}"
     within_s = check_duration("timeout_s", timeout_s, 0, CENTURY_S)
-    raise WaitTimeout(
+    return WaitTimeout(
         f"{missing:,} of {count:,} jobs{of} have not become final within {within_s:g} s; nothing "
         "was changed",
         [],

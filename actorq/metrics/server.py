@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import threading
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,8 @@ from prometheus_client.registry import Collector
 
 from actorq.errors import ConfigError
 from actorq.logs import logger
+
+FREE_PORT = "give another port, or 0 for any free one"
 
 SLOWEST_S = 10.0
 """How long a client may take to send its request or to take the answer."""
@@ -67,9 +70,10 @@ def _bound(
         made = type("Server", (_Server,), {"address_family": family})
         server: ThreadingHTTPServer = made(where[:2], _handler(source, registry))
     except OSError as error:
+        is_foreign = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+        advice = "name an address of this machine" if is_foreign else FREE_PORT
         raise ConfigError(
-            f"{option} {host}:{port}: cannot listen there: {error.strerror or error}; "
-            "give another port, or 0 for any free one"
+            f"{option} {host}:{port}: cannot listen there: {error.strerror or error}; {advice}"
         ) from None
     return server
 

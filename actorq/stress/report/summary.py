@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from actorq.stress.core.figures import TIME_UP, StepFigures, StressReport
+from actorq.stress.core.figures import TIME_UP, SloFigures, StepFigures, StressReport
 from actorq.stress.core.found import ms, queues_of
 from actorq.stress.core.histogram import PERCENTS
 
@@ -87,8 +87,7 @@ def text_of(report: StressReport) -> str:
     lines = [
         "",
         f"{figures['jobs']:,} jobs in {report.seconds:,.0f} s: {figures['lost']:,} lost, "
-        f"{figures['duplicates']:,} duplicates; the counts in the table, by polling and by events "
-        + ("agree" if figures["counts_agree"] else "DIFFER"),
+        f"{figures['duplicates']:,} duplicates; {_agreement(report, figures)}",
     ]
     if figures["drain_jobs_per_s"]:
         lines.append(f"closed loop (drain): {figures['drain_jobs_per_s']:,.0f} jobs/s")
@@ -106,9 +105,26 @@ def text_of(report: StressReport) -> str:
             f"p50 {ms(q.p50_ms)}, p99 {ms(q.p99_ms)}"
         )
     for slo in report.slo:
-        found = "not measured" if slo.found is None else f"{slo.found:,g}"
-        lines.append(f"SLO {slo.name} {slo.bound:g}: {found}, {'kept' if slo.kept else 'BROKEN'}")
+        lines.append(f"SLO {slo.name} {slo.bound:g}: {_verdict(slo)}")
     lines += [f"! {text}" for text in report.findings]
     if report.cut_short:
         lines.append(f"! not all steps were run: {report.cut_short}")
     return "\n".join(lines)
+
+
+def _agreement(report: StressReport, figures: dict[str, Any]) -> str:
+    """Say whether all ways of counting agree, and how they differ if they do not."""
+    if not report.steps:
+        return "nothing was counted"
+    if figures["counts_agree"]:
+        return "the counts in the table, by polling and by events agree"
+    counts = ", ".join(f"{n} {way}" for way, n in figures["counts"].items())
+    return f"the counts in the table, by polling and by events DIFFER: {counts}"
+
+
+def _verdict(slo: SloFigures) -> str:
+    if slo.found is None:
+        return (
+            "not measured, so not kept: a percentile needs ten jobs above it, in a step that held"
+        )
+    return f"{slo.found:,g}, {'kept' if slo.kept else 'BROKEN'}"
