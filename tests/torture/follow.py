@@ -25,7 +25,7 @@ FOLLOWERS = ("notified", "polling")
 """One is woken by notifications and wants everything, the other polls for what becomes of jobs."""
 
 AWAY = 75
-"""The exit code of one that had no database for too long."""
+"""The exit code of one that had no database: at the beginning, or for too long."""
 
 MOST, OFTEN_S = 2000, 1.0
 """How many events, and how much time, are written down at once."""
@@ -90,7 +90,11 @@ def main(name: str) -> int:
     states = None if notify else JOB_CHANGES
     since = last_cursor(DIRECTORY, name)
     try:
-        with app.follow(states=states, since=since, notify=notify, name=name) as follower:
+        begun = app.follow(states=states, since=since, notify=notify, name=name)
+    except actorq.StoreError:
+        return AWAY  # it tries once to begin: whoever wants it to begin tries again
+    try:
+        with begun as follower:
             follow(follower, log, stopping)
     except actorq.StoreUnavailable:
         return AWAY
