@@ -111,10 +111,12 @@ class Engine:
 
     def _reborn(self, before: _Life) -> _Life | None:
         """Start over under a new identity, however long the database is away; None if stopped."""
+        from actorq.store.session.faults import Contended, TooSlow
+
         while not self._stopped:
             try:
                 life = self._born()
-            except StoreUnavailable as exc:
+            except (StoreUnavailable, Contended, TooSlow) as exc:
                 self._events.emit(event.ConnectionLost("start", str(exc)))
                 time.sleep(REBIRTH_S)
             else:

@@ -10,7 +10,8 @@ import pytest
 from actorq.core import event
 from actorq.core.plan import inputs as i
 from actorq.core.store_values import ClaimReply
-from actorq.errors import StoreUnavailable
+from actorq.errors import StoreError, StoreUnavailable
+from actorq.store.session.faults import LockTimeout, TooSlow
 from actorq.supervisor.options import RunOptions
 from actorq.supervisor.threads import start
 from tests.supervisor.support import Running
@@ -34,9 +35,11 @@ def test_what_was_said_to_the_old_life_does_not_reach_the_new_one(running: Runni
     assert running.codes == [0]
 
 
-def test_a_database_that_is_away_delays_the_new_life(
-    running: Running, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [StoreUnavailable, LockTimeout, TooSlow])
+def test_what_passes_delays_the_new_life(
+    running: Running, monkeypatch: pytest.MonkeyPatch, error: type[StoreError]
 ) -> None:
+    """A database that is away, somebody's lock, a statement that somebody has cancelled."""
     running.wait_until_told(event.ActorReady)
     open_ = start.open_store
     refused: list[str] = []
@@ -44,7 +47,7 @@ def test_a_database_that_is_away_delays_the_new_life(
     def refusing(options: RunOptions, node: str, name: str, **timeouts: float) -> Any:
         if name == "actorq start" and len(refused) < 2:
             refused.append(name)
-            raise StoreUnavailable("away")
+            raise error("not now")
         return open_(options, node, name, **timeouts)
 
     monkeypatch.setattr(start, "open_store", refusing)
