@@ -35,10 +35,11 @@ def test_what_was_said_to_the_old_life_does_not_reach_the_new_one(running: Runni
     assert running.codes == [0]
 
 
-@pytest.mark.parametrize("error", [StoreUnavailable, TooSlow, LockTimeout])
+@pytest.mark.parametrize("error", [StoreUnavailable, LockTimeout, TooSlow])
 def test_what_passes_delays_the_new_life(
     running: Running, monkeypatch: pytest.MonkeyPatch, error: type[StoreError]
 ) -> None:
+    """A database that is away, somebody's lock, a statement that somebody has cancelled."""
     running.wait_until_told(event.ActorReady)
     open_ = start.open_store
     refused: list[str] = []
@@ -46,7 +47,7 @@ def test_what_passes_delays_the_new_life(
     def refusing(options: RunOptions, node: str, name: str, **timeouts: float) -> Any:
         if name == "actorq start" and len(refused) < 2:
             refused.append(name)
-            raise error("it passes")
+            raise error("not now")
         return open_(options, node, name, **timeouts)
 
     monkeypatch.setattr(start, "open_store", refusing)
