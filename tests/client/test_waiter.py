@@ -64,7 +64,7 @@ def test_many_threads_and_loops_share_one_connection(
 
 def test_little_is_asked_while_nothing_happens(app: App, db: psycopg.Connection) -> None:
     jobs = jobs_of(app, insert(db, 3 * CHUNK))
-    thread, got = background(lambda: actorq.wait(jobs, timeout_s=4))
+    thread, got = background(lambda: actorq.wait(jobs, timeout_s=8))
     registered(len(jobs))
     looking = waiter()
     wait_until(lambda: not looking._unlooked)

@@ -48,8 +48,8 @@ WITH me AS MATERIALIZED (
     SELECT me.id FROM me
     WHERE NOT EXISTS (
         SELECT FROM {schema}.change c
-        WHERE c.source = :node::uuid AND c.no >= :settle_no::int8
-          AND c.no % 2 = :settle_no::int8 % 2
+        WHERE c.source = :node::uuid AND c.no % 2 = :settle_no::int8 % 2
+          AND c.no BETWEEN :settle_no::int8 AND :settle_no::int8 + 1000000 -- not what nobody sent
     )
 ), wanted AS MATERIALIZED (
     SELECT coalesce(bool_or(jobs), false) AS jobs, coalesce(bool_or(hint), false) AS hint
