@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, TypedDict
 
 from actorq.client.follow import AGAIN_S, Follower
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class CountSettings(TypedDict, total=False):
     """What `app.wait` takes beside `count` and `timeout_s`."""
 
-    kinds: Iterable[str] | None
+    kinds: Collection[str] | None
     states: Iterable[str] | None
     since: str | None
     notify: bool
@@ -36,7 +36,7 @@ def wait_for_count(
     database: Database,
     count: int,
     *,
-    kinds: Iterable[str] | None = None,
+    kinds: Collection[str] | None = None,
     states: Iterable[str] | None = None,
     timeout_s: Duration,
     since: str | None = None,
@@ -52,20 +52,24 @@ def wait_for_count(
     wanted = _finals(states)
     check_integer("count", count, 1, MOST)
     limit_s = check_duration("timeout_s", timeout_s, 0, CENTURY_S)
+    until = time.monotonic() + limit_s
     found: Counter[str] = Counter()
-    begun = time.monotonic()
     make = functools.partial(
         Follower, database, kinds=kinds, states=wanted, since=since, notify=notify, name="wait"
     )
-    with _begun(make, begun + limit_s) as follower:
-        limit_s -= time.monotonic() - begun
-        for states_ in _counted(follower, limit_s, wanted, by_kind=kinds is not None):
+    with _begun(make, until) as follower:
+        for states_ in _counted(follower, until, wanted, by_kind=kinds is not None):
             found.update(states_)
             if tell is not None:
                 tell(found.total())
             if found.total() >= count:
                 return found
-    raise _late(count - found.total(), count, kinds, timeout_s)
+    of = "" if kinds is None else f" of kind {' or '.join(sorted(kinds))}"
+    raise WaitTimeout(
+        f"{count - found.total():,} of {count:,} jobs{of} have not become final within "
+        f"{limit_s:g} s; nothing was changed",
+        [],
+    )
 
 
 def _finals(states: Iterable[str] | None) -> tuple[str, ...]:
@@ -76,18 +80,6 @@ def _finals(states: Iterable[str] | None) -> tuple[str, ...]:
     if unknown := set(wanted) - set(FINAL):
         raise ConfigError(f"states: {unknown.pop()!r} is not final: choose from {', '.join(FINAL)}")
     return wanted
-
-
-def _late(
-    missing: int, count: int, kinds: Iterable[str] | None, timeout_s: Duration
-) -> WaitTimeout:
-    of = "" if kinds is None else f" of kind {' or '.join(sorted(kinds))}"
-    within_s = check_duration("timeout_s", timeout_s, 0, CENTURY_S)
-    return WaitTimeout(
-        f"{missing:,} of {count:,} jobs{of} have not become final within {within_s:g} s; nothing "
-        "was changed",
-        [],
-    )
 
 
 def _begun(make: Callable[[], Follower], until: float) -> Follower:
@@ -102,10 +94,9 @@ def _begun(make: Callable[[], Follower], until: float) -> Follower:
 
 
 def _counted(
-    follower: Follower, limit_s: float, wanted: tuple[str, ...], *, by_kind: bool
+    follower: Follower, until: float, wanted: tuple[str, ...], *, by_kind: bool
 ) -> Iterator[dict[str, int]]:
     """Yield how many jobs came to which state, until the time is up."""
-    until = time.monotonic() + limit_s
     while True:
         event = follower.next(timeout_s=max(0.0, min(SLICE_S, until - time.monotonic())))
         if isinstance(event, JobEvent):

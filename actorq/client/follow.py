@@ -37,6 +37,9 @@ SLICE_S = 0.5
 """For how long a thread waits before it looks whether its task still wants it to."""
 
 
+CLOSED = "this follower is closed: begin another one, from its cursor"
+
+
 class FollowSettings(TypedDict, total=False):
     """What `follow_async` takes."""
 
@@ -74,7 +77,8 @@ class Follower:
         from actorq.store.changes.feed import ChangeFeed
         from actorq.store.changes.followers import Wishes
 
-        self._closing, self._is_closed = {} if closing is None else closing, False
+        self._closing = {} if closing is None else closing
+        self._closed = threading.Event()
         self._lock = threading.Lock()  # held by whoever uses the connection
         self._kinds = _names("kinds", kinds)
         self._states = _states(states)
@@ -100,7 +104,7 @@ class Follower:
     @property
     def is_closed(self) -> bool:
         """Return whether this follower has ended."""
-        return self._is_closed
+        return self._closed.is_set()
 
     @property
     def cursor(self) -> str:
@@ -108,10 +112,14 @@ class Follower:
         return self._cursor.text()
 
     def __iter__(self) -> Iterator[FollowedEvent]:
-        while not self._is_closed:
-            event = self._next(HINTED_S)
-            if event is not None:
+        while not self._closed.is_set():
+            for event in self._events:
                 yield event
+                if self._closed.is_set():
+                    return
+            late = self._next(HINTED_S)
+            if late is not None:
+                yield late
 
     def next(self, *, timeout_s: Duration) -> FollowedEvent | None:
         """Return the next event; None if there is none in this time.
@@ -119,22 +127,26 @@ class Follower:
         Raises StoreUnavailable if the database is away for a minute, and WaitEnded if this follower
         is closed.
         """
-        if self._is_closed:
-            raise WaitEnded("this follower is closed: begin another one, from its cursor", [])
+        if self._closed.is_set():
+            raise WaitEnded(CLOSED, [])
         return self._next(check_duration("timeout_s", timeout_s, 0, CENTURY_S))
 
+    def at_hand(self) -> FollowedEvent | None:
+        """Return the next event if it was read already, without asking the database."""
+        return next(self._events, None)
+
     def _next(self, timeout_s: float) -> FollowedEvent | None:
-        event = next(self._events, None)
+        event = self.at_hand()
         until = 0.0
-        while event is None and not self._is_closed:
+        while event is None and not self._closed.is_set():
             now = time.monotonic()
             until = until or now + timeout_s
             with self._lock:
-                if self._is_closed or (not self._brought() and now >= until):
+                if self._closed.is_set() or (not self._brought() and now >= until):
                     return None
                 if not self._n_brought:
                     self._pause(max(0.0, until - now))
-            event = next(self._events, None)
+            event = self.at_hand()
         return event
 
     def close(self) -> None:
@@ -143,7 +155,7 @@ class Follower:
         An iteration in another thread ends, too. Without a database, nobody can be told: then the
         follower counts for another minute.
         """
-        self._is_closed = True
+        self._closed.set()
         self._closing.pop(self, None)
         with self._lock, contextlib.suppress(StoreError), explained(self._schema):
             self._events = iter(())
@@ -173,7 +185,9 @@ class Follower:
             len(c.jobs[0]) + len(c.jobs[1]) if c.jobs else 1 for c in look.changes
         )
         self._n_brought += len(look.dropped) + len(look.told)
-        self._events = filter(self._wants, told(self._cursor, look, self._feed.lane))
+        events = told(self._cursor, look, self._feed.lane)
+        wants_all = self._kinds is None and self._states is None
+        self._events = events if wants_all else filter(self._wants, events)
         return bool(self._n_brought)
 
     def _lost(self, error: StoreError) -> None:
@@ -185,7 +199,7 @@ class Follower:
         now = time.monotonic()
         self._feed.drop()
         self._fails_since = self._fails_since or now
-        if self._is_closed:
+        if self._closed.is_set():
             return
         if now - self._fails_since > PATIENCE_S:
             raise StoreUnavailable(f"nothing could be read for {PATIENCE_S:.0f} s: {error}")
@@ -215,7 +229,7 @@ class Follower:
 
 
 class AsyncFollower:
-    """A Follower for asyncio: it reads in a thread, so that the event loop goes on.
+    """A Follower for asyncio: it waits in a thread, so that the event loop goes on.
 
     Close it, by `await follower.close()` or `async with`. A read that is cancelled loses nothing:
     the next one returns what it would have.
@@ -223,48 +237,60 @@ class AsyncFollower:
 
     def __init__(self, make: Callable[[], Follower]) -> None:
         self._make = make
-        self._follower: Follower | None = None
+        self._begun: asyncio.Task[Follower] | None = None
         self._reading: asyncio.Task[FollowedEvent | None] | None = None
         self._cursor_before = ""
+        self._is_closed = False
 
     @property
     def cursor(self) -> str:
         """Return how far this has come; empty before the first read."""
-        if self._follower is None or self._reading is not None:
+        if self._reading is not None or self._begun is None or not self._begun.done():
             return self._cursor_before
-        return self._follower.cursor
+        return self._begun.result().cursor
 
     def __aiter__(self) -> AsyncFollower:
         return self
 
     async def __anext__(self) -> FollowedEvent:
-        while True:
-            event = await self.next(timeout_s=SLICE_S)
-            if event is not None:
-                return event
-            if self._follower is not None and self._follower.is_closed:
-                raise StopAsyncIteration
+        while not self._is_closed:
+            with contextlib.suppress(WaitEnded):  # it was closed meanwhile
+                event = await self.next(timeout_s=SLICE_S)
+                if event is not None:
+                    return event
+        raise StopAsyncIteration
 
     async def next(self, *, timeout_s: Duration) -> FollowedEvent | None:
         """Do what `Follower.next` does."""
         import asyncio
 
-        if self._follower is None:
-            self._follower = await asyncio.to_thread(self._make)
+        if self._is_closed:
+            raise WaitEnded(CLOSED, [])
+        if self._begun is None:
+            self._begun = asyncio.ensure_future(asyncio.to_thread(self._make))
+        follower = await asyncio.shield(self._begun)
         if self._reading is None:
-            self._cursor_before = self._follower.cursor
-            read = functools.partial(self._follower.next, timeout_s=timeout_s)
+            event = follower.at_hand()
+            if event is not None:
+                return event
+            self._cursor_before = follower.cursor
+            read = functools.partial(follower.next, timeout_s=timeout_s)
             self._reading = asyncio.ensure_future(asyncio.to_thread(read))
-        event = await asyncio.shield(self._reading)
-        self._reading = None
-        return event
+        reading = self._reading
+        try:
+            return await asyncio.shield(reading)
+        finally:
+            if reading.done():  # else somebody gave this wait up: the next one goes on
+                self._reading = None
 
     async def close(self) -> None:
         """Do what `Follower.close` does."""
         import asyncio
 
-        if self._follower is not None:
-            await asyncio.shield(asyncio.to_thread(self._follower.close))
+        self._is_closed = True
+        if self._begun is not None:
+            follower = await asyncio.shield(self._begun)
+            await asyncio.shield(asyncio.to_thread(follower.close))
 
     async def __aenter__(self) -> AsyncFollower:
         return self

@@ -10,43 +10,8 @@ import re
 import time
 from collections.abc import Callable
 
-from actorq.core.event import (
-    ActorBootFailed,
-    ActorExited,
-    ActorReady,
-    ActorRetired,
-    ArgsTypeChanged,
-    AttemptFailed,
-    BatchClaimed,
-    BatchFailed,
-    BatchFinished,
-    BatchHandedBack,
-    BatchLimited,
-    BatchSettled,
-    ConnectionLost,
-    ConnectionRestored,
-    DutyFailed,
-    Event,
-    JobsRun,
-    KindAvailable,
-    KindResting,
-    KindUnavailable,
-    LeaseFound,
-    LeaseLost,
-    NodeReaped,
-    ProtocolBroken,
-    RepairDelayed,
-    RetryFunctionFailed,
-    RunEnded,
-    SettleDelayed,
-    SettleMissed,
-    SupervisorDisowned,
-    SupervisorFailed,
-    SupervisorHeldUp,
-    SupervisorStarted,
-    SupervisorStopped,
-    SupervisorStopping,
-)
+from actorq.core import event as e
+from actorq.core.event import Event
 from actorq.english import count
 from actorq.escape import escape
 from actorq.logs import logger
@@ -57,77 +22,86 @@ _LINE_END = re.compile("\r?\n")
 DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
 
 LINES: dict[type[Event], tuple[int, str]] = {
-    SupervisorStarted: (INFO, "supervisor started: node {node}, pid {pid}, kinds {kinds}"),
-    SupervisorStopping: (INFO, "supervisor stopping: {phase}"),  # … and what it waits for
-    SupervisorHeldUp: (
+    e.SupervisorStarted: (INFO, "supervisor started: node {node}, pid {pid}, kinds {kinds}"),
+    e.SupervisorStopping: (INFO, "supervisor stopping: {phase}"),  # … and what it waits for
+    e.SupervisorHeldUp: (
         WARNING,
         "supervisor stopping: waiting up to {wait_s} s for the database to take outcomes, which"
         " would have to be computed again; another signal (Ctrl-C) skips the waiting: {reason}",
     ),
-    SupervisorStopped: (INFO, "supervisor stopped: node {node}"),
-    JobsRun: (INFO, "in the last {period_s} s: {n_completed} completed"),  # … and other outcomes
-    RunEnded: (INFO, "{n_completed} completed"),  # … and other outcomes, and what is left
-    SupervisorFailed: (ERROR, "supervisor cannot go on: {error}"),
-    SupervisorDisowned: (
+    e.SupervisorStopped: (INFO, "supervisor stopped: node {node}"),
+    e.JobsRun: (INFO, "in the last {period_s} s: {n_completed} completed"),  # … and other outcomes
+    e.RunEnded: (INFO, "{n_completed} completed"),  # … and other outcomes, and what is left
+    e.SupervisorFailed: (ERROR, "supervisor cannot go on: {error}"),
+    e.SupervisorDisowned: (
         ERROR,
         "node {node} was declared dead by others: its unwritten outcomes are dropped, and their"
         " jobs run again; going on as {new_node}",
     ),
-    KindAvailable: (INFO, "kind {kind} available"),
-    KindUnavailable: (
+    e.KindAvailable: (INFO, "kind {kind} available"),
+    e.KindUnavailable: (
         ERROR,
         "kind {kind} unavailable: no actor can start, so its jobs wait; next try in {retry_in_s} s",
     ),
-    KindResting: (
+    e.KindResting: (
         ERROR,
         "kind {kind} rests for {rest_s} s; no job is at fault or charged: {error}",
     ),
-    RetryFunctionFailed: (WARNING, "retry of kind {kind}: {error}; the default delay applies"),
-    BatchLimited: (WARNING, "batches of kind {kind} limited to {limit:job}"),
-    ActorReady: (INFO, "actor {kind}/{slot} ready"),
-    ActorBootFailed: (ERROR, "actor {kind}/{slot} cannot start: {error}\n{traceback}"),
-    ActorRetired: (INFO, "actor {kind}/{slot} ends, a fresh one follows: {reason}"),
-    ActorExited: (WARNING, "actor {kind}/{slot} exited ({cause}): {exit}"),
-    BatchClaimed: (DEBUG, "batch {lease} claimed: {n_jobs:job} of {kind} in {queue}, cut by {cut}"),
-    BatchFinished: (DEBUG, "batch {lease} finished: {n_jobs:job} of {kind}/{slot}"),
-    BatchFailed: (
+    e.RetryFunctionFailed: (WARNING, "retry of kind {kind}: {error}; the default delay applies"),
+    e.BatchLimited: (WARNING, "batches of kind {kind} limited to {limit:job}"),
+    e.ActorReady: (INFO, "actor {kind}/{slot} ready"),
+    e.ActorBootFailed: (ERROR, "actor {kind}/{slot} cannot start: {error}\n{traceback}"),
+    e.ActorRetired: (INFO, "actor {kind}/{slot} ends, a fresh one follows: {reason}"),
+    e.ActorExited: (WARNING, "actor {kind}/{slot} exited ({cause}): {exit}"),
+    e.BatchClaimed: (
+        DEBUG,
+        "batch {lease} claimed: {n_jobs:job} of {kind} in {queue}, cut by {cut}",
+    ),
+    e.BatchFinished: (DEBUG, "batch {lease} finished: {n_jobs:job} of {kind}/{slot}"),
+    e.BatchFailed: (
         WARNING,
         "batch {lease} failed ({cause}): {n_jobs:job} of {kind}/{slot}, {n_suspect} suspect:"
         " {error}",
     ),
-    BatchHandedBack: (
+    e.BatchHandedBack: (
         WARNING,
         "batch {lease} handed back, {n_jobs:job} of {kind}/{slot} uncharged: {reason}",
     ),
-    AttemptFailed: (
+    e.AttemptFailed: (
         ERROR,
         "job {id} of {kind} failed for good at attempt {attempt} ({cause}): {error}",
     ),
-    BatchSettled: (DEBUG, "batch {lease} settled: {n_jobs:job} of {kind}, {n_completed} completed"),
-    SettleDelayed: (WARNING, "settle delayed, {n_jobs:outcome} kept: {reason}"),
-    SettleMissed: (
+    e.BatchSettled: (
+        DEBUG,
+        "batch {lease} settled: {n_jobs:job} of {kind}, {n_completed} completed",
+    ),
+    e.SettleDelayed: (WARNING, "settle delayed, {n_jobs:outcome} kept: {reason}"),
+    e.SettleMissed: (
         ERROR,
         "outcomes not written, because somebody had changed their job rows; those of the jobs that"
         " are still pending run again: ids {ids}",
     ),
-    RepairDelayed: (WARNING, "jobs could not be made ready yet, trying again: ids {ids}: {reason}"),
-    LeaseLost: (
+    e.RepairDelayed: (
+        WARNING,
+        "jobs could not be made ready yet, trying again: ids {ids}: {reason}",
+    ),
+    e.LeaseLost: (
         WARNING,
         "lease {lease} was taken away: the outcomes of {n_jobs:job} of {kind} are dropped",
     ),
-    LeaseFound: (
+    e.LeaseFound: (
         WARNING,
         "lease {lease} is this node's, but unknown here: its jobs are given back",
     ),
-    ProtocolBroken: (
+    e.ProtocolBroken: (
         ERROR,
         "actor {kind}/{slot} gave two outcomes, or a wrong one, for batch {lease}: it is killed",
     ),
-    NodeReaped: (WARNING, "node {node} reaped: {n_jobs:job} given back"),
-    ConnectionLost: (WARNING, "connection lost ({duty}): {error}"),
-    ConnectionRestored: (INFO, "connection restored ({duty}) after {down_s} s"),
-    DutyFailed: (WARNING, "{duty}: a statement failed and will be tried again: {error}"),
-    ArgsTypeChanged: (
+    e.NodeReaped: (WARNING, "node {node} reaped: {n_jobs:job} given back"),
+    e.ConnectionLost: (WARNING, "connection lost ({duty}): {error}"),
+    e.ConnectionRestored: (INFO, "connection restored ({duty}) after {down_s} s"),
+    e.DutyFailed: (WARNING, "{duty}: a statement failed and will be tried again: {error}"),
+    e.ArgsTypeChanged: (
         WARNING,
         "args of kind {kind} changed their type: {old} before, {new} now;"
         " jobs enqueued before may fail",
@@ -149,24 +123,24 @@ def line(event: Event) -> tuple[int, str]:
     """Return the log level and the text of an event, safe to print."""
     level, text = LINES[type(event)]
     match event:
-        case AttemptFailed(retry_in_s=float() | int()):
+        case e.AttemptFailed(retry_in_s=float() | int()):
             level, text = WARNING, _RETRIED
-        case SupervisorStopped(n_unsettled=n, reason=reason) if n:
+        case e.SupervisorStopped(n_unsettled=n, reason=reason) if n:
             level, text = ERROR, _UNSETTLED_FOR if reason else _UNSETTLED
-        case SupervisorStopped(short=short) if short:
+        case e.SupervisorStopped(short=short) if short:
             level, text = WARNING, _SHORT
-        case SupervisorStopping() if event.n_batches or event.why:
+        case e.SupervisorStopping() if event.n_batches or event.why:
             return level, escape(_stopping(event), 500)
-        case JobsRun():
+        case e.JobsRun():
             return level, f"{_period(event)}, {event.n_running:,} under way"
-        case RunEnded():
+        case e.RunEnded():
             return WARNING if event.short else level, escape(_ended(event), 2000)
-        case ActorExited(planned=True):
+        case e.ActorExited(planned=True):
             level = INFO
     return level, text.format(**{k: _SHOWN.get(k, _shown)(v) for k, v in event.fields().items()})
 
 
-def _stopping(event: SupervisorStopping) -> str:
+def _stopping(event: e.SupervisorStopping) -> str:
     n, are = event.n_batches, "is" if event.n_batches == 1 else "are"
     batches = count(n, "running batch", "running batches")
     if event.phase == "killing":
@@ -180,13 +154,13 @@ def _stopping(event: SupervisorStopping) -> str:
     )
 
 
-def _period(event: JobsRun) -> str:
+def _period(event: e.JobsRun) -> str:
     counts = _counts(event.n_completed, event.n_failed, event.n_cancelled)
     later = f", {event.n_later:,} to run again" if event.n_later else ""
     return f"in the last {event.period_s:.0f} s: {counts}{later}"
 
 
-def _ended(event: RunEnded) -> str:
+def _ended(event: e.RunEnded) -> str:
     """Return the last line of a run, as in *5 completed, 2 left: kind a could not start*."""
     parts = [_counts(event.n_completed, event.n_failed, event.n_cancelled)]
     about = "" if event.exact else "at least "

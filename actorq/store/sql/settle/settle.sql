@@ -44,12 +44,13 @@ WITH me AS MATERIALIZED (
     SELECT id FROM {schema}.node WHERE id = :node::uuid FOR KEY SHARE
 ), fresh AS MATERIALIZED (
     -- A statement that is so late that its settler has gone on without it must write nothing. If
-    -- that happens while this one runs, its number is in use, and all of it is rolled back.
+    -- that happens while this one runs, its number is in use, and all of it is rolled back. Numbers
+    -- far ahead are none of the settler's, whoever has written them, and must not stop it.
     SELECT me.id FROM me
     WHERE NOT EXISTS (
         SELECT FROM {schema}.change c
         WHERE c.source = :node::uuid AND c.no % 2 = :settle_no::int8 % 2
-          AND c.no BETWEEN :settle_no::int8 AND :settle_no::int8 + 1000000 -- not what nobody sent
+          AND c.no BETWEEN :settle_no::int8 AND :settle_no::int8 + 1000000
     )
 ), wanted AS MATERIALIZED (
     SELECT coalesce(bool_or(jobs), false) AS jobs, coalesce(bool_or(hint), false) AS hint
